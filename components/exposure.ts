@@ -1,0 +1,54 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+
+/** How clients reach the registry. */
+export interface ExposureArgs {
+    namespace: pulumi.Input<string>;
+    host: pulumi.Input<string>;
+    className: pulumi.Input<string>;
+    clusterIssuer: pulumi.Input<string>;
+    annotations: pulumi.Input<Record<string, pulumi.Input<string>>>;
+    service: { name: pulumi.Input<string>; portName: string };
+}
+
+/** The Ingress, with a certificate by cert-manager, made for layers of any size. */
+export class Exposure extends pulumi.ComponentResource {
+    readonly ingress: kubernetes.networking.v1.Ingress;
+
+    constructor(name: string, args: ExposureArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("homelab-registry:index:Exposure", name, {}, opts);
+
+        const annotations = pulumi.all([args.clusterIssuer, args.annotations]).apply(([clusterIssuer, further]) => ({
+            "cert-manager.io/cluster-issuer": clusterIssuer,
+            "acme.cert-manager.io/http01-edit-in-place": "true",
+            "nginx.ingress.kubernetes.io/ssl-redirect": "true",
+            // A layer is one request: of any size, not kept on the way, and slow from a slow client.
+            "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+            "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
+            "nginx.ingress.kubernetes.io/proxy-read-timeout": "900",
+            "nginx.ingress.kubernetes.io/proxy-send-timeout": "900",
+            // Not waited for: many controllers of a homelab never write the status that says "ready".
+            "pulumi.com/skipAwait": "true",
+            ...further,
+        }));
+
+        this.ingress = new kubernetes.networking.v1.Ingress(name, {
+            metadata: { name, namespace: args.namespace, annotations },
+            spec: {
+                ingressClassName: args.className,
+                tls: [{ hosts: [args.host], secretName: `${name}-tls-ingress` }],
+                rules: [{
+                    host: args.host,
+                    http: {
+                        paths: [{
+                            path: "/",
+                            pathType: "Prefix",
+                            backend: { service: { name: args.service.name, port: { name: args.service.portName } } },
+                        }],
+                    },
+                }],
+            },
+        }, { parent: this });
+        this.registerOutputs({});
+    }
+}

@@ -1,0 +1,79 @@
+import { stringify } from "yaml";
+
+import { LogLevel } from "./args";
+
+/** What varies in the registry's configuration file. */
+export interface RegistryConfig {
+    host: string;
+    /** Signs the state of uploads under way: the same for all pods, and over restarts. */
+    httpSecret: string;
+    htpasswdPath: string;
+    logLevel: LogLevel;
+    deleteEnabled: boolean;
+    readOnly: boolean;
+    bucket: {
+        name: string;
+        endpoint: string;
+        secure: boolean;
+        region: string;
+        chunkSize: number;
+        accessKey: string;
+        secretKey: string;
+    };
+}
+
+/** The registry's port in the pod. */
+export const registryPort = 5000;
+
+/** Seconds that uploads under way are given to end when a pod stops. */
+export const drainSeconds = 60;
+
+/** Renders `config.yml` of distribution's registry 3.1 (https://distribution.github.io/distribution/about/configuration/). */
+export function renderRegistryConfig(config: RegistryConfig): string {
+    const { bucket } = config;
+    return stringify({
+        version: 0.1,
+        log: {
+            level: config.logLevel,
+            formatter: "json",
+            fields: { service: "registry" },
+            accesslog: { disabled: false },
+        },
+        storage: {
+            s3: {
+                accesskey: bucket.accessKey,
+                secretkey: bucket.secretKey,
+                region: bucket.region,
+                bucket: bucket.name,
+                regionendpoint: bucket.endpoint,
+                // Minio has no DNS name for each bucket.
+                forcepathstyle: true,
+                secure: bucket.secure,
+                v4auth: true,
+                chunksize: bucket.chunkSize,
+                // The default of 100 makes Minio reject pushes and, under load, corrupt them (minio#18688).
+                multipartcopymaxconcurrency: 16,
+                rootdirectory: "/",
+            },
+            delete: { enabled: config.deleteEnabled },
+            maintenance: { readonly: { enabled: config.readOnly } },
+            // A redirect would send clients to Minio's address inside the cluster.
+            redirect: { disable: true },
+        },
+        auth: { htpasswd: { realm: "Registry Realm", path: config.htpasswdPath } },
+        http: {
+            addr: `:${registryPort}`,
+            // Where clients are sent for uploads, whatever the proxies in between say.
+            host: `https://${config.host}`,
+            secret: config.httpSecret,
+            draintimeout: `${drainSeconds}s`,
+            headers: { "X-Content-Type-Options": ["nosniff"] },
+        },
+        health: { storagedriver: { enabled: true, interval: "10s", threshold: 3 } },
+    }, {
+        // The registry reads YAML 1.1, which takes more words and digits for something else than a string.
+        defaultStringType: "QUOTE_DOUBLE",
+        defaultKeyType: "PLAIN",
+        lineWidth: 0,
+    });
+}

@@ -1,0 +1,65 @@
+import * as minio from "@pulumi/minio";
+import * as pulumi from "@pulumi/pulumi";
+
+/**
+ * The bucket, and a key that reaches this bucket alone: a Minio user with a policy, and an access key of that user.
+ */
+export class Storage extends pulumi.ComponentResource {
+    readonly bucket: minio.S3Bucket;
+    readonly accessKey: pulumi.Output<string>;
+    /** Secret. */
+    readonly secretKey: pulumi.Output<string>;
+
+    constructor(name: string, args: { bucketName: pulumi.Input<string> }, opts?: pulumi.ComponentResourceOptions) {
+        super("homelab-registry:index:Storage", name, {}, opts);
+        const parent = this;
+
+        this.bucket = new minio.S3Bucket(name, { bucket: args.bucketName, acl: "private" },
+            // The images outlive the registry: no destroy, replacement or slip of the pen takes them along.
+            { parent, protect: true, retainOnDelete: true });
+
+        // Named after the bucket, of which Minio has but one: two registries on one Minio do not meet, and a second
+        // try after an interrupted one finds what the first one made.
+        const identity = pulumi.interpolate`registry-${args.bucketName}`;
+        const policyJson = this.bucket.bucket.apply(bucketPolicy);
+
+        const user = new minio.IamUser(name, { name: identity }, { parent });
+        const policy = new minio.IamPolicy(name, { name: identity, policy: policyJson }, { parent });
+        const attachment = new minio.IamUserPolicyAttachment(name,
+            { userName: user.name, policyName: policy.name }, { parent });
+        const key = new minio.IamServiceAccount(name, {
+            targetUser: user.name,
+            // Minio would fill in an implied one, which reads as a difference for ever.
+            policy: policyJson,
+        }, { parent, dependsOn: attachment });
+
+        this.accessKey = key.accessKey;
+        this.secretKey = key.secretKey;
+        this.registerOutputs({ bucketName: this.bucket.bucket });
+    }
+}
+
+/** The rights that distribution's S3 driver needs, and no more; sorted as Minio gives them back. */
+export function bucketPolicy(bucket: string): string {
+    return JSON.stringify({
+        Version: "2012-10-17",
+        Statement: [
+            {
+                Effect: "Allow",
+                Action: ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+                Resource: [`arn:aws:s3:::${bucket}`],
+            },
+            {
+                Effect: "Allow",
+                Action: [
+                    "s3:AbortMultipartUpload",
+                    "s3:DeleteObject",
+                    "s3:GetObject",
+                    "s3:ListMultipartUploadParts",
+                    "s3:PutObject",
+                ],
+                Resource: [`arn:aws:s3:::${bucket}/*`],
+            },
+        ],
+    });
+}

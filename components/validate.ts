@@ -1,0 +1,160 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import { logLevels, UserArgs, withDefaults } from "./args";
+
+/** S3 takes no smaller part, except as the last one of an upload. */
+const minChunkSize = 5 * 1024 * 1024;
+/** S3 takes no larger part. */
+const maxChunkSize = 5 * 1024 * 1024 * 1024;
+/** bcrypt reads no more of a password. */
+const maxPasswordBytes = 72;
+
+const dnsLabel = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const dnsName = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+const quantity = /^(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/;
+
+/**
+ * Everything that is wrong with the arguments of the component `name`, one sentence each: the field, the value, what
+ * is allowed. A value that is not known yet (an output) is passed over. Never holds a password.
+ */
+export function findProblems(name: string, settings: ReturnType<typeof withDefaults>, users: UserArgs[]): string[] {
+    const problems: string[] = [];
+    const check = <T>(field: string, value: pulumi.Input<T>, problemOf: (value: T) => string | undefined) => {
+        if (pulumi.Output.isInstance(value) || value instanceof Promise) {
+            return;
+        }
+        const problem = problemOf(value);
+        if (problem) {
+            problems.push(`${field}: ${problem}`);
+        }
+    };
+
+    check("name", name, (value) => labelProblem(value, 50));
+    check("host", settings.host, hostProblem);
+    check("namespace", settings.namespace, (value) => labelProblem(value, 63));
+
+    if (users.length === 0) {
+        problems.push('users: none given; nobody could log in. Name at least one, such as { name: "ci" }');
+    }
+    users.forEach((user, i) => {
+        check(`users[${i}].name`, user.name, (value) => userNameProblem(value, users.slice(0, i)));
+        if (user.password !== undefined) {
+            check(`users[${i}].password`, user.password, passwordProblem);
+        }
+    });
+
+    check("bucket.name", settings.bucket.name, bucketNameProblem);
+    check("bucket.endpoint", settings.bucket.endpoint, endpointProblem);
+    check("bucket.region", settings.bucket.region, notEmpty("the region that Minio is set to, such as us-east-1"));
+    check("bucket.chunkSize", settings.bucket.chunkSize, chunkSizeProblem);
+
+    check("ingress.className", settings.ingress.className, nameProblem("an ingress class, such as nginx"));
+    check("ingress.clusterIssuer", settings.ingress.clusterIssuer, nameProblem("a ClusterIssuer, such as letsencrypt-prod"));
+
+    check("image", settings.image, notEmpty("the registry's image, such as docker.io/library/registry:3.1.2"));
+    check("replicas", settings.replicas, replicasProblem);
+    check("logLevel", settings.logLevel, logLevelProblem);
+    for (const kind of ["requests", "limits"] as const) {
+        check(`resources.${kind}`, settings.resources[kind], (quantities) => {
+            Object.entries(quantities).forEach(([resource, value]) =>
+                check(`resources.${kind}.${resource}`, value, quantityProblem));
+            return undefined;
+        });
+    }
+    return problems;
+}
+
+/** What is wrong with a password, without the password. */
+export function passwordProblem(password: string): string | undefined {
+    if (password === "") {
+        return "is empty; leave it out to have one generated";
+    }
+    const bytes = Buffer.byteLength(password);
+    return bytes > maxPasswordBytes
+        ? `has ${bytes} bytes; bcrypt reads only the first ${maxPasswordBytes}. Shorten it, or leave it out to have one generated`
+        : undefined;
+}
+
+function hostProblem(host: string): string | undefined {
+    if (!host) {
+        return "none given; give the DNS name that clients use, such as docker.registry.example.com";
+    }
+    const [, scheme, bare, port, path] = /^([^:/]*:\/\/)?([^:/?#]*)(:[^/?#]*)?(.*)$/.exec(host) ?? [];
+    const extras = [scheme && "a scheme", port && "a port", path && "a path"].filter(Boolean).join(" and ");
+    if (extras) {
+        return `"${host}" has ${extras}; give the name alone: "${bare}"`;
+    }
+    if (!dnsName.test(host)) {
+        return `"${host}" is not a DNS name: lower-case letters, digits and hyphens between dots`;
+    }
+    return host.includes(".") ? undefined : `"${host}" has no dot, so Docker would look for it on Docker Hub; give the full name`;
+}
+
+function labelProblem(label: string, longest: number): string | undefined {
+    return dnsLabel.test(label) && label.length <= longest
+        ? undefined
+        : `"${label}" is not a name for Kubernetes: 1 to ${longest} lower-case letters, digits and hyphens, a hyphen not first or last`;
+}
+
+function nameProblem(what: string) {
+    return (value: string) => (dnsName.test(value) ? undefined : `"${value}" is not the name of ${what}`);
+}
+
+function notEmpty(what: string) {
+    return (value: string) => (value ? undefined : `none given; give ${what}`);
+}
+
+function userNameProblem(name: string, earlier: UserArgs[]): string | undefined {
+    if (!name) {
+        return "is empty; give the name to log in with";
+    }
+    if (/[:\s\p{Cc}]/u.test(name)) {
+        return `${JSON.stringify(name)} has a ":" or a blank in it, which an htpasswd file cannot hold`;
+    }
+    return earlier.some((user) => user.name === name) ? `"${name}" is there twice; name each user once` : undefined;
+}
+
+function bucketNameProblem(name: string): string | undefined {
+    const allowed = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)
+        && !/\.\.|\.-|-\./.test(name)
+        && !/^\d+\.\d+\.\d+\.\d+$/.test(name)
+        && !/^xn--|^sthree-|-s3alias$/.test(name);
+    return allowed
+        ? undefined
+        : `"${name}" is not a name that S3 takes: 3 to 63 lower-case letters, digits, single dots and hyphens, `
+            + "a letter or digit first and last, not an IP address";
+}
+
+/** What is wrong with an address of Minio. */
+export function endpointProblem(endpoint: string): string | undefined {
+    const example = "give host:port, such as minio-svc.minio.svc.homelab-k8s:9000";
+    if (!endpoint) {
+        return `none given; ${example}`;
+    }
+    if (endpoint.includes("://")) {
+        return `"${endpoint}" has a scheme; ${example}`;
+    }
+    const [, host, port] = /^([^:/\s]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(endpoint) ?? [];
+    if (!host) {
+        return `"${endpoint}" is not a host and a port; ${example}`;
+    }
+    return Number(port) >= 1 && Number(port) <= 65535 ? undefined : `"${endpoint}" has port ${port}; allowed are 1 to 65535`;
+}
+
+function chunkSizeProblem(bytes: number): string | undefined {
+    return Number.isInteger(bytes) && bytes >= minChunkSize && bytes <= maxChunkSize
+        ? undefined
+        : `${bytes} is not a number of bytes that S3 takes for a part; allowed are ${minChunkSize} (5 MiB) to ${maxChunkSize} (5 GiB)`;
+}
+
+function replicasProblem(replicas: number): string | undefined {
+    return Number.isInteger(replicas) && replicas >= 1 ? undefined : `${replicas} is not a number of pods; allowed are 1 and more`;
+}
+
+function logLevelProblem(level: string): string | undefined {
+    return (logLevels as readonly string[]).includes(level) ? undefined : `"${level}" is not a log level; allowed are ${logLevels.join(", ")}`;
+}
+
+function quantityProblem(value: string): string | undefined {
+    return quantity.test(value) ? undefined : `"${value}" is not a quantity of Kubernetes, such as 50m, 0.5, 128Mi or 1G`;
+}

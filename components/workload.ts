@@ -1,0 +1,112 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+
+import { drainSeconds, registryPort } from "./registryConfig";
+
+/** What the registry's pods are made of. */
+export interface WorkloadArgs {
+    namespace: pulumi.Input<string>;
+    image: pulumi.Input<string>;
+    replicas: pulumi.Input<number>;
+    resources: pulumi.Input<kubernetes.types.input.core.v1.ResourceRequirements>;
+    /** The content of the registry's `config.yml`, secret. */
+    config: pulumi.Output<string>;
+    /** The Secret with the htpasswd file, and the folder where the configuration looks for it. */
+    auth: { secretName: pulumi.Input<string>; folder: string };
+}
+
+/** The name of the Service's port. */
+export const servicePortName = "http-port";
+
+/** The official image runs as root, but needs nothing of it when its storage is S3. */
+const uid = 1000;
+
+/** Seconds that a pod goes on taking requests after it is told to stop: by then no proxy sends it new ones. */
+const deregisterSeconds = 5;
+
+const configFolder = "/etc/distribution";
+const configFile = "config.yml";
+
+/** The registry: its configuration, its pods and their Service. */
+export class Workload extends pulumi.ComponentResource {
+    readonly config: kubernetes.core.v1.Secret;
+    readonly deployment: kubernetes.apps.v1.Deployment;
+    readonly service: kubernetes.core.v1.Service;
+
+    constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("homelab-registry:index:Workload", name, {}, opts);
+        const parent = this;
+        const metadata = { name, namespace: args.namespace };
+        const labels = { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": name };
+
+        // Immutable, so that a change makes a new one under a new name: the pods roll, and the old ones keep what they
+        // were started with. (The registry reads this file once, but the htpasswd file again whenever it changes.)
+        this.config = new kubernetes.core.v1.Secret(`${name}-config`, {
+            metadata: { namespace: args.namespace },
+            stringData: { [configFile]: args.config },
+            immutable: true,
+        }, { parent });
+
+        this.deployment = new kubernetes.apps.v1.Deployment(name, {
+            metadata,
+            spec: {
+                replicas: args.replicas,
+                selector: { matchLabels: labels },
+                strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+                template: {
+                    metadata: { labels },
+                    spec: {
+                        automountServiceAccountToken: false,
+                        // A Service named like one of the registry's settings would become that setting.
+                        enableServiceLinks: false,
+                        securityContext: {
+                            runAsNonRoot: true,
+                            runAsUser: uid,
+                            runAsGroup: uid,
+                            fsGroup: uid,
+                            seccompProfile: { type: "RuntimeDefault" },
+                        },
+                        terminationGracePeriodSeconds: deregisterSeconds + drainSeconds + 10,
+                        containers: [{
+                            name: "registry",
+                            image: args.image,
+                            command: ["/bin/registry", "serve", `${configFolder}/${configFile}`],
+                            // Else it sends traces to a collector that is not there.
+                            env: [{ name: "OTEL_TRACES_EXPORTER", value: "none" }],
+                            ports: [{ name: "http", containerPort: registryPort }],
+                            resources: args.resources,
+                            // 503 while Minio does not answer: no traffic then ...
+                            readinessProbe: { httpGet: { path: "/", port: "http" }, periodSeconds: 5 },
+                            // ... but no restart either, which would not help.
+                            livenessProbe: { tcpSocket: { port: "http" }, periodSeconds: 10 },
+                            lifecycle: { preStop: { sleep: { seconds: deregisterSeconds } } },
+                            securityContext: {
+                                allowPrivilegeEscalation: false,
+                                readOnlyRootFilesystem: true,
+                                capabilities: { drop: ["ALL"] },
+                            },
+                            // Folders, not files (subPath): only so does a changed htpasswd file reach a running pod.
+                            volumeMounts: [
+                                { name: "config", mountPath: configFolder, readOnly: true },
+                                { name: "auth", mountPath: args.auth.folder, readOnly: true },
+                            ],
+                        }],
+                        volumes: [
+                            { name: "config", secret: { secretName: this.config.metadata.name, defaultMode: 0o440 } },
+                            { name: "auth", secret: { secretName: args.auth.secretName, defaultMode: 0o440 } },
+                        ],
+                    },
+                },
+            },
+        }, { parent });
+
+        this.service = new kubernetes.core.v1.Service(name, {
+            metadata,
+            spec: {
+                selector: labels,
+                ports: [{ name: servicePortName, port: 80, targetPort: "http", protocol: "TCP" }],
+            },
+        }, { parent });
+        this.registerOutputs({});
+    }
+}

@@ -1,0 +1,24 @@
+import js from "@eslint/js";
+import tseslint from "typescript-eslint";
+
+export default tseslint.config(
+    { ignores: ["node_modules/", "sandbox/.state/"] },
+    js.configs.recommended,
+    {
+        files: ["**/*.ts"],
+        extends: [tseslint.configs.recommendedTypeChecked],
+        languageOptions: { parserOptions: { projectService: true } },
+        rules: {
+            // An Output in a template literal prints a warning into the value.
+            "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+            // `parent` reads as what it is, in each component's list of children.
+            "@typescript-eslint/no-this-alias": ["error", { allowedNames: ["parent"] }],
+        },
+    },
+    {
+        files: ["tests/**/*.ts"],
+        // Mocha's suites of sentences.
+        rules: { "@typescript-eslint/no-unused-expressions": "off" },
+    },
+    { files: ["**/*.js"], languageOptions: { sourceType: "commonjs", globals: { require: "readonly", module: "writable", console: "readonly" } } },
+);

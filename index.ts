@@ -1,0 +1,39 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as minio from "@pulumi/minio";
+
+import { ContainerRegistry } from "./components/containerRegistry";
+import { readSite } from "./config";
+import { checkReach } from "./preflight";
+
+export = async () => {
+    const name = "registry";
+    const site = readSite(name);
+    await checkReach(site);
+
+    const providers = {
+        kubernetes: new kubernetes.Provider("homelab", {
+            context: site.kubeContext,
+            // A user added or changed reaches the running pods: no new Secret, no rollout.
+            enableSecretMutable: true,
+        }),
+        minio: new minio.Provider("homelab", {
+            minioServer: site.minio.server,
+            minioSsl: site.minio.secure,
+            minioRegion: site.minio.region,
+            minioUser: site.minio.user,
+            minioPassword: site.minio.password,
+        }),
+    };
+
+    const registry = new ContainerRegistry(name, site.registry, { providers });
+
+    return {
+        url: registry.url,
+        host: registry.host,
+        namespace: registry.namespaceName,
+        bucket: registry.bucketName,
+        users: registry.userNames,
+        passwords: registry.passwords,
+        loginCommand: registry.loginCommand,
+    };
+};
