@@ -1,5 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 
+// Not in Pulumi's types.
+// eslint-disable-next-line @typescript-eslint/no-require-imports
+const { leakedPromises } = require("@pulumi/pulumi/runtime/debuggable") as { leakedPromises: () => unknown };
+
 /** A resource as the engine is asked for it. Secrets in `inputs` are {@link Secret}s. */
 export interface Registered {
     type: string;
@@ -44,26 +48,26 @@ export async function deploy<T extends object>(program: () => Promise<T> | T, { 
     }, "homelab-registry", "test", preview);
 
     // Mocha takes a rejection that nobody waits for as a failure of its own; here it is the program's.
-    const failures: unknown[] = [];
     const listeners = process.listeners("unhandledRejection");
-    process.removeAllListeners("unhandledRejection").on("unhandledRejection", (error) => failures.push(error));
+    const failure = new Promise<never>((_, reject) => process.removeAllListeners("unhandledRejection").on("unhandledRejection", reject));
     try {
-        const outputs = await pulumi.runtime.runInPulumiStack(async () => {
+        const run = pulumi.runtime.runInPulumiStack(async () => {
             pulumi.runtime.registerStackTransformation(({ type, name, opts }) => {
                 options.set(`${type} ${name}`, opts);
                 return undefined;
             });
             return program();
         });
-        await pulumi.runtime.disconnect();
-        await new Promise(setImmediate);
-        if (failures.length > 0) {
-            throw failures[0];
-        }
+        const outputs = await Promise.race([run, failure]);
+        await Promise.race([pulumi.runtime.disconnect(), failure]);
         const resources = registered
             .filter(({ type }) => type !== pulumi.runtime.rootPulumiStackTypeName)
             .sort((a, b) => `${a.type} ${a.name}` < `${b.type} ${b.name}` ? -1 : 1);
         return { resources, outputs: outputs as pulumi.Unwrap<T> };
+    } catch (error) {
+        // Of a program that was refused, much stays unresolved for good; at the end Pulumi would call it a leak.
+        leakedPromises();
+        throw error;
     } finally {
         process.removeAllListeners("unhandledRejection");
         listeners.forEach((listener) => process.on("unhandledRejection", listener));

@@ -1,0 +1,155 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+
+import * as pulumi from "@pulumi/pulumi";
+import { parse } from "yaml";
+
+import { withDefaults } from "../../components/args";
+import { readSite } from "../../config";
+
+const project = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as {
+    name: string;
+    config: Record<string, { type: string; default: unknown; description: string; secret?: boolean }>;
+};
+const schema = Object.fromEntries(Object.entries(project.config).filter(([key]) => !key.includes(":")));
+
+const complete = {
+    host: "docker.registry.example.com",
+    users: [{ name: "ci" }],
+    bucketEndpoint: "minio-svc.minio.svc.homelab-k8s:9000",
+    minioUser: "admin",
+    minioPassword: "correct horse",
+};
+
+/** Reads a site as the engine hands it over: each value as text, the defaults of Pulumi.yaml filled in. */
+async function read(values: Record<string, unknown>) {
+    const all = { ...Object.fromEntries(Object.entries(schema).map(([key, { default: value }]) => [key, value])), ...values };
+    const text = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
+    await pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, project.name, "test");
+    pulumi.runtime.setAllConfig(Object.fromEntries(Object.entries(all).map(([key, value]) => [`${project.name}:${key}`, text(value)])));
+    return readSite("registry");
+}
+
+async function problemsOf(values: Record<string, unknown>): Promise<string[]> {
+    try {
+        await read(values);
+        return [];
+    } catch (error) {
+        assert.ok(pulumi.RunError.isInstance(error), String(error));
+        const [first, ...problems] = error.message.split("\n  - ");
+        assert.equal(first, "The configuration of this stack needs a change:");
+        return problems;
+    }
+}
+
+describe("The configuration", () => {
+    it("is read into the arguments of the registry", async () => {
+        const { registry } = await read({
+            ...complete,
+            users: [{ name: "ci" }, { name: "me", password: "hunter22" }],
+            namespace: "images",
+            bucketName: "layers",
+            bucketSecure: true,
+            bucketRegion: "eu-1",
+            bucketChunkSize: 33554432,
+            ingressClassName: "traefik",
+            ingressClusterIssuer: "own-ca",
+            ingressAnnotations: { "example.com/x": "y" },
+            image: "registry.example.com/distribution:3.1.3",
+            replicas: 2,
+            resources: { limits: { memory: "1Gi" } },
+            logLevel: "debug",
+            deleteEnabled: false,
+            readOnly: true,
+        });
+        assert.deepEqual(registry, {
+            host: "docker.registry.example.com",
+            users: [{ name: "ci" }, { name: "me", password: "hunter22" }],
+            namespace: "images",
+            bucket: { name: "layers", endpoint: "minio-svc.minio.svc.homelab-k8s:9000", secure: true, region: "eu-1", chunkSize: 33554432 },
+            ingress: { className: "traefik", clusterIssuer: "own-ca", annotations: { "example.com/x": "y" } },
+            image: "registry.example.com/distribution:3.1.3",
+            replicas: 2,
+            resources: { limits: { memory: "1Gi" } },
+            logLevel: "debug",
+            deleteEnabled: false,
+            readOnly: true,
+        });
+    });
+
+    it("has the defaults that the component has", async () => {
+        const { registry } = await read(complete);
+        const { host, users, bucket, ingress } = registry;
+        assert.deepEqual(withDefaults("registry", registry), withDefaults("registry", {
+            host, users, bucket: { name: bucket.name, endpoint: bucket.endpoint }, ingress: { className: ingress.className, clusterIssuer: ingress.clusterIssuer },
+        } as typeof registry));
+    });
+
+    it("finds Minio where the pods find it, unless told otherwise", async () => {
+        const { minio } = await read({ ...complete, bucketSecure: true });
+        assert.deepEqual({ ...minio, password: undefined },
+            { server: "minio-svc.minio.svc.homelab-k8s:9000", secure: true, region: "us-east-1", user: "admin", password: undefined });
+        const { minio: told } = await read({ ...complete, minioServer: "minio.api.example.com:443" });
+        assert.deepEqual([told.server, told.secure], ["minio.api.example.com:443", true]);
+        const { minio: plain } = await read({ ...complete, minioServer: "nas.example.com:9000", minioServerSecure: false });
+        assert.deepEqual([plain.server, plain.secure], ["nas.example.com:9000", false]);
+    });
+
+    it("keeps Minio's password secret", async () => {
+        assert.equal(await pulumi.isSecret((await read(complete)).minio.password), true);
+    });
+
+    it("uses the kubeconfig's current context, unless told otherwise", async () => {
+        assert.equal((await read(complete)).kubeContext, undefined);
+        assert.equal((await read({ ...complete, kubeContext: "homelab" })).kubeContext, "homelab");
+    });
+
+    it("is refused with all that is wrong at once, in the words of the configuration", async () => {
+        assert.deepEqual(await problemsOf({ bucketChunkSize: "5MiB", replicas: 0, bucketName: "X", logLevel: "trace", minioServer: "https://minio" }), [
+            "host: none given; give the DNS name that clients use, such as docker.registry.example.com",
+            'users: none given; nobody could log in. Name at least one, such as { name: "ci" }',
+            'bucketName: "X" is not a name that S3 takes: 3 to 63 lower-case letters, digits, single dots and hyphens, '
+                + "a letter or digit first and last, not an IP address",
+            "bucketEndpoint: none given; give host:port, such as minio-svc.minio.svc.homelab-k8s:9000",
+            "bucketChunkSize: 5MiB is not a number of bytes that S3 takes for a part; allowed are 5242880 (5 MiB) to 5368709120 (5 GiB)",
+            "replicas: 0 is not a number of pods; allowed are 1 and more",
+            'logLevel: "trace" is not a log level; allowed are error, warn, info, debug',
+            'minioServer: "https://minio" has a scheme; give host:port, such as minio-svc.minio.svc.homelab-k8s:9000',
+            "minioUser: none given; give a Minio user that may create buckets, users, policies and access keys",
+            "minioPassword: none given; set it with: pulumi config set --secret minioPassword",
+        ]);
+    });
+
+    it("may have no unknown key: a typing mistake names the nearest one", async () => {
+        assert.deepEqual(await problemsOf({ ...complete, hots: "x", bucketname: "y" }), [
+            "hots: there is no such key; the nearest is host",
+            "bucketname: there is no such key; the nearest is bucketName",
+        ]);
+        assert.deepEqual(await problemsOf({ ...complete, users: [{ name: "ci", pasword: "hunter22" }] }),
+            ["users[0]: pasword: there is no such key; the nearest is password"]);
+    });
+
+    it("may have users only as objects", async () => {
+        assert.deepEqual(await problemsOf({ ...complete, users: ["ci"] }), ["users[0]: is not an object; give name and password"]);
+    });
+
+    it("never shows a password in an error", async () => {
+        const password = "x".repeat(73);
+        const problems = await problemsOf({ ...complete, users: [{ name: "me", password }], host: "" });
+        assert.equal(problems.length, 2);
+        assert.ok(!problems.join().includes(password));
+    });
+
+    it("has a type, a default and a description for each key", () => {
+        for (const [key, { type, default: value, description }] of Object.entries(schema)) {
+            assert.ok(type && description.endsWith(".") && value !== undefined, key);
+        }
+        assert.equal(schema.minioPassword!.secret, true);
+    });
+
+    it("of the homelab stack is complete but for the password", async () => {
+        const stack = parse(fs.readFileSync("Pulumi.homelab.yaml", "utf8")) as { config: Record<string, unknown> };
+        const values = Object.fromEntries(Object.entries(stack.config).map(([key, value]) => [key.replace(`${project.name}:`, ""), value]));
+        assert.deepEqual(await problemsOf(values), ["minioPassword: none given; set it with: pulumi config set --secret minioPassword"]);
+    });
+});

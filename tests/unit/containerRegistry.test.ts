@@ -1,0 +1,338 @@
+import * as assert from "node:assert/strict";
+
+import * as pulumi from "@pulumi/pulumi";
+
+import { ContainerRegistryArgs } from "../../components/args";
+import { ContainerRegistry } from "../../components/containerRegistry";
+import { deploy, Registered, Secret } from "./support/deploy";
+
+const args: ContainerRegistryArgs = {
+    host: "docker.registry.example.com",
+    users: [{ name: "ci" }, { name: "me", password: "correct horse" }],
+    bucket: { name: "container-repo", endpoint: "minio-svc.minio.svc.homelab-k8s:9000" },
+    ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
+};
+
+function deployRegistry(change: Partial<ContainerRegistryArgs> = {}, options?: { preview: boolean }) {
+    return deploy(() => {
+        const registry = new ContainerRegistry("registry", { ...args, ...change });
+        const { url, host, namespaceName, bucketName, userNames, passwords, loginCommand } = registry;
+        return { url, host, namespaceName, bucketName, userNames, passwords, loginCommand };
+    }, options);
+}
+
+function find(resources: Registered[], type: string, name = "registry"): Registered {
+    const found = resources.find((resource) => resource.type.endsWith(type) && resource.name === name);
+    assert.ok(found, `${type} ${name} is not among ${resources.map((resource) => `${resource.type} ${resource.name}`).join(", ")}`);
+    return found;
+}
+
+/** Fails unless the program is refused with exactly this message, without a stack. */
+async function assertRefused(program: Promise<unknown>, message: string) {
+    await assert.rejects(program, (error: Error) => {
+        assert.ok(pulumi.ResourceError.isInstance(error), String(error));
+        assert.equal(error.message, message);
+        assert.equal(error.hideStack, true);
+        return true;
+    });
+}
+
+describe("ContainerRegistry", () => {
+    let resources: Registered[];
+    let outputs: Awaited<ReturnType<typeof deployRegistry>>["outputs"];
+    before(async () => ({ resources, outputs } = await deployRegistry()));
+
+    it("is made of exactly these resources", () => {
+        assert.deepEqual(resources.map(({ type, name }) => `${type} ${name}`), [
+            "homelab-registry:index:ContainerRegistry registry",
+            "homelab-registry:index:Exposure registry",
+            "homelab-registry:index:Logins registry",
+            "homelab-registry:index:Storage registry",
+            "homelab-registry:index:Workload registry",
+            "kubernetes:apps/v1:Deployment registry",
+            "kubernetes:core/v1:Namespace registry",
+            "kubernetes:core/v1:Secret registry-auth",
+            "kubernetes:core/v1:Secret registry-config",
+            "kubernetes:core/v1:Service registry",
+            "kubernetes:networking.k8s.io/v1:Ingress registry",
+            "minio:index/iamPolicy:IamPolicy registry",
+            "minio:index/iamServiceAccount:IamServiceAccount registry",
+            "minio:index/iamUser:IamUser registry",
+            "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment registry",
+            "minio:index/s3Bucket:S3Bucket registry",
+            "random:index/randomPassword:RandomPassword registry-ci-password",
+            "random:index/randomPassword:RandomPassword registry-ci-salt",
+            "random:index/randomPassword:RandomPassword registry-http-secret",
+            "random:index/randomPassword:RandomPassword registry-me-salt",
+        ]);
+    });
+
+    it("gets the same inputs when it is made again", async () => {
+        const again = await deployRegistry();
+        assert.deepEqual(again.resources.map(({ type, name, inputs }) => ({ type, name, inputs: inputs as unknown })),
+            resources.map(({ type, name, inputs }) => ({ type, name, inputs: inputs as unknown })));
+    });
+
+    it("is made of the same resources in a preview, where nothing is known yet", async () => {
+        const preview = await deployRegistry({}, { preview: true });
+        assert.deepEqual(preview.resources.map(({ type, name }) => `${type} ${name}`), resources.map(({ type, name }) => `${type} ${name}`));
+    });
+
+    it("puts none of its arguments into the state as its own inputs", () => {
+        for (const component of resources.filter(({ type }) => type.startsWith("homelab-registry:"))) {
+            assert.deepEqual(component.inputs, {}, component.type);
+        }
+    });
+
+    it("gives out where it is, who may log in, and how", () => {
+        assert.deepEqual(outputs, {
+            url: "https://docker.registry.example.com",
+            host: "docker.registry.example.com",
+            namespaceName: "registry",
+            bucketName: "container-repo",
+            userNames: ["ci", "me"],
+            passwords: { ci: "registrycipassword".padEnd(40, "x"), me: "correct horse" },
+            loginCommand: "docker login docker.registry.example.com --username ci",
+        });
+    });
+
+    it("keeps the passwords it gives out secret", async () => {
+        let secret: boolean | undefined;
+        await deploy(async () => {
+            secret = await pulumi.isSecret(new ContainerRegistry("registry", args).passwords);
+            return {};
+        });
+        assert.equal(secret, true);
+    });
+
+    describe("in Minio", () => {
+        it("has a private bucket that no destroy takes along", () => {
+            const bucket = find(resources, ":S3Bucket");
+            assert.deepEqual(bucket.inputs, { bucket: "container-repo", acl: "private" });
+            assert.equal(bucket.opts.protect, true);
+            assert.equal(bucket.opts.retainOnDelete, true);
+        });
+
+        it("has a user of its own, named after the bucket", () => {
+            assert.deepEqual(find(resources, ":IamUser").inputs, { name: "registry-container-repo" });
+            assert.deepEqual(find(resources, ":IamUserPolicyAttachment").inputs,
+                { userName: "registry-container-repo", policyName: "registry-container-repo" });
+        });
+
+        it("reaches this bucket alone, with what the registry needs and no more", () => {
+            const policy = find(resources, ":IamPolicy").inputs as { policy: string };
+            assert.deepEqual(JSON.parse(policy.policy), {
+                Version: "2012-10-17",
+                Statement: [
+                    {
+                        Effect: "Allow",
+                        Action: ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"],
+                        Resource: ["arn:aws:s3:::container-repo"],
+                    },
+                    {
+                        Effect: "Allow",
+                        Action: ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
+                        Resource: ["arn:aws:s3:::container-repo/*"],
+                    },
+                ],
+            });
+        });
+
+        it("has an access key with that policy said explicitly", () => {
+            assert.deepEqual(find(resources, ":IamServiceAccount").inputs,
+                { targetUser: "registry-container-repo", policy: (find(resources, ":IamPolicy").inputs as { policy: string }).policy });
+        });
+    });
+
+    describe("in the cluster", () => {
+        it("has a namespace that takes no pod with more rights than it needs", () => {
+            assert.deepEqual(find(resources, ":Namespace").inputs, {
+                apiVersion: "v1",
+                kind: "Namespace",
+                metadata: { name: "registry", labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
+            });
+        });
+
+        it("runs pods without root, token, capabilities or a file system to write to", () => {
+            assert.deepEqual(find(resources, ":Deployment").inputs, {
+                apiVersion: "apps/v1",
+                kind: "Deployment",
+                metadata: { name: "registry", namespace: "registry" },
+                spec: {
+                    replicas: 1,
+                    selector: { matchLabels: { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" } },
+                    strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+                    template: {
+                        metadata: { labels: { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" } },
+                        spec: {
+                            automountServiceAccountToken: false,
+                            enableServiceLinks: false,
+                            securityContext: {
+                                runAsNonRoot: true,
+                                runAsUser: 1000,
+                                runAsGroup: 1000,
+                                fsGroup: 1000,
+                                seccompProfile: { type: "RuntimeDefault" },
+                            },
+                            terminationGracePeriodSeconds: 75,
+                            containers: [{
+                                name: "registry",
+                                image: "docker.io/library/registry:3.1.2",
+                                command: ["/bin/registry", "serve", "/etc/distribution/config.yml"],
+                                env: [{ name: "OTEL_TRACES_EXPORTER", value: "none" }],
+                                ports: [{ name: "http", containerPort: 5000 }],
+                                resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "512Mi" } },
+                                readinessProbe: { httpGet: { path: "/", port: "http" }, periodSeconds: 5 },
+                                livenessProbe: { tcpSocket: { port: "http" }, periodSeconds: 10 },
+                                lifecycle: { preStop: { sleep: { seconds: 5 } } },
+                                securityContext: {
+                                    allowPrivilegeEscalation: false,
+                                    readOnlyRootFilesystem: true,
+                                    capabilities: { drop: ["ALL"] },
+                                },
+                                volumeMounts: [
+                                    { name: "config", mountPath: "/etc/distribution", readOnly: true },
+                                    { name: "auth", mountPath: "/auth", readOnly: true },
+                                ],
+                            }],
+                            volumes: [
+                                { name: "config", secret: { secretName: "registry-config-1a2b3c", defaultMode: 0o440 } },
+                                { name: "auth", secret: { secretName: "registry-auth-1a2b3c", defaultMode: 0o440 } },
+                            ],
+                        },
+                    },
+                },
+            });
+        });
+
+        it("has a Service from port 80 to the pods' port", () => {
+            assert.deepEqual((find(resources, ":Service").inputs as { spec: object }).spec, {
+                selector: { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" },
+                ports: [{ name: "http-port", port: 80, targetPort: "http", protocol: "TCP" }],
+            });
+        });
+
+        it("has an Ingress with a certificate, for layers of any size", () => {
+            assert.deepEqual(find(resources, ":Ingress").inputs, {
+                apiVersion: "networking.k8s.io/v1",
+                kind: "Ingress",
+                metadata: {
+                    name: "registry",
+                    namespace: "registry",
+                    annotations: {
+                        "cert-manager.io/cluster-issuer": "letsencrypt-prod",
+                        "acme.cert-manager.io/http01-edit-in-place": "true",
+                        "nginx.ingress.kubernetes.io/ssl-redirect": "true",
+                        "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+                        "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
+                        "nginx.ingress.kubernetes.io/proxy-read-timeout": "900",
+                        "nginx.ingress.kubernetes.io/proxy-send-timeout": "900",
+                        "pulumi.com/skipAwait": "true",
+                    },
+                },
+                spec: {
+                    ingressClassName: "nginx",
+                    tls: [{ hosts: ["docker.registry.example.com"], secretName: "registry-tls-ingress" }],
+                    rules: [{
+                        host: "docker.registry.example.com",
+                        http: { paths: [{ path: "/", pathType: "Prefix", backend: { service: { name: "registry", port: { name: "http-port" } } } }] },
+                    }],
+                },
+            });
+        });
+
+        it("passes further annotations of the Ingress through", async () => {
+            const further = { "example.com/x": "y", "nginx.ingress.kubernetes.io/proxy-read-timeout": "60" };
+            const { resources } = await deployRegistry({ ingress: { ...args.ingress, annotations: further } });
+            const { annotations } = (find(resources, ":Ingress").inputs as { metadata: { annotations: Record<string, string> } }).metadata;
+            assert.equal(annotations["example.com/x"], "y");
+            assert.equal(annotations["nginx.ingress.kubernetes.io/proxy-read-timeout"], "60");
+            assert.equal(annotations["nginx.ingress.kubernetes.io/proxy-send-timeout"], "900");
+        });
+
+        it("has its configuration in an immutable Secret, so that a change of it rolls the pods", () => {
+            const { immutable, stringData, metadata } = find(resources, ":Secret", "registry-config").inputs as
+                { immutable: boolean; stringData: Secret; metadata: object };
+            assert.equal(immutable, true);
+            assert.deepEqual(metadata, { namespace: "registry" });
+            assert.ok(stringData instanceof Secret);
+            const { "config.yml": yaml } = stringData.value as Record<string, string>;
+            for (const line of ['accesskey: "ACCESSKEY"', 'secretkey: "SECRETKEY"', 'host: "https://docker.registry.example.com"',
+                `secret: "${"registryhttpsecret".padEnd(64, "x")}"`, 'path: "/auth/.htpasswd"']) {
+                assert.ok(yaml!.includes(line), `${line} is not in:\n${yaml}`);
+            }
+        });
+    });
+
+    describe("'s logins", () => {
+        it("are a line each in a Secret that can change in place: cost 5 for a generated password, 10 for a given one", () => {
+            const { immutable, stringData } = find(resources, ":Secret", "registry-auth").inputs as { immutable?: boolean; stringData: Secret };
+            assert.equal(immutable, undefined);
+            assert.ok(stringData instanceof Secret);
+            const { ".htpasswd": file } = stringData.value as Record<string, string>;
+            assert.match(file!, /^ci:\$2b\$05\$registrycisaltxxxxxxx\.\S{31}\nme:\$2b\$10\$registrymesaltxxxxxxx\.\S{31}\n$/);
+        });
+
+        it("get generated passwords of 40 letters and digits", () => {
+            assert.deepEqual(find(resources, ":RandomPassword", "registry-ci-password").inputs, { length: 40, special: false });
+        });
+
+        it("get salts of bcrypt's alphabet that stay", () => {
+            assert.deepEqual(find(resources, ":RandomPassword", "registry-me-salt").inputs, { length: 21, overrideSpecial: "./" });
+        });
+
+        it("may have a password that is known only later", async () => {
+            const { outputs } = await deployRegistry({ users: [{ name: "me", password: pulumi.secret("later") }] });
+            assert.deepEqual(outputs.passwords, { me: "later" });
+        });
+
+        it("may not have one over 72 bytes, even when it is known only later", async () => {
+            await assertRefused(deployRegistry({ users: [{ name: "me", password: pulumi.secret("x".repeat(73)) }] }),
+                'The password of user "me" has 73 bytes; bcrypt reads only the first 72. Shorten it, or leave it out to have one generated.');
+        });
+    });
+
+    it("is refused with all that is wrong with its arguments, before any child is made", async () => {
+        const made: string[] = [];
+        await assertRefused(deploy(() => {
+            pulumi.runtime.registerStackTransformation(({ type }) => void made.push(type));
+            return new ContainerRegistry("registry", { ...args, host: "https://x.example.com", users: [] });
+        }), [
+            "The arguments of this registry need a change:",
+            '  - host: "https://x.example.com" has a scheme; give the name alone: "x.example.com"',
+            '  - users: none given; nobody could log in. Name at least one, such as { name: "ci" }',
+        ].join("\n"));
+        assert.deepEqual(made, ["homelab-registry:index:ContainerRegistry"]);
+    });
+
+    it("is refused as well when what is wrong is known only later", async () => {
+        await assertRefused(deployRegistry({ host: pulumi.output("https://x.example.com") }), [
+            "The arguments of this registry need a change:",
+            '  - host: "https://x.example.com" has a scheme; give the name alone: "x.example.com"',
+        ].join("\n"));
+    });
+
+    it("takes every option to its place", async () => {
+        const { resources } = await deployRegistry({
+            namespace: "images",
+            image: "registry.example.com/distribution:3.1.3",
+            replicas: 2,
+            resources: { limits: { memory: "1Gi" } },
+            logLevel: "debug",
+            deleteEnabled: false,
+            readOnly: true,
+            bucket: { name: "layers", endpoint: "s3.example.com:443", secure: true, region: "eu-1", chunkSize: 33554432 },
+        });
+        assert.equal((find(resources, ":Namespace").inputs as { metadata: { name: string } }).metadata.name, "images");
+        const { spec } = find(resources, ":Deployment").inputs as { spec: { replicas: number; template: { spec: { containers: object[] } } } };
+        assert.equal(spec.replicas, 2);
+        const [container] = spec.template.spec.containers as [{ image: string; resources: object }];
+        assert.equal(container.image, "registry.example.com/distribution:3.1.3");
+        assert.deepEqual(container.resources, { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } });
+        const { "config.yml": yaml } = (find(resources, ":Secret", "registry-config").inputs as { stringData: Secret }).stringData.value as Record<string, string>;
+        for (const line of ['level: "debug"', 'bucket: "layers"', 'regionendpoint: "s3.example.com:443"', "secure: true", 'region: "eu-1"',
+            "chunksize: 33554432", "delete:\n    enabled: false", "readonly:\n      enabled: true"]) {
+            assert.ok(yaml!.includes(line), `${line} is not in:\n${yaml}`);
+        }
+    });
+});

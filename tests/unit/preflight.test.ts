@@ -1,0 +1,88 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as net from "node:net";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import * as pulumi from "@pulumi/pulumi";
+
+import { Site } from "../../config";
+import { checkReach } from "../../preflight";
+
+/** A port on this machine where nothing listens, or something does. */
+async function port(listening: boolean): Promise<{ address: string; close: () => void }> {
+    const server = net.createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const address = `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
+    if (!listening) {
+        await new Promise((resolve) => server.close(resolve));
+    }
+    return { address, close: () => server.close() };
+}
+
+describe("Before an update", () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "preflight-"));
+    const kubeconfig = process.env.KUBECONFIG;
+    let here: Awaited<ReturnType<typeof port>>;
+    let away: Awaited<ReturnType<typeof port>>;
+
+    before(async () => {
+        here = await port(true);
+        away = await port(false);
+        const file = (name: string, content: object) => fs.writeFileSync(path.join(folder, name), JSON.stringify(content));
+        file("one", {
+            "current-context": "away",
+            contexts: [{ name: "away", context: { cluster: "away" } }, { name: "proxied", context: { cluster: "proxied" } }],
+            clusters: [
+                { name: "away", cluster: { server: `https://${away.address}` } },
+                { name: "proxied", cluster: { server: `https://${away.address}`, "proxy-url": "socks5://127.0.0.1:1" } },
+            ],
+        });
+        file("two", {
+            "current-context": "here",
+            contexts: [{ name: "here", context: { cluster: "here" } }],
+            clusters: [{ name: "here", cluster: { server: `https://${here.address}` } }],
+        });
+        process.env.KUBECONFIG = ["one", "two", "not-there"].map((name) => path.join(folder, name)).join(path.delimiter);
+    });
+    after(() => {
+        here.close();
+        fs.rmSync(folder, { recursive: true });
+        if (kubeconfig === undefined) {
+            delete process.env.KUBECONFIG;
+        } else {
+            process.env.KUBECONFIG = kubeconfig;
+        }
+    });
+
+    async function reach(kubeContext: string | undefined, server: string, preview = false) {
+        await pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, "homelab-registry", "test", preview);
+        await checkReach({ kubeContext, minio: { server } } as Site);
+    }
+    const isRunError = (message: string) => (error: Error) => {
+        assert.ok(pulumi.RunError.isInstance(error), String(error));
+        assert.equal(error.message, message);
+        return true;
+    };
+
+    it("the cluster and Minio are asked whether they are there", () => reach("here", here.address));
+
+    it("an error says which of them is away, and where it was looked for", async () => {
+        await assert.rejects(reach(undefined, away.address), isRunError([
+            `The cluster does not answer at ${away.address} (ECONNREFUSED). The address is that of your kubeconfig's current context.`,
+            `Minio does not answer at ${away.address} (ECONNREFUSED). The address is that of minioServer, or bucketEndpoint where that is empty.`,
+            "Nothing was changed.",
+        ].join("\n")));
+        await assert.rejects(reach("away", here.address), isRunError([
+            `The cluster does not answer at ${away.address} (ECONNREFUSED). The address is that of kubeContext.`,
+            "Nothing was changed.",
+        ].join("\n")));
+    });
+
+    it("a preview goes on without them", () => reach("away", away.address, true));
+
+    it("a cluster behind a proxy, or one that no kubeconfig names, is left to the provider", async () => {
+        await reach("proxied", here.address);
+        await reach("unheard-of", here.address);
+    });
+});

@@ -1,0 +1,86 @@
+import * as assert from "node:assert/strict";
+
+import { parse } from "yaml";
+
+import { RegistryConfig, renderRegistryConfig } from "../../components/registryConfig";
+
+const config: RegistryConfig = {
+    host: "docker.registry.example.com",
+    httpSecret: "hhh",
+    htpasswdPath: "/auth/.htpasswd",
+    logLevel: "info",
+    deleteEnabled: true,
+    readOnly: false,
+    bucket: {
+        name: "container-repo",
+        endpoint: "minio-svc.minio.svc.homelab-k8s:9000",
+        secure: false,
+        region: "us-east-1",
+        chunkSize: 10485760,
+        accessKey: "AK",
+        secretKey: "SK",
+    },
+};
+
+describe("The registry's configuration file", () => {
+    it("holds what the hand-made one held, and what 3.1 needs besides", () => {
+        assert.deepEqual(parse(renderRegistryConfig(config)), {
+            version: 0.1,
+            log: { level: "info", formatter: "json", fields: { service: "registry" }, accesslog: { disabled: false } },
+            storage: {
+                s3: {
+                    accesskey: "AK",
+                    secretkey: "SK",
+                    region: "us-east-1",
+                    bucket: "container-repo",
+                    regionendpoint: "minio-svc.minio.svc.homelab-k8s:9000",
+                    forcepathstyle: true,
+                    secure: false,
+                    v4auth: true,
+                    chunksize: 10485760,
+                    multipartcopymaxconcurrency: 16,
+                    rootdirectory: "/",
+                },
+                delete: { enabled: true },
+                maintenance: { readonly: { enabled: false } },
+                redirect: { disable: true },
+            },
+            auth: { htpasswd: { realm: "Registry Realm", path: "/auth/.htpasswd" } },
+            http: {
+                addr: ":5000",
+                host: "https://docker.registry.example.com",
+                secret: "hhh",
+                draintimeout: "60s",
+                headers: { "X-Content-Type-Options": ["nosniff"] },
+            },
+            health: { storagedriver: { enabled: true, interval: "10s", threshold: 3 } },
+        });
+    });
+
+    it("keeps no descriptors of blobs in memory, which would outlive what they describe", () => {
+        assert.equal("cache" in (parse(renderRegistryConfig(config)) as { storage: object }).storage, false);
+    });
+
+    for (const [field, yaml] of [
+        [{ logLevel: "debug" }, 'level: "debug"'],
+        [{ deleteEnabled: false }, "delete:\n    enabled: false"],
+        [{ readOnly: true }, "readonly:\n      enabled: true"],
+    ] as const) {
+        it(`says ${JSON.stringify(field)} in its place`, () => {
+            assert.ok(renderRegistryConfig({ ...config, ...field }).includes(yaml));
+        });
+    }
+
+    // YAML 1.1, which the registry reads, takes each of these for something else when it is not quoted.
+    for (const secret of ["1234567890", "0x1F", "1e10", "yes", "off", "~", "1_000", "0o17", "017", "1:30", "null", "# no", "'\"\\"]) {
+        it(`quotes a secret such as ${secret}`, () => {
+            const yaml = renderRegistryConfig({ ...config, httpSecret: secret });
+            assert.ok(yaml.includes(`secret: ${JSON.stringify(secret)}\n`), yaml);
+        });
+    }
+
+    it("does not fold a long line", () => {
+        const host = `${"very-long-label.".repeat(12)}example.com`;
+        assert.ok(renderRegistryConfig({ ...config, host }).includes(`host: "https://${host}"\n`));
+    });
+});

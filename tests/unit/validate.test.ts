@@ -1,0 +1,127 @@
+import * as assert from "node:assert/strict";
+
+import * as pulumi from "@pulumi/pulumi";
+
+import { ContainerRegistryArgs, withDefaults } from "../../components/args";
+import { findProblems } from "../../components/validate";
+
+const good: ContainerRegistryArgs = {
+    host: "docker.registry.example.com",
+    users: [{ name: "ci" }],
+    bucket: { name: "container-repo", endpoint: "minio-svc.minio.svc.homelab-k8s:9000" },
+    ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
+};
+
+/** The problems of good arguments with some of them changed. */
+function problemsWith(change: Partial<ContainerRegistryArgs>): string[] {
+    const args = { ...good, ...change };
+    return findProblems("registry", withDefaults("registry", args), args.users);
+}
+const bucket = (change: Partial<ContainerRegistryArgs["bucket"]>) => problemsWith({ bucket: { ...good.bucket, ...change } });
+
+const notKubernetes = (longest: number) =>
+    `is not a name for Kubernetes: 1 to ${longest} lower-case letters, digits and hyphens, a hyphen not first or last`;
+const notS3 = "is not a name that S3 takes: 3 to 63 lower-case letters, digits, single dots and hyphens, "
+    + "a letter or digit first and last, not an IP address";
+const endpointExample = "give host:port, such as minio-svc.minio.svc.homelab-k8s:9000";
+const notChunk = "is not a number of bytes that S3 takes for a part; allowed are 5242880 (5 MiB) to 5368709120 (5 GiB)";
+
+describe("The arguments of a registry", () => {
+    it("are fine as the README has them", () => assert.deepEqual(problemsWith({}), []));
+
+    const wrong: [string, string[], string[]][] = [
+        ["no host", problemsWith({ host: "" }),
+            ["host: none given; give the DNS name that clients use, such as docker.registry.example.com"]],
+        ["a host with a scheme", problemsWith({ host: "https://docker.example.com" }),
+            ['host: "https://docker.example.com" has a scheme; give the name alone: "docker.example.com"']],
+        ["a host with a port", problemsWith({ host: "docker.example.com:5000" }),
+            ['host: "docker.example.com:5000" has a port; give the name alone: "docker.example.com"']],
+        ["a host with a path", problemsWith({ host: "docker.example.com/v2/" }),
+            ['host: "docker.example.com/v2/" has a path; give the name alone: "docker.example.com"']],
+        ["a host with all of these", problemsWith({ host: "https://docker.example.com:443/" }),
+            ['host: "https://docker.example.com:443/" has a scheme and a port and a path; give the name alone: "docker.example.com"']],
+        ["a host with capitals", problemsWith({ host: "Docker.example.com" }),
+            ['host: "Docker.example.com" is not a DNS name: lower-case letters, digits and hyphens between dots']],
+        ["a host without a dot", problemsWith({ host: "registry" }),
+            ['host: "registry" has no dot, so Docker would look for it on Docker Hub; give the full name']],
+        ["a namespace that Kubernetes refuses", problemsWith({ namespace: "My_Registry" }),
+            [`namespace: "My_Registry" ${notKubernetes(63)}`]],
+
+        ["no user", problemsWith({ users: [] }),
+            ['users: none given; nobody could log in. Name at least one, such as { name: "ci" }']],
+        ["a user twice", problemsWith({ users: [{ name: "ci" }, { name: "me" }, { name: "ci" }] }),
+            ['users[2].name: "ci" is there twice; name each user once']],
+        ["an empty user name", problemsWith({ users: [{ name: "" }] }),
+            ["users[0].name: is empty; give the name to log in with"]],
+        ["a user name with a colon", problemsWith({ users: [{ name: "a:b" }] }),
+            ['users[0].name: "a:b" has a ":" or a blank in it, which an htpasswd file cannot hold']],
+        ["a user name with a blank", problemsWith({ users: [{ name: "a b" }] }),
+            ['users[0].name: "a b" has a ":" or a blank in it, which an htpasswd file cannot hold']],
+        ["a user name of two lines", problemsWith({ users: [{ name: "a\nb" }] }),
+            ['users[0].name: "a\\nb" has a ":" or a blank in it, which an htpasswd file cannot hold']],
+        ["an empty password", problemsWith({ users: [{ name: "ci", password: "" }] }),
+            ["users[0].password: is empty; leave it out to have one generated"]],
+        ["a password of 73 bytes", problemsWith({ users: [{ name: "ci", password: "x".repeat(73) }] }),
+            ["users[0].password: has 73 bytes; bcrypt reads only the first 72. Shorten it, or leave it out to have one generated"]],
+        ["a password of 25 characters and 75 bytes", problemsWith({ users: [{ name: "ci", password: "€".repeat(25) }] }),
+            ["users[0].password: has 75 bytes; bcrypt reads only the first 72. Shorten it, or leave it out to have one generated"]],
+
+        ["a bucket name that is too short", bucket({ name: "ab" }), [`bucket.name: "ab" ${notS3}`]],
+        ["a bucket name with capitals", bucket({ name: "Images" }), [`bucket.name: "Images" ${notS3}`]],
+        ["a bucket name that is an IP address", bucket({ name: "192.168.1.10" }), [`bucket.name: "192.168.1.10" ${notS3}`]],
+        ["a bucket name with two dots", bucket({ name: "my..images" }), [`bucket.name: "my..images" ${notS3}`]],
+        ["a bucket name with a hyphen last", bucket({ name: "images-" }), [`bucket.name: "images-" ${notS3}`]],
+        ["no endpoint", bucket({ endpoint: "" }), [`bucket.endpoint: none given; ${endpointExample}`]],
+        ["an endpoint with a scheme", bucket({ endpoint: "http://minio:9000" }),
+            [`bucket.endpoint: "http://minio:9000" has a scheme; ${endpointExample}`]],
+        ["an endpoint without a port", bucket({ endpoint: "minio.example.com" }),
+            [`bucket.endpoint: "minio.example.com" is not a host and a port; ${endpointExample}`]],
+        ["an endpoint with an impossible port", bucket({ endpoint: "minio:90000" }),
+            ['bucket.endpoint: "minio:90000" has port 90000; allowed are 1 to 65535']],
+        ["an empty region", bucket({ region: "" }),
+            ["bucket.region: none given; give the region that Minio is set to, such as us-east-1"]],
+        ["a chunk under 5 MiB", bucket({ chunkSize: 5242879 }), [`bucket.chunkSize: 5242879 ${notChunk}`]],
+        ["a chunk that is no number", bucket({ chunkSize: "5MiB" as unknown as number }), [`bucket.chunkSize: 5MiB ${notChunk}`]],
+
+        ["no ingress class", problemsWith({ ingress: { ...good.ingress, className: "" } }),
+            ['ingress.className: "" is not the name of an ingress class, such as nginx']],
+        ["no issuer", problemsWith({ ingress: { ...good.ingress, clusterIssuer: "" } }),
+            ['ingress.clusterIssuer: "" is not the name of a ClusterIssuer, such as letsencrypt-prod']],
+        ["no image", problemsWith({ image: "" }),
+            ["image: none given; give the registry's image, such as docker.io/library/registry:3.1.2"]],
+        ["no replica", problemsWith({ replicas: 0 }), ["replicas: 0 is not a number of pods; allowed are 1 and more"]],
+        ["half a replica", problemsWith({ replicas: 1.5 }), ["replicas: 1.5 is not a number of pods; allowed are 1 and more"]],
+        ["a malformed quantity", problemsWith({ resources: { limits: { memory: "512 MB" } } }),
+            ['resources.limits.memory: "512 MB" is not a quantity of Kubernetes, such as 50m, 0.5, 128Mi or 1G']],
+        ["an unknown log level", problemsWith({ logLevel: "trace" as "info" }),
+            ['logLevel: "trace" is not a log level; allowed are error, warn, info, debug']],
+    ];
+    for (const [what, problems, expected] of wrong) {
+        it(`may not have ${what}`, () => assert.deepEqual(problems, expected));
+    }
+
+    it("are refused with all that is wrong at once", () => {
+        const problems = problemsWith({ host: "", users: [], bucket: { name: "x", endpoint: "y", chunkSize: 1 }, replicas: -1 });
+        assert.deepEqual(problems.map((problem) => problem.split(":")[0]),
+            ["host", "users", "bucket.name", "bucket.endpoint", "bucket.chunkSize", "replicas"]);
+    });
+
+    it("may name a component only so that its children have names for Kubernetes", () => {
+        assert.deepEqual(findProblems("My registry", withDefaults("registry", good), good.users),
+            [`name: "My registry" ${notKubernetes(50)}`]);
+    });
+
+    it("may be outputs, which are passed over until they are known", () => {
+        assert.deepEqual(problemsWith({ host: pulumi.output("https://x"), replicas: Promise.resolve(0) }), []);
+    });
+
+    for (const fine of ["50m", "0.5", ".5", "128Mi", "1G", "1e3", "2"]) {
+        it(`may have a quantity such as ${fine}`, () =>
+            assert.deepEqual(problemsWith({ resources: { requests: { cpu: fine } } }), []));
+    }
+    for (const fine of ["minio:9000", "192.168.1.10:9000", "[fd00::1]:9000"]) {
+        it(`may have an endpoint such as ${fine}`, () => assert.deepEqual(bucket({ endpoint: fine }), []));
+    }
+    it("may have a password of 72 bytes", () =>
+        assert.deepEqual(problemsWith({ users: [{ name: "ci", password: "x".repeat(72) }] }), []));
+});
