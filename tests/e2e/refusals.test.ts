@@ -1,0 +1,77 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+
+import { run } from "./support/run";
+import { tryPulumi } from "./support/sandbox";
+
+describe("An update changes nothing", function () {
+    this.timeout("5m");
+
+    const file = "Pulumi.sandbox.yaml";
+    let configuration: string;
+    let state: string;
+    /** The resources of the stack: what an update that changes nothing leaves as they are. */
+    const resources = async () => {
+        const { deployment } = JSON.parse(await run("pulumi", ["stack", "export", "--stack", "sandbox"])) as
+            { deployment: { resources: { urn: string; inputs: unknown }[] } };
+        return JSON.stringify(deployment.resources.map(({ urn, inputs }) => [urn, inputs]).sort());
+    };
+    before(async () => {
+        configuration = fs.readFileSync(file, "utf8");
+        state = await resources();
+    });
+    afterEach(async () => {
+        fs.writeFileSync(file, configuration);
+        assert.equal(await resources(), state);
+    });
+
+    async function assertRefused(...lines: string[]) {
+        const { code, stdout } = await tryPulumi("up", "--yes", "--skip-preview");
+        assert.notEqual(code, 0);
+        for (const line of lines) {
+            assert.ok(stdout.includes(line), `"${line}" is not in:\n${stdout}`);
+        }
+        assert.ok(!/^\s+at .*:\d+:\d+\)?$/m.test(stdout), `there is a stack trace in:\n${stdout}`);
+    }
+
+    it("when the configuration is wrong: all that is wrong is said at once", async () => {
+        for (const [key, value] of [["host", "https://docker.example.com"], ["replicas", "0"], ["logLevel", "trace"], ["hots", "x"]]) {
+            await run("pulumi", ["config", "set", key!, value!, "--stack", "sandbox"]);
+        }
+        await assertRefused(
+            "error: The configuration of this stack needs a change:",
+            '- host: "https://docker.example.com" has a scheme; give the name alone: "docker.example.com"',
+            "- replicas: 0 is not a number of pods; allowed are 1 and more",
+            '- logLevel: "trace" is not a log level; allowed are error, warn, info, debug',
+            "- hots: there is no such key; the nearest is host",
+        );
+    });
+
+    it("when a value is not of its key's type", async () => {
+        await run("pulumi", ["config", "set", "bucketChunkSize", "lots", "--stack", "sandbox"]);
+        const { code, stderr } = await tryPulumi("up", "--yes", "--skip-preview");
+        assert.notEqual(code, 0);
+        assert.match(stderr, /configuration key 'bucketChunkSize' must be of type 'integer'/);
+    });
+
+    it("when Minio is away: the error says where it was looked for", async () => {
+        await run("pulumi", ["config", "set", "minioServer", "127.0.0.1:9", "--stack", "sandbox"]);
+        await assertRefused("Minio does not answer at 127.0.0.1:9 (ECONNREFUSED). The address is that of minioServer",
+            "Nothing was changed.");
+    });
+
+    it("when the cluster is away: the error says where it was looked for", async () => {
+        const kubeconfig = process.env.KUBECONFIG!;
+        const away = `${kubeconfig}-away`;
+        fs.copyFileSync(kubeconfig, away);
+        const [, server] = /server: (\S+)/.exec(fs.readFileSync(away, "utf8"))!;
+        fs.writeFileSync(away, fs.readFileSync(away, "utf8").replace(server!, "https://127.0.0.1:9"));
+        process.env.KUBECONFIG = away;
+        try {
+            await assertRefused("The cluster does not answer at 127.0.0.1:9 (ECONNREFUSED).", "Nothing was changed.");
+        } finally {
+            process.env.KUBECONFIG = kubeconfig;
+            fs.rmSync(away);
+        }
+    });
+});

@@ -1,0 +1,209 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { eventually, run } from "./support/run";
+import { get, kubectl, minioRoot, mounted, output, pulumi, request, s3 } from "./support/sandbox";
+
+interface Pods { items: { metadata: { name: string; uid: string; deletionTimestamp?: string }; status: { phase: string; containerStatuses?: { restartCount: number }[] } }[] }
+
+describe("The registry in the homelab", function () {
+    this.timeout("5m");
+
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "e2e-"));
+    let host: string, url: string, user: string, password: string;
+    const curl = (path: string, ...options: string[]) => request(`${url}${path}`, ...options);
+    const login = () => ["--user", `${user}:${password}`];
+
+    async function pods() {
+        const { items } = await get<Pods>("pods", "--namespace", "registry", "--selector", "app.kubernetes.io/name=container-registry");
+        return items.filter(({ metadata }) => !metadata.deletionTimestamp);
+    }
+
+    async function key(): Promise<{ user: string; password: string }> {
+        const { "config.yml": config } = await mounted("config");
+        const [, user] = /accesskey: "(.*)"/.exec(config!)!;
+        const [, password] = /secretkey: "(.*)"/.exec(config!)!;
+        return { user: user!, password: password! };
+    }
+
+    before(async () => {
+        [host, url] = [await output<string>("host"), await output<string>("url")];
+        [user] = await output<[string]>("users");
+        password = (await output<Record<string, string>>("passwords"))[user]!;
+    });
+    after(() => fs.rmSync(folder, { recursive: true }));
+
+    it("shows no difference in a second preview", async () => {
+        await pulumi("preview", "--expect-no-changes");
+    });
+
+    it("shows no difference after a refresh", async () => {
+        await pulumi("preview", "--refresh", "--expect-no-changes");
+    });
+
+    describe("passes the test by hand of the set-up that it replaces:", () => {
+        it("docker build", async () => {
+            fs.writeFileSync(path.join(folder, "Dockerfile"), "FROM alpine:latest\n");
+            await run("docker", ["build", "-f", "Dockerfile", "-t", `${host}/alpine:test`, "."], { cwd: folder });
+        });
+
+        it("docker login", async () => {
+            assert.match(await run("docker", ["login", host, "-u", user, "-p", password]), /Login Succeeded/);
+        });
+
+        it("docker push", async () => {
+            assert.match(await run("docker", ["push", `${host}/alpine:test`]), /test: digest: sha256:[0-9a-f]{64}/);
+        });
+
+        it("curl -u USER:PASSWORD -X GET https://HOST/v2/alpine/tags/list", async () => {
+            const { status, body } = await curl("/v2/alpine/tags/list", "-u", `${user}:${password}`, "-X", "GET");
+            assert.equal(status, 200);
+            assert.deepEqual(JSON.parse(body), { name: "alpine", tags: ["test"] });
+        });
+    });
+
+    it("gives skopeo the very image that docker pushed", async () => {
+        const [pushed] = JSON.parse(await run("docker", ["image", "inspect", `${host}/alpine:test`, "--format", "{{json .RepoDigests}}"])) as [string];
+        const target = path.join(folder, "copy");
+        await run("skopeo", ["copy", "--src-creds", `${user}:${password}`, `docker://${host}/alpine:test`, `dir:${target}`]);
+        const digest = (await run("sha256sum", [path.join(target, "manifest.json")])).split(" ")[0];
+        assert.equal(pushed, `${host}/alpine@sha256:${digest}`);
+    });
+
+    it("gives a Pod its image by a pull secret", async () => {
+        await kubectl("create", "namespace", "apps");
+        try {
+            await kubectl("create", "secret", "docker-registry", "pull", "--namespace", "apps",
+                `--docker-server=${host}`, `--docker-username=${user}`, `--docker-password=${password}`);
+            const pod = (name: string, imagePullSecrets: object[]) => run("kubectl", ["apply", "--filename", "-"], {
+                input: JSON.stringify({
+                    apiVersion: "v1",
+                    kind: "Pod",
+                    metadata: { name, namespace: "apps" },
+                    spec: {
+                        restartPolicy: "Never",
+                        imagePullSecrets,
+                        containers: [{ name, image: `${host}/alpine:test`, imagePullPolicy: "Always", command: ["echo", "hello from the registry"] }],
+                    },
+                }),
+            });
+            await pod("with", [{ name: "pull" }]);
+            await kubectl("wait", "pod/with", "--namespace", "apps", "--for", "jsonpath={.status.phase}=Succeeded", "--timeout", "60s");
+            assert.equal(await kubectl("logs", "pod/with", "--namespace", "apps"), "hello from the registry\n");
+
+            await pod("without", []);
+            await eventually(60, async () => /ErrImagePull|ImagePullBackOff/.test(await kubectl("get", "pod/without", "--namespace", "apps")));
+        } finally {
+            await kubectl("delete", "namespace", "apps");
+        }
+    });
+
+    describe("answers 401", () => {
+        const paths = ["/v2/", "/v2/_catalog", "/v2/alpine/tags/list", "/v2/alpine/manifests/test",
+            `/v2/alpine/blobs/sha256:${"0".repeat(64)}`, "/v2/alpine/blobs/uploads/", "/v2/never/heard/of/tags/list"];
+        const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        const logins: [string, string[]][] = [
+            ["without a login", []],
+            ["with a wrong password", ["--user", "me:wrong"]],
+            ["with an unknown user", ["--user", "nobody:wrong"]],
+            ["with an empty password", ["--user", "me:"]],
+            ["with a malformed header", ["--header", "Authorization: Basic %%%"]],
+            ["with a token", ["--header", "Authorization: Bearer abc"]],
+        ];
+        for (const [what, options] of logins) {
+            it(`${what}, for every method and path tried`, async () => {
+                for (const path of paths) {
+                    for (const method of methods) {
+                        const { status } = await curl(path, ...options, ...(method === "HEAD" ? ["--head"] : ["--request", method]));
+                        assert.equal(status, 401, `${method} ${path} was answered ${status}`);
+                    }
+                }
+            });
+        }
+    });
+
+    it("sends http to https", async () => {
+        const { status, body } = await request(`http://${host}/v2/`, "--output", "/dev/null", "--write-out", "%{redirect_url}\n%{http_code}");
+        assert.ok([301, 302, 307, 308].includes(status), `${status}`);
+        assert.equal(body, `${url}/v2/`);
+    });
+
+    describe("in Minio", () => {
+        it("keeps the blobs in its bucket", async () => {
+            const { body } = await curl("/v2/alpine/manifests/test", ...login(), "--header", "Accept: application/vnd.docker.distribution.manifest.v2+json");
+            const { config, layers } = JSON.parse(body) as { config: { digest: string }; layers: { digest: string; size: number }[] };
+            for (const { digest } of [config, ...layers]) {
+                const hex = digest.replace("sha256:", "");
+                const { status } = await s3(await key(), "GET", `container-repo/docker/registry/v2/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`, "--output", path.join(folder, hex));
+                assert.equal(status, 200);
+                assert.ok((await run("sha256sum", [path.join(folder, hex)])).startsWith(hex));
+            }
+        });
+
+        it("may not reach another bucket, make one, or list those there are", async () => {
+            const root = await minioRoot();
+            const other = "somebody-elses";
+            assert.equal((await s3(root, "PUT", other)).status, 200);
+            try {
+                assert.equal((await s3(root, "PUT", `${other}/photo`, "--data", "cheese")).status, 200);
+                const registry = await key();
+                for (const [method, path] of [["GET", other], ["GET", `${other}/photo`], ["PUT", `${other}/more`], ["DELETE", `${other}/photo`],
+                    ["DELETE", other], ["PUT", "one-of-its-own"], ["DELETE", "container-repo"], ["GET", "container-repo?policy"], ["PUT", "container-repo?policy"]] as const) {
+                    const { status, body } = await s3(registry, method, path);
+                    assert.deepEqual([status, /<Code>(.*)<\/Code>/.exec(body)?.[1]], [403, "AccessDenied"], `${method} ${path}`);
+                }
+                const { body } = await s3(registry, "GET", "");
+                assert.ok(!body.includes(other), body);
+            } finally {
+                await s3(root, "DELETE", `${other}/photo`);
+                await s3(root, "DELETE", other);
+            }
+        });
+    });
+
+    describe("when an option is changed", () => {
+        before(() => run("pulumi", ["config", "set", "logLevel", "debug", "--stack", "sandbox"]));
+        after(async () => {
+            await run("pulumi", ["config", "set", "logLevel", "info", "--stack", "sandbox"]);
+            await pulumi("up", "--yes", "--skip-preview");
+        });
+
+        it("previews exactly a new configuration and the pods that take it up", async () => {
+            interface Step { op: string; urn: string; detailedDiff: Record<string, unknown> | null }
+            const { steps } = JSON.parse(await pulumi("preview", "--json")) as { steps: Step[] };
+            const changes = steps.filter(({ op }) => op !== "same").map(({ op, urn, detailedDiff }) =>
+                `${op} ${urn.split("$").at(-1)!} ${Object.keys(detailedDiff ?? {}).sort().join(" ")}`.trim());
+            assert.deepEqual(changes, [
+                "create-replacement kubernetes:core/v1:Secret::registry-config stringData",
+                "replace kubernetes:core/v1:Secret::registry-config stringData",
+                "update kubernetes:apps/v1:Deployment::registry spec.template.spec.volumes[0].secret.secretName",
+                "delete-replaced kubernetes:core/v1:Secret::registry-config",
+            ]);
+        });
+
+        it("rolls the pods, which then do as told", async () => {
+            const before = await pods();
+            await pulumi("up", "--yes", "--skip-preview");
+            const after = await pods();
+            assert.equal(after.length, 1);
+            assert.ok(!before.some(({ metadata }) => after.some((pod) => pod.metadata.uid === metadata.uid)), "the pod is the old one");
+            assert.match((await mounted("config"))["config.yml"]!, /level: "debug"/);
+            assert.equal((await curl("/v2/", ...login())).status, 200);
+        });
+    });
+
+    it("lets a new user in without a restart of a pod, and no longer when it is removed", async () => {
+        const before = await pods();
+        await run("pulumi", ["config", "set", "--path", "users[1].name", "guest", "--stack", "sandbox"]);
+        await pulumi("up", "--yes", "--skip-preview");
+        const credentials = `guest:${(await output<Record<string, string>>("passwords")).guest}`;
+        await eventually(120, async () => (await curl("/v2/", "--user", credentials)).status === 200);
+        await run("pulumi", ["config", "rm", "--path", "users[1]", "--stack", "sandbox"]);
+        await pulumi("up", "--yes", "--skip-preview");
+        await eventually(120, async () => (await curl("/v2/", "--user", credentials)).status === 401);
+        assert.equal((await curl("/v2/", ...login())).status, 200);
+        assert.deepEqual((await pods()).map(({ metadata }) => metadata.uid), before.map(({ metadata }) => metadata.uid));
+    });
+});

@@ -1,0 +1,85 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { attempt, run } from "./support/run";
+import { kubectl, minioRoot, mounted, output, pulumi } from "./support/sandbox";
+
+describe("No secret is in plain text", function () {
+    this.timeout("3m");
+
+    let secrets: Record<string, string>;
+    before(async () => {
+        const { "config.yml": config } = await mounted("config");
+        const { ".htpasswd": htpasswd } = await mounted("auth");
+        const passwords = Object.entries(await output<Record<string, string>>("passwords"));
+        secrets = {
+            ...Object.fromEntries(passwords.map(([user, password]) => [`the password of ${user}`, password])),
+            "the hash of a password": htpasswd!.trim().split(":")[1]!,
+            "the key to Minio": /secretkey: "(.*)"/.exec(config!)![1]!,
+            "the http secret": /^ {2}secret: "(.*)"/m.exec(config!)![1]!,
+            "the password of Minio's root": (await minioRoot()).password,
+        };
+    });
+
+    function assertNone(where: string, text: string) {
+        assert.ok(text.length > 100, `${where} is empty`);
+        for (const [what, secret] of Object.entries(secrets)) {
+            assert.ok(!text.includes(secret), `${what} is in ${where}`);
+        }
+    }
+
+    it("anywhere that this test would not notice", async () => {
+        const state = await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"]);
+        const { plaintext } = Object.fromEntries([["plaintext", JSON.stringify(JSON.parse(state))]]) as { plaintext: string };
+        for (const [what, secret] of Object.entries(secrets)) {
+            // In the state a secret is JSON within JSON.
+            assert.ok(plaintext.includes(secret), `${what} is not in the state that shows them all`);
+        }
+    });
+
+    it("in the state", async () => assertNone("the state", await run("pulumi", ["stack", "export", "--stack", "sandbox"])));
+
+    it("in a file of the state's backend, its history included", () => {
+        const backend = fileURLToPath(process.env.PULUMI_BACKEND_URL!);
+        const files = fs.readdirSync(backend, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+        assert.ok(files.length > 1);
+        assertNone("the backend", files.map((file) => fs.readFileSync(path.join(file.parentPath, file.name), "utf8")).join("\n"));
+    });
+
+    it("in a preview, however much it shows", async () => {
+        for (const options of [["--diff"], ["--json"], ["--show-sames", "--show-config", "--show-reads", "--show-replacement-steps"]]) {
+            assertNone(`preview ${options.join(" ")}`, await pulumi("preview", ...options));
+        }
+    });
+
+    it("in the outputs", async () => {
+        assertNone("the outputs", await run("pulumi", ["stack", "output", "--stack", "sandbox"]));
+    });
+
+    it("in the log of the registry", async () => {
+        assertNone("the log", await kubectl("logs", "deployment/registry", "--namespace", "registry"));
+    });
+
+    it("in an object of the cluster that is not a Secret", async () => {
+        assertNone("the cluster", await kubectl("get", "all,ingresses,configmaps,events", "--all-namespaces", "--output", "yaml"));
+    });
+
+    it("in a file of the repository, or in the stack's configuration", async () => {
+        const tracked = (await run("git", ["ls-files", "-z"])).split("\0").filter((file) => file && fs.existsSync(file));
+        for (const file of [...tracked, "Pulumi.sandbox.yaml"]) {
+            const text = fs.readFileSync(file, "utf8");
+            for (const [what, secret] of Object.entries(secrets)) {
+                assert.ok(!text.includes(secret), `${what} is in ${file}`);
+            }
+        }
+    });
+
+    it("in git's history", async () => {
+        for (const [what, secret] of Object.entries(secrets)) {
+            const { stdout } = await attempt("git", ["log", "--all", "--oneline", "-S", secret]);
+            assert.equal(stdout, "", `${what} was committed`);
+        }
+    });
+});

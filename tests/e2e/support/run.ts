@@ -1,0 +1,49 @@
+import { execFile } from "node:child_process";
+
+/** What a command printed, and how it ended. */
+export interface Result {
+    code: number;
+    stdout: string;
+    stderr: string;
+}
+
+/** Runs a command to its end, whatever that is. */
+export function attempt(command: string, args: string[], { input, cwd }: { input?: string; cwd?: string } = {}): Promise<Result> {
+    return new Promise((resolve, reject) => {
+        const child = execFile(command, args, { cwd, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+            if (error && typeof error.code !== "number") {
+                reject(error);
+            } else {
+                resolve({ code: Number(error?.code ?? 0), stdout, stderr });
+            }
+        });
+        child.stdin?.end(input ?? "");
+    });
+}
+
+/** Runs a command that has to succeed; gives back what it printed. */
+export async function run(command: string, args: string[], options?: { input?: string; cwd?: string }): Promise<string> {
+    const { code, stdout, stderr } = await attempt(command, args, options);
+    if (code !== 0) {
+        throw new Error(`${[command, ...args].join(" ")} ended with ${code}:\n${stdout}\n${stderr}`);
+    }
+    return stdout;
+}
+
+/** Tries until what it looks for is so, for `seconds` at the most. */
+export async function eventually<T>(seconds: number, look: () => Promise<T | undefined | false>): Promise<T> {
+    const end = Date.now() + seconds * 1000;
+    let last: unknown;
+    while (Date.now() < end) {
+        try {
+            const found = await look();
+            if (found) {
+                return found;
+            }
+        } catch (error) {
+            last = error;
+        }
+        await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    throw new Error(`not so within ${seconds} s`, { cause: last });
+}
