@@ -8,7 +8,7 @@ import { htpasswdFile, Logins } from "./logins";
 import { renderRegistryConfig } from "./registryConfig";
 import { Storage } from "./storage";
 import { findProblems } from "./validate";
-import { servicePortName, Workload } from "./workload";
+import { Workload } from "./workload";
 
 const authFolder = "/auth";
 
@@ -86,7 +86,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             className: settings.ingress.className,
             clusterIssuer: settings.ingress.clusterIssuer,
             annotations: settings.ingress.annotations,
-            service: { name: this.workload.service.metadata.name, portName: servicePortName },
+            service: this.workload.serviceRef,
         }, { parent });
 
         this.host = settings.host;

@@ -8,7 +8,8 @@ export interface ExposureArgs {
     className: pulumi.Input<string>;
     clusterIssuer: pulumi.Input<string>;
     annotations: pulumi.Input<Record<string, pulumi.Input<string>>>;
-    service: { name: pulumi.Input<string>; portName: string };
+    /** Named, not waited for: so the certificate is asked for while the pods still start. */
+    service: { name: string; portName: string };
 }
 
 /** The Ingress, with a certificate by cert-manager, made for layers of any size. */

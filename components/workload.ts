@@ -15,9 +15,6 @@ export interface WorkloadArgs {
     auth: { secretName: pulumi.Input<string>; folder: string };
 }
 
-/** The name of the Service's port. */
-export const servicePortName = "http-port";
-
 /** The official image runs as root, but needs nothing of it when its storage is S3. */
 const uid = 1000;
 
@@ -32,6 +29,8 @@ export class Workload extends pulumi.ComponentResource {
     readonly config: kubernetes.core.v1.Secret;
     readonly deployment: kubernetes.apps.v1.Deployment;
     readonly service: kubernetes.core.v1.Service;
+    /** How an Ingress names the Service. */
+    readonly serviceRef: { name: string; portName: string };
 
     constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Workload", name, {}, opts);
@@ -100,11 +99,12 @@ export class Workload extends pulumi.ComponentResource {
             },
         }, { parent });
 
+        this.serviceRef = { name, portName: "http-port" };
         this.service = new kubernetes.core.v1.Service(name, {
             metadata,
             spec: {
                 selector: labels,
-                ports: [{ name: servicePortName, port: 80, targetPort: "http", protocol: "TCP" }],
+                ports: [{ name: this.serviceRef.portName, port: 80, targetPort: "http", protocol: "TCP" }],
             },
         }, { parent });
         this.registerOutputs({});

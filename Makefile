@@ -1,0 +1,30 @@
+.PHONY: help up down status logs test e2e
+.DEFAULT_GOAL := help
+
+sandbox = node --require ts-node/register sandbox/cli.ts
+
+help: ## what there is to make
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: node_modules ## a homelab on this machine, and the registry in it, by a real pulumi up
+	@$(sandbox) up
+
+down: node_modules ## takes all of it away again
+	@$(sandbox) down
+
+status: node_modules ## what of it is up
+	@$(sandbox) status
+
+logs: node_modules ## the end of each log, without secrets
+	@$(sandbox) logs
+
+test: node_modules ## all tests that need no homelab
+	npm run check
+	npm test
+
+e2e: up ## the tests that need one
+	sandbox/env npm run e2e
+
+node_modules: package-lock.json
+	npm ci
+	@touch node_modules

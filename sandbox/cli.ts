@@ -1,0 +1,139 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { makeCertificates } from "./certificates";
+import { daemonNames, writeServices } from "./daemons";
+import { guest, isDaemonUp, ownGuest, removeGuest, startGuest } from "./guest";
+import { loadImages } from "./images";
+import { findObstacles, thisMachine } from "./machine";
+import { applyParts, makeSecrets, maskSecrets, parts, trustAcmeServer, waitForNode, waitForParts } from "./parts";
+import { host, inState, project, state } from "./paths";
+import { duration } from "./progress";
+import { deploy, isUnchanged, makeStack, waitForRegistry } from "./stack";
+import { coldBuildDisk, ensureTools, isAnythingMissing } from "./tools";
+
+/** GiB that the sandbox's state takes at first, with room to push a few images. */
+const stateDisk = 5;
+
+/** Brings the sandbox up, step by step; a step that is done already does nothing. */
+async function up(): Promise<void> {
+    const started = Date.now();
+    const obstacles = findObstacles(thisMachine(), stateDisk + (isAnythingMissing() ? coldBuildDisk : 0));
+    if (obstacles.length > 0) {
+        throw new Error(["The sandbox cannot be up on this machine:", ...obstacles].join("\n  - "));
+    }
+    for (const folder of ["images", "logs"]) {
+        fs.mkdirSync(inState(folder), { recursive: true });
+    }
+    const log = inState("logs", "up.log");
+
+    const { crds } = await step(1, "getting the tools", () => ensureTools({ bin: inState("bin"), pluginHome: inState("pulumi-home"), log }));
+    await step(2, "starting the node", async () => {
+        makeSecrets();
+        makeCertificates();
+        writeServices();
+        if (!ownGuest()) {
+            await startGuest();
+        }
+    });
+    await step(3, "waiting for Kubernetes, loading images", () => Promise.all([waitForNode(), loadImages()]));
+    await step(4, "installing Minio, Traefik, cert-manager, Pebble", () => applyParts(crds));
+    await step(5, "waiting for them", async () => {
+        await waitForParts();
+        await trustAcmeServer();
+    });
+    await step(6, "deploying the registry: pulumi up", async () => {
+        await makeStack();
+        if (!(await isUnchanged())) {
+            await deploy();
+        }
+    });
+    await step(7, "waiting for its certificate", waitForRegistry);
+
+    console.log(`
+The registry answers at https://${host}, in the sandbox. It took ${duration((Date.now() - started) / 1000)}.
+
+  password  sandbox/env pulumi stack output passwords --show-secrets
+  log in    sandbox/env docker login ${host} --username me
+  push      sandbox/env docker tag alpine ${host}/alpine:test
+            sandbox/env docker push ${host}/alpine:test
+  look      sandbox/env curl --user me https://${host}/v2/alpine/tags/list
+  inside    sandbox/env     a shell with pulumi, kubectl, docker, skopeo and curl
+  stop      make down       takes all of it away
+`);
+}
+
+const steps = 7;
+
+/** Does a step, saying which, and how long it takes. */
+async function step<T>(number: number, what: string, work: () => Promise<T>): Promise<T> {
+    const start = Date.now();
+    console.log(`[${number}/${steps}] ${what}`);
+    const result = await work();
+    console.log(`[${number}/${steps}] ${what}: done in ${duration((Date.now() - start) / 1000)}`);
+    return result;
+}
+
+/** Takes everything away, whatever of it is there. */
+async function down(): Promise<void> {
+    await removeGuest();
+    fs.rmSync(path.join(project, "Pulumi.sandbox.yaml"), { force: true });
+    console.log("The sandbox is gone.");
+}
+
+/** Says what is up; whether all of it is. */
+async function status(): Promise<boolean> {
+    if (!ownGuest()) {
+        console.log("The sandbox is not up. Start it with: make up");
+        return false;
+    }
+    const lines: [string, boolean][] = [];
+    for (const name of daemonNames) {
+        lines.push([name, await isDaemonUp(name)]);
+    }
+    const answers = (command: string[]) => guest(command).then(() => true, () => false);
+    for (const { name, namespace } of [...parts, { name: "registry", namespace: "registry" }]) {
+        lines.push([`${namespace}/${name}`, await answers(["kubectl", "rollout", "status", `deployment/${name}`, "--namespace", namespace, "--timeout=1s"])]);
+    }
+    lines.push([`https://${host}`, await answers(["curl", "--silent", "--output", "/dev/null", `https://${host}/v2/`])]);
+    for (const [name, isUp] of lines) {
+        console.log(`${isUp ? "up  " : "DOWN"}  ${name}`);
+    }
+    return lines.every(([, isUp]) => isUp);
+}
+
+/** Prints the end of each daemon's and pod's log, without a secret. */
+async function logs(): Promise<void> {
+    const print = (what: string, text: string) => console.log(`\n==== ${what}\n${maskSecrets(text.trimEnd().split("\n").slice(-30).join("\n"))}`);
+    for (const name of daemonNames.filter((name) => fs.existsSync(inState("logs", name, "current")))) {
+        print(name, fs.readFileSync(inState("logs", name, "current"), "utf8"));
+    }
+    if (ownGuest()) {
+        const try_ = (command: string[]) => guest(command).catch((error: Error) => error.message);
+        print("pods", await try_(["kubectl", "get", "pods", "--all-namespaces", "--output", "wide"]));
+        print("events", await try_(["kubectl", "get", "events", "--all-namespaces"]));
+        for (const { name, namespace } of [...parts, { name: "registry", namespace: "registry" }]) {
+            print(name, await try_(["kubectl", "logs", `deployment/${name}`, "--namespace", namespace, "--tail=30"]));
+        }
+    }
+}
+
+async function main(): Promise<void> {
+    const [command] = process.argv.slice(2);
+    try {
+        switch (command) {
+            case "up": return await up();
+            case "down": return await down();
+            case "status": process.exitCode = (await status()) ? 0 : 1; return;
+            case "logs": return await logs();
+            default: throw new Error(`"${command}" is not a command; they are up, down, status and logs`);
+        }
+    } catch (error) {
+        console.error(`\n${maskSecrets((error as Error).message)}`);
+        if (fs.existsSync(state)) {
+            console.error(`Logs: ${inState("logs")}, or all of them at once, shortened: make logs`);
+        }
+        process.exitCode = 1;
+    }
+}
+void main();

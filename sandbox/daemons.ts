@@ -1,0 +1,147 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { stringify } from "yaml";
+
+import { pki } from "./certificates";
+import { clusterDomain, dnsServiceAddress, inState, nodeAddress, podRange, serviceRange } from "./paths";
+
+/** The control group that everything with a control group of its own is below. */
+export const cgroup = "homelab-sandbox";
+
+/** The image of the container that holds a pod's namespaces. */
+export const pauseImage = "localhost/pause:sandbox";
+
+const containerdSocket = "unix:///run/containerd/containerd.sock";
+
+/** The node's daemons: each one's command, and the configuration files that it reads. */
+const daemons: Record<string, { command: string[]; files?: Record<string, string> }> = {
+    etcd: {
+        command: ["etcd", "--data-dir=/var/lib/etcd", "--listen-peer-urls=", "--log-level=warn", "--unsafe-no-fsync"],
+    },
+    "kube-apiserver": {
+        command: ["kube-apiserver",
+            "--etcd-servers=http://127.0.0.1:2379",
+            `--advertise-address=${nodeAddress}`,
+            `--service-cluster-ip-range=${serviceRange}`,
+            "--allow-privileged",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            `--client-ca-file=${pki("ca.crt")}`,
+            `--tls-cert-file=${pki("kube-apiserver.crt")}`,
+            `--tls-private-key-file=${pki("kube-apiserver.key")}`,
+            `--kubelet-certificate-authority=${pki("ca.crt")}`,
+            `--kubelet-client-certificate=${pki("kubelet-client.crt")}`,
+            `--kubelet-client-key=${pki("kubelet-client.key")}`,
+            "--kubelet-preferred-address-types=InternalIP",
+            `--service-account-issuer=https://kubernetes.default.svc.${clusterDomain}`,
+            `--service-account-key-file=${pki("service-accounts.key")}`,
+            `--service-account-signing-key-file=${pki("service-accounts.key")}`,
+        ],
+    },
+    "kube-controller-manager": {
+        command: ["kube-controller-manager",
+            `--kubeconfig=${pki("kube-controller-manager.kubeconfig")}`,
+            "--leader-elect=false",
+            "--use-service-account-credentials",
+            `--root-ca-file=${pki("ca.crt")}`,
+            `--service-account-private-key-file=${pki("service-accounts.key")}`,
+        ],
+    },
+    "kube-scheduler": {
+        command: ["kube-scheduler", `--kubeconfig=${pki("kube-scheduler.kubeconfig")}`, "--leader-elect=false"],
+    },
+    containerd: {
+        command: ["containerd", "--config=/etc/containerd/config.toml", "--log-level=warn"],
+        files: {
+            "/etc/containerd/config.toml": `
+version = 2
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "${pauseImage}"
+# Without CAP_SYS_RESOURCE, as in some virtual machines, every container would die at its start.
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/usr/lib/cni"
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = "/etc/containerd/certs.d"
+`,
+            "/etc/cni/net.d/10-pods.conflist": JSON.stringify({
+                cniVersion: "0.4.0",
+                name: "pods",
+                plugins: [
+                    { type: "ptp", ipMasq: false, ipam: { type: "host-local", ranges: [[{ subnet: podRange }]], routes: [{ dst: "0.0.0.0/0" }] } },
+                    { type: "portmap", capabilities: { portMappings: true } },
+                ],
+            }),
+        },
+    },
+    kubelet: {
+        command: ["kubelet",
+            "--config=/etc/kubernetes/kubelet.yaml",
+            `--kubeconfig=${pki("kubelet.kubeconfig")}`,
+            "--hostname-override=homelab",
+            `--node-ip=${nodeAddress}`,
+        ],
+        files: {
+            "/etc/kubernetes/kubelet.yaml": stringify({
+                apiVersion: "kubelet.config.k8s.io/v1beta1",
+                kind: "KubeletConfiguration",
+                containerRuntimeEndpoint: containerdSocket,
+                cgroupDriver: "cgroupfs",
+                cgroupRoot: `/${cgroup}`,
+                failCgroupV1: false,
+                failSwapOn: false,
+                clusterDNS: [dnsServiceAddress],
+                clusterDomain,
+                // The node's own resolver asks the cluster's, which asks nobody else.
+                resolvConf: "",
+                authentication: { anonymous: { enabled: false }, webhook: { enabled: false }, x509: { clientCAFile: pki("ca.crt") } },
+                authorization: { mode: "AlwaysAllow" },
+                tlsCertFile: pki("kubelet.crt"),
+                tlsPrivateKeyFile: pki("kubelet.key"),
+                volumePluginDir: "/var/lib/kubelet/volume-plugins",
+                // A disk that is nearly full is no reason to throw away images that nothing here can fetch again.
+                imageGCHighThresholdPercent: 100,
+                evictionHard: { "memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%", "nodefs.inodesFree": "1%" },
+            }),
+        },
+    },
+    "kube-proxy": {
+        command: ["kube-proxy", "--config=/etc/kubernetes/kube-proxy.yaml", "--hostname-override=homelab"],
+        files: {
+            "/etc/kubernetes/kube-proxy.yaml": stringify({
+                apiVersion: "kubeproxy.config.k8s.io/v1alpha1",
+                kind: "KubeProxyConfiguration",
+                mode: "nftables",
+                clusterCIDR: podRange,
+                clientConnection: { kubeconfig: pki("kube-proxy.kubeconfig") },
+                // These limits are the machine's, not the guest's.
+                conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
+            }),
+        },
+    },
+    dockerd: {
+        command: ["dockerd", "--host=unix:///run/docker.sock", "--iptables=false", "--ip6tables=false", "--bridge=none",
+            `--cgroup-parent=/${cgroup}/docker`, "--log-level=warn"],
+    },
+};
+export const daemonNames = Object.keys(daemons);
+
+/** Where s6 finds a daemon's service. */
+export const serviceFolder = (name: string) => inState("services", name);
+
+/** Writes a service for each daemon, in the form of s6, and the files that the guest has in its own /etc. */
+export function writeServices(): void {
+    for (const [name, { command, files = {} }] of Object.entries(daemons)) {
+        const script = (lines: string[]) => ["#!/bin/sh", ...lines, ""].join("\n");
+        const write = (file: string, content: string, mode: number) => {
+            fs.mkdirSync(path.dirname(file), { recursive: true });
+            fs.writeFileSync(file, content, { mode });
+        };
+        write(path.join(serviceFolder(name), "run"), script(["exec 2>&1", `exec ${command.join(" ")}`]), 0o755);
+        write(path.join(serviceFolder(name), "log", "run"), script([`exec s6-log -b n3 s1000000 T /var/log/${name}`]), 0o755);
+        for (const [file, content] of Object.entries(files)) {
+            write(inState("root", file), content, 0o644);
+        }
+    }
+}

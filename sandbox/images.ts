@@ -1,0 +1,96 @@
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { pauseImage } from "./daemons";
+import { guest } from "./guest";
+import { inState } from "./paths";
+
+/** A container image made of programs of this machine: each program's place in it, and what it runs. */
+interface Image {
+    name: string;
+    files: Record<string, string>;
+    entrypoint: string[];
+    /** Numeric, for pods that may not be root; root if left out. */
+    user?: string;
+    /** Symbolic links to busybox, for an image with a shell. */
+    shell?: boolean;
+    /** Which engine has it: the node's, if left out. */
+    engine?: "docker";
+}
+
+const program = (name: string) => inState("bin", name);
+
+/** All images of the sandbox. The registry's has the name of the official one, so that the program runs as it is. */
+const images: Image[] = [
+    {
+        name: pauseImage,
+        files: { "bin/busybox": "/bin/busybox" },
+        entrypoint: ["/bin/busybox", "sh", "-c", "trap exit TERM; while :; do /bin/busybox sleep 86400 & wait $!; done"],
+    },
+    { name: "docker.io/library/registry:3.1.2", files: { "bin/registry": program("registry") }, entrypoint: ["/bin/registry"] },
+    { name: "localhost/coredns:sandbox", files: { "coredns": program("coredns") }, entrypoint: ["/coredns"] },
+    { name: "localhost/minio:sandbox", files: { "minio": program("minio") }, entrypoint: ["/minio"] },
+    { name: "localhost/traefik:sandbox", files: { "traefik": program("traefik") }, entrypoint: ["/traefik"] },
+    { name: "localhost/cert-manager:sandbox", files: { "controller": program("controller") }, entrypoint: ["/controller"] },
+    { name: "localhost/acmesolver:sandbox", files: { "acmesolver": program("acmesolver") }, entrypoint: ["/acmesolver"], user: "1000" },
+    { name: "localhost/pebble:sandbox", files: { "pebble": program("pebble") }, entrypoint: ["/pebble"] },
+    { name: "alpine:latest", files: { "bin/busybox": "/bin/busybox" }, entrypoint: [], shell: true, engine: "docker" },
+];
+
+/** Gives the node's containerd, and dockerd, the images that they do not have yet. */
+export async function loadImages(): Promise<void> {
+    for (const image of images) {
+        const stamp = createHash("sha256").update(JSON.stringify([image, ...Object.values(image.files).map((file) => fs.statSync(file).mtimeMs)])).digest("hex");
+        const stampFile = inState("images", `${image.name.replaceAll("/", "_")}.loaded`);
+        if (fs.existsSync(stampFile) && fs.readFileSync(stampFile, "utf8") === stamp) {
+            continue;
+        }
+        const archive = makeArchive(image);
+        if (image.engine === "docker") {
+            await guest(["docker", "load", "--quiet", "--input", archive]);
+        } else {
+            await guest(["ctr", "--namespace", "k8s.io", "images", "import", "--no-unpack", archive]);
+            // Not to be collected: nothing here could fetch it again.
+            await guest(["ctr", "--namespace", "k8s.io", "images", "label", image.name, "io.cri-containerd.pinned=pinned"]);
+        }
+        fs.rmSync(archive);
+        fs.writeFileSync(stampFile, stamp);
+    }
+}
+
+/** Makes an image in the form of `docker save`: one layer with its files, and a description of it. */
+function makeArchive(image: Image): string {
+    const folder = inState("images", image.name.replaceAll("/", "_"));
+    fs.rmSync(folder, { recursive: true, force: true });
+    const root = path.join(folder, "root");
+    for (const [place, file] of Object.entries(image.files)) {
+        fs.mkdirSync(path.dirname(path.join(root, place)), { recursive: true });
+        fs.copyFileSync(file, path.join(root, place), fs.constants.COPYFILE_FICLONE);
+    }
+    for (const applet of image.shell ? ["sh", "echo", "sleep", "cat", "ls"] : []) {
+        fs.symlinkSync("busybox", path.join(root, "bin", applet));
+    }
+    const tar = (file: string, ...content: string[]) => check(spawnSync("tar",
+        ["--create", "--owner=0", "--group=0", "--mtime=@0", "--sort=name", "--file", file, "--directory", ...content], { encoding: "utf8" }));
+    tar(path.join(folder, "layer.tar"), root, ".");
+    const digest = (file: string) => createHash("sha256").update(fs.readFileSync(path.join(folder, file))).digest("hex");
+    const config = JSON.stringify({
+        architecture: { x64: "amd64" }[process.arch as string] ?? process.arch,
+        os: "linux",
+        config: { Entrypoint: image.entrypoint, User: image.user ?? "", Env: ["PATH=/bin"], ...(image.shell ? { Cmd: ["/bin/sh"] } : {}) },
+        rootfs: { type: "layers", diff_ids: [`sha256:${digest("layer.tar")}`] },
+    });
+    fs.writeFileSync(path.join(folder, "config.json"), config);
+    fs.writeFileSync(path.join(folder, "manifest.json"), JSON.stringify([{ Config: "config.json", RepoTags: [image.name], Layers: ["layer.tar"] }]));
+    tar(`${folder}.tar`, folder, "manifest.json", "config.json", "layer.tar");
+    fs.rmSync(folder, { recursive: true });
+    return `${folder}.tar`;
+}
+
+function check({ status, stderr }: { status: number | null; stderr: string }): void {
+    if (status !== 0) {
+        throw new Error(stderr);
+    }
+}

@@ -1,0 +1,119 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+import { randomBytes } from "node:crypto";
+
+import { pki } from "./certificates";
+import { guest } from "./guest";
+import { clusterDomain, dnsServiceAddress, host, inState, nodeAddress } from "./paths";
+
+/** The user of Minio's root; its password is made anew for each sandbox. */
+export const minioUser = "homelab";
+const minioPasswordFile = inState("secrets", "minio-password");
+export const minioPassword = () => fs.readFileSync(minioPasswordFile, "utf8");
+
+/** The passphrase of the stack's secrets. */
+export const passphraseFile = inState("secrets", "passphrase");
+
+/** What stands in the guest for the certificates that the world has built in. */
+export const acmeRoot = inState("pki", "acme-root.crt");
+
+/** Deployments that have to be there before the registry can be. */
+export const parts = [
+    { name: "coredns", namespace: "kube-system" },
+    { name: "minio", namespace: "minio" },
+    { name: "traefik", namespace: "traefik" },
+    { name: "pebble", namespace: "pebble" },
+    { name: "cert-manager", namespace: "cert-manager" },
+];
+
+const kubectl = (...args: string[]) => guest(["kubectl", ...args]);
+
+/** Makes what is secret in a sandbox; what is there stays. */
+export function makeSecrets(): void {
+    fs.mkdirSync(inState("secrets"), { recursive: true, mode: 0o700 });
+    for (const file of [minioPasswordFile, passphraseFile]) {
+        if (!fs.existsSync(file)) {
+            fs.writeFileSync(file, randomBytes(24).toString("hex"), { mode: 0o600 });
+        }
+    }
+}
+
+/** A text without the sandbox's secrets. */
+export function maskSecrets(text: string): string {
+    const secrets = [minioPasswordFile, passphraseFile].filter((file) => fs.existsSync(file)).map((file) => fs.readFileSync(file, "utf8"));
+    return secrets.reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
+}
+
+/** Waits until the API server answers and the node is ready. */
+export async function waitForNode(): Promise<void> {
+    await until(60, "the API server to answer", () => kubectl("get", "--raw", "/readyz"));
+    await until(60, "the node to be ready", () => kubectl("wait", "node/homelab", "--for=condition=Ready", "--timeout=1s"));
+}
+
+/** Puts all parts into the cluster as the manifests say; does nothing where they are so already. */
+export async function applyParts(crds: string): Promise<void> {
+    const values: Record<string, string> = {
+        HOST: host,
+        NODE_ADDRESS: nodeAddress,
+        DNS_ADDRESS: dnsServiceAddress,
+        CLUSTER_DOMAIN: clusterDomain,
+        CA_BUNDLE: fs.readFileSync(pki("ca.crt")).toString("base64"),
+    };
+    const namespaces = parts.map(({ namespace }) => namespace).filter((namespace) => namespace !== "kube-system");
+    const secret = (namespace: string, name: string, stringData: Record<string, string>, type = "Opaque") =>
+        ({ apiVersion: "v1", kind: "Secret", metadata: { namespace, name }, type, stringData });
+    const file = (name: string) => fs.readFileSync(name, "utf8");
+    const objects = [
+        ...namespaces.map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } })),
+        secret("minio", "minio-root", { user: minioUser, password: minioPassword() }),
+        secret("pebble", "pebble-tls", { "tls.crt": file(pki("pebble.crt")), "tls.key": file(pki("pebble.key")) }, "kubernetes.io/tls"),
+    ];
+    // The lines in braces are for a chart's engine.
+    const definitions = fs.readdirSync(crds).filter((name) => name.endsWith(".yaml"))
+        .map((name) => file(path.join(crds, name)).split("\n").filter((line) => !line.includes("{{")).join("\n"));
+    const folder = path.join(__dirname, "manifests");
+    const manifests = fs.readdirSync(folder).map((name) => file(path.join(folder, name)).replace(/\$\{(\w+)\}/g, (_, key: string) => values[key]!));
+    const apply = (documents: string[]) =>
+        guest(["kubectl", "apply", "--server-side", "--force-conflicts", "--filename", "-"], { input: documents.join("\n---\n") });
+    await apply([...objects.map((object) => JSON.stringify(object)), ...definitions]);
+    await kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s");
+    await apply(manifests);
+}
+
+/** Waits until all parts answer. */
+export async function waitForParts(): Promise<void> {
+    await Promise.all(parts.map(({ name, namespace }) => kubectl("rollout", "status", `deployment/${name}`, "--namespace", namespace, "--timeout=120s")));
+    await until(30, "the ClusterIssuer to be registered", () => kubectl("wait", "clusterissuer/letsencrypt-prod", "--for=condition=Ready", "--timeout=1s"));
+}
+
+/** Makes the guest trust the CA of the ACME server, which is a new one whenever that starts. */
+export async function trustAcmeServer(): Promise<void> {
+    const root = await guest(["curl", "--silent", "--show-error", "--fail", "--cacert", pki("ca.crt"), `https://pebble.pebble.svc.${clusterDomain}:15000/roots/0`]);
+    if (!fs.existsSync(acmeRoot) || !fs.readFileSync(acmeRoot, "utf8").includes(root)) {
+        fs.appendFileSync(acmeRoot, root);
+    }
+    await guest(["sh", "-ec", `
+        bundle=/etc/ssl/certs/ca-certificates.crt
+        cat "$0" /usr/share/ca-certificates/mozilla/*.crt > $bundle
+        for folder in /etc/docker/certs.d/${host} /etc/containerd/certs.d/${host}; do
+            mkdir -p $folder
+            cp "$0" $folder/ca.crt
+        done
+        printf 'server = "https://${host}"\\n[host."https://${host}"]\\nca = "ca.crt"\\n' > /etc/containerd/certs.d/${host}/hosts.toml
+    `, acmeRoot]);
+}
+
+/** Tries once a quarter of a second until it succeeds. */
+export async function until<T>(seconds: number, what: string, attempt: () => Promise<T>): Promise<T> {
+    const end = Date.now() + seconds * 1000;
+    for (;;) {
+        try {
+            return await attempt();
+        } catch (error) {
+            if (Date.now() > end) {
+                throw new Error(`Waited ${seconds} s for ${what}.`, { cause: error });
+            }
+            await new Promise((resolve) => setTimeout(resolve, 250));
+        }
+    }
+}

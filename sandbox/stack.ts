@@ -1,0 +1,48 @@
+import * as fs from "node:fs";
+
+import { guest } from "./guest";
+import { minioPassword, minioUser, until } from "./parts";
+import { clusterDomain, host, inState } from "./paths";
+
+/** The name of the sandbox's stack. */
+const stack = "sandbox";
+
+/** What differs here from a real homelab: the configuration of this stack, and nothing else. */
+const configuration: Record<string, string> = {
+    "host": host,
+    "users[0].name": "me",
+    "bucketEndpoint": `minio-svc.minio.svc.${clusterDomain}:9000`,
+    "minioUser": minioUser,
+};
+
+/** Makes the stack, if it is not there; its configuration stays as it is from then on. */
+export async function makeStack(): Promise<void> {
+    fs.mkdirSync(inState("pulumi"), { recursive: true });
+    const stacks = JSON.parse(await guest(["pulumi", "stack", "ls", "--json"])) as { name: string }[];
+    if (stacks.some(({ name }) => name === stack)) {
+        return;
+    }
+    await guest(["pulumi", "stack", "init", stack]);
+    const settings = Object.entries(configuration).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
+    await guest(["pulumi", "config", "set-all", "--stack", stack, "--path", ...settings, "--secret", `minioPassword=${minioPassword()}`]);
+}
+
+/** Whether the stack is deployed as the program and its configuration have it. */
+export async function isUnchanged(): Promise<boolean> {
+    return guest(["pulumi", "preview", "--stack", stack, "--non-interactive", "--expect-no-changes"]).then(() => true, () => false);
+}
+
+/** Runs `pulumi up`, and shows what it does. */
+export async function deploy(): Promise<void> {
+    await guest(["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs"], { show: true });
+}
+
+/** Waits until the registry asks for a login, with a certificate that the guest trusts. */
+export async function waitForRegistry(): Promise<void> {
+    await until(120, `https://${host} to ask for a login`, async () => {
+        const status = await guest(["curl", "--silent", "--show-error", "--output", "/dev/null", "--write-out", "%{http_code}", `https://${host}/v2/`]);
+        if (status !== "401") {
+            throw new Error(`https://${host}/v2/ was answered ${status}`);
+        }
+    });
+}
