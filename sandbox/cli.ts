@@ -1,5 +1,4 @@
 import * as fs from "node:fs";
-import * as path from "node:path";
 
 import { makeCertificates } from "./certificates";
 import { daemonNames, writeServices } from "./daemons";
@@ -7,9 +6,9 @@ import { guest, isDaemonUp, ownGuest, removeGuest, startGuest } from "./guest";
 import { loadImages } from "./images";
 import { findObstacles, thisMachine } from "./machine";
 import { applyParts, makeSecrets, maskSecrets, parts, trustAcmeServer, waitForNode, waitForParts } from "./parts";
-import { host, inState, project, state } from "./paths";
+import { host, inState, state } from "./paths";
 import { duration } from "./progress";
-import { deploy, isUnchanged, makeStack, waitForRegistry } from "./stack";
+import { deploy, isUnchanged, makeStack, stackFile, waitForRegistry } from "./stack";
 import { coldBuildDisk, ensureTools, isAnythingMissing } from "./tools";
 
 /** GiB that the sandbox's state takes at first, with room to push a few images. */
@@ -77,7 +76,7 @@ async function step<T>(number: number, what: string, work: () => Promise<T>): Pr
 /** Takes everything away, whatever of it is there. */
 async function down(): Promise<void> {
     await removeGuest();
-    fs.rmSync(path.join(project, "Pulumi.sandbox.yaml"), { force: true });
+    fs.rmSync(stackFile, { force: true });
     console.log("The sandbox is gone.");
 }
 

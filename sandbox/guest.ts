@@ -6,9 +6,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { cgroup, serviceFolder } from "./daemons";
 import { clusterDomain, dnsServiceAddress, host, inState, nodeAddress, project, state } from "./paths";
 
-/** There is one sandbox per machine; this file says whose it is. It goes with a reboot, as the sandbox does. */
-const lockFile = "/run/homelab-registry-sandbox";
-
 /** The folders of a clone's state that hold what is large, or outlives the guest; where the guest has them. */
 const kept = { etcd: "/var/lib/etcd", containerd: "/var/lib/containerd", kubelet: "/var/lib/kubelet", docker: "/var/lib/docker", minio: "/var/lib/minio", logs: "/var/log" };
 
@@ -22,6 +19,8 @@ for folder in /etc /var/lib; do
     mount -t overlay overlay -o lowerdir=$folder,upperdir=/run/over$folder/upper,workdir=/run/over$folder/work $folder
 done
 ${Object.entries(kept).map(([name, folder]) => `mkdir -p ${inState(name)} ${folder}; mount --bind ${inState(name)} ${folder}`).join("\n")}
+# Of the machine's own engines, if it has any, nothing shows through.
+rm -rf /etc/docker /etc/containerd /etc/cni /var/lib/cni /etc/resolv.conf /etc/hosts
 cp -r ${inState("root", "etc")}/. /etc
 printf '%s\\n' '127.0.0.1 localhost' '::1 localhost' '127.0.0.1 ${host}' > /etc/hosts
 printf '%s\\n' 'nameserver ${dnsServiceAddress}' 'search ${clusterDomain}' > /etc/resolv.conf
@@ -36,28 +35,35 @@ echo 1 > /proc/sys/net/ipv4/ip_forward
 exec s6-svscan ${inState("services")}
 `;
 
-/** The first process of a guest, as the machine sees it, and the state that it runs on. */
+/** The first process of a guest, as the machine sees it, and the state folder of the clone that it belongs to. */
 interface Guest {
     pid: number;
     state: string;
 }
 
-/** The guest that runs on this machine, this clone's or another's. */
-export function runningGuest(): Guest | undefined {
-    try {
-        const guest = JSON.parse(fs.readFileSync(lockFile, "utf8")) as Guest;
-        const command = fs.readFileSync(`/proc/${guest.pid}/cmdline`, "utf8");
-        return command.startsWith(`s6-svscan\0${guest.state}/`) ? guest : undefined;
-    } catch {
-        return undefined;
-    }
+/**
+ * The guests on this machine, by the command of their first process: there is no file that could be out of date.
+ *
+ * @param file what the first process works on: "services", or "init" while it starts
+ */
+function guests(file: "init" | "services"): Guest[] {
+    return fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
+        let command: string[];
+        try {
+            command = fs.readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
+        } catch {
+            return [];
+        }
+        const [, state] = command.map((word) => new RegExp(`^(.*/sandbox/\\.state)/${file}$`).exec(word)).find(Boolean) ?? [];
+        return state ? [{ pid: Number(name), state }] : [];
+    });
 }
 
+/** The guest of another clone that runs on this machine. */
+export const othersGuest = () => guests("services").find((guest) => guest.state !== state);
+
 /** This clone's guest, if it runs. */
-export function ownGuest(): Guest | undefined {
-    const guest = runningGuest();
-    return guest?.state === state ? guest : undefined;
-}
+export const ownGuest = () => guests("services").find((guest) => guest.state === state);
 
 /** Starts the guest: namespaces of its own for processes, mounts and network, and all daemons in them. */
 export async function startGuest(): Promise<void> {
@@ -68,29 +74,23 @@ export async function startGuest(): Promise<void> {
         ["--mount", "--net", "--pid", "--fork", "--mount-proc", "--propagation", "private", "--kill-child", inState("init")],
         { detached: true, stdio: ["ignore", log, log], env: { ...process.env, PATH: `${inState("bin")}:/usr/sbin:/sbin:${process.env.PATH}` } });
     unshare.unref();
-    for (let tries = 0; tries < 100 && unshare.exitCode === null; tries++) {
-        await sleep(50);
-        const [pid] = fs.readFileSync(`/proc/${unshare.pid}/task/${unshare.pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
-        if (pid && fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").startsWith("s6-svscan\0")) {
-            fs.writeFileSync(lockFile, JSON.stringify({ pid, state }));
-            fs.writeFileSync(inState("guest.pid"), String(pid));
-            return;
+    for (let tries = 0; tries < 100 && !ownGuest(); tries++) {
+        if (unshare.exitCode !== null) {
+            throw new Error(`The guest did not start:\n${fs.readFileSync(inState("guest.log"), "utf8")}`);
         }
+        await sleep(50);
     }
-    throw new Error(`The guest did not start:\n${fs.readFileSync(inState("guest.log"), "utf8")}`);
 }
 
 /** Stops the guest with everything in it, and takes away what the machine still has of it. */
 export async function removeGuest(): Promise<void> {
-    const guest = ownGuest();
-    if (guest) {
-        process.kill(guest.pid, "SIGKILL");
-        while (fs.existsSync(`/proc/${guest.pid}`)) {
+    for (const { pid } of [...guests("init"), ...guests("services")].filter((guest) => guest.state === state)) {
+        process.kill(pid, "SIGKILL");
+        while (fs.existsSync(`/proc/${pid}`)) {
             await sleep(50);
         }
     }
-    if (!runningGuest()) {
-        fs.rmSync(lockFile, { force: true });
+    if (!othersGuest()) {
         await removeCgroups();
     }
     fs.rmSync(state, { recursive: true, force: true, maxRetries: 10 });
@@ -126,10 +126,13 @@ function makeCgroups(): void {
     for (const hierarchy of hierarchies()) {
         const folder = path.join(hierarchy, cgroup);
         fs.mkdirSync(folder, { recursive: true });
-        const enable = path.join(hierarchy, "cgroup.subtree_control");
-        if (hierarchy === "/sys/fs/cgroup" && fs.existsSync(enable)) {
-            const controllers = fs.readFileSync(path.join(hierarchy, "cgroup.controllers"), "utf8").trim().split(" ");
-            fs.writeFileSync(enable, controllers.map((controller) => `+${controller}`).join(" "));
+        const controllers = path.join(hierarchy, "cgroup.controllers");
+        for (const controller of fs.existsSync(controllers) ? fs.readFileSync(controllers, "utf8").trim().split(" ") : []) {
+            try {
+                fs.writeFileSync(path.join(hierarchy, "cgroup.subtree_control"), `+${controller}`);
+            } catch {
+                // A machine may keep one for itself; the kubelet says if it needs that.
+            }
         }
         // A new group of this controller may use no processor until it is told which.
         for (const file of ["cpuset.cpus", "cpuset.mems"]) {

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 
-import { runningGuest } from "./guest";
+import { othersGuest } from "./guest";
 import { state } from "./paths";
 
 /** What the sandbox needs to know of the machine that it is to be a guest of. */
@@ -17,6 +17,8 @@ export interface Machine {
     disk: number;
     /** Whether namespaces can be made. */
     namespaces: boolean;
+    /** Where this clone keeps the sandbox's state. */
+    state: string;
     /** The state folder of another clone's sandbox that is up. */
     other?: string;
 }
@@ -27,7 +29,6 @@ const memoryNeeded = 3.5;
 /** This machine. */
 export function thisMachine(): Machine {
     const { bavail, bsize } = fs.statfsSync(__dirname);
-    const guest = runningGuest();
     return {
         platform: process.platform,
         uid: process.getuid?.() ?? 0,
@@ -35,7 +36,8 @@ export function thisMachine(): Machine {
         memory: os.totalmem() / 2 ** 30,
         disk: (bavail * bsize) / 2 ** 30,
         namespaces: spawnSync("unshare", ["--mount", "--net", "--pid", "--fork", "true"]).status === 0,
-        other: guest && guest.state !== state ? guest.state : undefined,
+        state,
+        other: othersGuest()?.state,
     };
 }
 
@@ -63,6 +65,9 @@ export function findObstacles(machine: Machine, diskNeeded: number): string[] {
     }
     if (machine.disk < diskNeeded) {
         obstacles.push(`There are ${machine.disk.toFixed(1)} GiB of disk free; it takes ${diskNeeded}: make room, or move this clone to a larger disk.`);
+    }
+    if (/^\/(run|etc|var\/lib|var\/log)\//.test(machine.state)) {
+        obstacles.push(`This clone is at ${machine.state.replace(/\/sandbox\/\.state$/, "")}, in a folder that the sandbox has one of its own of: move it, such as to /srv.`);
     }
     if (machine.other) {
         const clone = machine.other.replace(/\/sandbox\/\.state$/, "");

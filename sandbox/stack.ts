@@ -1,11 +1,15 @@
 import * as fs from "node:fs";
+import * as path from "node:path";
 
 import { guest } from "./guest";
 import { minioPassword, minioUser, until } from "./parts";
-import { clusterDomain, host, inState } from "./paths";
+import { clusterDomain, host, inState, project } from "./paths";
 
 /** The name of the sandbox's stack. */
 const stack = "sandbox";
+
+/** Where Pulumi keeps that stack's configuration. */
+export const stackFile = path.join(project, `Pulumi.${stack}.yaml`);
 
 /** What differs here from a real homelab: the configuration of this stack, and nothing else. */
 const configuration: Record<string, string> = {
@@ -15,16 +19,19 @@ const configuration: Record<string, string> = {
     "minioUser": minioUser,
 };
 
-/** Makes the stack, if it is not there; its configuration stays as it is from then on. */
+/** Makes the stack and its configuration, if they are not there; they stay as they are from then on. */
 export async function makeStack(): Promise<void> {
     fs.mkdirSync(inState("pulumi"), { recursive: true });
     const stacks = JSON.parse(await guest(["pulumi", "stack", "ls", "--json"])) as { name: string }[];
-    if (stacks.some(({ name }) => name === stack)) {
-        return;
+    if (!stacks.some(({ name }) => name === stack)) {
+        // One of an earlier sandbox, with secrets under another passphrase.
+        fs.rmSync(stackFile, { force: true });
+        await guest(["pulumi", "stack", "init", stack]);
     }
-    await guest(["pulumi", "stack", "init", stack]);
-    const settings = Object.entries(configuration).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
-    await guest(["pulumi", "config", "set-all", "--stack", stack, "--path", ...settings, "--secret", `minioPassword=${minioPassword()}`]);
+    if (!fs.existsSync(stackFile) || !fs.readFileSync(stackFile, "utf8").includes(":host:")) {
+        const settings = Object.entries(configuration).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
+        await guest(["pulumi", "config", "set-all", "--stack", stack, "--path", ...settings, "--secret", `minioPassword=${minioPassword()}`]);
+    }
 }
 
 /** Whether the stack is deployed as the program and its configuration have it. */
@@ -34,13 +41,15 @@ export async function isUnchanged(): Promise<boolean> {
 
 /** Runs `pulumi up`, and shows what it does. */
 export async function deploy(): Promise<void> {
+    // An update that was killed leaves its lock, and in a sandbox there is no other.
+    await guest(["pulumi", "cancel", "--stack", stack, "--yes"]);
     await guest(["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs"], { show: true });
 }
 
 /** Waits until the registry asks for a login, with a certificate that the guest trusts. */
 export async function waitForRegistry(): Promise<void> {
     await until(120, `https://${host} to ask for a login`, async () => {
-        const status = await guest(["curl", "--silent", "--show-error", "--output", "/dev/null", "--write-out", "%{http_code}", `https://${host}/v2/`]);
+        const status = await guest(["curl", "--silent", "--show-error", "--max-time", "5", "--output", "/dev/null", "--write-out", "%{http_code}", `https://${host}/v2/`]);
         if (status !== "401") {
             throw new Error(`https://${host}/v2/ was answered ${status}`);
         }

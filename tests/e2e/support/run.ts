@@ -12,7 +12,7 @@ export function attempt(command: string, args: string[], { input, cwd }: { input
     return new Promise((resolve, reject) => {
         const child = execFile(command, args, { cwd, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
             if (error && typeof error.code !== "number") {
-                reject(error);
+                reject(new Error(`${command} did not run`, { cause: error }));
             } else {
                 resolve({ code: Number(error?.code ?? 0), stdout, stderr });
             }

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Installs Debian packages and starts nothing. An argument names one, or several of which the first
+# that is known is meant.
+
+# A policy keeps daemons from being started now; units that packages enable are disabled below.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+    trap 'rm -f $policy' EXIT
+    trap 'exit 1' INT TERM HUP
+    printf '#!/bin/sh\nexit 101\n' > $policy
+    chmod 755 $policy
+fi
+units="etcd.service containerd.service docker.service docker.socket"
+disabled=$(for unit in $units; do systemctl is-enabled --quiet $unit 2> /dev/null || echo $unit; done)
+
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
+get() { apt-get -o DPkg::Lock::Timeout=300 --yes --no-install-recommends "$@"; }
+
+# After an installation that was stopped half way.
+dpkg --configure -a
+get update
+packages= replacing=
+for names; do
+    for name in $names; do apt-cache show $name > /dev/null 2>&1 && break; done
+    case $name in
+        busybox-static) replacing=$name ;;
+        *) packages="$packages $name" ;;
+    esac
+done
+
+# A containerd or Docker from elsewhere is never removed; busybox-static takes busybox's place.
+status=0
+[ -z "$packages" ] || get --no-remove install $packages || status=$?
+[ -z "$replacing" ] || get install $replacing || status=$?
+
+for unit in $disabled; do systemctl disable --quiet $unit 2> /dev/null; done
+exit $status
