@@ -23,7 +23,7 @@ test: node_modules ## all tests that need no homelab
 	npm test
 
 e2e: up ## the tests that need one
-	sandbox/env npm run e2e
+	sandbox/env node_modules/.bin/mocha 'tests/e2e/*.test.ts'
 
 node_modules: package-lock.json
 	npm ci

@@ -29,10 +29,10 @@ export async function request(url: string, ...options: string[]): Promise<{ stat
     return { status: Number(printed.slice(end + 1)), body: printed.slice(0, end) };
 }
 
-/** Sends a request to Minio with an access key, as an S3 client does. */
+/** Sends a request to Minio with an access key, as an S3 client does. In `path`, each parameter has a value, if empty. */
 export function s3(key: { user: string; password: string }, method: string, path: string, ...options: string[]) {
     return request(`http://${minio}/${path}`, "--request", method, "--aws-sigv4", "aws:amz:us-east-1:s3",
-        "--user", `${key.user}:${key.password}`, ...options);
+        "--user", `${key.user}:${key.password}`, "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD", ...options);
 }
 
 const minio = "minio-svc.minio.svc.homelab-k8s:9000";
