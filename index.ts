@@ -12,6 +12,8 @@ export = async () => {
 
     const providers = {
         kubernetes: new kubernetes.Provider("homelab", {
+            // Not the path that KUBECONFIG happens to have here, which would be a change from the next machine.
+            kubeconfig: "",
             context: site.kubeContext,
             // A user added or changed reaches the running pods: no new Secret, no rollout.
             enableSecretMutable: true,

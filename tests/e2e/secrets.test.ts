@@ -16,10 +16,12 @@ describe("No secret is in plain text", function () {
         const passwords = Object.entries(await output<Record<string, string>>("passwords"));
         secrets = {
             ...Object.fromEntries(passwords.map(([user, password]) => [`the password of ${user}`, password])),
-            "the hash of a password": htpasswd!.trim().split(":")[1]!,
             "the key to Minio": /secretkey: "(.*)"/.exec(config!)![1]!,
             "the http secret": /^ {2}secret: "(.*)"/m.exec(config!)![1]!,
             "the password of Minio's root": (await minioRoot()).password,
+            // As a Secret of Kubernetes has them.
+            "the configuration": Buffer.from(config!).toString("base64"),
+            "the htpasswd file": Buffer.from(htpasswd!).toString("base64"),
         };
     });
 
@@ -30,12 +32,10 @@ describe("No secret is in plain text", function () {
         }
     }
 
-    it("anywhere that this test would not notice", async () => {
+    it("is a test that would notice: each is in the state when that is told to show them", async () => {
         const state = await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"]);
-        const { plaintext } = Object.fromEntries([["plaintext", JSON.stringify(JSON.parse(state))]]) as { plaintext: string };
         for (const [what, secret] of Object.entries(secrets)) {
-            // In the state a secret is JSON within JSON.
-            assert.ok(plaintext.includes(secret), `${what} is not in the state that shows them all`);
+            assert.ok(state.includes(secret), `${what} is not there`);
         }
     });
 

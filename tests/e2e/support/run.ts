@@ -25,7 +25,8 @@ export function attempt(command: string, args: string[], { input, cwd }: { input
 export async function run(command: string, args: string[], options?: { input?: string; cwd?: string }): Promise<string> {
     const { code, stdout, stderr } = await attempt(command, args, options);
     if (code !== 0) {
-        throw new Error(`${[command, ...args].join(" ")} ended with ${code}:\n${stdout}\n${stderr}`);
+        // Further arguments may hold a password.
+        throw new Error(`${[command, ...args.slice(0, 2)].join(" ")} … ended with ${code}:\n${stdout}\n${stderr}`);
     }
     return stdout;
 }
