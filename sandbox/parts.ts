@@ -83,14 +83,24 @@ export async function applyParts(crds: string): Promise<void> {
 /** Waits until all parts answer. */
 export async function waitForParts(): Promise<void> {
     await Promise.all(parts.map(({ name, namespace }) => kubectl("rollout", "status", `deployment/${name}`, "--namespace", namespace, "--timeout=120s")));
-    await until(30, "the ClusterIssuer to be registered", () => kubectl("wait", "clusterissuer/letsencrypt-prod", "--for=condition=Ready", "--timeout=1s"));
+    await waitForIssuer();
 }
+
+const waitForIssuer = () => until(60, "the ClusterIssuer to be registered",
+    () => kubectl("wait", "clusterissuer/letsencrypt-prod", "--for=condition=Ready", "--timeout=1s"));
 
 /** Makes the guest trust the CA of the ACME server, which is a new one whenever that starts. */
 export async function trustAcmeServer(): Promise<void> {
     const root = await guest(["curl", "--silent", "--show-error", "--fail", "--cacert", pki("ca.crt"), `https://pebble.pebble.svc.${clusterDomain}:15000/roots/0`]);
-    if (!fs.existsSync(acmeRoot) || !fs.readFileSync(acmeRoot, "utf8").includes(root)) {
+    const known = fs.existsSync(acmeRoot) ? fs.readFileSync(acmeRoot, "utf8") : "";
+    if (!known.includes(root)) {
         fs.appendFileSync(acmeRoot, root);
+        if (known) {
+            // The server has forgotten its accounts as well; cert-manager registers anew when its own record of it is gone.
+            await kubectl("patch", "clusterissuer/letsencrypt-prod", "--subresource=status", "--type=merge",
+                "--patch", JSON.stringify({ status: { acme: { uri: "" }, conditions: [] } }));
+            await waitForIssuer();
+        }
     }
     await guest(["sh", "-ec", `
         bundle=/etc/ssl/certs/ca-certificates.crt

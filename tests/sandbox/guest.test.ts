@@ -1,0 +1,97 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+
+import { attempt, eventually, run } from "../e2e/support/run";
+
+const make = (target: string) => run("make", ["--no-print-directory", target]);
+const inGuest = (...command: string[]) => run("sandbox/env", command);
+
+/** What the machine has that a guest could leave behind. */
+async function traces(): Promise<Record<string, string>> {
+    const list = async (command: string, ...args: string[]) => (await attempt(command, args)).stdout;
+    const groups = (folder: string): string[] => fs.readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+        .flatMap((entry) => [`${folder}/${entry.name}`, ...groups(`${folder}/${entry.name}`)]);
+    return {
+        processes: (await list("ps", "-e", "-o", "args=")).split("\n")
+            .filter((line) => /s6-|etcd|kube|containerd|dockerd|minio|traefik|pebble|unshare/.test(line)).sort().join("\n"),
+        mounts: fs.readFileSync("/proc/self/mountinfo", "utf8"),
+        interfaces: await list("ip", "-brief", "link"),
+        "network namespaces": await list("ip", "netns"),
+        "firewall rules": await list("nft", "list", "ruleset"),
+        "control groups": groups("/sys/fs/cgroup").sort().join("\n"),
+        hosts: fs.readFileSync("/etc/hosts", "utf8") + fs.readFileSync("/etc/resolv.conf", "utf8"),
+        folders: ["/run", "/etc", "/var/lib", "/var/log"].map((folder) => fs.readdirSync(folder).join(" ")).join("\n"),
+    };
+}
+
+describe("The sandbox", function () {
+    this.timeout("10m");
+    before(() => make("down"));
+    after(() => make("down"));
+
+    it("says what to do where it is not up", async () => {
+        const { code, stderr } = await attempt("sandbox/env", ["true"]);
+        assert.equal(code, 1);
+        assert.equal(stderr, "The sandbox is not up. Start it with: make up\n");
+        assert.notEqual((await attempt("make", ["status"])).code, 0);
+    });
+
+    it("comes up, and goes without a trace", async () => {
+        const before = await traces();
+        const began = Date.now();
+        await make("up");
+        console.log(`      up: ${Math.round((Date.now() - began) / 1000)} s`);
+        await make("status");
+        assert.notDeepEqual(await traces(), before);
+        await make("down");
+        assert.deepEqual(await traces(), before);
+        assert.equal(fs.existsSync("sandbox/.state"), false);
+        assert.equal(fs.existsSync("Pulumi.sandbox.yaml"), false);
+    });
+
+    it("may be taken down twice", () => make("down"));
+
+    it("comes up a second time within 15 seconds, and changes nothing", async () => {
+        await make("up");
+        const objects = () => inGuest("kubectl", "get", "deployments,services,secrets,ingresses", "--all-namespaces", "--output",
+            "jsonpath={range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name} {.metadata.uid} {.metadata.generation}{'\\n'}{end}");
+        const before = await objects();
+        const began = Date.now();
+        await make("up");
+        const seconds = (Date.now() - began) / 1000;
+        console.log(`      second up: ${Math.round(seconds)} s`);
+        assert.ok(seconds <= 15, `it took ${seconds} s`);
+        assert.equal(await objects(), before);
+    });
+
+    it("comes up again with every image after it was killed, and gets new certificates", async () => {
+        const host = (await inGuest("pulumi", "stack", "output", "host")).trim();
+        const password = (JSON.parse(await inGuest("pulumi", "stack", "output", "passwords", "--show-secrets")) as { me: string }).me;
+        const login = () => run("sandbox/env", ["docker", "login", host, "--username", "me", "--password-stdin"], { input: password });
+        const digest = () => inGuest("skopeo", "inspect", "--format", "{{.Digest}}", `docker://${host}/kept:test`);
+        await login();
+        await inGuest("skopeo", "copy", "docker-daemon:alpine:latest", `docker://${host}/kept:test`);
+        const before = await digest();
+
+        const [guest] = (await run("pgrep", ["--full", "--exact", `s6-svscan ${process.cwd()}/sandbox/.state/services`])).trim().split("\n");
+        process.kill(Number(guest), "SIGKILL");
+        await eventually(10, async () => (await attempt("sandbox/env", ["true"])).code === 1);
+
+        await make("up");
+        await login();
+        assert.equal(await digest(), before);
+        await inGuest("kubectl", "delete", "secret/registry-tls-ingress", "--namespace", "registry");
+        await inGuest("kubectl", "wait", "certificate/registry-tls-ingress", "--namespace", "registry", "--for=condition=Ready=false", "--timeout=60s");
+        await inGuest("kubectl", "wait", "certificate/registry-tls-ingress", "--namespace", "registry", "--for=condition=Ready", "--timeout=120s");
+        await eventually(30, () => inGuest("curl", "--silent", "--show-error", "--output", "/dev/null", `https://${host}/v2/`).then(() => true));
+    });
+
+    it("goes without a trace after it was killed as well", async () => {
+        const [guest] = (await run("pgrep", ["--full", "--exact", `s6-svscan ${process.cwd()}/sandbox/.state/services`])).trim().split("\n");
+        process.kill(Number(guest), "SIGKILL");
+        await make("down");
+        const { processes, "control groups": groups } = await traces();
+        assert.equal(processes, "");
+        assert.doesNotMatch(groups!, /homelab-sandbox/);
+    });
+});
