@@ -413,5 +413,8 @@ require (
 
 replace github.com/terraform-providers/terraform-provider-random/shim => ./random-shim
 
+// In place of the Go SDK for Kubernetes, which is most of what there would be to compile.
+replace github.com/pulumi/pulumi-kubernetes/sdk/v4 => ./kubernetes-sdk
+
 // The bridge's own replacement (its go.mod), which does not reach a module that depends on it.
 replace github.com/hashicorp/terraform-plugin-sdk/v2 => github.com/pulumi/terraform-plugin-sdk/v2 v2.0.0-20260318212141-5525259d096b

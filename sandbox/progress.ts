@@ -1,0 +1,94 @@
+import * as fs from "node:fs";
+
+/** A piece of work, and how many seconds it typically takes. */
+export interface Step {
+    name: string;
+    seconds: number;
+}
+
+const terminal = process.stdout.isTTY;
+
+const note = (log: string, line: string) => fs.appendFileSync(log, `${new Date().toISOString()} ${line}\n`);
+
+/** Writes a line to standard output and, with the time, to the log. */
+export function say(log: string, line: string): void {
+    process.stdout.write(terminal ? `\r${line}\x1b[K\n` : `${line}\n`);
+    note(log, line);
+}
+
+/** 72 → "1m12s". */
+export function duration(seconds: number): string {
+    const whole = Math.round(seconds);
+    return whole < 60 ? `${whole}s` : `${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, "0")}s`;
+}
+
+/** 72 → "1 min"; under a minute in steps of ten seconds. */
+export function roughly(seconds: number): string {
+    return seconds < 55 ? `${Math.max(10, Math.round(seconds / 10) * 10)} s` : `${Math.round(seconds / 60)} min`;
+}
+
+/** A step that is done, and how long it took. */
+export interface Done {
+    step: Step;
+    seconds: number;
+}
+
+const total = (steps: { seconds: number }[]) => steps.reduce((sum, { seconds }) => sum + seconds, 0);
+
+/** The table counts as much as so many seconds of building on this machine. */
+const trust = 300;
+
+/** Seconds until all that is missing is done, the current step included, at the pace so far. */
+export function timeLeft(missing: Step[], done: Done[], elapsed: number): number {
+    const pace = (total(done) + trust) / (total(done.map(({ step }) => step)) + trust);
+    return Math.max(0, total(missing) * pace - elapsed);
+}
+
+/** Tells how a sequence of builds goes: every second on a terminal, else once a minute. */
+export class Progress {
+    private readonly started = Date.now();
+    private readonly done: Done[] = [];
+
+    /** `missing` gives those of the steps that are still to be done. */
+    constructor(
+        private readonly log: string,
+        private readonly steps: Step[],
+        private readonly missing: () => Step[],
+    ) {}
+
+    /** Does the work of a step, telling about it. */
+    async during(step: Step, work: () => Promise<void>): Promise<void> {
+        const start = Date.now();
+        const elapsed = () => (Date.now() - start) / 1000;
+        const of = String(this.steps.length);
+        const place = `[${String(this.steps.indexOf(step) + 1).padStart(of.length)}/${of}]`;
+        let ticks = 0;
+        const tick = () => {
+            const left = timeLeft(this.missing(), this.done, elapsed());
+            const all = (Date.now() - this.started) / 1000 + left;
+            const line =
+                `${place} building ${step.name}  ${duration(elapsed())} ` +
+                `(about ${roughly(step.seconds)}; all about ${roughly(all)}, ${roughly(left)} left)`;
+            if (terminal) process.stdout.write(`\r${line.slice(0, process.stdout.columns - 1)}\x1b[K`);
+            if (ticks++ % 60 === 0) (terminal ? note : say)(this.log, line);
+        };
+        tick();
+        const timer = setInterval(tick, 1000);
+        try {
+            await work();
+        } finally {
+            clearInterval(timer);
+        }
+        this.done.push({ step, seconds: elapsed() });
+        say(this.log, `${place} built ${step.name} in ${duration(elapsed())}`);
+    }
+
+    /** Says how long each step took, if any was done. */
+    summary(): void {
+        if (this.done.length === 0) return;
+        say(this.log, `Built in ${duration((Date.now() - this.started) / 1000)}:`);
+        for (const { step, seconds } of this.done) {
+            say(this.log, `  ${step.name.padEnd(28)}${(seconds / 60).toFixed(1).padStart(5)} min`);
+        }
+    }
+}

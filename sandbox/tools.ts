@@ -1,0 +1,225 @@
+import { createHash } from "node:crypto";
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { inCache, intoCache } from "./cache";
+import { run } from "./command";
+import { ensureDebianPackages } from "./debian";
+import { build, checkGo, copyFiles, download, flags, modules, pinned, Program } from "./go";
+import { Progress, say, Step } from "./progress";
+
+export { ensureDebianPackages };
+
+/** GiB of disk that a cold build takes: Go's build and module caches, and the tools. */
+export const coldBuildDisk = 12;
+
+/** A program of the sandbox. */
+export interface Tool extends Program, Step {
+    /** Folders of its module that are compiled in. */
+    sources?: string[];
+    /** The tool whose program must lie beside this one. */
+    companion?: string;
+    /** The Pulumi plugin that it is. */
+    plugin?: { name: string; version: string };
+    /** The folder of its official release in the cache. */
+    official?: string;
+}
+
+const packageJson = JSON.parse(fs.readFileSync(path.join(__dirname, "../package.json"), "utf8")) as {
+    dependencies: Record<string, string>;
+    devDependencies: Record<string, string>;
+};
+const pulumiVersion = packageJson.devDependencies.pulumi!;
+const officialPulumi = `pulumi-${pulumiVersion}-${process.arch}-official`;
+
+function tool(module: string, seconds: number, goPackage: string, more: Partial<Tool> = {}): Tool {
+    return { name: path.basename(goPackage), module, seconds, package: goPackage, ...more };
+}
+
+function kubernetes(name: string, seconds: number): Tool {
+    const version = pinned("cluster", "k8s.io/kubernetes");
+    const [, major, minor] = version.split(/\D/) as [string, string, string];
+    return tool("cluster", seconds, `k8s.io/kubernetes/cmd/${name}`, {
+        variables: {
+            "k8s.io/component-base/version.gitVersion": version,
+            "k8s.io/component-base/version.gitMajor": major,
+            "k8s.io/component-base/version.gitMinor": minor,
+        },
+    });
+}
+
+function plugin(name: string, seconds: number, more: Partial<Tool> = {}): Tool {
+    const version = packageJson.dependencies[`@pulumi/${name}`]!;
+    return tool("pulumi", seconds, `./pulumi-resource-${name}`, {
+        variables: { "main.version": version },
+        sources: [`pulumi-resource-${name}`],
+        plugin: { name, version },
+        official: `pulumi-resource-${name}-${version}-${process.arch}-official`,
+        ...more,
+    });
+}
+
+/**
+ * Every tool that is built, in the order that is fastest: first a module that is downloaded soon,
+ * so that the others are downloaded while it compiles; the tools of a module one after another,
+ * as they share packages. The seconds are those of `make up` on 2 cores with empty caches.
+ */
+export const tools: Tool[] = [
+    tool("registry", 75, "github.com/distribution/distribution/v3/cmd/registry"),
+    tool("cluster", 100, "github.com/coredns/coredns"),
+    tool("cluster", 150, "github.com/minio/minio"),
+    tool("cluster", 175, "github.com/traefik/traefik/v3/cmd/traefik"),
+    kubernetes("kube-apiserver", 120),
+    kubernetes("kube-controller-manager", 50),
+    kubernetes("kubelet", 15),
+    kubernetes("kube-scheduler", 5),
+    kubernetes("kube-proxy", 10),
+    kubernetes("kubectl", 15),
+    tool("cluster", 5, "github.com/letsencrypt/pebble/v2/cmd/pebble"),
+    tool("cert-manager", 80, "github.com/cert-manager/cert-manager/cmd/controller", {
+        ships: { dependency: "github.com/cert-manager/cert-manager", folder: "deploy/crds", as: "crds" },
+    }),
+    tool("cert-manager", 5, "github.com/cert-manager/cert-manager/cmd/acmesolver"),
+    tool("pulumi-language-nodejs", 15, "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs", {
+        ships: { dependency: "github.com/pulumi/pulumi/sdk/v3", folder: "nodejs/dist", as: "." },
+        official: officialPulumi,
+    }),
+    tool("pulumi", 90, "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", {
+        variables: {
+            "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": pinned("pulumi", "github.com/pulumi/pulumi/sdk/v3"),
+        },
+        companion: "pulumi-language-nodejs",
+        official: officialPulumi,
+    }),
+    plugin("minio", 40),
+    plugin("random", 10, { sources: ["pulumi-resource-random", "random-shim"] }),
+    plugin("kubernetes", 60, {
+        sources: ["pulumi-resource-kubernetes", "kubernetes-sdk"],
+        embeds: {
+            dependency: "github.com/pulumi/pulumi-kubernetes/provider/v4",
+            folder: "cmd/pulumi-resource-kubernetes",
+        },
+    }),
+];
+
+const named = (name: string) => tools.find((tool) => tool.name === name)!;
+
+/** Gets every tool of the sandbox; returns where they are. */
+export async function ensureTools(options: {
+    /** The folder that gets a link to each executable. */
+    bin: string;
+    /** A PULUMI_HOME, which gets the plugins. */
+    pluginHome: string;
+    /** The log file, which is appended to. */
+    log: string;
+}): Promise<{
+    /** The folder with the CRDs of cert-manager, as they are in its repository. */
+    crds: string;
+}> {
+    const { bin, pluginHome, log } = options;
+    let missing = tools.filter((tool) => !cached(tool));
+    if (missing[0]) await checkGo(missing[0].module, log);
+    await ensureDebianPackages(log);
+    if (missing[0]) {
+        const progress = new Progress(log, tools, () => missing);
+        // Meanwhile the first tools are built, so that waiting for a network that is not there costs nothing.
+        const official = missing.some((tool) => tool.official) ? getOfficial(log) : Promise.resolve();
+        void downloadOthers(missing[0].module, official, log);
+        for (const tool of missing) {
+            if (tool.official) await official;
+            missing = missing.filter((tool) => !cached(tool));
+            if (missing.includes(tool)) await progress.during(tool, () => buildIntoCache(tool, log));
+        }
+        progress.summary();
+    }
+    for (const tool of tools) {
+        const into = tool.plugin ? path.join(pluginHome, "plugins", `resource-${tool.plugin.name}-v${tool.plugin.version}`) : bin;
+        linkFiles(cached(tool)!, into);
+    }
+    return { crds: path.join(cached(named("controller"))!, "crds") };
+}
+
+/** Whether there is a tool that is not in the cache. */
+export const isAnythingMissing = () => tools.some((tool) => !cached(tool));
+
+/** The folder of a tool in the cache, if it is there. */
+function cached(tool: Tool): string | undefined {
+    return [...(tool.official ? [tool.official] : []), builtName(tool)].map(inCache).find((folder) => fs.existsSync(folder));
+}
+
+/** The name of the folder that a tool is built into: it changes with all that goes into the tool. */
+export function builtName(tool: Tool, from = modules): string {
+    const module = path.join(from, tool.module);
+    const parts = [process.arch, tool.package, flags(tool), tool.embeds, tool.ships];
+    const hash = createHash("sha256").update(JSON.stringify(parts));
+    for (const source of ["go.mod", "go.sum", ...(tool.sources ?? [])]) {
+        for (const file of filesOf(path.join(module, source))) hash.update(fs.readFileSync(file));
+    }
+    if (tool.companion) hash.update(builtName(named(tool.companion), from));
+    return `${tool.name}-${hash.digest("hex").slice(0, 16)}`;
+}
+
+/** A file itself, or all files below a folder. */
+function filesOf(at: string): string[] {
+    if (!fs.statSync(at).isDirectory()) return [at];
+    return fs.readdirSync(at).sort().flatMap((name) => filesOf(path.join(at, name)));
+}
+
+async function buildIntoCache(tool: Tool, log: string): Promise<void> {
+    await intoCache(builtName(tool), async (scratch) => {
+        const folder = await build(tool, scratch, log);
+        if (tool.companion) copyFiles(cached(named(tool.companion))!, folder);
+        return folder;
+    });
+}
+
+/** Downloads what the other modules need, so that their builds need not wait for it. */
+async function downloadOthers(building: string, official: Promise<void>, log: string): Promise<void> {
+    for (const module of new Set(tools.map((tool) => tool.module))) {
+        const programs = tools.filter((tool) => tool.module === module);
+        if (programs.some((tool) => tool.official)) await official;
+        const missing = programs.filter((tool) => !cached(tool));
+        if (module !== building && missing.length > 0) await download(module, missing, log);
+    }
+}
+
+/**
+ * Gets the official releases of Pulumi's parts into the cache, as far as they are in reach: the
+ * CLI (with its language hosts) by its npm package, the plugins by that CLI. Nothing more is tried
+ * after the first failure.
+ */
+async function getOfficial(log: string): Promise<void> {
+    const get = (name: string, what: string, command: string[], result: string) =>
+        intoCache(name, async (scratch) => {
+            await run(["timeout", "180", ...command], { what: `Getting ${what}`, log, env: { PULUMI_HOME: scratch } });
+            say(log, `got the official release of ${what}`);
+            return path.join(scratch, result);
+        });
+    try {
+        if (!cached(named("pulumi"))) {
+            const command = [process.execPath, require.resolve("pulumi/run.js"), "version"];
+            await get(officialPulumi, `Pulumi ${pulumiVersion}`, command, `versions/${pulumiVersion}/bin`);
+        }
+        const cli = path.join(inCache(officialPulumi), "pulumi");
+        // A CLI that was built means that the releases were out of reach.
+        if (!fs.existsSync(cli)) return;
+        for (const { name, plugin, official } of tools.filter((tool) => tool.plugin && !cached(tool))) {
+            const command = [cli, "plugin", "install", "resource", plugin!.name, plugin!.version];
+            await get(official!, name, command, `plugins/resource-${plugin!.name}-v${plugin!.version}`);
+        }
+    } catch (error) {
+        fs.appendFileSync(log, `${(error as Error).message}\n`);
+        say(log, "Pulumi's own releases are out of reach (the log says why): its parts are built.");
+    }
+}
+
+/** Links the files of a folder into another; a link that is there changes in one step. */
+function linkFiles(from: string, into: string): void {
+    fs.mkdirSync(into, { recursive: true });
+    for (const entry of fs.readdirSync(from, { withFileTypes: true }).filter((entry) => !entry.isDirectory())) {
+        const at = path.join(into, entry.name);
+        const next = `${at}.${process.pid}`;
+        fs.symlinkSync(path.join(from, entry.name), next);
+        fs.renameSync(next, at);
+    }
+}
