@@ -67,6 +67,8 @@ export const ownGuest = () => guests("services").find((guest) => guest.state ===
 
 /** Starts the guest: namespaces of its own for processes, mounts and network, and all daemons in them. */
 export async function startGuest(): Promise<void> {
+    // Those of a guest that was killed, which the new one would take for its own pods'.
+    await removeCgroups();
     makeCgroups();
     fs.writeFileSync(inState("init"), init, { mode: 0o755 });
     const log = fs.openSync(inState("guest.log"), "w");
@@ -84,11 +86,14 @@ export async function startGuest(): Promise<void> {
 
 /** Stops the guest with everything in it, and takes away what the machine still has of it. */
 export async function removeGuest(): Promise<void> {
-    for (const { pid } of [...guests("init"), ...guests("services")].filter((guest) => guest.state === state)) {
-        process.kill(pid, "SIGKILL");
-        while (fs.existsSync(`/proc/${pid}`)) {
-            await sleep(50);
+    const own = () => [...guests("init"), ...guests("services")].find((guest) => guest.state === state);
+    for (let guest = own(); guest; guest = own()) {
+        try {
+            process.kill(guest.pid, "SIGKILL");
+        } catch {
+            // Gone meanwhile: with the first process of a namespace go all others.
         }
+        await sleep(50);
     }
     if (!othersGuest()) {
         await removeCgroups();

@@ -91,7 +91,9 @@ const waitForIssuer = () => until(60, "the ClusterIssuer to be registered",
 
 /** Makes the guest trust the CA of the ACME server, which is a new one whenever that starts. */
 export async function trustAcmeServer(): Promise<void> {
-    const root = await guest(["curl", "--silent", "--show-error", "--fail", "--cacert", pki("ca.crt"), `https://pebble.pebble.svc.${clusterDomain}:15000/roots/0`]);
+    // Until it answers: right after a restart of the node, its Deployment still says that it does.
+    const root = await until(60, "the ACME server to answer", () => guest(["curl", "--silent", "--show-error", "--fail", "--max-time", "5",
+        "--cacert", pki("ca.crt"), `https://pebble.pebble.svc.${clusterDomain}:15000/roots/0`]));
     const known = fs.existsSync(acmeRoot) ? fs.readFileSync(acmeRoot, "utf8") : "";
     if (!known.includes(root)) {
         fs.appendFileSync(acmeRoot, root);

@@ -13,7 +13,7 @@ async function traces(): Promise<Record<string, string>> {
         .flatMap((entry) => [`${folder}/${entry.name}`, ...groups(`${folder}/${entry.name}`)]);
     return {
         processes: (await list("ps", "-e", "-o", "args=")).split("\n")
-            .filter((line) => /s6-|etcd|kube|containerd|dockerd|minio|traefik|pebble|unshare/.test(line)).sort().join("\n"),
+            .filter((line) => !line.endsWith("<defunct>") && /s6-|etcd|kube|containerd|dockerd|minio|traefik|pebble|unshare/.test(line)).sort().join("\n"),
         mounts: fs.readFileSync("/proc/self/mountinfo", "utf8"),
         interfaces: await list("ip", "-brief", "link"),
         "network namespaces": await list("ip", "netns"),
