@@ -1,10 +1,10 @@
-.PHONY: help up down status logs test e2e
+.PHONY: help up down status logs test e2e lifecycle
 .DEFAULT_GOAL := help
 
 sandbox = node --require ts-node/register sandbox/cli.ts
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: node_modules ## a homelab on this machine, and the registry in it, by a real pulumi up
 	@$(sandbox) up
@@ -24,6 +24,9 @@ test: node_modules ## all tests that need no homelab
 
 e2e: up ## the tests that need one
 	sandbox/env node_modules/.bin/mocha 'tests/e2e/*.test.ts'
+
+lifecycle: node_modules ## tests of the homelab itself: up, killed, up again, down without a trace
+	node_modules/.bin/mocha 'tests/sandbox/*.test.ts'
 
 node_modules: package-lock.json
 	npm ci

@@ -110,7 +110,8 @@ export function guest(command: string[], { input, show }: { input?: string; show
         child.stderr?.on("data", (chunk: Buffer) => (output += chunk.toString()));
         child.on("error", reject);
         child.on("close", (code) => (code === 0 ? resolve(stdout) : reject(new Error(`${command.slice(0, 3).join(" ")} … ended with ${code}:\n${output}`))));
-        child.stdin!.end(input ?? "");
+        // A command may end without reading what it is given.
+        child.stdin!.on("error", () => undefined).end(input ?? "");
     });
 }
 

@@ -17,7 +17,8 @@ export function attempt(command: string, args: string[], { input, cwd }: { input
                 resolve({ code: Number(error?.code ?? 0), stdout, stderr });
             }
         });
-        child.stdin?.end(input ?? "");
+        // A command may end without reading what it is given.
+        child.stdin?.on("error", () => undefined).end(input ?? "");
     });
 }
 
