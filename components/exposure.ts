@@ -30,6 +30,9 @@ export class Exposure extends pulumi.ComponentResource {
             "nginx.ingress.kubernetes.io/proxy-send-timeout": "900",
             // Not waited for: many controllers of a homelab never write the status that says "ready".
             "pulumi.com/skipAwait": "true",
+            // Else the Ingress stays until its Certificate is gone, which cert-manager makes anew as long as there is an
+            // Ingress: a destroy may never end (cert-manager#5866).
+            "pulumi.com/deletionPropagationPolicy": "background",
             ...further,
         }));
 

@@ -26,6 +26,7 @@ const needed: { command: string; packages: string[]; static?: boolean }[] = [
     { command: "unshare", packages: ["util-linux"] },
     { command: "nsenter", packages: ["util-linux"] },
     { command: "curl", packages: ["curl"] },
+    { command: "pgrep", packages: ["procps"] },
 ];
 
 /** Installs the Debian packages of the commands that the machine lacks. */

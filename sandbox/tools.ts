@@ -11,7 +11,7 @@ import { Progress, say, Step } from "./progress";
 export { ensureDebianPackages };
 
 /** GiB of disk that a cold build takes: Go's build and module caches, and the tools. */
-export const coldBuildDisk = 12;
+export const coldBuildDisk = 17;
 
 /** A program of the sandbox. */
 export interface Tool extends Program, Step {

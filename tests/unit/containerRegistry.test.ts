@@ -228,6 +228,7 @@ describe("ContainerRegistry", () => {
                         "nginx.ingress.kubernetes.io/proxy-read-timeout": "900",
                         "nginx.ingress.kubernetes.io/proxy-send-timeout": "900",
                         "pulumi.com/skipAwait": "true",
+                        "pulumi.com/deletionPropagationPolicy": "background",
                     },
                 },
                 spec: {

@@ -1,7 +1,6 @@
 // Command pulumi-resource-kubernetes serves the official kubernetes provider. Its own main
 // package embeds two files that its release build generates, so it does not build from the
-// module; the build lays the same two files of
-// the module over this folder instead (go build -overlay).
+// module; the build lays the same two files of the module over this folder (go build -overlay).
 package main
 
 import (
