@@ -1,7 +1,7 @@
-import { closest } from "fastest-levenshtein";
 import * as pulumi from "@pulumi/pulumi";
+import { closest } from "fastest-levenshtein";
 
-import { ContainerRegistryArgs, LogLevel, ResourcesArgs, UserArgs, withDefaults } from "./components/args";
+import { ContainerRegistryArgs, LogLevel, UserArgs, withDefaults } from "./components/args";
 import { endpointProblem, findProblems } from "./components/validate";
 
 /** What a stack's configuration says: where things are, and the registry to make there. */
@@ -38,7 +38,13 @@ export function readSite(name: string): Site {
     const json = <T>(key: string) => JSON.parse(text(key) ?? "null") as T | undefined ?? undefined;
 
     const users = json<unknown[]>("users") ?? [];
-    users.forEach((user, i) => problems.push(...findFieldProblems(`users[${i}]`, user, ["name", "password"])));
+    const resources = json<unknown>("resources") ?? {};
+    const ingressAnnotations = json<unknown>("ingressAnnotations") ?? {};
+    users.forEach((user, i) => problems.push(...findFieldProblems(`users[${i}]`, user, isText, ["name", "password"])));
+    problems.push(...findFieldProblems("resources", resources, isObject, ["requests", "limits"]));
+    problems.push(...findFieldProblems("ingressAnnotations", ingressAnnotations, isText));
+    // What is not of the right shape cannot be looked at more closely.
+    const isShaped = !problems.some((problem) => problem.includes(": is not"));
 
     const endpoint = text("bucketEndpoint") ?? "";
     const endpointSecure = flag("bucketSecure");
@@ -56,17 +62,17 @@ export function readSite(name: string): Site {
         ingress: {
             className: text("ingressClassName") ?? "",
             clusterIssuer: text("ingressClusterIssuer") ?? "",
-            annotations: json("ingressAnnotations"),
+            annotations: ingressAnnotations,
         },
         namespace: text("namespace"),
         image: text("image"),
         replicas: number("replicas"),
-        resources: json<ResourcesArgs>("resources"),
+        resources: resources,
         logLevel: text("logLevel") as LogLevel | undefined,
         deleteEnabled: flag("deleteEnabled"),
         readOnly: flag("readOnly"),
     };
-    if (problems.length === 0) {
+    if (isShaped) {
         problems.push(...findProblems(name, withDefaults(name, registry), registry.users).map(inTermsOfKeys));
     }
 
@@ -106,11 +112,22 @@ function inTermsOfKeys(problem: string): string {
     return problem.replace(/^(bucket|ingress)\.(\w)/, (_, group: string, letter: string) => group + letter.toUpperCase());
 }
 
-function findFieldProblems(path: string, value: unknown, fields: string[]): string[] {
-    if (typeof value !== "object" || value === null) {
-        return [`${path}: is not an object; give ${fields.join(" and ")}`];
+interface Type {
+    test: (value: unknown) => boolean;
+    what: string;
+}
+const isText: Type = { test: (value) => typeof value === "string", what: "text; put it in quotes" };
+const isObject: Type = { test: (value) => typeof value === "object" && value !== null && !Array.isArray(value), what: "an object" };
+
+/** What is wrong with the shape of an object: its fields' names, if only some are `known`, and types. Never shows a value. */
+function findFieldProblems(path: string, value: unknown, type: Type, known?: string[]): string[] {
+    if (!isObject.test(value)) {
+        return [`${path}: is not an object${known ? `; give ${known.join(" and ")}` : ""}`];
     }
-    return Object.keys(value).filter((field) => !fields.includes(field)).map((field) => `${path}: ${unknownName(field, fields)}`);
+    return Object.entries(value as object).flatMap(([field, inner]) => [
+        ...(known && !known.includes(field) ? [`${path}: ${unknownName(field, known)}`] : []),
+        ...(type.test(inner) ? [] : [`${path}.${field}: is not ${type.what}`]),
+    ]);
 }
 
 function unknownName(name: string, known: string[]): string {

@@ -19,9 +19,11 @@ const patience = 5000;
  */
 export async function checkReach(site: Site): Promise<void> {
     const cluster = findCluster(site.kubeContext);
+    // Through a proxy, which the providers use, an address cannot be asked from here.
+    const ask = process.env.HTTPS_PROXY || process.env.https_proxy ? () => undefined : problemOf;
     const away = (await Promise.all([
-        cluster && problemOf("The cluster", cluster, site.kubeContext ? "kubeContext" : "your kubeconfig's current context"),
-        problemOf("Minio", site.minio.server, "minioServer, or bucketEndpoint where that is empty"),
+        cluster.problem ?? (cluster.address && ask("The cluster", cluster.address, site.kubeContext ? "kubeContext" : "your kubeconfig's current context")),
+        ask("Minio", site.minio.server, "minioServer, or bucketEndpoint where that is empty"),
     ])).filter((problem) => problem !== undefined);
     if (away.length === 0) {
         return;
@@ -32,18 +34,39 @@ export async function checkReach(site: Site): Promise<void> {
     await pulumi.log.warn([...away, "This preview is made from the state alone; an update would stop here."].join("\n"));
 }
 
-/** Host and port of the API server by the kubeconfig that the provider uses, if there is one and it needs no proxy. */
-function findCluster(context: string | undefined): string | undefined {
-    const files = (process.env.KUBECONFIG ?? path.join(os.homedir(), ".kube", "config")).split(path.delimiter);
-    const configs = files.filter((file) => fs.existsSync(file)).map((file) => parse(fs.readFileSync(file, "utf8")) as KubeConfig);
+/**
+ * Host and port of the API server by the kubeconfig that the provider uses, or why there are none; neither for a program
+ * that runs in the cluster itself, and for a cluster behind a proxy.
+ */
+function findCluster(context: string | undefined): { address?: string; problem?: string } {
+    const files = (process.env.KUBECONFIG || path.join(os.homedir(), ".kube", "config")).split(path.delimiter);
+    const configs: KubeConfig[] = [];
+    for (const file of files.filter((file) => file && fs.existsSync(file))) {
+        try {
+            configs.push((parse(fs.readFileSync(file, "utf8")) as KubeConfig | null) ?? {});
+        } catch {
+            // What YAML says of it would show a line of it, with a token perhaps.
+            return { problem: `The kubeconfig ${file} is not YAML.` };
+        }
+    }
+    const contexts = configs.flatMap((config) => config.contexts ?? []);
     const contextName = context ?? configs.find((config) => config["current-context"])?.["current-context"];
-    const clusterName = configs.flatMap((config) => config.contexts ?? []).find(({ name }) => name === contextName)?.context.cluster;
-    const cluster = configs.flatMap((config) => config.clusters ?? []).find(({ name }) => name === clusterName)?.cluster;
+    if (!contextName) {
+        return process.env.KUBERNETES_SERVICE_HOST
+            ? {}
+            : { problem: `There is no current context in a kubeconfig (${files.join(", ")}): set one, or the key kubeContext.` };
+    }
+    const found = contexts.find(({ name }) => name === contextName);
+    if (!found) {
+        const known = contexts.map(({ name }) => name).join(", ") || "none";
+        return { problem: `The context "${contextName}" is not in the kubeconfig (${files.join(", ")}); there are: ${known}.` };
+    }
+    const cluster = configs.flatMap((config) => config.clusters ?? []).find(({ name }) => name === found.context.cluster)?.cluster;
     if (!cluster || cluster["proxy-url"]) {
-        return undefined;
+        return {};
     }
     const { hostname, port, protocol } = new URL(cluster.server);
-    return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
+    return { address: `${hostname}:${port || (protocol === "https:" ? 443 : 80)}` };
 }
 
 /** The part of a kubeconfig that says where the API server is. */

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 /** A person or machine that logs in. */
 export interface UserArgs {
-    /** The login name: not empty, without `:` or a blank. Example: `"ci"`. */
+    /** The login name: letters, digits, and `. _ @ + -` but not first. Example: `"ci"`. */
     name: string;
     /**
      * The password, at most 72 bytes (bcrypt reads no more). Kept secret, whether given as a secret or not.

@@ -108,8 +108,9 @@ function userNameProblem(name: string, earlier: UserArgs[]): string | undefined 
     if (!name) {
         return "is empty; give the name to log in with";
     }
-    if (/[:\s\p{Cc}]/u.test(name)) {
-        return `${JSON.stringify(name)} has a ":" or a blank in it, which an htpasswd file cannot hold`;
+    // A ":" would end the name in an htpasswd file, and a "#" make a comment of the line.
+    if (!/^[A-Za-z0-9][\w.@+-]*$/.test(name)) {
+        return `${JSON.stringify(name)} is not a login name: letters, digits, and . _ @ + - but not first; no ":" and no blank`;
     }
     return earlier.some((user) => user.name === name) ? `"${name}" is there twice; name each user once` : undefined;
 }

@@ -8,7 +8,7 @@ import { findObstacles, thisMachine } from "./machine";
 import { applyParts, makeSecrets, maskSecrets, parts, trustAcmeServer, waitForNode, waitForParts } from "./parts";
 import { host, inState, state } from "./paths";
 import { duration } from "./progress";
-import { deploy, isUnchanged, makeStack, stackFile, waitForRegistry } from "./stack";
+import { deploy, deployedSecrets, isUnchanged, makeStack, stackFile, waitForRegistry } from "./stack";
 import { coldBuildDisk, ensureTools, isAnythingMissing } from "./tools";
 
 /** GiB that the sandbox's state takes at first, with room to push a few images. */
@@ -17,7 +17,7 @@ const stateDisk = 5;
 /** Brings the sandbox up, step by step; a step that is done already does nothing. */
 async function up(): Promise<void> {
     const started = Date.now();
-    const obstacles = findObstacles(thisMachine(), stateDisk + (isAnythingMissing() ? coldBuildDisk : 0));
+    const obstacles = findObstacles(thisMachine(), { state: stateDisk, build: isAnythingMissing() ? coldBuildDisk : 0 });
     if (obstacles.length > 0) {
         throw new Error(["The sandbox cannot be up on this machine:", ...obstacles].join("\n  - "));
     }
@@ -103,16 +103,23 @@ async function status(): Promise<boolean> {
 
 /** Prints the end of each daemon's and pod's log, without a secret. */
 async function logs(): Promise<void> {
-    const print = (what: string, text: string) => console.log(`\n==== ${what}\n${maskSecrets(text.trimEnd().split("\n").slice(-30).join("\n"))}`);
+    const secrets = ownGuest() ? await deployedSecrets() : [];
+    const print = (what: string, text: string) => {
+        const end = text.trimEnd().split("\n").slice(-30).join("\n");
+        console.log(`\n==== ${what}\n${maskSecrets(end, secrets)}`);
+    };
+    for (const file of ["guest.log", "logs/up.log"].map((name) => inState(name)).filter((file) => fs.existsSync(file))) {
+        print(file, fs.readFileSync(file, "utf8"));
+    }
     for (const name of daemonNames.filter((name) => fs.existsSync(inState("logs", name, "current")))) {
         print(name, fs.readFileSync(inState("logs", name, "current"), "utf8"));
     }
     if (ownGuest()) {
-        const try_ = (command: string[]) => guest(command).catch((error: Error) => error.message);
-        print("pods", await try_(["kubectl", "get", "pods", "--all-namespaces", "--output", "wide"]));
-        print("events", await try_(["kubectl", "get", "events", "--all-namespaces"]));
+        const attempt = (command: string[]) => guest(command).catch((error: Error) => error.message);
+        print("pods", await attempt(["kubectl", "get", "pods", "--all-namespaces", "--output", "wide"]));
+        print("events", await attempt(["kubectl", "get", "events", "--all-namespaces"]));
         for (const { name, namespace } of [...parts, { name: "registry", namespace: "registry" }]) {
-            print(name, await try_(["kubectl", "logs", `deployment/${name}`, "--namespace", namespace, "--tail=30"]));
+            print(name, await attempt(["kubectl", "logs", `deployment/${name}`, "--namespace", namespace, "--tail=30"]));
         }
     }
 }
@@ -128,11 +135,14 @@ async function main(): Promise<void> {
             default: throw new Error(`"${command}" is not a command; they are up, down, status and logs`);
         }
     } catch (error) {
-        console.error(`\n${maskSecrets((error as Error).message)}`);
+        for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+            console.error(`\n${maskSecrets(cause.message)}`);
+        }
         if (fs.existsSync(state)) {
             console.error(`Logs: ${inState("logs")}, or all of them at once, shortened: make logs`);
         }
-        process.exitCode = 1;
+        // Downloads for the next tools may still be under way.
+        process.exit(1);
     }
 }
 void main();

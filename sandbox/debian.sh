@@ -4,10 +4,12 @@
 
 # A policy keeps daemons from being started now; units that packages enable are disabled below.
 policy=/usr/sbin/policy-rc.d
-if [ ! -e $policy ]; then
+mark="for the installation of homelab-registry's sandbox"
+# One of ours was left by an installation that was killed.
+if [ ! -e $policy ] || grep --quiet "$mark" $policy; then
     trap 'rm -f $policy' EXIT
     trap 'exit 1' INT TERM HUP
-    printf '#!/bin/sh\nexit 101\n' > $policy
+    printf '#!/bin/sh\n# %s\nexit 101\n' "$mark" > $policy
     chmod 755 $policy
 fi
 units="etcd.service containerd.service docker.service docker.socket"

@@ -7,7 +7,14 @@ import { cgroup, serviceFolder } from "./daemons";
 import { clusterDomain, dnsServiceAddress, host, inState, nodeAddress, project, state } from "./paths";
 
 /** The folders of a clone's state that hold what is large, or outlives the guest; where the guest has them. */
-const kept = { etcd: "/var/lib/etcd", containerd: "/var/lib/containerd", kubelet: "/var/lib/kubelet", docker: "/var/lib/docker", minio: "/var/lib/minio", logs: "/var/log" };
+const kept = {
+    etcd: "/var/lib/etcd",
+    containerd: "/var/lib/containerd",
+    kubelet: "/var/lib/kubelet",
+    docker: "/var/lib/docker",
+    minio: "/var/lib/minio",
+    logs: "/var/log",
+};
 
 /** What the first process of the guest does before it looks after the daemons. */
 const init = `#!/bin/sh
@@ -32,6 +39,14 @@ ip link set node0 up
 ip link set wire0 up
 ip route add default dev node0
 echo 1 > /proc/sys/net/ipv4/ip_forward
+# The kubelet and dockerd would set these for the whole machine; they leave what is so already, as it looks in here.
+for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 \\
+    kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do
+    file=/run/sysctl/\${setting%=*}
+    mkdir -p "$(dirname $file)"
+    echo \${setting#*=} > $file
+    mount --bind $file /proc/sys/\${setting%=*}
+done
 exec s6-svscan ${inState("services")}
 `;
 
@@ -54,8 +69,9 @@ function guests(file: "init" | "services"): Guest[] {
         } catch {
             return [];
         }
+        const runsIt = ["unshare", "/bin/sh", "s6-svscan"].includes(command[0]!);
         const [, state] = command.map((word) => new RegExp(`^(.*/sandbox/\\.state)/${file}$`).exec(word)).find(Boolean) ?? [];
-        return state ? [{ pid: Number(name), state }] : [];
+        return runsIt && state ? [{ pid: Number(name), state }] : [];
     });
 }
 
@@ -72,15 +88,22 @@ export async function startGuest(): Promise<void> {
     makeCgroups();
     fs.writeFileSync(inState("init"), init, { mode: 0o755 });
     const log = fs.openSync(inState("guest.log"), "w");
-    const unshare = spawn("unshare",
-        ["--mount", "--net", "--pid", "--fork", "--mount-proc", "--propagation", "private", "--kill-child", inState("init")],
-        { detached: true, stdio: ["ignore", log, log], env: { ...process.env, PATH: `${inState("bin")}:/usr/sbin:/sbin:${process.env.PATH}` } });
+    const namespaces = ["--mount", "--net", "--pid", "--fork", "--mount-proc", "--propagation", "private", "--kill-child"];
+    const unshare = spawn("unshare", [...namespaces, inState("init")], {
+        detached: true,
+        stdio: ["ignore", log, log],
+        // Of the user's environment the daemons get nothing else, no proxy for one.
+        env: { HOME: process.env.HOME, PATH: `${inState("bin")}:${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin` },
+    });
     unshare.unref();
     for (let tries = 0; tries < 100 && !ownGuest(); tries++) {
         if (unshare.exitCode !== null) {
             throw new Error(`The guest did not start:\n${fs.readFileSync(inState("guest.log"), "utf8")}`);
         }
         await sleep(50);
+    }
+    if (!ownGuest()) {
+        throw new Error(`The guest did not start within 5 s:\n${fs.readFileSync(inState("guest.log"), "utf8")}`);
     }
 }
 

@@ -15,6 +15,8 @@ export interface Machine {
     memory: number;
     /** GiB that are free where the sandbox keeps its state. */
     disk: number;
+    /** GiB that are free in the user's home, where tools are built and cached; undefined if that is the same disk. */
+    homeDisk?: number;
     /** Whether namespaces can be made. */
     namespaces: boolean;
     /** Where this clone keeps the sandbox's state. */
@@ -28,13 +30,18 @@ const memoryNeeded = 3.5;
 
 /** This machine. */
 export function thisMachine(): Machine {
-    const { bavail, bsize } = fs.statfsSync(__dirname);
+    const free = (folder: string) => {
+        const { bavail, bsize } = fs.statfsSync(folder);
+        return (bavail * bsize) / 2 ** 30;
+    };
+    const isOneDisk = fs.statSync(__dirname).dev === fs.statSync(os.homedir()).dev;
     return {
         platform: process.platform,
         uid: process.getuid?.() ?? 0,
         nodeVersion: process.versions.node,
         memory: os.totalmem() / 2 ** 30,
-        disk: (bavail * bsize) / 2 ** 30,
+        disk: free(__dirname),
+        homeDisk: isOneDisk ? undefined : free(os.homedir()),
         namespaces: spawnSync("unshare", ["--mount", "--net", "--pid", "--fork", "true"]).status === 0,
         state,
         other: othersGuest()?.state,
@@ -44,15 +51,15 @@ export function thisMachine(): Machine {
 /**
  * Everything for which the sandbox cannot be on a machine, and what to do instead.
  *
- * @param diskNeeded GiB
+ * @param needed GiB for the sandbox's state, and for building tools in the user's home
  */
-export function findObstacles(machine: Machine, diskNeeded: number): string[] {
+export function findObstacles(machine: Machine, needed: { state: number; build: number }): string[] {
     if (machine.platform !== "linux") {
         return [`This is ${machine.platform}; the sandbox runs on Linux: use a virtual machine with Debian 12, or deploy to a real cluster (see README).`];
     }
     const obstacles: string[] = [];
     if (machine.uid !== 0) {
-        obstacles.push("Only root may make namespaces and mounts: sudo make up");
+        obstacles.push('Only root may make namespaces and mounts: sudo env "PATH=$PATH" make up');
     } else if (!machine.namespaces) {
         obstacles.push("No namespaces can be made here, as in a container without privileges: use a virtual machine, or a container with --privileged.");
     }
@@ -63,11 +70,17 @@ export function findObstacles(machine: Machine, diskNeeded: number): string[] {
     if (machine.memory < memoryNeeded) {
         obstacles.push(`There are ${machine.memory.toFixed(1)} GiB of memory; it takes ${memoryNeeded}.`);
     }
-    if (machine.disk < diskNeeded) {
-        obstacles.push(`There are ${machine.disk.toFixed(1)} GiB of disk free; it takes ${diskNeeded}: make room, or move this clone to a larger disk.`);
+    const disks: [string, number, number][] = machine.homeDisk === undefined
+        ? [["this clone's disk", machine.disk, needed.state + needed.build]]
+        : [["this clone's disk", machine.disk, needed.state], ["the disk of your home", machine.homeDisk, needed.build]];
+    for (const [disk, free, takes] of disks.filter(([, free, takes]) => free < takes)) {
+        obstacles.push(`There are ${free.toFixed(1)} GiB free on ${disk}; it takes ${takes}: make room.`);
     }
     if (/^\/(run|etc|var\/lib|var\/log)\//.test(machine.state)) {
         obstacles.push(`This clone is at ${machine.state.replace(/\/sandbox\/\.state$/, "")}, in a folder that the sandbox has one of its own of: move it, such as to /srv.`);
+    }
+    if (/[^\w./-]/.test(machine.state)) {
+        obstacles.push(`The path of this clone has more than letters, digits and . _ - in it: ${machine.state}. Move it.`);
     }
     if (machine.other) {
         const clone = machine.other.replace(/\/sandbox\/\.state$/, "");

@@ -1,6 +1,6 @@
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
-import { randomBytes } from "node:crypto";
 
 import { pki } from "./certificates";
 import { guest } from "./guest";
@@ -38,10 +38,10 @@ export function makeSecrets(): void {
     }
 }
 
-/** A text without the sandbox's secrets. */
-export function maskSecrets(text: string): string {
-    const secrets = [minioPasswordFile, passphraseFile].filter((file) => fs.existsSync(file)).map((file) => fs.readFileSync(file, "utf8"));
-    return secrets.reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
+/** A text without the sandbox's own secrets, and further ones. */
+export function maskSecrets(text: string, further: string[] = []): string {
+    const own = [minioPasswordFile, passphraseFile].filter((file) => fs.existsSync(file)).map((file) => fs.readFileSync(file, "utf8"));
+    return [...own, ...further].reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
 }
 
 /** Waits until the API server answers and the node is ready. */

@@ -46,6 +46,14 @@ export async function deploy(): Promise<void> {
     await guest(["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs"], { show: true });
 }
 
+/** The secrets of what is deployed, as far as the state has them. */
+export async function deployedSecrets(): Promise<string[]> {
+    const state = await guest(["pulumi", "stack", "export", "--show-secrets", "--stack", stack]).catch(() => "");
+    return [...state.matchAll(/"plaintext": "((?:[^"\\]|\\.)*)"/g)]
+        .map(([, text]) => JSON.parse(JSON.parse(`"${text}"`) as string) as unknown)
+        .filter((value): value is string => typeof value === "string" && value.length > 7);
+}
+
 /** Waits until the registry asks for a login, with a certificate that the guest trusts. */
 export async function waitForRegistry(): Promise<void> {
     await until(120, `https://${host} to ask for a login`, async () => {

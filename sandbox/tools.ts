@@ -8,8 +8,6 @@ import { ensureDebianPackages } from "./debian";
 import { build, checkGo, copyFiles, download, flags, modules, pinned, Program } from "./go";
 import { Progress, say, Step } from "./progress";
 
-export { ensureDebianPackages };
-
 /** GiB of disk that a cold build takes: Go's build and module caches, and the tools. */
 export const coldBuildDisk = 17;
 

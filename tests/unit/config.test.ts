@@ -134,6 +134,23 @@ describe("The configuration", () => {
         assert.deepEqual(await problemsOf({ ...complete, users: ["ci"] }), ["users[0]: is not an object; give name and password"]);
     });
 
+    it("may have names, passwords, annotations and resources only of their types, and shows none of the values", async () => {
+        assert.deepEqual(await problemsOf({
+            ...complete,
+            host: "",
+            users: [{ name: "me", password: null }, { name: 7, password: 12345678 }],
+            ingressAnnotations: { "example.com/x": true },
+            resources: { limit: {}, limits: "1Gi" },
+        }), [
+            "users[0].password: is not text; put it in quotes",
+            "users[1].name: is not text; put it in quotes",
+            "users[1].password: is not text; put it in quotes",
+            "resources: limit: there is no such key; the nearest is limits",
+            "resources.limits: is not an object",
+            "ingressAnnotations.example.com/x: is not text; put it in quotes",
+        ]);
+    });
+
     it("never shows a password in an error", async () => {
         const password = "x".repeat(73);
         const problems = await problemsOf({ ...complete, users: [{ name: "me", password }], host: "" });

@@ -81,8 +81,42 @@ describe("Before an update", () => {
 
     it("a preview goes on without them", () => reach("away", away.address, true));
 
-    it("a cluster behind a proxy, or one that no kubeconfig names, is left to the provider", async () => {
-        await reach("proxied", here.address);
-        await reach("unheard-of", here.address);
+    it("a cluster behind a proxy is left to the provider", () => reach("proxied", here.address));
+
+    it("everything is, where a proxy leads to it", async () => {
+        process.env.HTTPS_PROXY = "http://127.0.0.1:1";
+        try {
+            await reach("away", away.address);
+        } finally {
+            delete process.env.HTTPS_PROXY;
+        }
+    });
+
+    it("a context that no kubeconfig has is an error that names those there are", async () => {
+        await assert.rejects(reach("unheard-of", here.address), isRunError([
+            `The context "unheard-of" is not in the kubeconfig (${process.env.KUBECONFIG!.split(path.delimiter).join(", ")}); there are: away, proxied, here.`,
+            "Nothing was changed.",
+        ].join("\n")));
+    });
+
+    describe("with another kubeconfig", () => {
+        const usual = () => ["one", "two", "not-there"].map((name) => path.join(folder, name)).join(path.delimiter);
+        afterEach(() => void (process.env.KUBECONFIG = usual()));
+        const use = (content: string) => {
+            process.env.KUBECONFIG = path.join(folder, "other");
+            fs.writeFileSync(process.env.KUBECONFIG, content);
+            return process.env.KUBECONFIG;
+        };
+
+        it("an empty one is an error", async () => {
+            const file = use("");
+            await assert.rejects(reach(undefined, here.address), isRunError(
+                `There is no current context in a kubeconfig (${file}): set one, or the key kubeContext.\nNothing was changed.`));
+        });
+
+        it("a malformed one is an error that shows nothing of it", async () => {
+            const file = use("users:\n  - user: { token: abc: def }");
+            await assert.rejects(reach(undefined, here.address), isRunError(`The kubeconfig ${file} is not YAML.\nNothing was changed.`));
+        });
     });
 });
