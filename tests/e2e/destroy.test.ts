@@ -6,6 +6,27 @@ import { kubectl, minioRoot, output, pulumi, request, s3, tryPulumi } from "./su
 describe("Destroying the registry", function () {
     this.timeout("10m");
 
+    let kept: string;
+
+    /** Logs in as soon as that is possible, and says which image is there. */
+    async function digest(): Promise<string> {
+        await login();
+        return run("skopeo", ["inspect", "--format", "{{.Digest}}", `docker://${await output<string>("host")}/kept:test`]);
+    }
+
+    async function login(): Promise<void> {
+        const [host, [user]] = [await output<string>("host"), await output<[string]>("users")];
+        const password = (await output<Record<string, string>>("passwords"))[user]!;
+        await eventually(120, async () => (await request(`https://${host}/v2/`, "--user", `${user}:${password}`)).status === 200);
+        await run("docker", ["login", host, "--username", user, "--password-stdin"], { input: password });
+    }
+
+    before(async () => {
+        await login();
+        await run("skopeo", ["copy", "docker-daemon:alpine:latest", `docker://${await output<string>("host")}/kept:test`]);
+        kept = await digest();
+    });
+
     it("is refused as a whole, since the bucket is protected", async () => {
         const { code, stdout, stderr } = await tryPulumi("destroy", "--yes");
         assert.notEqual(code, 0);
@@ -14,27 +35,31 @@ describe("Destroying the registry", function () {
     });
 
     it("with --exclude-protected takes everything but the bucket, and up again finds the images", async () => {
-        const host = await output<string>("host");
-        const [user] = await output<[string]>("users");
-        const password = async () => (await output<Record<string, string>>("passwords"))[user]!;
-        const digest = async () => {
-            await run("docker", ["login", host, "--username", user, "--password-stdin"], { input: await password() });
-            return run("skopeo", ["inspect", "--format", "{{.Digest}}", `docker://${host}/kept:test`]);
-        };
-        await run("docker", ["login", host, "--username", user, "--password-stdin"], { input: await password() });
-        await run("skopeo", ["copy", "docker-daemon:alpine:latest", `docker://${host}/kept:test`]);
-        const before = await digest();
-
         await pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected");
         assert.doesNotMatch(await kubectl("get", "namespaces", "--output", "name"), /namespace\/registry\n/);
-        const { status, body } = await s3(await minioRoot(), "GET", `container-repo?list-type=2&prefix=${encodeURIComponent("docker/registry/v2/repositories/kept/")}`);
+        const tags = encodeURIComponent("docker/registry/v2/repositories/kept/");
+        const { status, body } = await s3(await minioRoot(), "GET", `container-repo?list-type=2&prefix=${tags}`);
         assert.equal(status, 200);
         assert.match(body, /repositories\/kept\/_manifests\/tags\/test/);
 
         await pulumi("up", "--yes", "--skip-preview");
-        const credentials = `${user}:${await password()}`;
-        await eventually(120, async () => (await request(`https://${host}/v2/`, "--user", credentials)).status === 200);
-        assert.equal(await digest(), before);
+        assert.equal(await digest(), kept);
+        await pulumi("preview", "--expect-no-changes");
+    });
+
+    it("without protection leaves the bucket where it is, and a new stack takes it over by an import", async () => {
+        await run("pulumi", ["state", "unprotect", "--all", "--yes", "--stack", "sandbox"]);
+        await pulumi("destroy", "--yes", "--skip-preview");
+
+        const { code, stdout } = await tryPulumi("up", "--yes", "--skip-preview");
+        assert.notEqual(code, 0);
+        assert.match(stdout, /bucket already exists! \(container-repo\)/);
+        const stack = "urn:pulumi:sandbox::homelab-registry";
+        await run("pulumi", ["import", "minio:index/s3Bucket:S3Bucket", "registry", "container-repo", "--generate-code=false", "--yes",
+            "--parent", `storage=${stack}::homelab-registry:index:ContainerRegistry$homelab-registry:index:Storage::registry`,
+            "--provider", `minio=${stack}::pulumi:providers:minio::homelab`, "--stack", "sandbox"]);
+        await pulumi("up", "--yes", "--skip-preview");
+        assert.equal(await digest(), kept);
         await pulumi("preview", "--expect-no-changes");
     });
 });
