@@ -22,7 +22,8 @@ export async function checkReach(site: Site): Promise<void> {
     // Through a proxy, which the providers use, an address cannot be asked from here.
     const ask = process.env.HTTPS_PROXY || process.env.https_proxy ? () => undefined : problemOf;
     const away = (await Promise.all([
-        cluster.problem ?? (cluster.address && ask("The cluster", cluster.address, site.kubeContext ? "kubeContext" : "your kubeconfig's current context")),
+        cluster.problem ?? (cluster.address
+            && ask("The cluster", cluster.address, site.kubeContext ? "kubeContext" : "your kubeconfig's current context")),
         ask("Minio", site.minio.server, "minioServer, or bucketEndpoint where that is empty"),
     ])).filter((problem) => problem !== undefined);
     if (away.length === 0) {

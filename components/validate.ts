@@ -153,7 +153,9 @@ function replicasProblem(replicas: number): string | undefined {
 }
 
 function logLevelProblem(level: string): string | undefined {
-    return (logLevels as readonly string[]).includes(level) ? undefined : `"${level}" is not a log level; allowed are ${logLevels.join(", ")}`;
+    return (logLevels as readonly string[]).includes(level)
+        ? undefined
+        : `"${level}" is not a log level; allowed are ${logLevels.join(", ")}`;
 }
 
 function quantityProblem(value: string): string | undefined {
