@@ -63,22 +63,22 @@ function plugin(name: string, seconds: number, more: Partial<Tool> = {}): Tool {
  * as they share packages. The seconds are those of `make up` on 2 cores with empty caches.
  */
 export const tools: Tool[] = [
-    tool("registry", 75, "github.com/distribution/distribution/v3/cmd/registry"),
-    tool("cluster", 100, "github.com/coredns/coredns"),
-    tool("cluster", 150, "github.com/minio/minio"),
+    tool("registry", 120, "github.com/distribution/distribution/v3/cmd/registry"),
+    tool("cluster", 95, "github.com/coredns/coredns"),
+    tool("cluster", 90, "github.com/minio/minio"),
     tool("cluster", 175, "github.com/traefik/traefik/v3/cmd/traefik"),
-    kubernetes("kube-apiserver", 120),
-    kubernetes("kube-controller-manager", 50),
-    kubernetes("kubelet", 15),
+    kubernetes("kube-apiserver", 110),
+    kubernetes("kube-controller-manager", 55),
+    kubernetes("kubelet", 20),
     kubernetes("kube-scheduler", 5),
-    kubernetes("kube-proxy", 10),
-    kubernetes("kubectl", 15),
-    tool("cluster", 5, "github.com/letsencrypt/pebble/v2/cmd/pebble"),
-    tool("cert-manager", 80, "github.com/cert-manager/cert-manager/cmd/controller", {
+    kubernetes("kube-proxy", 5),
+    kubernetes("kubectl", 20),
+    tool("cluster", 2, "github.com/letsencrypt/pebble/v2/cmd/pebble"),
+    tool("cert-manager", 85, "github.com/cert-manager/cert-manager/cmd/controller", {
         ships: { dependency: "github.com/cert-manager/cert-manager", folder: "deploy/crds", as: "crds" },
     }),
-    tool("cert-manager", 5, "github.com/cert-manager/cert-manager/cmd/acmesolver"),
-    tool("pulumi-language-nodejs", 15, "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs", {
+    tool("cert-manager", 2, "github.com/cert-manager/cert-manager/cmd/acmesolver"),
+    tool("pulumi-language-nodejs", 10, "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs", {
         ships: { dependency: "github.com/pulumi/pulumi/sdk/v3", folder: "nodejs/dist", as: "." },
         official: officialPulumi,
     }),
@@ -89,9 +89,9 @@ export const tools: Tool[] = [
         companion: "pulumi-language-nodejs",
         official: officialPulumi,
     }),
-    plugin("minio", 40),
+    plugin("minio", 35),
     plugin("random", 10, { sources: ["pulumi-resource-random", "random-shim"] }),
-    plugin("kubernetes", 60, {
+    plugin("kubernetes", 85, {
         sources: ["pulumi-resource-kubernetes", "kubernetes-sdk"],
         embeds: {
             dependency: "github.com/pulumi/pulumi-kubernetes/provider/v4",
