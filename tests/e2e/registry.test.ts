@@ -43,6 +43,17 @@ describe("The registry in the homelab", function () {
         await pulumi("preview", "--refresh", "--expect-no-changes");
     });
 
+    it("shows no difference on a machine that keeps its kubeconfig elsewhere", async () => {
+        const usual = process.env.KUBECONFIG!;
+        process.env.KUBECONFIG = path.join(folder, "kubeconfig");
+        try {
+            fs.copyFileSync(usual, process.env.KUBECONFIG);
+            await pulumi("preview", "--expect-no-changes");
+        } finally {
+            process.env.KUBECONFIG = usual;
+        }
+    });
+
     it("sends http to https", async () => {
         const { status, body } = await request(`http://${host}/v2/`, "--output", "/dev/null", "--write-out", "%{redirect_url}\n%{http_code}");
         assert.ok([301, 302, 307, 308].includes(status), `${status}`);
