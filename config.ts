@@ -44,7 +44,7 @@ export function readSite(name: string): Site {
     problems.push(...findFieldProblems("resources", resources, isObject, ["requests", "limits"]));
     problems.push(...findFieldProblems("ingressAnnotations", ingressAnnotations, isText));
     // What is not of the right shape cannot be looked at more closely.
-    const isShaped = !problems.some((problem) => problem.includes(": is not"));
+    const isShaped = users.every((user) => holds(user, isText)) && holds(resources, isObject) && holds(ingressAnnotations, isText);
 
     const endpoint = text("bucketEndpoint") ?? "";
     const endpointSecure = flag("bucketSecure");
@@ -80,8 +80,9 @@ export function readSite(name: string): Site {
     const serverSecure = flag("minioServerSecure");
     const user = text("minioUser") ?? "";
     const password = text("minioPassword") ?? "";
-    if (server !== undefined && endpointProblem(server)) {
-        problems.push(`minioServer: ${endpointProblem(server)}`);
+    const serverProblem = server === undefined ? undefined : endpointProblem(server);
+    if (serverProblem) {
+        problems.push(`minioServer: ${serverProblem}`);
     }
     if (!user) {
         problems.push("minioUser: none given; give a Minio user that may create buckets, users, policies and access keys");
@@ -118,6 +119,11 @@ interface Type {
 }
 const isText: Type = { test: (value) => typeof value === "string", what: "text; put it in quotes" };
 const isObject: Type = { test: (value) => typeof value === "object" && value !== null && !Array.isArray(value), what: "an object" };
+
+/** Whether a value is an object with fields of one type only. */
+function holds(value: unknown, type: Type): boolean {
+    return isObject.test(value) && Object.values(value as object).every(type.test);
+}
 
 /** What is wrong with the shape of an object: its fields' names, if only some are `known`, and types. Never shows a value. */
 function findFieldProblems(path: string, value: unknown, type: Type, known?: string[]): string[] {

@@ -106,7 +106,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             const problems = findProblems(name, known, args.users);
             if (problems.length > 0) {
                 throw new pulumi.ResourceError(
-                    [`The arguments of this registry need a change:`, ...problems].join("\n  - "), this, true);
+                    ["The arguments of this registry need a change:", ...problems].join("\n  - "), this, true);
             }
         };
         check(settings);

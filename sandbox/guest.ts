@@ -62,6 +62,7 @@ interface Guest {
  * @param file what the first process works on: "services", or "init" while it starts
  */
 function guests(file: "init" | "services"): Guest[] {
+    const work = new RegExp(`^(.*/sandbox/\\.state)/${file}$`);
     return fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
         let command: string[];
         try {
@@ -70,7 +71,7 @@ function guests(file: "init" | "services"): Guest[] {
             return [];
         }
         const runsIt = ["unshare", "/bin/sh", "s6-svscan"].includes(command[0]!);
-        const [, state] = command.map((word) => new RegExp(`^(.*/sandbox/\\.state)/${file}$`).exec(word)).find(Boolean) ?? [];
+        const [, state] = command.map((word) => work.exec(word)).find(Boolean) ?? [];
         return runsIt && state ? [{ pid: Number(name), state }] : [];
     });
 }
@@ -96,14 +97,11 @@ export async function startGuest(): Promise<void> {
         env: { HOME: process.env.HOME, PATH: `${inState("bin")}:${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin` },
     });
     unshare.unref();
-    for (let tries = 0; tries < 100 && !ownGuest(); tries++) {
-        if (unshare.exitCode !== null) {
-            throw new Error(`The guest did not start:\n${fs.readFileSync(inState("guest.log"), "utf8")}`);
-        }
+    for (let tries = 0; tries < 100 && unshare.exitCode === null && !ownGuest(); tries++) {
         await sleep(50);
     }
     if (!ownGuest()) {
-        throw new Error(`The guest did not start within 5 s:\n${fs.readFileSync(inState("guest.log"), "utf8")}`);
+        throw new Error(`The guest did not start:\n${fs.readFileSync(inState("guest.log"), "utf8")}`);
     }
 }
 
