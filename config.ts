@@ -1,15 +1,23 @@
+import * as fs from "node:fs";
+
 import * as pulumi from "@pulumi/pulumi";
 import { closest } from "fastest-levenshtein";
 
-import { ContainerRegistryArgs, LogLevel, UserArgs, withDefaults } from "./components/args";
+import { ContainerRegistryArgs, LogLevel, PullSecretArgs, UserArgs, withDefaults } from "./components/args";
 import { endpointProblem, findProblems } from "./components/validate";
+
+/** The variable in which Pulumi names the keys that are encrypted in the stack's file. */
+const encryptedKeys = "PULUMI_CONFIG_SECRET_KEYS";
 
 /** What a stack's configuration says: where things are, and the registry to make there. */
 export interface Site {
     /** The context of the kubeconfig; the current one if undefined. */
     kubeContext?: string;
-    /** Minio as this machine sees it, and a user of it that may create buckets, users, policies and access keys. */
-    minio: { server: string; secure: boolean; region?: string; user: string; password: pulumi.Output<string> };
+    /**
+     * Minio as this machine sees it, and a user of it that may create buckets, users, policies and access keys; not there
+     * where the bucket comes with a key.
+     */
+    minio?: { server: string; secure: boolean; caFile?: string; region?: string; user: string; password: pulumi.Output<string> };
     registry: ContainerRegistryArgs;
 }
 
@@ -22,6 +30,8 @@ export interface Site {
  */
 export function readSite(name: string): Site {
     const config = new pulumi.Config();
+    const prefix = `${pulumi.getProject()}:`;
+    const encrypted = JSON.parse(process.env[encryptedKeys] || "null") as string[] | null;
     const known: string[] = [];
     const problems: string[] = [];
 
@@ -36,63 +46,100 @@ export function readSite(name: string): Site {
         return value === undefined || Number.isNaN(Number(value)) ? (value as number | undefined) : Number(value);
     };
     const json = <T>(key: string) => JSON.parse(text(key) ?? "null") as T | undefined ?? undefined;
+    const requireEncrypted = (key: string, place = key) => {
+        if (encrypted && !encrypted.includes(prefix + key)) {
+            problems.push(`${place}: is in plain text; encrypt it with: pulumi config set --secret ${place === key ? key : `--path '${place}'`}`);
+        }
+    };
+    const secret = (key: string) => {
+        const value = text(key);
+        if (value) {
+            requireEncrypted(key);
+        }
+        return value;
+    };
 
-    const users = json<unknown[]>("users") ?? [];
-    const resources = json<unknown>("resources") ?? {};
-    const ingressAnnotations = json<unknown>("ingressAnnotations") ?? {};
-    users.forEach((user, i) => problems.push(...findFieldProblems(`users[${i}]`, user, isText, ["name", "password"])));
-    problems.push(...findFieldProblems("resources", resources, isObject, ["requests", "limits"]));
-    problems.push(...findFieldProblems("ingressAnnotations", ingressAnnotations, isText));
+    const users = json<UserArgs[]>("users") ?? [];
+    const pullSecrets = json<PullSecretArgs[]>("pullSecrets") ?? [];
+    const resources = json<object>("resources") ?? {};
+    const annotations = json<Record<string, string>>("ingressAnnotations") ?? {};
+    const shaped: [path: string, value: unknown, shape: Shape][] = [
+        ...users.map((user, i) => [`users[${i}]`, user, userShape] as [string, unknown, Shape]),
+        ...pullSecrets.map((pullSecret, i) => [`pullSecrets[${i}]`, pullSecret, pullSecretShape] as [string, unknown, Shape]),
+        ["resources", resources, { requests: isObject, limits: isObject }],
+        ["ingressAnnotations", annotations, isText],
+    ];
+    problems.push(...shaped.flatMap(([path, value, shape]) => findShapeProblems(path, value, shape)));
     // What is not of the right shape cannot be looked at more closely.
-    const isShaped = users.every((user) => holds(user, isText)) && holds(resources, isObject) && holds(ingressAnnotations, isText);
+    const isShaped = shaped.every(([, value, shape]) => hasShape(value, shape));
 
-    const endpoint = text("bucketEndpoint") ?? "";
-    const endpointSecure = flag("bucketSecure");
-    const region = text("bucketRegion");
+    const accessKey = text("bucketAccessKey");
+    const keyRotation = number("bucketKeyRotation");
+    const clusterIssuer = text("ingressClusterIssuer");
+    const tlsSecret = text("ingressTlsSecret");
     const registry: ContainerRegistryArgs = {
         host: text("host") ?? "",
-        users: users as UserArgs[],
+        users,
+        htpasswdSecret: text("htpasswdSecret"),
+        pullSecrets,
         bucket: {
             name: text("bucketName") ?? "",
-            endpoint,
-            secure: endpointSecure,
-            region,
+            endpoint: text("bucketEndpoint") ?? "",
+            secure: flag("bucketSecure"),
+            ca: text("bucketCa"),
+            accessKey,
+            secretKey: secret("bucketSecretKey"),
+            // What Pulumi.yaml has as a default was not given.
+            keyRotation: accessKey && keyRotation === 1 ? undefined : keyRotation,
+            region: text("bucketRegion"),
             chunkSize: number("bucketChunkSize"),
         },
         ingress: {
             className: text("ingressClassName") ?? "",
-            clusterIssuer: text("ingressClusterIssuer") ?? "",
-            annotations: ingressAnnotations,
+            clusterIssuer: tlsSecret ? undefined : clusterIssuer,
+            tlsSecret,
+            annotations,
         },
         namespace: text("namespace"),
+        createNamespace: flag("createNamespace"),
         image: text("image"),
         replicas: number("replicas"),
-        resources: resources,
+        resources,
+        drainSeconds: number("drainSeconds"),
+        httpSecretRotation: number("httpSecretRotation"),
         logLevel: text("logLevel") as LogLevel | undefined,
         deleteEnabled: flag("deleteEnabled"),
         readOnly: flag("readOnly"),
     };
     if (isShaped) {
-        problems.push(...findProblems(name, withDefaults(name, registry), registry.users).map(inTermsOfKeys));
+        problems.push(...findProblems(name, withDefaults(name, registry), registry).map(inTermsOfKeys));
+        users.forEach((user, i) => user.password !== undefined && requireEncrypted("users", `users[${i}].password`));
     }
 
+    const { endpoint, secure, region } = registry.bucket as { endpoint: string; secure: boolean; region?: string };
     const server = text("minioServer");
     const serverSecure = flag("minioServerSecure");
+    const caFile = text("minioServerCaFile");
     const user = text("minioUser") ?? "";
-    const password = text("minioPassword") ?? "";
-    const serverProblem = server === undefined ? undefined : endpointProblem(server);
-    if (serverProblem) {
-        problems.push(`minioServer: ${serverProblem}`);
-    }
-    if (!user) {
-        problems.push("minioUser: none given; give a Minio user that may create buckets, users, policies and access keys");
-    }
-    if (!password) {
-        problems.push("minioPassword: none given; set it with: pulumi config set --secret minioPassword");
+    const password = secret("minioPassword") ?? "";
+    const makesBucket = accessKey === undefined && registry.bucket.secretKey === undefined;
+    if (makesBucket) {
+        const serverProblem = server === undefined ? undefined : endpointProblem(server);
+        if (serverProblem) {
+            problems.push(`minioServer: ${serverProblem}`);
+        }
+        if (caFile && !fs.existsSync(caFile)) {
+            problems.push(`minioServerCaFile: there is no file "${caFile}"; give its path as seen from Pulumi.yaml`);
+        }
+        if (!user) {
+            problems.push("minioUser: none given; give a Minio user that may create buckets, users, policies and access keys");
+        }
+        if (!password) {
+            problems.push("minioPassword: none given; set it with: pulumi config set --secret minioPassword");
+        }
     }
 
     const kubeContext = text("kubeContext");
-    const prefix = `${pulumi.getProject()}:`;
     const given = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
     problems.push(...given.filter((key) => !known.includes(key)).map((key) => unknownName(key, known)));
 
@@ -101,9 +148,9 @@ export function readSite(name: string): Site {
     }
     return {
         kubeContext,
-        minio: server === undefined
-            ? { server: endpoint, secure: endpointSecure, region, user, password: pulumi.secret(password) }
-            : { server, secure: serverSecure, region, user, password: pulumi.secret(password) },
+        minio: makesBucket
+            ? { ...(server ? { server, secure: serverSecure } : { server: endpoint, secure }), caFile, region, user, password: pulumi.secret(password) }
+            : undefined,
         registry,
     };
 }
@@ -118,22 +165,34 @@ interface Type {
     what: string;
 }
 const isText: Type = { test: (value) => typeof value === "string", what: "text; put it in quotes" };
+const isNumber: Type = { test: (value) => typeof value === "number", what: "a number; put it without quotes" };
 const isObject: Type = { test: (value) => typeof value === "object" && value !== null && !Array.isArray(value), what: "an object" };
 
-/** Whether a value is an object with fields of one type only. */
-function holds(value: unknown, type: Type): boolean {
-    return isObject.test(value) && Object.values(value as object).every(type.test);
+/** What an object holds: fields of one type whatever their names, or certain ones, none of which has to be there. */
+type Shape = Type | Record<string, Type>;
+const userShape: Shape = { name: isText, password: isText, hash: isText, rotation: isNumber };
+const pullSecretShape: Shape = { namespace: isText, user: isText, name: isText };
+
+const isAnyName = (shape: Shape): shape is Type => typeof shape.test === "function";
+const typeOf = (shape: Shape, field: string) => (isAnyName(shape) ? shape : shape[field]);
+
+/** Whether a value is an object whose known fields have their types. */
+function hasShape(value: unknown, shape: Shape): boolean {
+    return isObject.test(value) && Object.entries(value as object).every(([field, inner]) => typeOf(shape, field)?.test(inner) ?? true);
 }
 
-/** What is wrong with the shape of an object: its fields' names, if only some are `known`, and types. Never shows a value. */
-function findFieldProblems(path: string, value: unknown, type: Type, known?: string[]): string[] {
+/** What is wrong with the shape of an object: its fields' names and types. Never shows a value. */
+function findShapeProblems(path: string, value: unknown, shape: Shape): string[] {
     if (!isObject.test(value)) {
-        return [`${path}: is not an object${known ? `; give ${known.join(" and ")}` : ""}`];
+        return [`${path}: is not an object${isAnyName(shape) ? "" : `; its fields are ${Object.keys(shape).join(", ")}`}`];
     }
-    return Object.entries(value as object).flatMap(([field, inner]) => [
-        ...(known && !known.includes(field) ? [`${path}: ${unknownName(field, known)}`] : []),
-        ...(type.test(inner) ? [] : [`${path}.${field}: is not ${type.what}`]),
-    ]);
+    return Object.entries(value as object).flatMap(([field, inner]) => {
+        const type = typeOf(shape, field);
+        if (!type) {
+            return [`${path}: ${unknownName(field, Object.keys(shape))}`];
+        }
+        return type.test(inner) ? [] : [`${path}.${field}: is not ${type.what}`];
+    });
 }
 
 function unknownName(name: string, known: string[]): string {

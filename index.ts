@@ -1,5 +1,6 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as minio from "@pulumi/minio";
+import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistry } from "./components/containerRegistry";
 import { readSite } from "./config";
@@ -10,7 +11,7 @@ export = async () => {
     const site = readSite(name);
     await checkReach(site);
 
-    const providers = {
+    const providers: Record<string, pulumi.ProviderResource> = {
         kubernetes: new kubernetes.Provider("homelab", {
             // Not the path that KUBECONFIG happens to have here, which would be a change from the next machine.
             kubeconfig: "",
@@ -18,14 +19,17 @@ export = async () => {
             // A user added or changed reaches the running pods: no new Secret, no rollout.
             enableSecretMutable: true,
         }),
-        minio: new minio.Provider("homelab", {
+    };
+    if (site.minio) {
+        providers.minio = new minio.Provider("homelab", {
             minioServer: site.minio.server,
             minioSsl: site.minio.secure,
+            minioCacertFile: site.minio.caFile,
             minioRegion: site.minio.region,
             minioUser: site.minio.user,
             minioPassword: site.minio.password,
-        }),
-    };
+        });
+    }
 
     const registry = new ContainerRegistry(name, site.registry, { providers });
 

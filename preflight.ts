@@ -24,7 +24,7 @@ export async function checkReach(site: Site): Promise<void> {
     const away = (await Promise.all([
         cluster.problem ?? (cluster.address
             && ask("The cluster", cluster.address, site.kubeContext ? "kubeContext" : "your kubeconfig's current context")),
-        ask("Minio", site.minio.server, "minioServer, or bucketEndpoint where that is empty"),
+        site.minio && ask("Minio", site.minio.server, "minioServer, or bucketEndpoint where that is empty"),
     ])).filter((problem) => problem !== undefined);
     if (away.length === 0) {
         return;

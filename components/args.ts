@@ -9,9 +9,29 @@ export interface UserArgs {
      * @default 40 random letters and digits, see {@link ContainerRegistry.passwords}
      */
     password?: pulumi.Input<string>;
+    /**
+     * Instead of a password its bcrypt hash, as an htpasswd file has it after the colon. Kept secret as well.
+     * Example: `"$2y$05$"` and 53 characters more.
+     */
+    hash?: pulumi.Input<string>;
+    /** Raised by one, it gives the user a new generated password. @default 1 */
+    rotation?: pulumi.Input<number>;
 }
 
-/** The Minio bucket that holds the images. It is created, protected, and kept when the registry goes. */
+/** A Secret of type `kubernetes.io/dockerconfigjson`, by which the Pods of a namespace pull from the registry. */
+export interface PullSecretArgs {
+    /** Where it is needed; this namespace has to be there. Example: `"apps"`. */
+    namespace: string;
+    /** The user whose login it holds: one of {@link ContainerRegistryArgs.users} with a password. Example: `"ci"`. */
+    user: string;
+    /** What the Pods call it in their `imagePullSecrets`. @default the component's name with `-pull` behind it */
+    name?: string;
+}
+
+/**
+ * The bucket that holds the images. With no key given, it is made in Minio, protected, and kept when the registry goes,
+ * with a key that reaches it alone. With a key given, nothing is made, and any S3 will do.
+ */
 export interface BucketArgs {
     /** By S3's rules: 3 to 63 lower-case letters, digits, dots and hyphens. Example: `"container-repo"`. */
     name: pulumi.Input<string>;
@@ -19,6 +39,14 @@ export interface BucketArgs {
     endpoint: pulumi.Input<string>;
     /** Whether `endpoint` speaks TLS. @default false */
     secure?: pulumi.Input<boolean>;
+    /** The CA of `endpoint`'s certificate, in PEM, where the world does not know it. @default none but the world's */
+    ca?: pulumi.Input<string>;
+    /** An access key of one's own, for a bucket that is there. @default one is made, and the bucket as well */
+    accessKey?: pulumi.Input<string>;
+    /** Goes with `accessKey`. Kept secret, whether given as a secret or not. */
+    secretKey?: pulumi.Input<string>;
+    /** Raised by one, it has a new key made, and the old one deleted once no pod uses it any more. @default 1 */
+    keyRotation?: pulumi.Input<number>;
     /** @default "us-east-1", Minio's own default */
     region?: pulumi.Input<string>;
     /**
@@ -34,7 +62,9 @@ export interface IngressArgs {
     /** The class of the controller that serves it. Example: `"nginx"`. */
     className: pulumi.Input<string>;
     /** The cert-manager ClusterIssuer that issues its certificate. Example: `"letsencrypt-prod"`. */
-    clusterIssuer: pulumi.Input<string>;
+    clusterIssuer?: pulumi.Input<string>;
+    /** Instead of an issuer a certificate that is there: a TLS Secret in the registry's namespace. @default one by the issuer */
+    tlsSecret?: pulumi.Input<string>;
     /** Further annotations; they win over the component's own. @default {} */
     annotations?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
@@ -56,16 +86,29 @@ export interface ContainerRegistryArgs {
     /** The DNS name that clients use, without scheme, port or path. Example: `"docker.registry.example.com"`. */
     host: pulumi.Input<string>;
     /** Who may log in, at least one. Each may pull and push everything. Example: `[{ name: "ci" }]`. */
-    users: UserArgs[];
+    users?: UserArgs[];
+    /** Instead of users an htpasswd file that is there: a Secret in the registry's namespace with the key `.htpasswd`. */
+    htpasswdSecret?: pulumi.Input<string>;
+    /** @default none */
+    pullSecrets?: PullSecretArgs[];
     bucket: BucketArgs;
     ingress: IngressArgs;
-    /** The namespace, created for the registry alone. @default the component's name */
+    /** The namespace of the registry alone. @default the component's name */
     namespace?: pulumi.Input<string>;
+    /** Whether the namespace is made here; if not, it has to be there. @default true */
+    createNamespace?: boolean;
     /** The image of distribution's registry, of version 3.1 or later. @default "docker.io/library/registry:3.1.2" */
     image?: pulumi.Input<string>;
     /** Pods, at least one. @default 1 */
     replicas?: pulumi.Input<number>;
     resources?: ResourcesArgs;
+    /**
+     * Seconds that uploads under way are given to end when a pod stops: in a rollout, or when a node is drained. A pod
+     * without one stops at once. @default 300
+     */
+    drainSeconds?: pulumi.Input<number>;
+    /** Raised by one, it replaces the secret that signs uploads under way; those may have to begin again. @default 1 */
+    httpSecretRotation?: pulumi.Input<number>;
     /** @default "info" */
     logLevel?: pulumi.Input<LogLevel>;
     /** Whether clients may delete manifests and tags. @default true */
@@ -74,20 +117,24 @@ export interface ContainerRegistryArgs {
     readOnly?: pulumi.Input<boolean>;
 }
 
-/** The arguments without the users (whose passwords are secret): defaults filled in, checked, all known. */
+/** The arguments without the users and the key (which are secret): defaults filled in, checked, all known. */
 export type Settings = pulumi.Unwrap<ReturnType<typeof withDefaults>>;
 
 /** Fills in the defaults; `name` is the component's. The only place that knows them. */
-export function withDefaults(name: string, args: Omit<ContainerRegistryArgs, "users">) {
+export function withDefaults(name: string, args: ContainerRegistryArgs) {
     return {
         host: args.host,
+        pullSecrets: (args.pullSecrets ?? []).map((pullSecret) => ({ ...pullSecret, name: pullSecret.name ?? `${name}-pull` })),
         namespace: args.namespace ?? name,
+        createNamespace: args.createNamespace ?? true,
         image: args.image ?? "docker.io/library/registry:3.1.2",
         replicas: args.replicas ?? 1,
         resources: {
             requests: args.resources?.requests ?? { cpu: "50m", memory: "128Mi" },
             limits: args.resources?.limits ?? { memory: "512Mi" },
         },
+        drainSeconds: args.drainSeconds ?? 300,
+        httpSecretRotation: args.httpSecretRotation ?? 1,
         logLevel: args.logLevel ?? "info",
         deleteEnabled: args.deleteEnabled ?? true,
         readOnly: args.readOnly ?? false,
@@ -95,12 +142,15 @@ export function withDefaults(name: string, args: Omit<ContainerRegistryArgs, "us
             name: args.bucket.name,
             endpoint: args.bucket.endpoint,
             secure: args.bucket.secure ?? false,
+            ca: args.bucket.ca,
+            keyRotation: args.bucket.keyRotation ?? 1,
             region: args.bucket.region ?? "us-east-1",
             chunkSize: args.bucket.chunkSize ?? 10 * 1024 * 1024,
         },
         ingress: {
             className: args.ingress.className,
             clusterIssuer: args.ingress.clusterIssuer,
+            tlsSecret: args.ingress.tlsSecret ?? `${name}-tls-ingress`,
             annotations: args.ingress.annotations ?? {},
         },
     };

@@ -5,9 +5,10 @@ import * as random from "@pulumi/random";
 import { ContainerRegistryArgs, Settings, withDefaults } from "./args";
 import { Exposure } from "./exposure";
 import { htpasswdFile, Logins } from "./logins";
+import { PullSecrets } from "./pullSecrets";
 import { renderRegistryConfig } from "./registryConfig";
 import { Storage } from "./storage";
-import { findProblems } from "./validate";
+import { findProblems, imageWarning } from "./validate";
 import { Workload } from "./workload";
 
 const authFolder = "/auth";
@@ -16,8 +17,9 @@ const authFolder = "/auth";
  * A private container registry: the CNCF distribution registry, its images in a Minio bucket, logins by htpasswd, behind
  * an Ingress with a certificate.
  *
- * Takes a kubernetes and a minio provider by `providers`. The kubernetes provider should have `enableSecretMutable` set:
- * then a change of the users reaches the running pods; without it, the pods roll.
+ * Takes a kubernetes and a minio provider by `providers`; no minio provider where the bucket comes with a key. The
+ * kubernetes provider should have `enableSecretMutable` set: then a change of the users reaches the running pods. Without
+ * it the pods roll, and a pull secret is away for a moment while its login changes.
  *
  * @example
  * new ContainerRegistry("registry", {
@@ -36,14 +38,19 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     readonly namespaceName: pulumi.Output<string>;
     readonly bucketName: pulumi.Output<string>;
     readonly userNames: string[];
-    /** Each user's password, secret. Example: `{ ci: "…" }`. */
+    /** The password of each user that has one here, secret. Example: `{ ci: "…" }`. */
     readonly passwords: pulumi.Output<Record<string, string>>;
     /** The command that logs the first user in; it asks for the password. */
     readonly loginCommand: pulumi.Output<string>;
 
-    readonly namespace: kubernetes.core.v1.Namespace;
-    readonly storage: Storage;
-    readonly logins: Logins;
+    /** Not there with `createNamespace: false`. */
+    readonly namespace?: kubernetes.core.v1.Namespace;
+    /** Not there where the bucket comes with a key. */
+    readonly storage?: Storage;
+    /** Not there with `htpasswdSecret`. */
+    readonly logins?: Logins;
+    /** Not there without `pullSecrets`. */
+    readonly pullSecrets?: PullSecrets;
     readonly workload: Workload;
     readonly exposure: Exposure;
 
@@ -51,19 +58,36 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         // No arguments here: they would be kept in the state, passwords included.
         super("homelab-registry:index:ContainerRegistry", name, {}, opts);
         const parent = this;
-        const { users } = args;
+        const { users = [], bucket } = args;
+        const { pullSecrets, createNamespace } = withDefaults(name, args);
         const settings = this.checked(name, args);
 
-        this.namespace = new kubernetes.core.v1.Namespace(name, {
-            metadata: { name: settings.namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
-        }, { parent });
-        const namespace = this.namespace.metadata.name;
+        if (createNamespace) {
+            this.namespace = new kubernetes.core.v1.Namespace(name, {
+                metadata: { name: settings.namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
+            }, { parent });
+        }
+        const namespace = this.namespace?.metadata.name ?? settings.namespace;
 
-        this.storage = new Storage(name, { bucketName: settings.bucket.name }, { parent });
-        this.logins = new Logins(name, { namespace, users }, { parent });
+        if (bucket.accessKey === undefined) {
+            this.storage = new Storage(name, { bucketName: settings.bucket.name, keyRotation: settings.bucket.keyRotation }, { parent });
+        }
+        const accessKey = this.storage?.accessKey ?? pulumi.output(bucket.accessKey!);
+        const secretKey = this.storage?.secretKey ?? pulumi.secret(bucket.secretKey!);
 
-        const httpSecret = new random.RandomPassword(`${name}-http-secret`, { length: 64, special: false }, { parent });
-        const { accessKey, secretKey } = this.storage;
+        if (args.htpasswdSecret === undefined) {
+            this.logins = new Logins(name, { namespace, users }, { parent });
+        }
+        const passwords = this.logins?.passwords ?? {};
+        if (pullSecrets.length > 0) {
+            this.pullSecrets = new PullSecrets(name, {
+                host: settings.host,
+                pullSecrets: pullSecrets.map((pullSecret) => ({ ...pullSecret, password: passwords[pullSecret.user]! })),
+            }, { parent });
+        }
+
+        const httpSecret = new random.RandomPassword(`${name}-http-secret`, { length: 64, special: false },
+            { parent, replacementTrigger: settings.httpSecretRotation });
         this.workload = new Workload(name, {
             namespace,
             image: settings.image,
@@ -77,7 +101,14 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                     htpasswdPath: `${authFolder}/${htpasswdFile}`,
                     bucket: { ...settings.bucket, accessKey, secretKey },
                 }))),
-            auth: { secretName: this.logins.secret.metadata.name, folder: authFolder },
+            keyRotation: settings.bucket.keyRotation,
+            ca: settings.bucket.ca,
+            auth: {
+                secretName: this.logins?.secret.metadata.name ?? args.htpasswdSecret!,
+                folder: authFolder,
+                file: htpasswdFile,
+            },
+            drainSeconds: settings.drainSeconds,
         }, { parent });
 
         this.exposure = new Exposure(name, {
@@ -85,6 +116,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             host: settings.host,
             className: settings.ingress.className,
             clusterIssuer: settings.ingress.clusterIssuer,
+            tlsSecret: settings.ingress.tlsSecret,
             annotations: settings.ingress.annotations,
             service: this.workload.serviceRef,
         }, { parent });
@@ -92,10 +124,10 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         this.host = settings.host;
         this.url = pulumi.interpolate`https://${this.host}`;
         this.namespaceName = namespace;
-        this.bucketName = this.storage.bucket.bucket;
+        this.bucketName = this.storage?.bucket.bucket ?? settings.bucket.name;
         this.userNames = users.map((user) => user.name);
-        this.passwords = this.logins.passwords;
-        this.loginCommand = pulumi.interpolate`docker login ${this.host} --username ${this.userNames[0]}`;
+        this.passwords = pulumi.secret(pulumi.all(passwords));
+        this.loginCommand = pulumi.interpolate`docker login ${this.host}${users[0] ? ` --username ${users[0].name}` : ""}`;
         this.registerOutputs({ url: this.url, bucketName: this.bucketName });
     }
 
@@ -103,13 +135,17 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     private checked(name: string, args: ContainerRegistryArgs): pulumi.Output<Settings> {
         const settings = withDefaults(name, args);
         const check = (known: typeof settings) => {
-            const problems = findProblems(name, known, args.users);
+            const problems = findProblems(name, known, args);
             if (problems.length > 0) {
                 throw new pulumi.ResourceError(
                     ["The arguments of this registry need a change:", ...problems].join("\n  - "), this, true);
             }
         };
         check(settings);
+        const warning = typeof settings.image === "string" && imageWarning(settings.image);
+        if (warning) {
+            void pulumi.log.warn(warning, this);
+        }
         return pulumi.output(settings).apply((settings) => {
             check(settings);
             return settings;

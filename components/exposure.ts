@@ -6,13 +6,16 @@ export interface ExposureArgs {
     namespace: pulumi.Input<string>;
     host: pulumi.Input<string>;
     className: pulumi.Input<string>;
-    clusterIssuer: pulumi.Input<string>;
+    /** Who issues the certificate; none where it is there already. */
+    clusterIssuer: pulumi.Input<string | undefined>;
+    /** The Secret of the certificate. */
+    tlsSecret: pulumi.Input<string>;
     annotations: pulumi.Input<Record<string, pulumi.Input<string>>>;
     /** Named, not waited for: so the certificate is asked for while the pods still start. */
     service: { name: string; portName: string };
 }
 
-/** The Ingress, with a certificate by cert-manager, made for layers of any size. */
+/** The Ingress, with its certificate, made for layers of any size. */
 export class Exposure extends pulumi.ComponentResource {
     readonly ingress: kubernetes.networking.v1.Ingress;
 
@@ -20,8 +23,10 @@ export class Exposure extends pulumi.ComponentResource {
         super("homelab-registry:index:Exposure", name, {}, opts);
 
         const annotations = pulumi.all([args.clusterIssuer, args.annotations]).apply(([clusterIssuer, further]) => ({
-            "cert-manager.io/cluster-issuer": clusterIssuer,
-            "acme.cert-manager.io/http01-edit-in-place": "true",
+            ...(clusterIssuer && {
+                "cert-manager.io/cluster-issuer": clusterIssuer,
+                "acme.cert-manager.io/http01-edit-in-place": "true",
+            }),
             "nginx.ingress.kubernetes.io/ssl-redirect": "true",
             // A layer is one request: of any size, not kept on the way, and slow from a slow client.
             "nginx.ingress.kubernetes.io/proxy-body-size": "0",
@@ -40,7 +45,7 @@ export class Exposure extends pulumi.ComponentResource {
             metadata: { name, namespace: args.namespace, annotations },
             spec: {
                 ingressClassName: args.className,
-                tls: [{ hosts: [args.host], secretName: `${name}-tls-ingress` }],
+                tls: [{ hosts: [args.host], secretName: args.tlsSecret }],
                 rules: [{
                     host: args.host,
                     http: {

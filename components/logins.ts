@@ -4,7 +4,7 @@ import * as random from "@pulumi/random";
 
 import { UserArgs } from "./args";
 import { htpasswdLine, saltAlphabet, saltLength } from "./htpasswd";
-import { passwordProblem } from "./validate";
+import { hashProblem, passwordProblem } from "./validate";
 
 /** The file in {@link Logins.secret}, and so in the folder that it is mounted at. */
 export const htpasswdFile = ".htpasswd";
@@ -14,39 +14,60 @@ const generatedPasswordCost = 5;
 /** A password that a person chose does: it makes each guess at a stolen file 32 times as slow. */
 const givenPasswordCost = 10;
 
+/** How a user logs in. */
+interface Login {
+    /** Secret; not there where only its hash is known. */
+    password?: pulumi.Output<string>;
+    /** The user's line of the htpasswd file. */
+    line: pulumi.Output<string>;
+}
+
 /** The users' passwords, and the htpasswd file that holds their hashes. */
 export class Logins extends pulumi.ComponentResource {
-    /** Each user's password, secret. */
-    readonly passwords: pulumi.Output<Record<string, string>>;
+    /** The password of each user that has one here, secret. */
+    readonly passwords: Record<string, pulumi.Output<string>>;
     readonly secret: kubernetes.core.v1.Secret;
 
     constructor(name: string, args: { namespace: pulumi.Input<string>; users: UserArgs[] }, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Logins", name, {}, opts);
         const parent = this;
 
-        const logins = args.users.map((user) => {
-            const password = user.password !== undefined
-                ? pulumi.secret(user.password)
-                : new random.RandomPassword(`${name}-${user.name}-password`, { length: 40, special: false }, { parent }).result;
-            // Kept in the state: a fresh salt on each run would show as a change each time.
-            const salt = new random.RandomPassword(`${name}-${user.name}-salt`,
-                { length: saltLength, overrideSpecial: saltAlphabet.slice(0, 2) }, { parent }).result;
-            const cost = user.password !== undefined ? givenPasswordCost : generatedPasswordCost;
-            const line = pulumi.all([password, salt]).apply(([password, salt]) => {
-                const problem = passwordProblem(password);
-                if (problem) {
-                    throw new pulumi.ResourceError(`The password of user "${user.name}" ${problem}.`, this, true);
-                }
-                return htpasswdLine(user.name, password, cost, salt);
-            });
-            return { name: user.name, password, line };
-        });
+        const logins = args.users.map((user) => [user.name, this.login(`${name}-${user.name}`, user)] as const);
+        const lines = pulumi.all(logins.map(([, { line }]) => line));
 
-        this.passwords = pulumi.secret(pulumi.all(Object.fromEntries(logins.map((login) => [login.name, login.password]))));
+        this.passwords = Object.fromEntries(logins.flatMap(([user, { password }]) => (password ? [[user, password]] : [])));
         this.secret = new kubernetes.core.v1.Secret(`${name}-auth`, {
             metadata: { namespace: args.namespace },
-            stringData: { [htpasswdFile]: pulumi.all(logins.map((login) => login.line)).apply((lines) => `${lines.join("\n")}\n`) },
+            stringData: { [htpasswdFile]: pulumi.secret(lines.apply((lines) => `${lines.join("\n")}\n`)) },
         }, { parent });
         this.registerOutputs({});
+    }
+
+    /** Makes a user's line, with nothing in it that another user's change could change. */
+    private login(name: string, user: UserArgs): Login {
+        const parent = this;
+        const checked = <T>(value: pulumi.Output<T>, what: string, problemOf: (value: T) => string | undefined) => value.apply((value) => {
+            const problem = problemOf(value);
+            if (problem) {
+                throw new pulumi.ResourceError(`The ${what} of user "${user.name}" ${problem}.`, this, true);
+            }
+            return value;
+        });
+
+        if (user.hash !== undefined) {
+            return { line: pulumi.interpolate`${user.name}:${checked(pulumi.secret(user.hash), "hash", hashProblem)}` };
+        }
+        const password = user.password !== undefined
+            ? checked(pulumi.secret(user.password), "password", passwordProblem)
+            : new random.RandomPassword(`${name}-password`, { length: 40, special: false },
+                { parent, replacementTrigger: user.rotation ?? 1 }).result;
+        const cost = user.password !== undefined ? givenPasswordCost : generatedPasswordCost;
+        // Kept in the state: a fresh salt on each run would show as a change each time.
+        const salt = new random.RandomPassword(`${name}-salt`,
+            { length: saltLength, overrideSpecial: saltAlphabet.slice(0, 2) }, { parent }).result;
+        return {
+            password,
+            line: pulumi.all([password, salt]).apply(([password, salt]) => htpasswdLine(user.name, password, cost, salt)),
+        };
     }
 }

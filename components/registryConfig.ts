@@ -7,6 +7,8 @@ export interface RegistryConfig {
     host: string;
     /** Signs the state of uploads under way: the same for all pods, and over restarts. */
     httpSecret: string;
+    /** Seconds that uploads under way are given to end when a pod stops. */
+    drainSeconds: number;
     htpasswdPath: string;
     logLevel: LogLevel;
     deleteEnabled: boolean;
@@ -24,9 +26,6 @@ export interface RegistryConfig {
 
 /** The registry's port in the pod. */
 export const registryPort = 5000;
-
-/** Seconds that uploads under way are given to end when a pod stops. */
-export const drainSeconds = 60;
 
 /** Renders `config.yml` of distribution's registry 3.1 (https://distribution.github.io/distribution/about/configuration/). */
 export function renderRegistryConfig(config: RegistryConfig): string {
@@ -66,7 +65,7 @@ export function renderRegistryConfig(config: RegistryConfig): string {
             // Where clients are sent for uploads, whatever the proxies in between say.
             host: `https://${config.host}`,
             secret: config.httpSecret,
-            draintimeout: `${drainSeconds}s`,
+            draintimeout: `${config.drainSeconds}s`,
             headers: { "X-Content-Type-Options": ["nosniff"] },
         },
         health: { storagedriver: { enabled: true, interval: "10s", threshold: 3 } },

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { logLevels, UserArgs, withDefaults } from "./args";
+import { ContainerRegistryArgs, logLevels, UserArgs, withDefaults } from "./args";
 
 /** S3 takes no smaller part, except as the last one of an upload. */
 const minChunkSize = 5 * 1024 * 1024;
@@ -15,9 +15,12 @@ const quantity = /^(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/;
 
 /**
  * Everything that is wrong with the arguments of the component `name`, one sentence each: the field, the value, what
- * is allowed. A value that is not known yet (an output) is passed over. Never holds a password.
+ * is allowed. A value that is not known yet (an output) is passed over. Never holds a password, hash or key.
+ *
+ * @param settings the arguments with their defaults
+ * @param args as they were given
  */
-export function findProblems(name: string, settings: ReturnType<typeof withDefaults>, users: UserArgs[]): string[] {
+export function findProblems(name: string, settings: ReturnType<typeof withDefaults>, args: ContainerRegistryArgs): string[] {
     const problems: string[] = [];
     const check = <T>(field: string, value: pulumi.Input<T>, problemOf: (value: T) => string | undefined) => {
         if (pulumi.Output.isInstance(value) || value instanceof Promise) {
@@ -28,18 +31,47 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
             problems.push(`${field}: ${problem}`);
         }
     };
+    const given = (field: string, isBoth: boolean, beside: string, fix = "give one of them") => {
+        if (isBoth) {
+            problems.push(`${field}: given beside ${beside}; ${fix}`);
+        }
+    };
 
     check("name", name, (value) => labelProblem(value, 50));
     check("host", settings.host, hostProblem);
     check("namespace", settings.namespace, (value) => labelProblem(value, 63));
 
-    if (users.length === 0) {
+    const { users = [], htpasswdSecret } = args;
+    if (htpasswdSecret !== undefined) {
+        check("htpasswdSecret", htpasswdSecret, nameProblem("a Secret, such as registry-auth-secret"));
+        given("htpasswdSecret", users.length > 0, "users");
+    } else if (users.length === 0) {
         problems.push('users: none given; nobody could log in. Name at least one, such as { name: "ci" }');
     }
     users.forEach((user, i) => {
-        check(`users[${i}].name`, user.name, (value) => userNameProblem(value, users.slice(0, i)));
+        const path = `users[${i}]`;
+        check(`${path}.name`, user.name, (value) => userNameProblem(value, users.slice(0, i)));
+        given(`${path}.hash`, user.hash !== undefined && user.password !== undefined, "a password");
         if (user.password !== undefined) {
-            check(`users[${i}].password`, user.password, passwordProblem);
+            check(`${path}.password`, user.password, passwordProblem);
+        }
+        if (user.hash !== undefined) {
+            check(`${path}.hash`, user.hash, hashProblem);
+        }
+        if (user.rotation !== undefined) {
+            check(`${path}.rotation`, user.rotation, rotationProblem);
+            if (user.password !== undefined || user.hash !== undefined) {
+                problems.push(`${path}.rotation: is for a generated password; give a new password or hash instead`);
+            }
+        }
+    });
+    settings.pullSecrets.forEach((pullSecret, i, pullSecrets) => {
+        const path = `pullSecrets[${i}]`;
+        check(`${path}.namespace`, pullSecret.namespace, (value) => labelProblem(value, 63));
+        check(`${path}.name`, pullSecret.name, nameProblem("a Secret, such as registry-pull"));
+        check(`${path}.user`, pullSecret.user, (value) => pullUserProblem(value, users));
+        if (pullSecrets.slice(0, i).some((other) => other.namespace === pullSecret.namespace && other.name === pullSecret.name)) {
+            problems.push(`${path}: "${pullSecret.name}" is there twice in namespace "${pullSecret.namespace}"; give each a name of its own`);
         }
     });
 
@@ -47,12 +79,31 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     check("bucket.endpoint", settings.bucket.endpoint, endpointProblem);
     check("bucket.region", settings.bucket.region, notEmpty("the region that Minio is set to, such as us-east-1"));
     check("bucket.chunkSize", settings.bucket.chunkSize, chunkSizeProblem);
+    const { accessKey, secretKey } = args.bucket;
+    for (const [field, key, other] of [["accessKey", accessKey, secretKey], ["secretKey", secretKey, accessKey]] as const) {
+        if (key === undefined && other !== undefined) {
+            problems.push(`bucket.${field}: none given; the other half of the key is`);
+        } else if (key !== undefined) {
+            check(`bucket.${field}`, key, notEmpty("the key, or leave out both halves to have one made"));
+        }
+    }
+    check("bucket.keyRotation", settings.bucket.keyRotation, rotationProblem);
+    given("bucket.keyRotation", args.bucket.keyRotation !== undefined && accessKey !== undefined, "a key of your own", "change that");
+    check("bucket.ca", settings.bucket.ca, caProblem);
+    given("bucket.ca", settings.bucket.ca !== undefined && settings.bucket.secure === false, "bucket.secure: false", "set that to true");
 
     check("ingress.className", settings.ingress.className, nameProblem("an ingress class, such as nginx"));
-    check("ingress.clusterIssuer", settings.ingress.clusterIssuer, nameProblem("a ClusterIssuer, such as letsencrypt-prod"));
+    if (args.ingress.tlsSecret !== undefined) {
+        check("ingress.tlsSecret", args.ingress.tlsSecret, nameProblem("a Secret, such as wildcard-tls"));
+        given("ingress.tlsSecret", args.ingress.clusterIssuer !== undefined, "a clusterIssuer");
+    } else {
+        check("ingress.clusterIssuer", settings.ingress.clusterIssuer ?? "", nameProblem("a ClusterIssuer, such as letsencrypt-prod"));
+    }
 
     check("image", settings.image, notEmpty("the registry's image, such as docker.io/library/registry:3.1.2"));
     check("replicas", settings.replicas, replicasProblem);
+    check("drainSeconds", settings.drainSeconds, drainProblem);
+    check("httpSecretRotation", settings.httpSecretRotation, rotationProblem);
     check("logLevel", settings.logLevel, logLevelProblem);
     for (const kind of ["requests", "limits"] as const) {
         check(`resources.${kind}`, settings.resources[kind], (quantities) => {
@@ -73,6 +124,48 @@ export function passwordProblem(password: string): string | undefined {
     return bytes > maxPasswordBytes
         ? `has ${bytes} bytes; bcrypt reads only the first ${maxPasswordBytes}. Shorten it, or leave it out to have one generated`
         : undefined;
+}
+
+/** What is wrong with a bcrypt hash, without the hash. */
+export function hashProblem(hash: string): string | undefined {
+    if (/^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.test(hash)) {
+        return undefined;
+    }
+    return hash.includes(":")
+        ? "has a name in it; give only what is after the colon of the htpasswd line"
+        : 'is not one of bcrypt; make one with: htpasswd -nB NAME, and give what is after the colon, "$2y$" and 56 characters more';
+}
+
+function rotationProblem(rotation: number): string | undefined {
+    return Number.isInteger(rotation) && rotation >= 1 ? undefined : `${rotation} is not a number to raise by one each time, from 1`;
+}
+
+function pullUserProblem(name: string, users: UserArgs[]): string | undefined {
+    const user = users.find((user) => user.name === name);
+    if (!user) {
+        return `"${name}" is not among the users; there are: ${users.map(({ name }) => name).join(", ") || "none"}`;
+    }
+    return user.hash === undefined ? undefined : `"${name}" has only a hash here; a pull secret needs the password`;
+}
+
+function caProblem(ca: string | undefined): string | undefined {
+    return ca === undefined || /^-----BEGIN CERTIFICATE-----$/m.test(ca)
+        ? undefined
+        : "is not a certificate in PEM; it begins with -----BEGIN CERTIFICATE-----";
+}
+
+function drainProblem(seconds: number): string | undefined {
+    return Number.isInteger(seconds) && seconds >= 1 && seconds <= 3600
+        ? undefined
+        : `${seconds} is not a number of seconds to wait for uploads; allowed are 1 to 3600`;
+}
+
+/** What to know about an image of another version than this program was made for. */
+export function imageWarning(image: string): string | undefined {
+    // Behind the last slash, as a host may have a port; and before a digest.
+    return /:3\.1\.\d+(@[^/]*)?$/.test(image)
+        ? undefined
+        : `image: "${image}" is not known to be distribution 3.1, which the configuration is written for; see that it starts`;
 }
 
 function hostProblem(host: string): string | undefined {

@@ -1,7 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-import { drainSeconds, registryPort } from "./registryConfig";
+import { registryPort } from "./registryConfig";
 
 /** What the registry's pods are made of. */
 export interface WorkloadArgs {
@@ -11,8 +11,14 @@ export interface WorkloadArgs {
     resources: pulumi.Input<kubernetes.types.input.core.v1.ResourceRequirements>;
     /** The content of the registry's `config.yml`, secret. */
     config: pulumi.Output<string>;
+    /** Which of the keys that were made is in it, from 1. */
+    keyRotation: pulumi.Output<number>;
+    /** A CA to trust besides those that the image knows, in PEM. */
+    ca: pulumi.Output<string | undefined>;
     /** The Secret with the htpasswd file, and the folder where the configuration looks for it. */
-    auth: { secretName: pulumi.Input<string>; folder: string };
+    auth: { secretName: pulumi.Input<string>; folder: string; file: string };
+    /** Seconds that uploads under way are given to end when a pod stops. */
+    drainSeconds: pulumi.Output<number>;
 }
 
 /** The official image runs as root, but needs nothing of it when its storage is S3. */
@@ -24,10 +30,13 @@ const deregisterSeconds = 5;
 const configFolder = "/etc/distribution";
 const configFile = "config.yml";
 
-/** The registry: its configuration, its pods and their Service. */
+const keyRotationLabel = "homelab-registry/key-rotation";
+
+/** The registry: its configuration, its pods, how many of them may be away, and their Service. */
 export class Workload extends pulumi.ComponentResource {
     readonly config: kubernetes.core.v1.Secret;
     readonly deployment: kubernetes.apps.v1.Deployment;
+    readonly disruptionBudget: kubernetes.policy.v1.PodDisruptionBudget;
     readonly service: kubernetes.core.v1.Service;
     /** How an Ingress names the Service. */
     readonly serviceRef: { name: string; portName: string };
@@ -42,19 +51,35 @@ export class Workload extends pulumi.ComponentResource {
         // were started with. (The registry reads this file once, but the htpasswd file again whenever it changes.)
         this.config = new kubernetes.core.v1.Secret(`${name}-config`, {
             metadata: { namespace: args.namespace },
-            stringData: { [configFile]: args.config },
+            stringData: args.ca.apply((ca) => ({ [configFile]: args.config, ...(ca && { "ca.crt": ca }) })),
             immutable: true,
         }, { parent });
 
+        // A new key has pods of its own beside the old ones. Pulumi takes those away when the new ones are there, waits until
+        // their last upload has ended, and deletes their key only then.
+        const generation = args.keyRotation.apply((rotation) => (rotation === 1 ? undefined : String(rotation)));
+        const podLabels = generation.apply((generation) => ({ ...labels, ...(generation && { [keyRotationLabel]: generation }) }));
+
         this.deployment = new kubernetes.apps.v1.Deployment(name, {
-            metadata,
+            metadata: {
+                name: generation.apply((generation) => (generation ? `${name}-${generation}` : name)),
+                namespace: args.namespace,
+            },
             spec: {
                 replicas: args.replicas,
-                selector: { matchLabels: labels },
+                selector: { matchLabels: podLabels },
                 strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
                 template: {
-                    metadata: { labels },
+                    metadata: { labels: podLabels },
                     spec: {
+                        // Not all on one node, as far as there are more, and counted anew in each rollout.
+                        topologySpreadConstraints: [{
+                            maxSkew: 1,
+                            topologyKey: "kubernetes.io/hostname",
+                            whenUnsatisfiable: "ScheduleAnyway",
+                            labelSelector: { matchLabels: labels },
+                            matchLabelKeys: ["pod-template-hash"],
+                        }],
                         automountServiceAccountToken: false,
                         // A Service named like one of the registry's settings would become that setting.
                         enableServiceLinks: false,
@@ -65,13 +90,17 @@ export class Workload extends pulumi.ComponentResource {
                             fsGroup: uid,
                             seccompProfile: { type: "RuntimeDefault" },
                         },
-                        terminationGracePeriodSeconds: deregisterSeconds + drainSeconds + 10,
+                        terminationGracePeriodSeconds: args.drainSeconds.apply((seconds) => deregisterSeconds + seconds + 10),
                         containers: [{
                             name: "registry",
                             image: args.image,
                             command: ["/bin/registry", "serve", `${configFolder}/${configFile}`],
-                            // Else it sends traces to a collector that is not there.
-                            env: [{ name: "OTEL_TRACES_EXPORTER", value: "none" }],
+                            env: args.ca.apply((ca) => [
+                                // Else it sends traces to a collector that is not there.
+                                { name: "OTEL_TRACES_EXPORTER", value: "none" },
+                                // A folder to look for CAs in, besides the image's own file of them.
+                                ...(ca ? [{ name: "SSL_CERT_DIR", value: configFolder }] : []),
+                            ]),
                             ports: [{ name: "http", containerPort: registryPort }],
                             resources: args.resources,
                             // 503 while Minio does not answer: no traffic then ...
@@ -92,10 +121,28 @@ export class Workload extends pulumi.ComponentResource {
                         }],
                         volumes: [
                             { name: "config", secret: { secretName: this.config.metadata.name, defaultMode: 0o440 } },
-                            { name: "auth", secret: { secretName: args.auth.secretName, defaultMode: 0o440 } },
+                            {
+                                name: "auth",
+                                secret: {
+                                    secretName: args.auth.secretName,
+                                    defaultMode: 0o440,
+                                    // No pod starts without it: the registry would make up a user of its own.
+                                    items: [{ key: args.auth.file, path: args.auth.file }],
+                                },
+                            },
                         ],
                     },
                 },
+            },
+        }, { parent, customTimeouts: { delete: "70m" } });
+
+        this.disruptionBudget = new kubernetes.policy.v1.PodDisruptionBudget(name, {
+            metadata,
+            spec: {
+                selector: { matchLabels: labels },
+                // Of one pod it may be that one: a node has to come free.
+                maxUnavailable: 1,
+                unhealthyPodEvictionPolicy: "AlwaysAllow",
             },
         }, { parent });
 

@@ -22,18 +22,24 @@ const complete = {
 };
 
 /** Reads a site as the engine hands it over: each value as text, the defaults of Pulumi.yaml filled in. */
-async function read(values: Record<string, unknown>) {
+async function read(values: Record<string, unknown>, { encrypted }: { encrypted?: string[] } = {}) {
+    process.env.PULUMI_CONFIG_SECRET_KEYS = encrypted ? JSON.stringify(encrypted.map((key) => `${project.name}:${key}`)) : "";
     const defaults = Object.entries(schema).map(([key, { default: value }]) => [key, value] as const).filter(([, value]) => value !== undefined);
-    const all = { ...Object.fromEntries(defaults), ...values };
+    const all = Object.fromEntries(Object.entries({ ...Object.fromEntries(defaults), ...values }).filter(([, value]) => value !== undefined));
     const text = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
     await pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, project.name, "test");
     pulumi.runtime.setAllConfig(Object.fromEntries(Object.entries(all).map(([key, value]) => [`${project.name}:${key}`, text(value)])));
     return readSite("registry");
 }
 
-async function problemsOf(values: Record<string, unknown>): Promise<string[]> {
+/** Without what was not given. */
+const given = (value: object) => JSON.parse(JSON.stringify(value)) as unknown;
+
+const ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+async function problemsOf(values: Record<string, unknown>, options?: { encrypted: string[] }): Promise<string[]> {
     try {
-        await read(values);
+        await read(values, options);
         return [];
     } catch (error) {
         assert.ok(pulumi.RunError.isInstance(error), String(error));
@@ -47,10 +53,14 @@ describe("The configuration", () => {
     it("is read into the arguments of the registry", async () => {
         const { registry } = await read({
             ...complete,
-            users: [{ name: "ci" }, { name: "me", password: "hunter22" }],
+            users: [{ name: "ci", rotation: 2 }, { name: "me", password: "hunter22" }],
+            pullSecrets: [{ namespace: "apps", user: "ci" }],
             namespace: "images",
+            createNamespace: false,
             bucketName: "layers",
             bucketSecure: true,
+            bucketCa: ca,
+            bucketKeyRotation: 3,
             bucketRegion: "eu-1",
             bucketChunkSize: 33554432,
             ingressClassName: "traefik",
@@ -59,23 +69,65 @@ describe("The configuration", () => {
             image: "registry.example.com/distribution:3.1.3",
             replicas: 2,
             resources: { limits: { memory: "1Gi" } },
+            drainSeconds: 20,
+            httpSecretRotation: 4,
             logLevel: "debug",
             deleteEnabled: false,
             readOnly: true,
         });
-        assert.deepEqual(registry, {
+        assert.deepEqual(given(registry), {
             host: "docker.registry.example.com",
-            users: [{ name: "ci" }, { name: "me", password: "hunter22" }],
+            users: [{ name: "ci", rotation: 2 }, { name: "me", password: "hunter22" }],
+            pullSecrets: [{ namespace: "apps", user: "ci" }],
             namespace: "images",
-            bucket: { name: "layers", endpoint: "minio-svc.minio.svc.homelab-k8s:9000", secure: true, region: "eu-1", chunkSize: 33554432 },
+            createNamespace: false,
+            bucket: {
+                name: "layers",
+                endpoint: "minio-svc.minio.svc.homelab-k8s:9000",
+                secure: true,
+                ca,
+                keyRotation: 3,
+                region: "eu-1",
+                chunkSize: 33554432,
+            },
             ingress: { className: "traefik", clusterIssuer: "own-ca", annotations: { "example.com/x": "y" } },
             image: "registry.example.com/distribution:3.1.3",
             replicas: 2,
             resources: { limits: { memory: "1Gi" } },
+            drainSeconds: 20,
+            httpSecretRotation: 4,
             logLevel: "debug",
             deleteEnabled: false,
             readOnly: true,
         });
+    });
+
+    it("may bring a bucket, a login and a certificate along, and then needs no Minio", async () => {
+        const site = await read({
+            ...complete,
+            minioUser: "",
+            minioPassword: undefined,
+            users: [],
+            htpasswdSecret: "registry-auth-secret",
+            bucketAccessKey: "OWN",
+            bucketSecretKey: "own-secret",
+            ingressTlsSecret: "wildcard-tls",
+        });
+        assert.equal(site.minio, undefined);
+        const { htpasswdSecret, bucket, ingress } = site.registry;
+        assert.deepEqual([htpasswdSecret, bucket.accessKey, bucket.secretKey, bucket.keyRotation], ["registry-auth-secret", "OWN", "own-secret", undefined]);
+        assert.deepEqual([ingress.tlsSecret, ingress.clusterIssuer], ["wildcard-tls", undefined]);
+    });
+
+    it("may have its secrets only encrypted", async () => {
+        const values = { ...complete, users: [{ name: "ci" }, { name: "me", password: "hunter22" }] };
+        assert.deepEqual(await problemsOf(values, { encrypted: [] }), [
+            "users[1].password: is in plain text; encrypt it with: pulumi config set --secret --path 'users[1].password'",
+            "minioPassword: is in plain text; encrypt it with: pulumi config set --secret minioPassword",
+        ]);
+        assert.deepEqual(await problemsOf(values, { encrypted: ["users", "minioPassword"] }), []);
+        assert.deepEqual(await problemsOf({ ...complete, bucketAccessKey: "OWN", bucketSecretKey: "own-secret" }, { encrypted: ["minioPassword"] }),
+            ["bucketSecretKey: is in plain text; encrypt it with: pulumi config set --secret bucketSecretKey"]);
     });
 
     it("has the defaults that the component has", async () => {
@@ -83,21 +135,27 @@ describe("The configuration", () => {
         const { host, users, bucket, ingress } = registry;
         assert.deepEqual(withDefaults("registry", registry), withDefaults("registry", {
             host, users, bucket: { name: bucket.name, endpoint: bucket.endpoint }, ingress: { className: ingress.className, clusterIssuer: ingress.clusterIssuer },
-        } as typeof registry));
+        }));
     });
 
     it("finds Minio where the pods find it, unless told otherwise", async () => {
         const { minio } = await read({ ...complete, bucketSecure: true });
-        assert.deepEqual({ ...minio, password: undefined },
-            { server: "minio-svc.minio.svc.homelab-k8s:9000", secure: true, region: "us-east-1", user: "admin", password: undefined });
+        assert.deepEqual({ ...minio, password: undefined }, {
+            server: "minio-svc.minio.svc.homelab-k8s:9000",
+            secure: true,
+            caFile: undefined,
+            region: "us-east-1",
+            user: "admin",
+            password: undefined,
+        });
         const { minio: told } = await read({ ...complete, minioServer: "minio.api.example.com:443" });
-        assert.deepEqual([told.server, told.secure], ["minio.api.example.com:443", true]);
+        assert.deepEqual([told!.server, told!.secure], ["minio.api.example.com:443", true]);
         const { minio: plain } = await read({ ...complete, minioServer: "nas.example.com:9000", minioServerSecure: false });
-        assert.deepEqual([plain.server, plain.secure], ["nas.example.com:9000", false]);
+        assert.deepEqual([plain!.server, plain!.secure], ["nas.example.com:9000", false]);
     });
 
     it("keeps Minio's password secret", async () => {
-        assert.equal(await pulumi.isSecret((await read(complete)).minio.password), true);
+        assert.equal(await pulumi.isSecret((await read(complete)).minio!.password), true);
     });
 
     it("uses the kubeconfig's current context, unless told otherwise", async () => {
@@ -131,20 +189,21 @@ describe("The configuration", () => {
     });
 
     it("may have users only as objects", async () => {
-        assert.deepEqual(await problemsOf({ ...complete, users: ["ci"] }), ["users[0]: is not an object; give name and password"]);
+        assert.deepEqual(await problemsOf({ ...complete, users: ["ci"] }), ["users[0]: is not an object; its fields are name, password, hash, rotation"]);
     });
 
     it("may have names, passwords, annotations and resources only of their types, and shows none of the values", async () => {
         assert.deepEqual(await problemsOf({
             ...complete,
             host: "",
-            users: [{ name: "me", password: null }, { name: 7, password: 12345678 }],
+            users: [{ name: "me", password: null }, { name: 7, password: 12345678, rotation: "2" }],
             ingressAnnotations: { "example.com/x": true },
             resources: { limit: {}, limits: "1Gi" },
         }), [
             "users[0].password: is not text; put it in quotes",
             "users[1].name: is not text; put it in quotes",
             "users[1].password: is not text; put it in quotes",
+            "users[1].rotation: is not a number; put it without quotes",
             "resources: limit: there is no such key; the nearest is limits",
             "resources.limits: is not an object",
             "ingressAnnotations.example.com/x: is not text; put it in quotes",
@@ -158,11 +217,10 @@ describe("The configuration", () => {
         assert.ok(!problems.join().includes(password));
     });
 
-    it("has a type, a default and a description for each key, but no default for the secret one", () => {
+    it("has a type, a default and a description for each key", () => {
         for (const [key, { type, default: value, description }] of Object.entries(schema)) {
-            assert.ok(type && description.endsWith(".") && (value !== undefined || key === "minioPassword"), key);
+            assert.ok(type && description.endsWith(".") && value !== undefined, key);
         }
-        assert.equal(schema.minioPassword!.secret, true);
     });
 
     it("of the homelab stack is complete but for the password", async () => {

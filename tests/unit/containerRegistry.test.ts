@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { ContainerRegistryArgs } from "../../components/args";
+import { ContainerRegistryArgs, UserArgs } from "../../components/args";
 import { ContainerRegistry } from "../../components/containerRegistry";
 import { deploy, Registered, Secret } from "./support/deploy";
 
@@ -12,6 +12,8 @@ const args: ContainerRegistryArgs = {
     bucket: { name: "container-repo", endpoint: "minio-svc.minio.svc.homelab-k8s:9000" },
     ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
 };
+
+const hash = `$2y$05$${"a".repeat(53)}`;
 
 function deployRegistry(change: Partial<ContainerRegistryArgs> = {}, options?: { preview: boolean }) {
     return deploy(() => {
@@ -55,6 +57,7 @@ describe("ContainerRegistry", () => {
             "kubernetes:core/v1:Secret registry-config",
             "kubernetes:core/v1:Service registry",
             "kubernetes:networking.k8s.io/v1:Ingress registry",
+            "kubernetes:policy/v1:PodDisruptionBudget registry",
             "minio:index/iamPolicy:IamPolicy registry",
             "minio:index/iamServiceAccount:IamServiceAccount registry",
             "minio:index/iamUser:IamUser registry",
@@ -165,6 +168,15 @@ describe("ContainerRegistry", () => {
                     template: {
                         metadata: { labels: { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" } },
                         spec: {
+                            topologySpreadConstraints: [{
+                                maxSkew: 1,
+                                topologyKey: "kubernetes.io/hostname",
+                                whenUnsatisfiable: "ScheduleAnyway",
+                                labelSelector: {
+                                    matchLabels: { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" },
+                                },
+                                matchLabelKeys: ["pod-template-hash"],
+                            }],
                             automountServiceAccountToken: false,
                             enableServiceLinks: false,
                             securityContext: {
@@ -174,7 +186,7 @@ describe("ContainerRegistry", () => {
                                 fsGroup: 1000,
                                 seccompProfile: { type: "RuntimeDefault" },
                             },
-                            terminationGracePeriodSeconds: 75,
+                            terminationGracePeriodSeconds: 315,
                             containers: [{
                                 name: "registry",
                                 image: "docker.io/library/registry:3.1.2",
@@ -197,11 +209,26 @@ describe("ContainerRegistry", () => {
                             }],
                             volumes: [
                                 { name: "config", secret: { secretName: "registry-config-1a2b3c", defaultMode: 0o440 } },
-                                { name: "auth", secret: { secretName: "registry-auth-1a2b3c", defaultMode: 0o440 } },
+                                {
+                                    name: "auth",
+                                    secret: {
+                                        secretName: "registry-auth-1a2b3c",
+                                        defaultMode: 0o440,
+                                        items: [{ key: ".htpasswd", path: ".htpasswd" }],
+                                    },
+                                },
                             ],
                         },
                     },
                 },
+            });
+        });
+
+        it("lets one pod at a time be evicted, and a broken one always", () => {
+            assert.deepEqual((find(resources, ":PodDisruptionBudget").inputs as { spec: object }).spec, {
+                selector: { matchLabels: { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" } },
+                maxUnavailable: 1,
+                unhealthyPodEvictionPolicy: "AlwaysAllow",
             });
         });
 
@@ -265,6 +292,55 @@ describe("ContainerRegistry", () => {
         });
     });
 
+    describe("when a key or password is rotated", () => {
+        /** What tells the engine to replace a resource: it does when this changes. */
+        async function trigger(change: Partial<ContainerRegistryArgs>, type: string, name?: string): Promise<unknown> {
+            const { resources } = await deployRegistry(change);
+            const trigger: unknown = find(resources, type, name).opts.replacementTrigger;
+            return new Promise((resolve) => void pulumi.output(trigger as number).apply(resolve));
+        }
+
+        it("has a new access key", async () => {
+            assert.deepEqual(await trigger({}, ":IamServiceAccount"), [1, "USERSECRET"]);
+            assert.deepEqual(await trigger({ bucket: { ...args.bucket, keyRotation: 2 } }, ":IamServiceAccount"), [2, "USERSECRET"]);
+        });
+
+        it("has pods of their own for a new access key, so that the old key outlives the old ones", async () => {
+            const { resources } = await deployRegistry({ bucket: { ...args.bucket, keyRotation: 2 } });
+            const { metadata, spec } = find(resources, ":Deployment").inputs as
+                { metadata: { name: string }; spec: { selector: { matchLabels: object }; template: { metadata: { labels: object } } } };
+            const labels = {
+                "app.kubernetes.io/name": "container-registry",
+                "app.kubernetes.io/instance": "registry",
+                "homelab-registry/key-rotation": "2",
+            };
+            assert.equal(metadata.name, "registry-2");
+            assert.deepEqual(spec.selector.matchLabels, labels);
+            assert.deepEqual(spec.template.metadata.labels, labels);
+            assert.deepEqual((find(resources, ":Service").inputs as { spec: { selector: object } }).spec.selector,
+                { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" });
+        });
+
+        it("has a new http secret", async () => {
+            assert.equal(await trigger({}, ":RandomPassword", "registry-http-secret"), 1);
+            assert.equal(await trigger({ httpSecretRotation: 2 }, ":RandomPassword", "registry-http-secret"), 2);
+        });
+
+        it("has a new password for that user, with the same salt", async () => {
+            const users = [{ name: "ci", rotation: 2 }, { name: "me" }];
+            assert.equal(await trigger({ users }, ":RandomPassword", "registry-ci-password"), 2);
+            assert.equal(await trigger({ users }, ":RandomPassword", "registry-me-password"), 1);
+            assert.equal(await trigger({ users }, ":RandomPassword", "registry-ci-salt"), undefined);
+        });
+
+        it("makes the whole of its rights in Minio anew with its user there", async () => {
+            for (const type of [":IamPolicy", ":IamUserPolicyAttachment"]) {
+                assert.equal(await trigger({}, type), "USERSECRET");
+                assert.equal(find(resources, type).opts.deleteBeforeReplace, true);
+            }
+        });
+    });
+
     describe("'s logins", () => {
         it("are a line each in a Secret that can change in place: cost 5 for a generated password, 10 for a given one", () => {
             const { immutable, stringData } = find(resources, ":Secret", "registry-auth").inputs as { immutable?: boolean; stringData: Secret };
@@ -282,6 +358,36 @@ describe("ContainerRegistry", () => {
             assert.deepEqual(find(resources, ":RandomPassword", "registry-me-salt").inputs, { length: 21, overrideSpecial: "./" });
         });
 
+        it("are each a line of their own: another user's change leaves it as it is", async () => {
+            const lines = async (users: UserArgs[]) => {
+                const { stringData } = find((await deployRegistry({ users })).resources, ":Secret", "registry-auth").inputs as { stringData: Secret };
+                return (stringData.value as Record<string, string>)[".htpasswd"]!.trimEnd().split("\n");
+            };
+            const [ci, me] = await lines([{ name: "ci" }, { name: "me", password: "correct horse" }]);
+            assert.deepEqual((await lines([{ name: "me", password: "correct horse" }, { name: "new" }, { name: "ci" }])).filter((_, i) => i !== 1), [me, ci]);
+            assert.equal((await lines([{ name: "ci" }, { name: "me", password: "battery staple" }]))[0], ci);
+        });
+
+        it("may be hashes that are brought along, which stay as they are, and whose passwords are not given out", async () => {
+            const { resources, outputs } = await deployRegistry({ users: [{ name: "ci" }, { name: "old", hash }] });
+            const { stringData } = find(resources, ":Secret", "registry-auth").inputs as { stringData: Secret };
+            assert.ok(stringData instanceof Secret);
+            assert.ok((stringData.value as Record<string, string>)[".htpasswd"]!.endsWith(`\nold:${hash}\n`));
+            assert.deepEqual(Object.keys(outputs.passwords), ["ci"]);
+            assert.deepEqual(outputs.userNames, ["ci", "old"]);
+            assert.deepEqual(resources.filter(({ name }) => name.includes("old")), []);
+        });
+
+        it("may be a Secret that is there, instead of one made here", async () => {
+            const { resources, outputs } = await deployRegistry({ users: [], htpasswdSecret: "registry-auth-secret" });
+            assert.deepEqual(resources.filter(({ name, type }) => name === "registry-auth" || type.endsWith(":Logins")), []);
+            const { spec } = find(resources, ":Deployment").inputs as { spec: { template: { spec: { volumes: { name: string; secret: object }[] } } } };
+            assert.deepEqual(spec.template.spec.volumes.find(({ name }) => name === "auth")!.secret,
+                { secretName: "registry-auth-secret", defaultMode: 0o440, items: [{ key: ".htpasswd", path: ".htpasswd" }] });
+            assert.deepEqual(outputs.passwords, {});
+            assert.equal(outputs.loginCommand, "docker login docker.registry.example.com");
+        });
+
         it("may have a password that is known only later", async () => {
             const { outputs } = await deployRegistry({ users: [{ name: "me", password: pulumi.secret("later") }] });
             assert.deepEqual(outputs.passwords, { me: "later" });
@@ -291,6 +397,68 @@ describe("ContainerRegistry", () => {
             await assertRefused(deployRegistry({ users: [{ name: "me", password: pulumi.secret("x".repeat(73)) }] }),
                 'The password of user "me" has 73 bytes; bcrypt reads only the first 72. Shorten it, or leave it out to have one generated.');
         });
+    });
+
+    describe("'s pull secrets", () => {
+        it("hold the login of their user, where they are needed, under a name that stays", async () => {
+            const { resources } = await deployRegistry({
+                pullSecrets: [{ namespace: "apps", user: "ci" }, { namespace: "apps", user: "me", name: "mine" }],
+            });
+            const secret = (namespace: string, name: string, login: string) => ({
+                apiVersion: "v1",
+                kind: "Secret",
+                metadata: { namespace, name },
+                type: "kubernetes.io/dockerconfigjson",
+                stringData: new Secret({
+                    ".dockerconfigjson": JSON.stringify({ auths: { "docker.registry.example.com": { auth: Buffer.from(login).toString("base64") } } }),
+                }),
+            });
+            assert.deepEqual(find(resources, ":Secret", "registry-pull-apps").inputs,
+                secret("apps", "registry-pull", `ci:${"registrycipassword".padEnd(40, "x")}`));
+            assert.deepEqual(find(resources, ":Secret", "mine-apps").inputs, secret("apps", "mine", "me:correct horse"));
+        });
+    });
+
+    describe("with a bucket and key of one's own", () => {
+        const own = { ...args.bucket, accessKey: "OWN", secretKey: "own-secret" };
+
+        it("makes nothing in Minio, and so needs no provider for it", async () => {
+            const { resources, outputs } = await deployRegistry({ bucket: own });
+            assert.deepEqual(resources.filter(({ type }) => /^minio:|:Storage$/.test(type)), []);
+            assert.equal(outputs.bucketName, "container-repo");
+        });
+
+        it("has that key in its configuration, and nowhere else", async () => {
+            const { resources } = await deployRegistry({ bucket: own });
+            const { stringData } = find(resources, ":Secret", "registry-config").inputs as { stringData: Secret };
+            assert.ok(stringData instanceof Secret);
+            assert.match((stringData.value as Record<string, string>)["config.yml"]!, /accesskey: "OWN"\n {4}secretkey: "own-secret"\n/);
+            assert.deepEqual(resources.filter(({ inputs }) => JSON.stringify(inputs).includes("own-secret")).map(({ name }) => name), ["registry-config"]);
+        });
+
+        it("trusts a CA of one's own besides the world's", async () => {
+            const ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+            const { resources } = await deployRegistry({ bucket: { ...own, secure: true, ca } });
+            const { stringData } = find(resources, ":Secret", "registry-config").inputs as { stringData: Secret };
+            assert.equal((stringData.value as Record<string, string>)["ca.crt"], ca);
+            const { spec } = find(resources, ":Deployment").inputs as { spec: { template: { spec: { containers: [{ env: object[] }] } } } };
+            assert.deepEqual(spec.template.spec.containers[0].env,
+                [{ name: "OTEL_TRACES_EXPORTER", value: "none" }, { name: "SSL_CERT_DIR", value: "/etc/distribution" }]);
+        });
+    });
+
+    it("takes a certificate that is there, and then asks no issuer", async () => {
+        const { resources } = await deployRegistry({ ingress: { className: "nginx", tlsSecret: "wildcard-tls" } });
+        const { metadata, spec } = find(resources, ":Ingress").inputs as { metadata: { annotations: object }; spec: { tls: object[] } };
+        assert.deepEqual(Object.keys(metadata.annotations).filter((key) => key.includes("cert-manager")), []);
+        assert.deepEqual(spec.tls, [{ hosts: ["docker.registry.example.com"], secretName: "wildcard-tls" }]);
+    });
+
+    it("takes a namespace that is there", async () => {
+        const { resources, outputs } = await deployRegistry({ namespace: "images", createNamespace: false });
+        assert.deepEqual(resources.filter(({ type }) => type.endsWith(":Namespace")), []);
+        assert.equal(outputs.namespaceName, "images");
+        assert.equal((find(resources, ":Ingress").inputs as { metadata: { namespace: string } }).metadata.namespace, "images");
     });
 
     it("is refused with all that is wrong with its arguments, before any child is made", async () => {
@@ -322,17 +490,20 @@ describe("ContainerRegistry", () => {
             logLevel: "debug",
             deleteEnabled: false,
             readOnly: true,
+            drainSeconds: 20,
             bucket: { name: "layers", endpoint: "s3.example.com:443", secure: true, region: "eu-1", chunkSize: 33554432 },
         });
         assert.equal((find(resources, ":Namespace").inputs as { metadata: { name: string } }).metadata.name, "images");
-        const { spec } = find(resources, ":Deployment").inputs as { spec: { replicas: number; template: { spec: { containers: object[] } } } };
+        const { spec } = find(resources, ":Deployment").inputs as 
+            { spec: { replicas: number; template: { spec: { containers: object[]; terminationGracePeriodSeconds: number } } } };
         assert.equal(spec.replicas, 2);
+        assert.equal(spec.template.spec.terminationGracePeriodSeconds, 35);
         const [container] = spec.template.spec.containers as [{ image: string; resources: object }];
         assert.equal(container.image, "registry.example.com/distribution:3.1.3");
         assert.deepEqual(container.resources, { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } });
         const { "config.yml": yaml } = (find(resources, ":Secret", "registry-config").inputs as { stringData: Secret }).stringData.value as Record<string, string>;
         for (const line of ['level: "debug"', 'bucket: "layers"', 'regionendpoint: "s3.example.com:443"', "secure: true", 'region: "eu-1"',
-            "chunksize: 33554432", "delete:\n    enabled: false", "readonly:\n      enabled: true"]) {
+            "chunksize: 33554432", "delete:\n    enabled: false", "readonly:\n      enabled: true", 'draintimeout: "20s"']) {
             assert.ok(yaml!.includes(line), `${line} is not in:\n${yaml}`);
         }
     });

@@ -7,6 +7,7 @@ import { RegistryConfig, renderRegistryConfig } from "../../components/registryC
 const config: RegistryConfig = {
     host: "docker.registry.example.com",
     httpSecret: "hhh",
+    drainSeconds: 60,
     htpasswdPath: "/auth/.htpasswd",
     logLevel: "info",
     deleteEnabled: true,

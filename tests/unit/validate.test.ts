@@ -3,7 +3,7 @@ import * as assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs, withDefaults } from "../../components/args";
-import { findProblems } from "../../components/validate";
+import { findProblems, imageWarning } from "../../components/validate";
 
 const good: ContainerRegistryArgs = {
     host: "docker.registry.example.com",
@@ -15,10 +15,11 @@ const good: ContainerRegistryArgs = {
 /** The problems of good arguments with some of them changed. */
 function problemsWith(change: Partial<ContainerRegistryArgs>): string[] {
     const args = { ...good, ...change };
-    return findProblems("registry", withDefaults("registry", args), args.users);
+    return findProblems("registry", withDefaults("registry", args), args);
 }
 const bucket = (change: Partial<ContainerRegistryArgs["bucket"]>) => problemsWith({ bucket: { ...good.bucket, ...change } });
 
+const hash = `$2y$05$${"a".repeat(53)}`;
 const notKubernetes = (longest: number) =>
     `is not a name for Kubernetes: 1 to ${longest} lower-case letters, digits and hyphens, a hyphen not first or last`;
 const notS3 = "is not a name that S3 takes: 3 to 63 lower-case letters, digits, single dots and hyphens, "
@@ -51,6 +52,50 @@ describe("The arguments of a registry", () => {
             ['users: none given; nobody could log in. Name at least one, such as { name: "ci" }']],
         ["a user twice", problemsWith({ users: [{ name: "ci" }, { name: "me" }, { name: "ci" }] }),
             ['users[2].name: "ci" is there twice; name each user once']],
+        ["a rotation that is none", problemsWith({ users: [{ name: "ci", rotation: 0 }], httpSecretRotation: 1.5 }),
+            ["users[0].rotation: 0 is not a number to raise by one each time, from 1",
+                "httpSecretRotation: 1.5 is not a number to raise by one each time, from 1"]],
+        ["a rotation of a password that is given", problemsWith({ users: [{ name: "ci", password: "correct horse", rotation: 2 }] }),
+            ["users[0].rotation: is for a generated password; give a new password or hash instead"]],
+        ["a hash beside a password", problemsWith({ users: [{ name: "ci", password: "correct horse", hash }] }),
+            ["users[0].hash: given beside a password; give one of them"]],
+        ["a hash that is none of bcrypt", problemsWith({ users: [{ name: "ci", hash: "$apr1$abc$def" }] }),
+            ["users[0].hash: is not one of bcrypt; make one with: htpasswd -nB NAME, and give what is after the colon, "
+                + '"$2y$" and 56 characters more']],
+        ["a whole line as a hash", problemsWith({ users: [{ name: "ci", hash: `ci:${hash}` }] }),
+            ["users[0].hash: has a name in it; give only what is after the colon of the htpasswd line"]],
+        ["users beside an htpasswd file", problemsWith({ htpasswdSecret: "registry-auth-secret" }),
+            ["htpasswdSecret: given beside users; give one of them"]],
+        ["a name that no Secret has", problemsWith({ users: [], htpasswdSecret: "Registry_Auth" }),
+            ['htpasswdSecret: "Registry_Auth" is not the name of a Secret, such as registry-auth-secret']],
+        ["a pull secret for nobody", problemsWith({ pullSecrets: [{ namespace: "apps", user: "CI" }] }),
+            ['pullSecrets[0].user: "CI" is not among the users; there are: ci']],
+        ["a pull secret for a user whose password is not known",
+            problemsWith({ users: [{ name: "ci", hash }], pullSecrets: [{ namespace: "apps", user: "ci" }] }),
+            ['pullSecrets[0].user: "ci" has only a hash here; a pull secret needs the password']],
+        ["a pull secret nowhere, or without a name that Kubernetes takes", problemsWith({ pullSecrets: [{ namespace: "", user: "ci", name: "A" }] }),
+            [`pullSecrets[0].namespace: "" ${notKubernetes(63)}`, 'pullSecrets[0].name: "A" is not the name of a Secret, such as registry-pull']],
+        ["two pull secrets in the same place", problemsWith({ pullSecrets: [{ namespace: "apps", user: "ci" }, { namespace: "apps", user: "ci" }] }),
+            ['pullSecrets[1]: "registry-pull" is there twice in namespace "apps"; give each a name of its own']],
+        ["half a key", bucket({ accessKey: "OWN" }), ["bucket.secretKey: none given; the other half of the key is"]],
+        ["the other half", bucket({ secretKey: "own-secret" }), ["bucket.accessKey: none given; the other half of the key is"]],
+        ["an empty key", bucket({ accessKey: "", secretKey: "" }),
+            ["bucket.accessKey: none given; give the key, or leave out both halves to have one made",
+                "bucket.secretKey: none given; give the key, or leave out both halves to have one made"]],
+        ["a rotation of a key of one's own", bucket({ accessKey: "OWN", secretKey: "own-secret", keyRotation: 2 }),
+            ["bucket.keyRotation: given beside a key of your own; change that"]],
+        ["a CA that is a path", bucket({ ca: "/etc/ssl/ca.crt", secure: true }),
+            ["bucket.ca: is not a certificate in PEM; it begins with -----BEGIN CERTIFICATE-----"]],
+        ["a CA without TLS", bucket({ ca: "-----BEGIN CERTIFICATE-----" }),
+            ["bucket.ca: given beside bucket.secure: false; set that to true"]],
+        ["an issuer beside a certificate",
+            problemsWith({ ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod", tlsSecret: "wildcard-tls" } }),
+            ["ingress.tlsSecret: given beside a clusterIssuer; give one of them"]],
+        ["neither an issuer nor a certificate", problemsWith({ ingress: { className: "nginx" } }),
+            ['ingress.clusterIssuer: "" is not the name of a ClusterIssuer, such as letsencrypt-prod']],
+        ["no time to drain", problemsWith({ drainSeconds: 0 }),
+            ["drainSeconds: 0 is not a number of seconds to wait for uploads; allowed are 1 to 3600"]],
+
         ["an empty user name", problemsWith({ users: [{ name: "" }] }),
             ["users[0].name: is empty; give the name to log in with"]],
         ["a user name with a colon", problemsWith({ users: [{ name: "a:b" }] }),
@@ -109,7 +154,7 @@ describe("The arguments of a registry", () => {
     });
 
     it("may name a component only so that its children have names for Kubernetes", () => {
-        assert.deepEqual(findProblems("My registry", withDefaults("registry", good), good.users),
+        assert.deepEqual(findProblems("My registry", withDefaults("registry", good), good),
             [`name: "My registry" ${notKubernetes(50)}`]);
     });
 
@@ -126,4 +171,19 @@ describe("The arguments of a registry", () => {
     }
     it("may have a password of 72 bytes", () =>
         assert.deepEqual(problemsWith({ users: [{ name: "ci", password: "x".repeat(72) }] }), []));
+
+    for (const prefix of ["$2a$", "$2b$", "$2y$"]) {
+        it(`may have a hash that begins with ${prefix}`, () =>
+            assert.deepEqual(problemsWith({ users: [{ name: "ci", hash: `${prefix}10$${"./Az09".padEnd(53, "x")}` }] }), []));
+    }
+
+    for (const known of ["docker.io/library/registry:3.1.2", "registry:3.1.0", "mirror.example.com:5000/registry:3.1.3",
+        `registry:3.1.2@sha256:${"0".repeat(64)}`]) {
+        it(`may have the image ${known}, of a version that is known`, () => assert.equal(imageWarning(known), undefined));
+    }
+    for (const unknown of ["registry:2", "registry:3", "registry", "mirror.example.com:3.1.2/registry", "registry:3.2.0", "registry:latest",
+        `registry@sha256:${"0".repeat(64)}`]) {
+        it(`may have the image ${unknown}, with a warning`, () => assert.equal(imageWarning(unknown),
+            `image: "${unknown}" is not known to be distribution 3.1, which the configuration is written for; see that it starts`));
+    }
 });
