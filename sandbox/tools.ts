@@ -64,6 +64,8 @@ function plugin(name: string, seconds: number, more: Partial<Tool> = {}): Tool {
  */
 export const tools: Tool[] = [
     tool("registry", 120, "github.com/distribution/distribution/v3/cmd/registry"),
+    // The line before it, which most hand-made registries still run.
+    tool("registry-2.8", 30, "github.com/docker/distribution/cmd/registry", { name: "registry-2.8", sources: ["letsencrypt"] }),
     tool("cluster", 95, "github.com/coredns/coredns"),
     tool("cluster", 90, "github.com/minio/minio"),
     tool("cluster", 175, "github.com/traefik/traefik/v3/cmd/traefik"),

@@ -1,4 +1,7 @@
-import { attempt, Result, run } from "./run";
+import * as fs from "node:fs";
+
+import { attempt, eventually, Result, run } from "./run";
+import { Client } from "./traffic";
 
 /** The sandbox's stack: every command of Pulumi here is about it. */
 const stack = ["--stack", "sandbox", "--non-interactive", "--color", "never"];
@@ -8,6 +11,33 @@ export const pulumi = (...args: string[]) => run("pulumi", [...args, ...stack]);
 
 /** Runs Pulumi on the sandbox's stack, whatever its end. */
 export const tryPulumi = (...args: string[]): Promise<Result> => attempt("pulumi", [...args, ...stack]);
+
+/** Brings the sandbox's stack to where its configuration says. */
+export const up = () => pulumi("up", "--yes", "--skip-preview");
+
+/** Sets keys of the sandbox's stack, or places in them: `key=value`. */
+export const configure = (...settings: string[]) =>
+    run("pulumi", ["config", "set-all", "--path", ...settings.flatMap((setting) => ["--plaintext", setting]), "--stack", "sandbox"]);
+
+/** Gives the sandbox's stack, after a suite's tests, the configuration back that it had before them. */
+export function restoreConfiguration(): void {
+    const file = "Pulumi.sandbox.yaml";
+    let configuration: string;
+    before(() => (configuration = fs.readFileSync(file, "utf8")));
+    after(async () => {
+        fs.writeFileSync(file, configuration);
+        await up();
+    });
+}
+
+/** What a preview says it would do, in the order of the resources' names: `operation type::name changed.path …`. */
+export async function previewed(...options: string[]): Promise<string[]> {
+    interface Step { op: string; urn: string; detailedDiff: Record<string, unknown> | null }
+    const { steps } = JSON.parse(await pulumi("preview", "--json", ...options)) as { steps: Step[] };
+    return steps.filter(({ op }) => op !== "same")
+        .map(({ op, urn, detailedDiff }) => `${op} ${urn.split("$").at(-1)!} ${Object.keys(detailedDiff ?? {}).sort().join(" ")}`.trim())
+        .sort();
+}
 
 /** An output of the stack. */
 export async function output<T>(name: string): Promise<T> {
@@ -30,19 +60,61 @@ export async function request(url: string, ...options: string[]): Promise<{ stat
 }
 
 /** Sends a request to Minio with an access key, as an S3 client does. In `path`, each parameter has a value, if empty. */
-export function s3(key: { user: string; password: string }, method: string, path: string, ...options: string[]) {
-    return request(`http://${minio}/${path}`, "--request", method, "--aws-sigv4", "aws:amz:us-east-1:s3",
+export const s3 = (key: { user: string; password: string }, method: string, path: string, ...options: string[]) =>
+    s3At(`http://${minio}`, key, method, path, ...options);
+
+/** The same, to any S3. */
+export function s3At(url: string, key: { user: string; password: string }, method: string, path: string, ...options: string[]) {
+    return request(`${url}/${path}`, "--request", method, "--aws-sigv4", "aws:amz:us-east-1:s3",
         "--user", `${key.user}:${key.password}`, "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD", ...options);
 }
 
-const minio = "minio-svc.minio.svc.homelab-k8s:9000";
+export const minio = "minio-svc.minio.svc.homelab-k8s:9000";
+
+/** The labels of the registry's objects. */
+export const ofRegistry = ["--selector", "app.kubernetes.io/instance=registry", "--namespace", "registry"];
+
+interface Pod {
+    metadata: { name: string; uid: string; deletionTimestamp?: string };
+    spec: { nodeName: string; volumes: { name: string; secret: { secretName: string } }[] };
+    status: { conditions?: { type: string; status: string }[] };
+}
+
+/** The registry's pods, without those that were told to stop. */
+export async function pods(): Promise<Pod[]> {
+    const { items } = await get<{ items: Pod[] }>("pods", ...ofRegistry);
+    return items.filter(({ metadata }) => !metadata.deletionTimestamp);
+}
+
+/** Waits until there are so many pods of the registry, all of them ready, and no others; gives them back. */
+export function settled(replicas: number): Promise<Pod[]> {
+    return eventually(120, async () => {
+        const all = await pods();
+        const isReady = ({ status }: Pod) => status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+        return all.length === replicas && all.every(isReady) && all;
+    });
+}
 
 /** The content of the Secret that the registry's pods mount as `volume`. */
 export async function mounted(volume: "config" | "auth"): Promise<Record<string, string>> {
-    interface Deployment { spec: { template: { spec: { volumes: { name: string; secret: { secretName: string } }[] } } } }
-    const deployment = await get<Deployment>("deployment/registry", "--namespace", "registry");
-    const { secretName } = deployment.spec.template.spec.volumes.find(({ name }) => name === volume)!.secret;
-    return secret(secretName, "registry");
+    const [pod] = await pods();
+    return secret(pod!.spec.volumes.find(({ name }) => name === volume)!.secret.secretName, "registry");
+}
+
+/** The key that the registry's pods use. */
+export async function accessKey(): Promise<{ user: string; password: string }> {
+    const { "config.yml": config } = await mounted("config");
+    return { user: /accesskey: "(.*)"/.exec(config!)![1]!, password: /secretkey: "(.*)"/.exec(config!)![1]! };
+}
+
+/** Where the registry is, and the login of a user whose password is among the stack's outputs. */
+export async function client(user = "me"): Promise<Client> {
+    return { host: await output<string>("host"), user, password: (await output<Record<string, string>>("passwords"))[user]! };
+}
+
+/** The status that the registry gives a login. */
+export async function loginStatus({ host, user, password }: Client): Promise<number> {
+    return (await request(`https://${host}/v2/`, "--user", `${user}:${password}`)).status;
 }
 
 /** The user and password of Minio's root. */
@@ -51,7 +123,8 @@ export async function minioRoot(): Promise<{ user: string; password: string }> {
     return { user: user!, password: password! };
 }
 
-async function secret(name: string, namespace: string): Promise<Record<string, string>> {
+/** The content of a Secret. */
+export async function secret(name: string, namespace: string): Promise<Record<string, string>> {
     const { data } = await get<{ data: Record<string, string> }>(`secret/${name}`, "--namespace", namespace);
     return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64").toString()]));
 }

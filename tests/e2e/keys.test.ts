@@ -1,0 +1,117 @@
+import * as assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+
+import { run } from "./support/run";
+import {
+    accessKey, client, configure, get, loginStatus, mounted, previewed, pulumi, restoreConfiguration, s3, settled, up,
+} from "./support/sandbox";
+import { underTraffic } from "./support/traffic";
+
+describe("The access key", function () {
+    this.timeout("10m");
+
+    restoreConfiguration();
+    /** Keys that were in use before. */
+    const old: Awaited<ReturnType<typeof accessKey>>[] = [];
+    let rotation = 1;
+
+    /** Raises the rotation by one. */
+    async function raise(): Promise<void> {
+        old.push(await accessKey());
+        await configure(`bucketKeyRotation=${++rotation}`);
+    }
+
+    /** Fails unless everything is as a rotation leaves it, whichever way it came to that. */
+    async function assertRotated(): Promise<void> {
+        await pulumi("preview", "--expect-no-changes");
+        await settled(1);
+        const { items } = await get<{ items: { metadata: { name: string } }[] }>("deployments", "--namespace", "registry");
+        assert.deepEqual(items.map(({ metadata }) => metadata.name), [`registry-${rotation}`]);
+        const secrets = await get<{ items: { metadata: { name: string } }[] }>("secrets", "--namespace", "registry");
+        assert.equal(secrets.items.filter(({ metadata }) => metadata.name.startsWith("registry-config-")).length, 1);
+        assert.equal((await s3(await accessKey(), "GET", "container-repo?location=")).status, 200);
+        for (const key of old) {
+            assert.equal((await s3(key, "GET", "container-repo?location=")).status, 403);
+        }
+        assert.equal(await loginStatus(await client()), 200);
+    }
+
+    it("is rotated by a raised number, and the preview shows that alone", async () => {
+        await raise();
+        assert.deepEqual(await previewed(), [
+            'replace kubernetes:core/v1:Secret::registry-config data["config.yml"]',
+            "replace minio:index/iamServiceAccount:IamServiceAccount::registry",
+            "replace kubernetes:apps/v1:Deployment::registry metadata.name spec.selector spec.template.metadata.labels "
+                + "spec.template.spec.volumes[0].secret.secretName",
+        ].sort());
+    });
+
+    it("is rotated without a failed push or pull, though there is but one pod", async () => {
+        const traffic = await underTraffic(await client(), up);
+        console.log(`      pushed ${traffic.pushed}, pulled ${traffic.pulled}`);
+        assert.deepEqual(traffic.failures, []);
+        await assertRotated();
+    });
+
+    /** Runs `pulumi up`, and sends it a signal as soon as it prints something. */
+    function interruptUp(at: RegExp, signal: "SIGINT" | "SIGKILL"): Promise<void> {
+        return new Promise((resolve, reject) => {
+            const child = spawn("pulumi", ["up", "--yes", "--skip-preview", "--stack", "sandbox", "--non-interactive", "--color", "never"]);
+            let output = "", isSent = false;
+            for (const stream of [child.stdout, child.stderr]) {
+                stream.on("data", (chunk: Buffer) => {
+                    output += chunk.toString();
+                    if (!isSent && at.test(output)) {
+                        isSent = child.kill(signal);
+                    }
+                });
+            }
+            child.on("error", reject);
+            child.on("close", () => (isSent ? resolve() : reject(new Error(`it was not interrupted:\n${output}`))));
+        });
+    }
+
+    const steps: [string, RegExp, "SIGINT" | "SIGKILL"][] = [
+        ["stopped after the new key is made", /IamServiceAccount registry created replacement/, "SIGINT"],
+        ["killed after the new key is made", /IamServiceAccount registry created replacement/, "SIGKILL"],
+        ["stopped while the new pods start", /Deployment registry creating replacement/, "SIGINT"],
+        ["killed while the new pods start", /Deployment registry creating replacement/, "SIGKILL"],
+        ["stopped while the old pods end", /Deployment registry deleting original/, "SIGINT"],
+        ["killed while the old pods end", /Deployment registry deleting original/, "SIGKILL"],
+        ["killed while the old key is deleted", /IamServiceAccount registry deleting original/, "SIGKILL"],
+    ];
+    for (const [what, at, signal] of steps) {
+        it(`is the same in the end when the rotation is ${what}, and run again`, async () => {
+            await raise();
+            await interruptUp(at, signal);
+            assert.equal(await loginStatus(await client()), 200);
+            await run("pulumi", ["cancel", "--yes", "--stack", "sandbox"]);
+            await up();
+            await assertRotated();
+        });
+    }
+});
+
+describe("The secret that signs uploads under way", function () {
+    this.timeout("10m");
+
+    restoreConfiguration();
+    const httpSecret = async () => /^ {2}secret: "(.*)"/m.exec((await mounted("config"))["config.yml"]!)![1];
+
+    it("is rotated by a raised number; an upload under way may have to begin again", async () => {
+        const before = await httpSecret();
+        await configure("httpSecretRotation=2");
+        assert.deepEqual(await previewed(), [
+            'replace kubernetes:core/v1:Secret::registry-config data["config.yml"]',
+            "replace random:index/randomPassword:RandomPassword::registry-http-secret",
+            "update kubernetes:apps/v1:Deployment::registry spec.template.spec.volumes[0].secret.secretName",
+        ]);
+        const traffic = await underTraffic(await client(), async () => {
+            await up();
+            await settled(1);
+        }, { retries: 1 });
+        console.log(`      pushed ${traffic.pushed}, pulled ${traffic.pulled}, retried ${traffic.retried}`);
+        assert.deepEqual(traffic.failures, []);
+        assert.notEqual(await httpSecret(), before);
+    });
+});

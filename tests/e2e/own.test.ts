@@ -1,0 +1,185 @@
+import * as assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import * as bcrypt from "bcryptjs";
+import { stringify } from "yaml";
+
+import { Authority, makeAuthority } from "./support/certificates";
+import { makeOtherMinio, OtherMinio, removeOtherMinio } from "./support/otherMinio";
+import { eventually, run } from "./support/run";
+import { kubectl, request, s3At } from "./support/sandbox";
+import { makeImage, makeImages } from "./support/traffic";
+
+/**
+ * What an owner may have already, and bring along: here the whole hand-made set-up, with registry 2.8.3 on a bucket of an S3
+ * with TLS by a CA of one's own.
+ */
+describe("A registry of one's own things", function () {
+    this.timeout("10m");
+
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "own-"));
+    const host = "own.registry.homelab.test";
+    const seed = "registry-svc.own.svc.homelab-k8s";
+    const login = ["--creds", "seed:correct horse"];
+    let authority: Authority;
+    let s3: OtherMinio;
+    /** The images, with the manifest of each. */
+    const images: Record<string, string> = {};
+
+    const apply = (...objects: object[]) =>
+        run("kubectl", ["apply", "--filename", "-"], { input: objects.map((object) => JSON.stringify(object)).join("\n---\n") });
+
+    const pulumi = (...args: string[]) =>
+        run("pulumi", [...args, "--stack", "own", "--config-file", path.join(folder, "Pulumi.own.yaml"), "--non-interactive", "--color", "never"]);
+
+    before(async () => {
+        authority = await makeAuthority(folder);
+        s3 = await makeOtherMinio(authority);
+        assert.equal((await s3At(`https://${s3.endpoint}`, s3.root, "PUT", "container-repo", "--cacert", authority.ca)).status, 200);
+        const { certificate, key } = await authority.issue(host);
+        const inOwn = (name: string, stringData: Record<string, string>, type?: string) =>
+            ({ apiVersion: "v1", kind: "Secret", metadata: { name, namespace: "own" }, type, stringData });
+        await apply(
+            { apiVersion: "v1", kind: "Namespace", metadata: { name: "own", labels: { mine: "yes" } } },
+            inOwn("registry-auth-secret", { ".htpasswd": `seed:${(await bcrypt.hash("correct horse", 5)).replace("$2b$", "$2y$")}\n` }),
+            inOwn("wildcard-tls", { "tls.crt": certificate, "tls.key": key }, "kubernetes.io/tls"),
+        );
+    });
+    after(async () => {
+        await kubectl("delete", "namespace", "own", "--ignore-not-found");
+        await removeOtherMinio();
+        fs.rmSync(folder, { recursive: true });
+    });
+
+    it("was registry 2.8.3, set up by hand, with images of all kinds", async () => {
+        const config = {
+            version: 0.1,
+            log: { level: "debug", formatter: "json", fields: { service: "registry" } },
+            storage: {
+                s3: {
+                    accesskey: s3.root.user,
+                    secretkey: s3.root.password,
+                    region: "us-east-1",
+                    bucket: "container-repo",
+                    regionendpoint: `https://${s3.endpoint}`,
+                    secure: true,
+                    skipverify: true,
+                    v4auth: true,
+                    chunksize: 5242880,
+                    rootdirectory: "/",
+                },
+                delete: { enabled: true },
+                redirect: { disable: true },
+            },
+            http: { addr: ":5000", secret: randomBytes(16).toString("hex") },
+        };
+        const labels = { app: "registry-app" };
+        await apply(
+            {
+                apiVersion: "v1",
+                kind: "Secret",
+                metadata: { name: "registry-config-sec", namespace: "own" },
+                stringData: { "config.yml": stringify(config) },
+            },
+            {
+                apiVersion: "v1",
+                kind: "Service",
+                metadata: { name: "registry-svc", namespace: "own" },
+                spec: { selector: labels, ports: [{ name: "http-port", port: 80, targetPort: 5000 }] },
+            },
+            {
+                apiVersion: "apps/v1",
+                kind: "Deployment",
+                metadata: { name: "registry-dpl", namespace: "own" },
+                spec: {
+                    selector: { matchLabels: labels },
+                    template: {
+                        metadata: { labels },
+                        spec: {
+                            containers: [{
+                                name: "registry",
+                                image: "docker.io/library/registry:2",
+                                args: ["serve", "/etc/docker/registry/config.yml"],
+                                env: [
+                                    { name: "REGISTRY_AUTH", value: "htpasswd" },
+                                    { name: "REGISTRY_AUTH_HTPASSWD_PATH", value: "/auth/.htpasswd" },
+                                    { name: "REGISTRY_AUTH_HTPASSWD_REALM", value: "Registry Realm" },
+                                ],
+                                volumeMounts: [{ name: "config", mountPath: "/etc/docker/registry" }, { name: "auth", mountPath: "/auth" }],
+                                readinessProbe: { tcpSocket: { port: 5000 }, periodSeconds: 1 },
+                            }],
+                            volumes: [
+                                { name: "config", secret: { secretName: "registry-config-sec" } },
+                                { name: "auth", secret: { secretName: "registry-auth-secret" } },
+                            ],
+                        },
+                    },
+                },
+            },
+        );
+        await kubectl("rollout", "status", "deployment/registry-dpl", "--namespace", "own", "--timeout=60s");
+
+        const push = async (name: string, source: string, ...options: string[]) => {
+            const from = `${seed}:80/${name}`;
+            await run("skopeo", ["copy", "--quiet", "--dest-tls-verify=false", "--dest-creds", "seed:correct horse", ...options, source, `docker://${from}`]);
+            images[name] = await run("skopeo", ["inspect", "--raw", "--tls-verify=false", ...login, `docker://${from}`]);
+        };
+        await push("docker/alpine:v2", "docker-daemon:alpine:latest", "--format", "v2s2");
+        await push("oci/alpine:oci", "docker-daemon:alpine:latest", "--format", "oci");
+        makeImage(path.join(folder, "large"));
+        await push("large:1", `dir:${path.join(folder, "large")}`, "--preserve-digests");
+        makeImages(path.join(folder, "many"), ["amd64", "arm64"]);
+        await push("many:1", `dir:${path.join(folder, "many")}`, "--all", "--preserve-digests");
+        await kubectl("delete", "deployment/registry-dpl", "service/registry-svc", "secret/registry-config-sec", "--namespace", "own");
+    });
+
+    it("needs no provider of Minio, and takes over the bucket, the logins, the certificate and the namespace", async () => {
+        await run("pulumi", ["stack", "init", "own"]);
+        await pulumi("config", "set-all", "--path",
+            ...Object.entries({
+                "host": host,
+                "namespace": "own",
+                "createNamespace": "false",
+                "htpasswdSecret": "registry-auth-secret",
+                "bucketName": "container-repo",
+                "bucketEndpoint": s3.endpoint,
+                "bucketSecure": "true",
+                "bucketCa": fs.readFileSync(authority.ca, "utf8"),
+                "bucketAccessKey": s3.root.user,
+                "ingressTlsSecret": "wildcard-tls",
+            }).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]),
+            "--secret", `bucketSecretKey=${s3.root.password}`);
+        await pulumi("up", "--yes", "--skip-preview");
+        await pulumi("preview", "--refresh", "--expect-no-changes");
+        const state = await run("pulumi", ["stack", "export", "--stack", "own"]);
+        assert.ok(!state.includes("minio:index"), state);
+        assert.ok(!state.includes(s3.root.password));
+    });
+
+    it("has every image that 2.8.3 had, by digest", async () => {
+        const status = () => request(`https://${host}/v2/`, "--cacert", authority.ca, "--user", "seed:correct horse");
+        await eventually(60, async () => (await status()).status === 200);
+        const certificates = path.join(folder, "trusted");
+        fs.mkdirSync(certificates);
+        fs.copyFileSync(authority.ca, path.join(certificates, "ca.crt"));
+        for (const [name, manifest] of Object.entries(images)) {
+            const from = ["--cert-dir", certificates, ...login, `docker://${host}/${name}`];
+            assert.equal(await run("skopeo", ["inspect", "--raw", ...from]), manifest, name);
+            // Each manifest, configuration and layer, compared by skopeo with its digest.
+            await run("skopeo", ["copy", "--quiet", "--all", "--src-cert-dir", certificates, "--src-creds", "seed:correct horse",
+                `docker://${host}/${name}`, `dir:${fs.mkdtempSync(path.join(folder, "image-"))}`]);
+        }
+        const { body } = await request(`https://${host}/v2/_catalog`, "--cacert", authority.ca, "--user", "seed:correct horse");
+        assert.deepEqual(JSON.parse(body), { repositories: ["docker/alpine", "large", "many", "oci/alpine"] });
+    });
+
+    it("goes without a trace, and leaves what is one's own", async () => {
+        await pulumi("destroy", "--yes", "--skip-preview");
+        await run("pulumi", ["stack", "rm", "own", "--yes"]);
+        assert.equal((await s3At(`https://${s3.endpoint}`, s3.root, "GET", "container-repo?location=", "--cacert", authority.ca)).status, 200);
+        assert.match(await kubectl("get", "secrets", "--namespace", "own", "--output", "name"), /^secret\/registry-auth-secret\nsecret\/wildcard-tls\n$/);
+    });
+});

@@ -1,0 +1,61 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { eventually, run } from "./support/run";
+import { kubectl, loginStatus, minioRoot, s3 } from "./support/sandbox";
+import { Client, underTraffic } from "./support/traffic";
+
+describe("A stack that reuses the component, and whose provider changes no Secret in place", function () {
+    this.timeout("10m");
+
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "reuse-"));
+    const stack = ["--cwd", "tests/e2e/reuse", "--stack", "reuse"];
+    const file = ["--config-file", path.join(folder, "Pulumi.reuse.yaml")];
+    const pulumi = (...args: string[]) => run("pulumi", [...args, ...stack, ...file, "--non-interactive", "--color", "never"]);
+
+    async function client(user: string): Promise<Client> {
+        const outputs = JSON.parse(await run("pulumi", ["stack", "output", "--json", "--show-secrets", ...stack])) as
+            { host: string; passwords: Record<string, string> };
+        return { host: outputs.host, user, password: outputs.passwords[user]! };
+    }
+
+    before(async () => {
+        const root = await minioRoot();
+        assert.equal((await s3(root, "PUT", "reused")).status, 200);
+        await run("pulumi", ["stack", "init", "reuse", "--cwd", "tests/e2e/reuse"]);
+        await pulumi("config", "set-all", "--path", "--plaintext", "users[0].name=me", "--plaintext", `accessKey=${root.user}`,
+            "--secret", `secretKey=${root.password}`);
+        await pulumi("up", "--yes", "--skip-preview");
+        const me = await client("me");
+        await eventually(120, async () => (await loginStatus(me)) === 200);
+    });
+    after(async () => {
+        await pulumi("destroy", "--yes", "--skip-preview");
+        await run("pulumi", ["stack", "rm", "--yes", "reuse", "--cwd", "tests/e2e/reuse"]);
+        fs.rmSync(folder, { recursive: true });
+    });
+
+    it("shows no difference in a second preview", async () => {
+        await pulumi("preview", "--expect-no-changes");
+    });
+
+    it("rolls the pods when a user is added: never a delete before the create, and no failed push or pull", async () => {
+        await pulumi("config", "set", "--path", "users[1].name", "guest");
+        const { steps } = JSON.parse(await pulumi("preview", "--json", "--show-replacement-steps")) as { steps: { op: string; urn: string }[] };
+        assert.deepEqual(steps.filter(({ urn, op }) => op !== "same" && urn.includes("kubernetes:")).map(({ op, urn }) => `${op} ${urn.split("::").at(-1)}`), [
+            "create-replacement reused-auth",
+            "replace reused-auth",
+            "update reused",
+            "delete-replaced reused-auth",
+        ]);
+        const traffic = await underTraffic(await client("me"), async () => {
+            await pulumi("up", "--yes", "--skip-preview");
+            await kubectl("rollout", "status", "deployment/reused", "--namespace", "reused", "--timeout=60s");
+        });
+        console.log(`      pushed ${traffic.pushed}, pulled ${traffic.pulled}`);
+        assert.deepEqual(traffic.failures, []);
+        assert.equal(await loginStatus(await client("guest")), 200);
+    });
+});

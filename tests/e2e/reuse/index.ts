@@ -1,0 +1,21 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+
+import { UserArgs } from "../../../components/args";
+import { ContainerRegistry } from "../../../components/containerRegistry";
+
+const config = new pulumi.Config();
+
+const registry = new ContainerRegistry("reused", {
+    host: "reused.registry.homelab.test",
+    users: config.requireObject<UserArgs[]>("users"),
+    bucket: {
+        name: "reused",
+        endpoint: "minio-svc.minio.svc.homelab-k8s:9000",
+        accessKey: config.require("accessKey"),
+        secretKey: config.requireSecret("secretKey"),
+    },
+    ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
+}, { providers: { kubernetes: new kubernetes.Provider("cluster", { kubeconfig: "" }) } });
+
+export const { host, passwords } = registry;

@@ -1,0 +1,101 @@
+import * as assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { run } from "./support/run";
+import { client, configure, kubectl, ofRegistry, pods, request, restoreConfiguration, settled, up } from "./support/sandbox";
+import { underTraffic } from "./support/traffic";
+
+describe("Two pods of the registry", function () {
+    this.timeout("10m");
+
+    restoreConfiguration();
+    before(async () => {
+        await configure("replicas=2");
+        await up();
+    });
+
+    /** Fails unless every client's first attempt succeeded while something was done; with `retries`, the one after it may as well. */
+    async function assertUnnoticed(change: () => Promise<unknown>, options?: { retries: number }): Promise<void> {
+        const { pushed, pulled, retried, failures } = await underTraffic(await client(), change, options);
+        console.log(`      pushed ${pushed}, pulled ${pulled}, retried ${retried}`);
+        assert.deepEqual(failures, []);
+        assert.ok(pushed > 1 && pulled > 1, "there was no traffic");
+    }
+
+    it("are on two nodes", async () => {
+        assert.deepEqual((await settled(2)).map(({ spec }) => spec.nodeName).sort(), ["homelab", "homelab-2"]);
+    });
+
+    it("are rolled without a failed push or pull", async () => {
+        const before = (await settled(2)).map(({ metadata }) => metadata.uid);
+        await configure("logLevel=debug");
+        await assertUnnoticed(async () => {
+            await up();
+            await settled(2);
+        });
+        assert.deepEqual((await pods()).filter(({ metadata }) => before.includes(metadata.uid)), []);
+    });
+
+    it("end a push that is under way while they are rolled: the client does not notice", async () => {
+        const { host, user, password } = await client();
+        const folder = fs.mkdtempSync(path.join(os.tmpdir(), "upload-"));
+        const file = path.join(folder, "layer");
+        const layer = randomBytes(24 * 1024 * 1024);
+        fs.writeFileSync(file, layer);
+        const headers = path.join(folder, "headers");
+        const send = (url: string, ...options: string[]) =>
+            request(url, "--user", `${user}:${password}`, "--max-time", "120", "--dump-header", headers, ...options);
+        const location = () => /^location: (.*)\r$/im.exec(fs.readFileSync(headers, "utf8"))![1]!;
+        try {
+            assert.equal((await send(`https://${host}/v2/slow/blobs/uploads/`, "--request", "POST")).status, 202);
+            const octets = ["--header", "Content-Type: application/octet-stream"];
+            const upload = send(location(), "--request", "PATCH", "--limit-rate", "1M", ...octets, "--data-binary", `@${file}`);
+            await sleep(1000);
+            await kubectl("rollout", "restart", "deployment", ...ofRegistry);
+            await kubectl("rollout", "status", "deployment", ...ofRegistry);
+            const replaced = Date.now();
+            assert.equal((await upload).status, 202);
+            assert.ok(Date.now() - replaced > 2000, "the upload ended before the pods did");
+            const digest = `sha256:${createHash("sha256").update(layer).digest("hex")}`;
+            assert.equal((await send(`${location()}&digest=${digest}`, "--request", "PUT", ...octets)).status, 201);
+        } finally {
+            fs.rmSync(folder, { recursive: true });
+        }
+    });
+
+    it("may be evicted, one at a time, without a failed push or pull", async () => {
+        const [first, second] = await settled(2);
+        const evict = (name: string) => run("kubectl", ["create", "--filename", "-", "--raw", `/api/v1/namespaces/registry/pods/${name}/eviction`], {
+            input: JSON.stringify({ apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace: "registry" } }),
+        });
+        await assertUnnoticed(async () => {
+            await evict(first!.metadata.name);
+            await assert.rejects(evict(second!.metadata.name), /violate the pod's disruption budget/);
+            await settled(2);
+        });
+    });
+
+    it("leave a node that is drained without a failed push or pull, and come back with the next rollout", async () => {
+        await assertUnnoticed(async () => {
+            await kubectl("drain", "homelab-2", "--ignore-daemonsets", "--timeout=120s");
+            assert.deepEqual((await settled(2)).map(({ spec }) => spec.nodeName), ["homelab", "homelab"]);
+            await kubectl("uncordon", "homelab-2");
+            await configure("logLevel=info");
+            await up();
+        });
+        assert.deepEqual((await settled(2)).map(({ spec }) => spec.nodeName).sort(), ["homelab", "homelab-2"]);
+    });
+
+    it("may be killed without notice, at the price of one more try", async () => {
+        await settled(2);
+        await assertUnnoticed(async () => {
+            await run("pkill", ["--signal", "KILL", "--oldest", "--full", "/bin/registry serve"]);
+            await sleep(3000);
+            await settled(2);
+        }, { retries: 1 });
+    });
+});

@@ -1,0 +1,70 @@
+import { randomBytes } from "node:crypto";
+
+import { Authority } from "./certificates";
+import { run } from "./run";
+import { kubectl } from "./sandbox";
+
+/** A second Minio, empty, in a namespace of its own, with TLS by an authority that the world does not know. */
+export interface OtherMinio {
+    /** `host:port`, from pods and from the node alike. */
+    endpoint: string;
+    root: { user: string; password: string };
+}
+
+const namespace = "other-minio";
+
+/** Makes the second Minio. */
+export async function makeOtherMinio(authority: Authority): Promise<OtherMinio> {
+    const host = `minio-svc.${namespace}.svc.homelab-k8s`;
+    const root = { user: "other", password: randomBytes(16).toString("hex") };
+    const { certificate, key } = await authority.issue(host);
+    const labels = { app: "other-minio" };
+    const objects = [
+        { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
+        {
+            apiVersion: "v1",
+            kind: "Secret",
+            metadata: { name: "minio", namespace },
+            stringData: { "public.crt": certificate, "private.key": key, "user": root.user, "password": root.password },
+        },
+        {
+            apiVersion: "v1",
+            kind: "Service",
+            metadata: { name: "minio-svc", namespace },
+            spec: { selector: labels, ports: [{ port: 9000 }] },
+        },
+        {
+            apiVersion: "apps/v1",
+            kind: "Deployment",
+            metadata: { name: "minio", namespace },
+            spec: {
+                selector: { matchLabels: labels },
+                template: {
+                    metadata: { labels },
+                    spec: {
+                        nodeSelector: { "kubernetes.io/hostname": "homelab" },
+                        containers: [{
+                            name: "minio",
+                            image: "localhost/minio:sandbox",
+                            args: ["server", "/data", "--certs-dir", "/certs"],
+                            env: [
+                                { name: "MINIO_ROOT_USER", valueFrom: { secretKeyRef: { name: "minio", key: "user" } } },
+                                { name: "MINIO_ROOT_PASSWORD", valueFrom: { secretKeyRef: { name: "minio", key: "password" } } },
+                                { name: "MINIO_UPDATE", value: "off" },
+                            ],
+                            readinessProbe: { httpGet: { path: "/minio/health/ready", port: 9000, scheme: "HTTPS" }, periodSeconds: 1 },
+                            volumeMounts: [{ name: "data", mountPath: "/data" }, { name: "certs", mountPath: "/certs" }],
+                        }],
+                        volumes: [{ name: "data", emptyDir: {} }, { name: "certs", secret: { secretName: "minio" } }],
+                    },
+                },
+            },
+        },
+    ];
+    await run("kubectl", ["apply", "--filename", "-"], { input: objects.map((object) => JSON.stringify(object)).join("\n---\n") });
+    await kubectl("rollout", "status", "deployment/minio", "--namespace", namespace, "--timeout", "60s");
+    return { endpoint: `${host}:9000`, root };
+}
+
+/** Takes the second Minio away, with all that is in it. */
+export const removeOtherMinio = () => kubectl("delete", "namespace", namespace, "--wait");

@@ -1,0 +1,144 @@
+import { createHash, randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { gzipSync } from "node:zlib";
+
+import { attempt } from "./run";
+
+/** A registry, and a login to it that the change under test does not concern. */
+export interface Client {
+    host: string;
+    user: string;
+    password: string;
+}
+
+/** What clients did while something changed. */
+export interface Traffic {
+    pushed: number;
+    pulled: number;
+    /** Attempts that failed and were made again, as far as that was allowed. */
+    retried: number;
+    /** What failed for good. */
+    failures: string[];
+}
+
+const pushers = 2;
+const pullers = 2;
+/** More than the registry's chunk, so that a push is an upload of several parts. */
+const layerBytes = 12 * 1024 * 1024;
+
+/**
+ * Makes a change while real clients push new images and pull those that are there, one after another, from before the change
+ * until after it. Each attempt is skopeo's own, and each image is checked by its digest.
+ *
+ * @param retries how often an attempt that failed may be made again
+ * @throws what the change throws
+ */
+export async function underTraffic(client: Client, change: () => Promise<unknown>, { retries = 0 } = {}): Promise<Traffic> {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "traffic-"));
+    const authfile = path.join(folder, "auth.json");
+    fs.writeFileSync(authfile, JSON.stringify({ auths: { [client.host]: { auth: Buffer.from(`${client.user}:${client.password}`).toString("base64") } } }));
+    const traffic: Traffic = { pushed: 0, pulled: 0, retried: 0, failures: [] };
+    const images: { reference: string; digest: string }[] = [];
+    let isOver = false;
+    let tag = 0;
+
+    const skopeo = async (what: string, ...args: string[]): Promise<boolean> => {
+        for (let tries = 0; ; tries++) {
+            const { code, stderr } = await attempt("skopeo", ["copy", "--quiet", "--authfile", authfile, "--preserve-digests", ...args]);
+            if (code === 0) {
+                return true;
+            }
+            if (tries === retries) {
+                traffic.failures.push(`${new Date().toISOString()} ${what}: ${stderr.trim()}`);
+                return false;
+            }
+            traffic.retried++;
+        }
+    };
+    const push = async () => {
+        const image = path.join(folder, `push-${tag++}`);
+        const reference = `docker://${client.host}/traffic:${path.basename(folder)}-${tag}`;
+        const digest = makeImage(image);
+        if (await skopeo(`push ${reference}`, `dir:${image}`, reference)) {
+            traffic.pushed++;
+            images.push({ reference, digest });
+        }
+        fs.rmSync(image, { recursive: true });
+    };
+    const pull = async () => {
+        const { reference, digest } = images[Math.floor(Math.random() * images.length)]!;
+        const image = fs.mkdtempSync(path.join(folder, "pull-"));
+        if (await skopeo(`pull ${reference}`, reference, `dir:${image}`)) {
+            traffic.pulled++;
+            if (digestOf(fs.readFileSync(path.join(image, "manifest.json"))) !== digest) {
+                traffic.failures.push(`${reference} is another image`);
+            }
+        }
+        fs.rmSync(image, { recursive: true });
+    };
+    const until = async (work: () => Promise<void>) => {
+        while (!isOver) {
+            await work();
+        }
+    };
+
+    try {
+        await push();
+        const clients = [...Array<typeof push>(pushers).fill(push), ...Array<typeof pull>(pullers).fill(pull)].map(until);
+        try {
+            await sleep(2000);
+            await change();
+            await sleep(5000);
+        } finally {
+            isOver = true;
+            await Promise.all(clients);
+        }
+        return traffic;
+    } finally {
+        fs.rmSync(folder, { recursive: true });
+    }
+}
+
+/** Makes an image of random bytes, two layers, in the form of skopeo's `dir:`; gives back its digest. */
+export function makeImage(folder: string): string {
+    fs.mkdirSync(folder);
+    return makeManifest(folder, "manifest.json", "amd64").digest;
+}
+
+/** Makes an image for each of several architectures, and an index of them. */
+export function makeImages(folder: string, architectures: string[]): void {
+    fs.mkdirSync(folder);
+    const manifests = architectures.map((architecture) => {
+        const manifest = makeManifest(folder, "manifest", architecture);
+        fs.renameSync(path.join(folder, "manifest"), path.join(folder, `${manifest.digest.replace("sha256:", "")}.manifest.json`));
+        return { mediaType: manifestType, ...manifest, platform: { architecture, os: "linux" } };
+    });
+    const mediaType = "application/vnd.oci.image.index.v1+json";
+    fs.writeFileSync(path.join(folder, "manifest.json"), JSON.stringify({ schemaVersion: 2, mediaType, manifests }));
+}
+
+const manifestType = "application/vnd.oci.image.manifest.v1+json";
+
+/** Writes a manifest and all that it names. */
+function makeManifest(folder: string, file: string, architecture: string): { digest: string; size: number } {
+    const write = (name: (digest: string) => string, content: Buffer) => {
+        const digest = digestOf(content);
+        fs.writeFileSync(path.join(folder, name(digest)), content);
+        return { digest, size: content.length };
+    };
+    const blob = (mediaType: string, content: Buffer) => ({ mediaType, ...write((digest) => digest.replace("sha256:", ""), content) });
+    const layer = (bytes: number) => blob("application/vnd.oci.image.layer.v1.tar+gzip", gzipSync(randomBytes(bytes), { level: 0 }));
+    fs.writeFileSync(path.join(folder, "version"), "Directory Transport Version: 1.1\n");
+    return write(() => file, Buffer.from(JSON.stringify({
+        schemaVersion: 2,
+        mediaType: manifestType,
+        config: blob("application/vnd.oci.image.config.v1+json",
+            Buffer.from(JSON.stringify({ architecture, os: "linux", rootfs: { type: "layers", diff_ids: [] } }))),
+        layers: [layer(64 * 1024), layer(layerBytes)],
+    })));
+}
+
+const digestOf = (content: Buffer) => `sha256:${createHash("sha256").update(content).digest("hex")}`;

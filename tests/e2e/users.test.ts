@@ -1,0 +1,132 @@
+import * as assert from "node:assert/strict";
+
+import * as bcrypt from "bcryptjs";
+
+import { eventually, run } from "./support/run";
+import { client, configure, kubectl, loginStatus, mounted, output, pods, previewed, restoreConfiguration, secret, up } from "./support/sandbox";
+import { underTraffic } from "./support/traffic";
+
+describe("The users", function () {
+    this.timeout("10m");
+
+    restoreConfiguration();
+    let uids: string[];
+    const podUids = async () => (await pods()).map(({ metadata }) => metadata.uid);
+    const passwords = () => output<Record<string, string>>("passwords");
+
+    /** The lines of the htpasswd file, by user. */
+    async function lines(): Promise<Record<string, string>> {
+        const { ".htpasswd": file } = await mounted("auth");
+        return Object.fromEntries(file!.trimEnd().split("\n").map((line) => [line.split(":")[0]!, line]));
+    }
+
+    /** Waits until a login is answered so, for as long as the kubelet may take to bring a Secret to the pods. */
+    const answered = (user: string, password: string, status: number) =>
+        eventually(120, async () => (await loginStatus({ ...(await client()), user, password })) === status);
+
+    before(async () => {
+        uids = await podUids();
+        await kubectl("create", "namespace", "apps");
+    });
+    after(async () => {
+        await kubectl("delete", "namespace", "apps");
+    });
+
+    it("may be several: with a generated password, a given one, or the hash of one", async () => {
+        const before = await lines();
+        await configure("users[1].name=ci", "users[2].name=alice", "users[3].name=old",
+            `users[3].hash=${(await bcrypt.hash("battery staple", 5)).replace("$2b$", "$2y$")}`);
+        await run("pulumi", ["config", "set", "--secret", "--path", "users[2].password", "correct horse", "--stack", "sandbox"]);
+        assert.deepEqual(await previewed(), [
+            "create random:index/randomPassword:RandomPassword::registry-alice-salt",
+            "create random:index/randomPassword:RandomPassword::registry-ci-password",
+            "create random:index/randomPassword:RandomPassword::registry-ci-salt",
+            'update kubernetes:core/v1:Secret::registry-auth data[".htpasswd"]',
+        ]);
+        await up();
+
+        const { me, ci, alice, ...others } = await passwords();
+        assert.equal(alice, "correct horse");
+        assert.deepEqual(others, {});
+        await answered("me", me!, 200);
+        await answered("ci", ci!, 200);
+        await answered("alice", "correct horse", 200);
+        await answered("old", "battery staple", 200);
+        assert.equal((await lines()).me, before.me);
+        assert.deepEqual(await podUids(), uids);
+    });
+
+    describe("by whom Pods pull", () => {
+        it("have a pull secret where it is needed, in a preview of that alone", async () => {
+            await configure("pullSecrets[0].namespace=apps", "pullSecrets[0].user=ci");
+            assert.deepEqual(await previewed(), [
+                "create homelab-registry:index:PullSecrets::registry",
+                "create kubernetes:core/v1:Secret::registry-pull-apps",
+            ]);
+            await up();
+            await assertPodPulls("first");
+        });
+
+        it("are rotated by a raised number: one line and the pull secret change, no pod restarts, nobody else notices", async () => {
+            const before = await lines();
+            const { ci: oldPassword } = await passwords();
+            await configure("users[1].rotation=2");
+            assert.deepEqual(await previewed(), [
+                "replace random:index/randomPassword:RandomPassword::registry-ci-password",
+                'update kubernetes:core/v1:Secret::registry-auth data[".htpasswd"]',
+                'update kubernetes:core/v1:Secret::registry-pull-apps data[".dockerconfigjson"]',
+            ]);
+
+            const traffic = await underTraffic(await client(), async () => {
+                await up();
+                const { ci } = await passwords();
+                assert.notEqual(ci, oldPassword);
+                await answered("ci", ci!, 200);
+            });
+            console.log(`      pushed ${traffic.pushed}, pulled ${traffic.pulled}`);
+            assert.deepEqual(traffic.failures, []);
+
+            await answered("ci", oldPassword!, 401);
+            const { ci, ...others } = await lines();
+            assert.notEqual(ci, before.ci);
+            assert.deepEqual(others, Object.fromEntries(Object.entries(before).filter(([user]) => user !== "ci")));
+            assert.deepEqual(await podUids(), uids);
+            await assertPodPulls("second");
+        });
+
+        async function assertPodPulls(name: string): Promise<void> {
+            const { ".dockerconfigjson": login } = await secret("registry-pull", "apps");
+            const { host, password } = await client("ci");
+            assert.deepEqual(JSON.parse(login!), { auths: { [host]: { auth: Buffer.from(`ci:${password}`).toString("base64") } } });
+            await run("kubectl", ["apply", "--filename", "-"], {
+                input: JSON.stringify({
+                    apiVersion: "v1",
+                    kind: "Pod",
+                    metadata: { name, namespace: "apps" },
+                    spec: {
+                        restartPolicy: "Never",
+                        imagePullSecrets: [{ name: "registry-pull" }],
+                        containers: [{ name, image: `${host}/alpine:test`, imagePullPolicy: "Always", command: ["echo", "pulled"] }],
+                    },
+                }),
+            });
+            await kubectl("wait", `pod/${name}`, "--namespace", "apps", "--for", "jsonpath={.status.phase}=Succeeded", "--timeout", "60s");
+        }
+    });
+
+    it("may go: their logins end, the others' stay, and no pod restarts", async () => {
+        const { ci } = await passwords();
+        const { me } = await lines();
+        await run("pulumi", ["config", "rm", "pullSecrets", "--stack", "sandbox"]);
+        for (let i = 0; i < 3; i++) {
+            await run("pulumi", ["config", "rm", "--path", "users[1]", "--stack", "sandbox"]);
+        }
+        await up();
+        await answered("ci", ci!, 401);
+        await answered("alice", "correct horse", 401);
+        await answered("old", "battery staple", 401);
+        assert.equal(await loginStatus(await client()), 200);
+        assert.deepEqual(await lines(), { me });
+        assert.deepEqual(await podUids(), uids);
+    });
+});
