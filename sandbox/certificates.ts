@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 
-import { apiServiceAddress, clusterDomain, inState, nodeAddress } from "./paths";
+import { apiServiceAddress, clusterDomain, inState, nodeAddress, nodes } from "./paths";
 
 /** Who a certificate is for. */
 interface Subject {
@@ -26,7 +26,8 @@ const subjects: Subject[] = [
     { file: "kube-controller-manager", commonName: "system:kube-controller-manager" },
     { file: "kube-scheduler", commonName: "system:kube-scheduler" },
     { file: "kube-proxy", commonName: "system:kube-proxy" },
-    { file: "kubelet", commonName: "system:node:homelab", organization: "system:nodes", names: ["DNS:homelab", `IP:${nodeAddress}`] },
+    ...nodes.map(({ name, suffix, address }) =>
+        ({ file: `kubelet${suffix}`, commonName: `system:node:${name}`, organization: "system:nodes", names: [`DNS:${name}`, `IP:${address}`] })),
     { file: "pebble", commonName: "pebble", names: [`DNS:pebble.pebble.svc.${clusterDomain}`] },
 ];
 

@@ -5,7 +5,7 @@ import { daemonNames, writeServices } from "./daemons";
 import { guest, isDaemonUp, ownGuest, removeGuest, startGuest } from "./guest";
 import { loadImages } from "./images";
 import { findObstacles, thisMachine } from "./machine";
-import { applyParts, makeSecrets, maskSecrets, parts, trustAcmeServer, waitForNode, waitForParts } from "./parts";
+import { applyParts, makeSecrets, maskSecrets, parts, trustAcmeServer, waitForNodes, waitForParts } from "./parts";
 import { host, inState, state } from "./paths";
 import { duration } from "./progress";
 import { deploy, deployedSecrets, isUnchanged, makeStack, stackFile, waitForRegistry } from "./stack";
@@ -27,7 +27,7 @@ async function up(): Promise<void> {
     const log = inState("logs", "up.log");
 
     const { crds } = await step(1, "getting the tools", () => ensureTools({ bin: inState("bin"), pluginHome: inState("pulumi-home"), log }));
-    await step(2, "starting the node", async () => {
+    await step(2, "starting the nodes", async () => {
         makeSecrets();
         makeCertificates();
         writeServices();
@@ -35,7 +35,7 @@ async function up(): Promise<void> {
             await startGuest();
         }
     });
-    await step(3, "waiting for Kubernetes, loading images", () => Promise.all([waitForNode(), loadImages()]));
+    await step(3, "waiting for Kubernetes, loading images", () => Promise.all([waitForNodes(), loadImages()]));
     await step(4, "installing Minio, Traefik, cert-manager, Pebble", () => applyParts(crds));
     await step(5, "waiting for them", async () => {
         await waitForParts();

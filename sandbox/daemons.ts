@@ -4,18 +4,93 @@ import * as path from "node:path";
 import { stringify } from "yaml";
 
 import { pki } from "./certificates";
-import { clusterDomain, dnsServiceAddress, inState, nodeAddress, podRange, serviceRange } from "./paths";
+import { clusterDomain, dnsServiceAddress, inState, nodeAddress, nodes, podRange, serviceRange, type Node } from "./paths";
 
 /** The control group that everything with a control group of its own is below. */
 export const cgroup = "homelab-sandbox";
 
+/** The one that a node's pods are below: each kubelet takes those that it does not know for its own, of pods that are gone. */
+export const nodeCgroup = ({ name }: Node) => `${cgroup}/${name}`;
+
 /** The image of the container that holds a pod's namespaces. */
 export const pauseImage = "localhost/pause:sandbox";
 
-const containerdSocket = "unix:///run/containerd/containerd.sock";
+/** Where a node's containerd answers. */
+export const containerdSocket = ({ suffix }: Node) => `/run/containerd${suffix}/containerd.sock`;
 
-/** The node's daemons: each one's command, and the configuration files that it reads. */
-const daemons: Record<string, { command: string[]; files?: Record<string, string> }> = {
+/** Daemons: each one's command, and the configuration files that it reads. */
+type Daemons = Record<string, { command: string[]; files?: Record<string, string> }>;
+
+/** Those that each node has. */
+const daemonsOf = (node: Node): Daemons => ({
+    [`containerd${node.suffix}`]: {
+        command: ["containerd", `--config=/etc/containerd/config${node.suffix}.toml`, "--log-level=warn"],
+        files: {
+            [`/etc/containerd/config${node.suffix}.toml`]: `
+version = 2
+root = "/var/lib/containerd${node.suffix}"
+state = "/run/containerd${node.suffix}"
+[grpc]
+address = "${containerdSocket(node)}"
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "${pauseImage}"
+# Without CAP_SYS_RESOURCE, as in some virtual machines, every container would die at its start.
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "/usr/lib/cni"
+conf_dir = "/etc/cni/net.d${node.suffix}"
+[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = "/etc/containerd/certs.d"
+`,
+            [`/etc/cni/net.d${node.suffix}/10-pods.conflist`]: JSON.stringify({
+                cniVersion: "0.4.0",
+                name: `pods${node.suffix}`,
+                plugins: [
+                    { type: "ptp", ipMasq: false, ipam: { type: "host-local", ranges: [[{ subnet: node.pods }]], routes: [{ dst: "0.0.0.0/0" }] } },
+                    { type: "portmap", capabilities: { portMappings: true } },
+                ],
+            }),
+        },
+    },
+    [`kubelet${node.suffix}`]: {
+        command: ["kubelet",
+            `--config=/etc/kubernetes/kubelet${node.suffix}.yaml`,
+            `--kubeconfig=${pki(`kubelet${node.suffix}.kubeconfig`)}`,
+            `--root-dir=/var/lib/kubelet${node.suffix}`,
+            `--hostname-override=${node.name}`,
+            `--node-ip=${node.address}`,
+        ],
+        files: {
+            [`/etc/kubernetes/kubelet${node.suffix}.yaml`]: stringify({
+                apiVersion: "kubelet.config.k8s.io/v1beta1",
+                kind: "KubeletConfiguration",
+                address: node.address,
+                healthzBindAddress: node.address,
+                containerRuntimeEndpoint: `unix://${containerdSocket(node)}`,
+                podLogsDir: `/var/log/pods${node.suffix}`,
+                cgroupDriver: "cgroupfs",
+                cgroupRoot: `/${nodeCgroup(node)}`,
+                failCgroupV1: false,
+                failSwapOn: false,
+                clusterDNS: [dnsServiceAddress],
+                clusterDomain,
+                // The node's own resolver asks the cluster's, which asks nobody else.
+                resolvConf: "",
+                authentication: { anonymous: { enabled: false }, webhook: { enabled: false }, x509: { clientCAFile: pki("ca.crt") } },
+                authorization: { mode: "AlwaysAllow" },
+                tlsCertFile: pki(`kubelet${node.suffix}.crt`),
+                tlsPrivateKeyFile: pki(`kubelet${node.suffix}.key`),
+                volumePluginDir: `/var/lib/kubelet${node.suffix}/volume-plugins`,
+                // A disk that is nearly full is no reason to throw away images that nothing here can fetch again.
+                imageGCHighThresholdPercent: 100,
+                evictionHard: { "memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%", "nodefs.inodesFree": "1%" },
+            }),
+        },
+    },
+});
+
+/** All daemons of the guest. */
+const daemons: Daemons = {
     etcd: {
         command: ["etcd", "--data-dir=/var/lib/etcd", "--listen-peer-urls=", "--log-level=warn", "--unsafe-no-fsync"],
     },
@@ -51,61 +126,7 @@ const daemons: Record<string, { command: string[]; files?: Record<string, string
     "kube-scheduler": {
         command: ["kube-scheduler", `--kubeconfig=${pki("kube-scheduler.kubeconfig")}`, "--leader-elect=false"],
     },
-    containerd: {
-        command: ["containerd", "--config=/etc/containerd/config.toml", "--log-level=warn"],
-        files: {
-            "/etc/containerd/config.toml": `
-version = 2
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "${pauseImage}"
-# Without CAP_SYS_RESOURCE, as in some virtual machines, every container would die at its start.
-restrict_oom_score_adj = true
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "/usr/lib/cni"
-[plugins."io.containerd.grpc.v1.cri".registry]
-config_path = "/etc/containerd/certs.d"
-`,
-            "/etc/cni/net.d/10-pods.conflist": JSON.stringify({
-                cniVersion: "0.4.0",
-                name: "pods",
-                plugins: [
-                    { type: "ptp", ipMasq: false, ipam: { type: "host-local", ranges: [[{ subnet: podRange }]], routes: [{ dst: "0.0.0.0/0" }] } },
-                    { type: "portmap", capabilities: { portMappings: true } },
-                ],
-            }),
-        },
-    },
-    kubelet: {
-        command: ["kubelet",
-            "--config=/etc/kubernetes/kubelet.yaml",
-            `--kubeconfig=${pki("kubelet.kubeconfig")}`,
-            "--hostname-override=homelab",
-            `--node-ip=${nodeAddress}`,
-        ],
-        files: {
-            "/etc/kubernetes/kubelet.yaml": stringify({
-                apiVersion: "kubelet.config.k8s.io/v1beta1",
-                kind: "KubeletConfiguration",
-                containerRuntimeEndpoint: containerdSocket,
-                cgroupDriver: "cgroupfs",
-                cgroupRoot: `/${cgroup}`,
-                failCgroupV1: false,
-                failSwapOn: false,
-                clusterDNS: [dnsServiceAddress],
-                clusterDomain,
-                // The node's own resolver asks the cluster's, which asks nobody else.
-                resolvConf: "",
-                authentication: { anonymous: { enabled: false }, webhook: { enabled: false }, x509: { clientCAFile: pki("ca.crt") } },
-                authorization: { mode: "AlwaysAllow" },
-                tlsCertFile: pki("kubelet.crt"),
-                tlsPrivateKeyFile: pki("kubelet.key"),
-                volumePluginDir: "/var/lib/kubelet/volume-plugins",
-                // A disk that is nearly full is no reason to throw away images that nothing here can fetch again.
-                imageGCHighThresholdPercent: 100,
-                evictionHard: { "memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%", "nodefs.inodesFree": "1%" },
-            }),
-        },
-    },
+    ...Object.assign({}, ...nodes.map(daemonsOf)) as Daemons,
     "kube-proxy": {
         command: ["kube-proxy", "--config=/etc/kubernetes/kube-proxy.yaml", "--hostname-override=homelab"],
         files: {
@@ -114,6 +135,8 @@ config_path = "/etc/containerd/certs.d"
                 kind: "KubeProxyConfiguration",
                 mode: "nftables",
                 clusterCIDR: podRange,
+                // It is one for all nodes, but would do so for the first one's pods only, where they reach themselves by a Service.
+                nftables: { masqueradeAll: true },
                 clientConnection: { kubeconfig: pki("kube-proxy.kubeconfig") },
                 // These limits are the machine's, not the guest's.
                 conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },

@@ -17,6 +17,7 @@ const needed: { command: string; packages: string[]; static?: boolean }[] = [
     { command: "conntrack", packages: ["conntrack"] },
     { command: "nft", packages: ["nftables"] },
     { command: "skopeo", packages: ["skopeo"] },
+    { command: "rclone", packages: ["rclone"] },
     { command: "dockerd", packages: ["docker.io"] },
     { command: "docker", packages: ["docker-cli", "docker.io"] },
     { command: "s6-svscan", packages: ["s6"] },

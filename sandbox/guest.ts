@@ -3,14 +3,13 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { cgroup, serviceFolder } from "./daemons";
-import { clusterDomain, dnsServiceAddress, host, inState, nodeAddress, project, state } from "./paths";
+import { cgroup, nodeCgroup, serviceFolder } from "./daemons";
+import { clusterDomain, dnsServiceAddress, host, inState, nodes, project, state } from "./paths";
 
 /** The folders of a clone's state that hold what is large, or outlives the guest; where the guest has them. */
 const kept = {
     etcd: "/var/lib/etcd",
-    containerd: "/var/lib/containerd",
-    kubelet: "/var/lib/kubelet",
+    ...Object.fromEntries(nodes.flatMap(({ suffix }) => [`containerd${suffix}`, `kubelet${suffix}`]).map((name) => [name, `/var/lib/${name}`])),
     docker: "/var/lib/docker",
     minio: "/var/lib/minio",
     logs: "/var/log",
@@ -31,10 +30,10 @@ rm -rf /etc/docker /etc/containerd /etc/cni /var/lib/cni /etc/resolv.conf /etc/h
 cp -r ${inState("root", "etc")}/. /etc
 printf '%s\\n' '127.0.0.1 localhost' '::1 localhost' '127.0.0.1 ${host}' > /etc/hosts
 printf '%s\\n' 'nameserver ${dnsServiceAddress}' 'search ${clusterDomain}' > /etc/resolv.conf
-# A network of its own: the node has an address and a way out, but the other end of the wire is in here as well.
+# A network of its own: each node has an address and a way out, but the other end of the wire is in here as well.
 ip link set lo up
 ip link add node0 type veth peer name wire0
-ip address add ${nodeAddress}/24 dev node0
+${nodes.map(({ address }) => `ip address add ${address}/24 dev node0`).join("\n")}
 ip link set node0 up
 ip link set wire0 up
 ip route add default dev node0
@@ -150,21 +149,22 @@ function hierarchies(): string[] {
 }
 
 function makeCgroups(): void {
-    for (const hierarchy of hierarchies()) {
-        const folder = path.join(hierarchy, cgroup);
+    const groups = [cgroup, ...nodes.map(nodeCgroup)];
+    for (const folder of hierarchies().flatMap((hierarchy) => groups.map((group) => path.join(hierarchy, group)))) {
+        const parent = path.dirname(folder);
         fs.mkdirSync(folder, { recursive: true });
-        const controllers = path.join(hierarchy, "cgroup.controllers");
+        const controllers = path.join(parent, "cgroup.controllers");
         for (const controller of fs.existsSync(controllers) ? fs.readFileSync(controllers, "utf8").trim().split(" ") : []) {
             try {
-                fs.writeFileSync(path.join(hierarchy, "cgroup.subtree_control"), `+${controller}`);
+                fs.writeFileSync(path.join(parent, "cgroup.subtree_control"), `+${controller}`);
             } catch {
                 // A machine may keep one for itself; the kubelet says if it needs that.
             }
         }
         // A new group of this controller may use no processor until it is told which.
         for (const file of ["cpuset.cpus", "cpuset.mems"]) {
-            if (fs.existsSync(path.join(hierarchy, file)) && !fs.readFileSync(path.join(folder, file), "utf8").trim()) {
-                fs.writeFileSync(path.join(folder, file), fs.readFileSync(path.join(hierarchy, file)));
+            if (fs.existsSync(path.join(parent, file)) && !fs.readFileSync(path.join(folder, file), "utf8").trim()) {
+                fs.writeFileSync(path.join(folder, file), fs.readFileSync(path.join(parent, file)));
             }
         }
     }

@@ -3,9 +3,9 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { pauseImage } from "./daemons";
+import { containerdSocket, pauseImage } from "./daemons";
 import { guest } from "./guest";
-import { inState } from "./paths";
+import { inState, nodes } from "./paths";
 
 /** A container image made of programs of this machine: each program's place in it, and what it runs. */
 interface Image {
@@ -16,30 +16,43 @@ interface Image {
     user?: string;
     /** Symbolic links to busybox, for an image with a shell. */
     shell?: boolean;
-    /** Which engine has it: the node's, if left out. */
-    engine?: "docker";
+    /** Which engine has it: the first node's, if left out. */
+    engine?: "every node's" | "docker";
 }
 
 const program = (name: string) => inState("bin", name);
 
-/** All images of the sandbox. The registry's has the name of the official one, so that the program runs as it is. */
+/** All images of the sandbox. The registries' have the names of the official ones, so that the program runs as it is. */
 const images: Image[] = [
     {
         name: pauseImage,
+        engine: "every node's",
         files: { "bin/busybox": "/bin/busybox" },
         entrypoint: ["/bin/busybox", "sh", "-c", "trap exit TERM; while :; do /bin/busybox sleep 86400 & wait $!; done"],
     },
-    { name: "docker.io/library/registry:3.1.2", files: { "bin/registry": program("registry") }, entrypoint: ["/bin/registry"] },
+    {
+        name: "docker.io/library/registry:3.1.2",
+        engine: "every node's",
+        files: { "bin/registry": program("registry") },
+        entrypoint: ["/bin/registry"],
+    },
+    { name: "docker.io/library/registry:2", files: { "bin/registry": program("registry-2.8") }, entrypoint: ["/bin/registry"] },
     { name: "localhost/coredns:sandbox", files: { "coredns": program("coredns") }, entrypoint: ["/coredns"] },
     { name: "localhost/minio:sandbox", files: { "minio": program("minio") }, entrypoint: ["/minio"] },
     { name: "localhost/traefik:sandbox", files: { "traefik": program("traefik") }, entrypoint: ["/traefik"] },
     { name: "localhost/cert-manager:sandbox", files: { "controller": program("controller") }, entrypoint: ["/controller"] },
-    { name: "localhost/acmesolver:sandbox", files: { "acmesolver": program("acmesolver") }, entrypoint: ["/acmesolver"], user: "1000" },
+    {
+        name: "localhost/acmesolver:sandbox",
+        engine: "every node's",
+        files: { "acmesolver": program("acmesolver") },
+        entrypoint: ["/acmesolver"],
+        user: "1000",
+    },
     { name: "localhost/pebble:sandbox", files: { "pebble": program("pebble") }, entrypoint: ["/pebble"] },
     { name: "alpine:latest", files: { "bin/busybox": "/bin/busybox" }, entrypoint: [], shell: true, engine: "docker" },
 ];
 
-/** Gives the node's containerd, and dockerd, the images that they do not have yet. */
+/** Gives the nodes' containerd, and dockerd, the images that they do not have yet. */
 export async function loadImages(): Promise<void> {
     for (const image of images) {
         const stamp = createHash("sha256").update(JSON.stringify([image, ...Object.values(image.files).map((file) => fs.statSync(file).mtimeMs)])).digest("hex");
@@ -51,9 +64,12 @@ export async function loadImages(): Promise<void> {
         if (image.engine === "docker") {
             await guest(["docker", "load", "--quiet", "--input", archive]);
         } else {
-            await guest(["ctr", "--namespace", "k8s.io", "images", "import", "--no-unpack", archive]);
-            // Not to be collected: nothing here could fetch it again.
-            await guest(["ctr", "--namespace", "k8s.io", "images", "label", image.name, "io.cri-containerd.pinned=pinned"]);
+            for (const node of image.engine ? nodes : nodes.slice(0, 1)) {
+                const images = ["ctr", "--address", containerdSocket(node), "--namespace", "k8s.io", "images"];
+                await guest([...images, "import", "--no-unpack", archive]);
+                // Not to be collected: nothing here could fetch it again.
+                await guest([...images, "label", image.name, "io.cri-containerd.pinned=pinned"]);
+            }
         }
         fs.rmSync(archive);
         fs.writeFileSync(stampFile, stamp);

@@ -4,7 +4,7 @@ import * as path from "node:path";
 
 import { pki } from "./certificates";
 import { guest } from "./guest";
-import { clusterDomain, dnsServiceAddress, host, inState, nodeAddress } from "./paths";
+import { clusterDomain, dnsServiceAddress, host, hostDomain, inState, nodeAddress, nodes } from "./paths";
 
 /** The user of Minio's root; its password is made anew for each sandbox. */
 export const minioUser = "homelab";
@@ -44,16 +44,16 @@ export function maskSecrets(text: string, further: string[] = []): string {
     return [...own, ...further].reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
 }
 
-/** Waits until the API server answers and the node is ready. */
-export async function waitForNode(): Promise<void> {
+/** Waits until the API server answers and every node is ready. */
+export async function waitForNodes(): Promise<void> {
     await until(60, "the API server to answer", () => kubectl("get", "--raw", "/readyz"));
-    await until(60, "the node to be ready", () => kubectl("wait", "node/homelab", "--for=condition=Ready", "--timeout=1s"));
+    await until(60, "the nodes to be ready", () => kubectl("wait", ...nodes.map(({ name }) => `node/${name}`), "--for=condition=Ready", "--timeout=1s"));
 }
 
 /** Puts all parts into the cluster as the manifests say; does nothing where they are so already. */
 export async function applyParts(crds: string): Promise<void> {
     const values: Record<string, string> = {
-        HOST: host,
+        HOST_DOMAIN: hostDomain,
         NODE_ADDRESS: nodeAddress,
         DNS_ADDRESS: dnsServiceAddress,
         CLUSTER_DOMAIN: clusterDomain,

@@ -9,11 +9,29 @@ export const state = path.join(__dirname, ".state");
 /** A file or folder of the sandbox's state. */
 export const inState = (...names: string[]) => path.join(state, ...names);
 
-/** The registry's name, in the guest and its pods. */
-export const host = "docker.registry.homelab.test";
+/** The domain in which every name leads to the ingress controller. */
+export const hostDomain = "registry.homelab.test";
 
-/** The node's own address, on a network that ends within the guest. */
-export const nodeAddress = "172.30.0.10";
+/** The registry's name, in the guest and its pods. */
+export const host = `docker.${hostDomain}`;
+
+/** A node of the cluster. */
+export interface Node {
+    name: string;
+    /** What ends the names of its daemons, and of their files and folders. */
+    suffix: string;
+    /** Its own address, on a network that ends within the guest. */
+    address: string;
+    /** Its part of the range of pods. */
+    pods: string;
+}
+
+/** The nodes; they have the guest's network and the host ports in common. What is not of a node belongs to the first. */
+export const nodes: [Node, Node] = [
+    { name: "homelab", suffix: "", address: "172.30.0.10", pods: "10.244.1.0/24" },
+    { name: "homelab-2", suffix: "-2", address: "172.30.0.11", pods: "10.244.2.0/24" },
+];
+export const nodeAddress = nodes[0].address;
 
 /** The domain of the cluster's services. */
 export const clusterDomain = "homelab-k8s";

@@ -99,6 +99,7 @@ describe("A registry of one's own things", function () {
                     template: {
                         metadata: { labels },
                         spec: {
+                            nodeSelector: { "kubernetes.io/hostname": "homelab" },
                             containers: [{
                                 name: "registry",
                                 image: "docker.io/library/registry:2",

@@ -76,6 +76,29 @@ describe("The sandbox", function () {
         assert.equal(await objects(), before);
     });
 
+    it("is two nodes, whose pods reach each other and themselves by name", async () => {
+        const pods = ["homelab", "homelab-2"].map((node, index) => ({ node, pod: `on-${node}`, port: `${8081 + index}` }));
+        const command = (port: string) => ["/bin/busybox", "httpd", "-f", "-p", port, "-h", "/"];
+        for (const { node, pod, port } of pods) {
+            await inGuest("kubectl", "run", pod, "--image", "localhost/pause:sandbox", "--overrides", JSON.stringify({ spec: { nodeName: node } }),
+                "--port", port, "--expose", "--command", "--", ...command(port));
+        }
+        for (const from of pods) {
+            await inGuest("kubectl", "wait", `pod/${from.pod}`, "--for=condition=Ready", "--timeout=60s");
+            assert.equal(await inGuest("kubectl", "exec", from.pod, "--", "/bin/busybox", "cat", "/etc/hostname"), `${from.pod}\n`);
+            const process = (await inGuest("pgrep", "--full", "--exact", command(from.port).join(" "))).trim();
+            for (const to of pods) {
+                await eventually(30, async () => (await attempt("sandbox/env", ["nsenter", "--net", "--target", process, "curl", "--silent", "--max-time", "2",
+                    `http://${to.pod}.default.svc.homelab-k8s:${to.port}/etc/hostname`])).stdout === `${to.pod}\n`);
+            }
+        }
+        await inGuest("kubectl", "delete", "pod,service", ...pods.map(({ pod }) => pod), "--now");
+    });
+
+    it("has the ingress controller's address for every name next to the registry's", async () => {
+        assert.match(await inGuest("getent", "ahosts", "other.registry.homelab.test"), /^172\.30\.0\.10 +STREAM other\.registry\.homelab\.test\n/);
+    });
+
     it("comes up again with every image after it was killed, and gets new certificates", async () => {
         const host = (await inGuest("pulumi", "stack", "output", "host")).trim();
         const password = (JSON.parse(await inGuest("pulumi", "stack", "output", "passwords", "--show-secrets")) as { me: string }).me;
