@@ -15,7 +15,7 @@ export interface UserArgs {
      */
     hash?: pulumi.Input<string>;
     /** Raised by one, it gives the user a new generated password. @default 1 */
-    rotation?: pulumi.Input<number>;
+    rotation?: number;
 }
 
 /** A Secret of type `kubernetes.io/dockerconfigjson`, by which the Pods of a namespace pull from the registry. */
@@ -46,7 +46,7 @@ export interface BucketArgs {
     /** Goes with `accessKey`. Kept secret, whether given as a secret or not. */
     secretKey?: pulumi.Input<string>;
     /** Raised by one, it has a new key made, and the old one deleted once no pod uses it any more. @default 1 */
-    keyRotation?: pulumi.Input<number>;
+    keyRotation?: number;
     /** @default "us-east-1", Minio's own default */
     region?: pulumi.Input<string>;
     /**
@@ -108,7 +108,7 @@ export interface ContainerRegistryArgs {
      */
     drainSeconds?: pulumi.Input<number>;
     /** Raised by one, it replaces the secret that signs uploads under way; those may have to begin again. @default 1 */
-    httpSecretRotation?: pulumi.Input<number>;
+    httpSecretRotation?: number;
     /** @default "info" */
     logLevel?: pulumi.Input<LogLevel>;
     /** Whether clients may delete manifests and tags. @default true */

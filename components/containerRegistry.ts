@@ -59,7 +59,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         super("homelab-registry:index:ContainerRegistry", name, {}, opts);
         const parent = this;
         const { users = [], bucket } = args;
-        const { pullSecrets, createNamespace } = withDefaults(name, args);
+        const { pullSecrets, createNamespace, httpSecretRotation, bucket: { keyRotation } } = withDefaults(name, args);
         const settings = this.checked(name, args);
 
         if (createNamespace) {
@@ -70,7 +70,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         const namespace = this.namespace?.metadata.name ?? settings.namespace;
 
         if (bucket.accessKey === undefined) {
-            this.storage = new Storage(name, { bucketName: settings.bucket.name, keyRotation: settings.bucket.keyRotation }, { parent });
+            this.storage = new Storage(name, { bucketName: settings.bucket.name, keyRotation }, { parent });
         }
         const accessKey = this.storage?.accessKey ?? pulumi.output(bucket.accessKey!);
         const secretKey = this.storage?.secretKey ?? pulumi.secret(bucket.secretKey!);
@@ -87,7 +87,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         }
 
         const httpSecret = new random.RandomPassword(`${name}-http-secret`, { length: 64, special: false },
-            { parent, replacementTrigger: settings.httpSecretRotation });
+            { parent, replacementTrigger: httpSecretRotation });
         this.workload = new Workload(name, {
             namespace,
             image: settings.image,
@@ -101,7 +101,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                     htpasswdPath: `${authFolder}/${htpasswdFile}`,
                     bucket: { ...settings.bucket, accessKey, secretKey },
                 }))),
-            keyRotation: settings.bucket.keyRotation,
+            keyRotation,
             ca: settings.bucket.ca,
             auth: {
                 secretName: this.logins?.secret.metadata.name ?? args.htpasswdSecret!,

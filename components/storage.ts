@@ -10,7 +10,7 @@ export class Storage extends pulumi.ComponentResource {
     /** Secret. */
     readonly secretKey: pulumi.Output<string>;
 
-    constructor(name: string, args: { bucketName: pulumi.Input<string>; keyRotation: pulumi.Input<number> }, opts?: pulumi.ComponentResourceOptions) {
+    constructor(name: string, args: { bucketName: pulumi.Input<string>; keyRotation: number }, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Storage", name, {}, opts);
         const parent = this;
 
@@ -24,16 +24,15 @@ export class Storage extends pulumi.ComponentResource {
         const policyJson = this.bucket.bucket.apply(bucketPolicy);
 
         const user = new minio.IamUser(name, { name: identity }, { parent });
-        // Where the user had to be made anew, as on another Minio, the rest has to be as well. Its secret tells one from
-        // the next.
-        const withUser = { parent, replacementTrigger: user.secret, deleteBeforeReplace: true };
-        const policy = new minio.IamPolicy(name, { name: identity, policy: policyJson }, withUser);
-        const attachment = new minio.IamUserPolicyAttachment(name, { userName: user.name, policyName: policy.name }, withUser);
+        const policy = new minio.IamPolicy(name, { name: identity, policy: policyJson }, { parent });
+        const attachment = new minio.IamUserPolicyAttachment(name, { userName: user.name, policyName: policy.name },
+            // There is but one of these names: to delete the old one last would undo the new one.
+            { parent, deleteBeforeReplace: true });
         const key = new minio.IamServiceAccount(name, {
             targetUser: user.name,
             // Minio would fill in an implied one, which reads as a difference for ever.
             policy: policyJson,
-        }, { parent, dependsOn: attachment, replacementTrigger: pulumi.all([args.keyRotation, user.secret]) });
+        }, { parent, dependsOn: attachment, replacementTrigger: args.keyRotation });
 
         this.accessKey = key.accessKey;
         this.secretKey = key.secretKey;

@@ -143,7 +143,7 @@ function rotationProblem(rotation: number): string | undefined {
 function pullUserProblem(name: string, users: UserArgs[]): string | undefined {
     const user = users.find((user) => user.name === name);
     if (!user) {
-        return `"${name}" is not among the users; there are: ${users.map(({ name }) => name).join(", ") || "none"}`;
+        return `"${name}" is not among the users; there are: ${users.map(({ name }) => name).filter(Boolean).join(", ") || "none"}`;
     }
     return user.hash === undefined ? undefined : `"${name}" has only a hash here; a pull secret needs the password`;
 }

@@ -12,7 +12,7 @@ export interface WorkloadArgs {
     /** The content of the registry's `config.yml`, secret. */
     config: pulumi.Output<string>;
     /** Which of the keys that were made is in it, from 1. */
-    keyRotation: pulumi.Output<number>;
+    keyRotation: number;
     /** A CA to trust besides those that the image knows, in PEM. */
     ca: pulumi.Output<string | undefined>;
     /** The Secret with the htpasswd file, and the folder where the configuration looks for it. */
@@ -57,14 +57,11 @@ export class Workload extends pulumi.ComponentResource {
 
         // A new key has pods of its own beside the old ones. Pulumi takes those away when the new ones are there, waits until
         // their last upload has ended, and deletes their key only then.
-        const generation = args.keyRotation.apply((rotation) => (rotation === 1 ? undefined : String(rotation)));
-        const podLabels = generation.apply((generation) => ({ ...labels, ...(generation && { [keyRotationLabel]: generation }) }));
+        const isFirstKey = args.keyRotation === 1;
+        const podLabels = { ...labels, ...(!isFirstKey && { [keyRotationLabel]: String(args.keyRotation) }) };
 
         this.deployment = new kubernetes.apps.v1.Deployment(name, {
-            metadata: {
-                name: generation.apply((generation) => (generation ? `${name}-${generation}` : name)),
-                namespace: args.namespace,
-            },
+            metadata: { name: isFirstKey ? name : `${name}-${args.keyRotation}`, namespace: args.namespace },
             spec: {
                 replicas: args.replicas,
                 selector: { matchLabels: podLabels },

@@ -39,7 +39,7 @@ describe("The access key", function () {
     it("is rotated by a raised number, and the preview shows that alone", async () => {
         await raise();
         assert.deepEqual(await previewed(), [
-            'replace kubernetes:core/v1:Secret::registry-config data["config.yml"]',
+            "replace kubernetes:core/v1:Secret::registry-config data stringData",
             "replace minio:index/iamServiceAccount:IamServiceAccount::registry",
             "replace kubernetes:apps/v1:Deployment::registry metadata.name spec.selector spec.template.metadata.labels "
                 + "spec.template.spec.volumes[0].secret.secretName",
@@ -102,7 +102,7 @@ describe("The secret that signs uploads under way", function () {
         const before = await httpSecret();
         await configure("httpSecretRotation=2");
         assert.deepEqual(await previewed(), [
-            'replace kubernetes:core/v1:Secret::registry-config data["config.yml"]',
+            "replace kubernetes:core/v1:Secret::registry-config data stringData",
             "replace random:index/randomPassword:RandomPassword::registry-http-secret",
             "update kubernetes:apps/v1:Deployment::registry spec.template.spec.volumes[0].secret.secretName",
         ]);

@@ -61,7 +61,7 @@ describe("The images", function () {
             ].join("\n");
             await runDocumented("docs/operations.md", "Minio's disk is gone. How do I bring the images back?", {
                 "rclone sync": `${remotes}\nrclone sync`,
-                "# The new Minio": "kubectl scale deployment/minio --namespace minio --replicas=0\n#",
+                "# Raised by one.": "kubectl scale deployment/minio --namespace minio --replicas=0\n#",
                 "nas.example.com:9000": other.endpoint,
                 "pulumi config set minioUser admin": `pulumi config set minioUser ${other.root.user}\npulumi config set minioServerCaFile '${ca}'`,
                 "--secret minioPassword": `--secret minioPassword '${other.root.password}'`,

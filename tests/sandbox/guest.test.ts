@@ -115,9 +115,12 @@ describe("The sandbox", function () {
         await make("up");
         await login();
         assert.equal(await digest(), before);
+        const certificate = ["certificate/registry-tls-ingress", "--namespace", "registry"];
+        const revision = Number(await inGuest("kubectl", "get", ...certificate, "--output", "jsonpath={.status.revision}"));
         await inGuest("kubectl", "delete", "secret/registry-tls-ingress", "--namespace", "registry");
-        await inGuest("kubectl", "wait", "certificate/registry-tls-ingress", "--namespace", "registry", "--for=condition=Ready=false", "--timeout=60s");
-        await inGuest("kubectl", "wait", "certificate/registry-tls-ingress", "--namespace", "registry", "--for=condition=Ready", "--timeout=120s");
+        // Its condition may stay Ready meanwhile: cert-manager puts a temporary certificate there at once.
+        await inGuest("kubectl", "wait", ...certificate, `--for=jsonpath={.status.revision}=${revision + 1}`, "--timeout=120s");
+        await inGuest("kubectl", "wait", ...certificate, "--for=condition=Ready", "--timeout=60s");
         await eventually(30, () => inGuest("curl", "--silent", "--show-error", "--output", "/dev/null", `https://${host}/v2/`).then(() => true));
     });
 

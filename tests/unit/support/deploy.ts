@@ -24,8 +24,6 @@ function outputsOf(type: string, name: string, inputs: Record<string, unknown>):
     switch (type) {
         case "random:index/randomPassword:RandomPassword":
             return { ...inputs, result: name.replace(/[^A-Za-z0-9]/g, "").padEnd(inputs.length as number, "x").slice(0, inputs.length as number) };
-        case "minio:index/iamUser:IamUser":
-            return { ...inputs, secret: "USERSECRET" };
         case "minio:index/iamServiceAccount:IamServiceAccount":
             return { ...inputs, accessKey: "ACCESSKEY", secretKey: "SECRETKEY" };
         case "kubernetes:core/v1:Secret":
