@@ -258,6 +258,7 @@ describe("ContainerRegistry", () => {
                         "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
                         "nginx.ingress.kubernetes.io/proxy-read-timeout": "900",
                         "nginx.ingress.kubernetes.io/proxy-send-timeout": "900",
+                        "nginx.ingress.kubernetes.io/service-upstream": "true",
                         "pulumi.com/skipAwait": "true",
                         "pulumi.com/deletionPropagationPolicy": "background",
                     },

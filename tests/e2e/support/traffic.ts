@@ -26,6 +26,8 @@ export interface Traffic {
 
 const pushers = 2;
 const pullers = 2;
+/** Milliseconds until an attempt is made again; Docker waits 5 s before its second one, and 10 s more before its third. */
+const retryDelay = 10_000;
 /** More than the registry's chunk, so that a push is an upload of several parts. */
 const layerBytes = 12 * 1024 * 1024;
 
@@ -56,6 +58,7 @@ export async function underTraffic(client: Client, change: () => Promise<unknown
                 return false;
             }
             traffic.retried++;
+            await sleep(retryDelay);
         }
     };
     const push = async () => {
