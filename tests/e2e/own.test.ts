@@ -38,7 +38,8 @@ describe("A registry of one's own things", function () {
     before(async () => {
         authority = await makeAuthority(folder);
         s3 = await makeOtherMinio(authority);
-        assert.equal((await s3At(`https://${s3.endpoint}`, s3.root, "PUT", "container-repo", "--cacert", authority.ca)).status, 200);
+        await eventually(30, async () =>
+            (await s3At(`https://${s3.endpoint}`, s3.root, "PUT", "container-repo", "--cacert", authority.ca)).status === 200);
         const { certificate, key } = await authority.issue(host);
         const inOwn = (name: string, stringData: Record<string, string>, type?: string) =>
             ({ apiVersion: "v1", kind: "Secret", metadata: { name, namespace: "own" }, type, stringData });
@@ -123,6 +124,7 @@ describe("A registry of one's own things", function () {
         );
         await kubectl("rollout", "status", "deployment/registry-dpl", "--namespace", "own", "--timeout=60s");
 
+        await eventually(30, async () => (await request(`http://${seed}/v2/`)).status === 401);
         const push = async (name: string, source: string, ...options: string[]) => {
             const from = `${seed}:80/${name}`;
             await run("skopeo", ["copy", "--quiet", "--dest-tls-verify=false", "--dest-creds", "seed:correct horse", ...options, source, `docker://${from}`]);

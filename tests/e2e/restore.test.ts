@@ -73,7 +73,7 @@ describe("The images", function () {
             assert.deepEqual(await everyTag(), before);
             for (const image of Object.keys(before)) {
                 const target = fs.mkdtempSync(path.join(folder, "image-"));
-                await run("skopeo", ["copy", "--all", "--creds", `${user}:${password}`, `docker://${host}/${image}`, `dir:${target}`]);
+                await run("skopeo", ["copy", "--quiet", "--all", "--src-creds", `${user}:${password}`, `docker://${host}/${image}`, `dir:${target}`]);
             }
             await pulumi("preview", "--refresh", "--expect-no-changes");
         });

@@ -22,5 +22,5 @@ export async function runDocumented(page: string, heading: string, here: Record<
         return commands.replaceAll(there, value);
     }, blocks.join("\n"));
     const environment = { PULUMI_STACK: "sandbox", PULUMI_SKIP_CONFIRMATIONS: "true" };
-    return run("env", [...Object.entries(environment).map(([name, value]) => `${name}=${value}`), "sh", "-exc", commands]);
+    return run("env", [...Object.entries(environment).map(([name, value]) => `${name}=${value}`), "sh", "-ec", commands]);
 }
