@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { closest } from "fastest-levenshtein";
 
 import { ContainerRegistryArgs, LogLevel, PullSecretArgs, UserArgs, withDefaults } from "./components/args";
+import { withoutStack } from "./components/errors";
 import { endpointProblem, findProblems } from "./components/validate";
 
 /** The variable in which Pulumi names the keys that are encrypted in the stack's file. */
@@ -113,7 +114,10 @@ export function readSite(name: string): Site {
     };
     if (isShaped) {
         problems.push(...findProblems(name, withDefaults(name, registry), registry).map(inTermsOfKeys));
-        users.forEach((user, i) => user.password !== undefined && requireEncrypted("users", `users[${i}].password`));
+        // Of a list Pulumi tells only whether something in it is encrypted.
+        for (const field of ["password", "hash"] as const) {
+            users.forEach((user, i) => user[field] !== undefined && requireEncrypted("users", `users[${i}].${field}`));
+        }
     }
 
     const { endpoint, secure, region } = registry.bucket as { endpoint: string; secure: boolean; region?: string };
@@ -144,7 +148,7 @@ export function readSite(name: string): Site {
     problems.push(...given.filter((key) => !known.includes(key)).map((key) => unknownName(key, known)));
 
     if (problems.length > 0) {
-        throw new pulumi.RunError(["The configuration of this stack needs a change:", ...problems].join("\n  - "));
+        throw withoutStack(new pulumi.RunError(["The configuration of this stack needs a change:", ...problems].join("\n  - ")));
     }
     return {
         kubeContext,

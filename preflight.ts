@@ -6,6 +6,7 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
+import { withoutStack } from "./components/errors";
 import { Site } from "./config";
 
 /** Milliseconds that the cluster and Minio are given to accept a connection. */
@@ -30,7 +31,7 @@ export async function checkReach(site: Site): Promise<void> {
         return;
     }
     if (!pulumi.runtime.isDryRun()) {
-        throw new pulumi.RunError([...away, "Nothing was changed."].join("\n"));
+        throw withoutStack(new pulumi.RunError([...away, "Nothing was changed."].join("\n")));
     }
     await pulumi.log.warn([...away, "This preview is made from the state alone; an update would stop here."].join("\n"));
 }

@@ -14,7 +14,7 @@ export interface UserArgs {
      * Example: `"$2y$05$"` and 53 characters more.
      */
     hash?: pulumi.Input<string>;
-    /** Raised by one, it gives the user a new generated password. @default 1 */
+    /** Raised by one, and never lowered, it gives the user a new generated password. @default 1 */
     rotation?: number;
 }
 
@@ -45,9 +45,12 @@ export interface BucketArgs {
     accessKey?: pulumi.Input<string>;
     /** Goes with `accessKey`. Kept secret, whether given as a secret or not. */
     secretKey?: pulumi.Input<string>;
-    /** Raised by one, it has a new key made, and the old one deleted once no pod uses it any more. @default 1 */
+    /**
+     * Raised by one, and never lowered, it has a new key made, and the old one deleted once no pod uses it any more.
+     * @default 1
+     */
     keyRotation?: number;
-    /** @default "us-east-1", Minio's own default */
+    /** The region that the S3 is set to. @default "us-east-1", Minio's own default */
     region?: pulumi.Input<string>;
     /**
      * Bytes per part of an upload, at least 5 MiB. The largest layer is 10,000 times this; each upload under way
@@ -61,7 +64,7 @@ export interface BucketArgs {
 export interface IngressArgs {
     /** The class of the controller that serves it. Example: `"nginx"`. */
     className: pulumi.Input<string>;
-    /** The cert-manager ClusterIssuer that issues its certificate. Example: `"letsencrypt-prod"`. */
+    /** The cert-manager ClusterIssuer that issues its certificate, unless there is a `tlsSecret`. Example: `"letsencrypt-prod"`. */
     clusterIssuer?: pulumi.Input<string>;
     /** Instead of an issuer a certificate that is there: a TLS Secret in the registry's namespace. @default one by the issuer */
     tlsSecret?: pulumi.Input<string>;
@@ -85,9 +88,12 @@ export type LogLevel = (typeof logLevels)[number];
 export interface ContainerRegistryArgs {
     /** The DNS name that clients use, without scheme, port or path. Example: `"docker.registry.example.com"`. */
     host: pulumi.Input<string>;
-    /** Who may log in, at least one. Each may pull and push everything. Example: `[{ name: "ci" }]`. */
+    /** Who may log in, at least one unless there is an `htpasswdSecret`. Each may pull and push everything. Example: `[{ name: "ci" }]`. */
     users?: UserArgs[];
-    /** Instead of users an htpasswd file that is there: a Secret in the registry's namespace with the key `.htpasswd`. */
+    /**
+     * Instead of users an htpasswd file that is there: a Secret in the registry's namespace with the key `.htpasswd`.
+     * @default one is made of the users
+     */
     htpasswdSecret?: pulumi.Input<string>;
     /** @default none */
     pullSecrets?: PullSecretArgs[];
@@ -97,7 +103,7 @@ export interface ContainerRegistryArgs {
     namespace?: pulumi.Input<string>;
     /** Whether the namespace is made here; if not, it has to be there. @default true */
     createNamespace?: boolean;
-    /** The image of distribution's registry, of version 3.1 or later. @default "docker.io/library/registry:3.1.2" */
+    /** The image of distribution's registry. Another version than 3.1 is a warning. @default "docker.io/library/registry:3.1.2" */
     image?: pulumi.Input<string>;
     /** Pods, at least one. @default 1 */
     replicas?: pulumi.Input<number>;
@@ -107,7 +113,7 @@ export interface ContainerRegistryArgs {
      * without one stops at once. @default 300
      */
     drainSeconds?: pulumi.Input<number>;
-    /** Raised by one, it replaces the secret that signs uploads under way; those may have to begin again. @default 1 */
+    /** Raised by one, and never lowered, it replaces the secret that signs uploads under way; those may have to begin again. @default 1 */
     httpSecretRotation?: number;
     /** @default "info" */
     logLevel?: pulumi.Input<LogLevel>;
@@ -117,13 +123,14 @@ export interface ContainerRegistryArgs {
     readOnly?: pulumi.Input<boolean>;
 }
 
-/** The arguments without the users and the key (which are secret): defaults filled in, checked, all known. */
+/** The arguments without the users, the key and the CA (which are secret, or may be): defaults filled in, checked, all known. */
 export type Settings = pulumi.Unwrap<ReturnType<typeof withDefaults>>;
 
 /** Fills in the defaults; `name` is the component's. The only place that knows them. */
 export function withDefaults(name: string, args: ContainerRegistryArgs) {
     return {
         host: args.host,
+        htpasswdSecret: args.htpasswdSecret,
         pullSecrets: (args.pullSecrets ?? []).map((pullSecret) => ({ ...pullSecret, name: pullSecret.name ?? `${name}-pull` })),
         namespace: args.namespace ?? name,
         createNamespace: args.createNamespace ?? true,
@@ -142,7 +149,6 @@ export function withDefaults(name: string, args: ContainerRegistryArgs) {
             name: args.bucket.name,
             endpoint: args.bucket.endpoint,
             secure: args.bucket.secure ?? false,
-            ca: args.bucket.ca,
             keyRotation: args.bucket.keyRotation ?? 1,
             region: args.bucket.region ?? "us-east-1",
             chunkSize: args.bucket.chunkSize ?? 10 * 1024 * 1024,

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
 import { ContainerRegistryArgs, Settings, withDefaults } from "./args";
+import { withoutStack } from "./errors";
 import { Exposure } from "./exposure";
 import { htpasswdFile, Logins } from "./logins";
 import { PullSecrets } from "./pullSecrets";
@@ -19,7 +20,7 @@ const authFolder = "/auth";
  *
  * Takes a kubernetes and a minio provider by `providers`; no minio provider where the bucket comes with a key. The
  * kubernetes provider should have `enableSecretMutable` set: then a change of the users reaches the running pods. Without
- * it the pods roll, and a pull secret is away for a moment while its login changes.
+ * it the pods roll, and a pull secret, whose name stays, is away for a moment while its login changes.
  *
  * @example
  * new ContainerRegistry("registry", {
@@ -83,7 +84,8 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             this.pullSecrets = new PullSecrets(name, {
                 host: settings.host,
                 pullSecrets: pullSecrets.map((pullSecret) => ({ ...pullSecret, password: passwords[pullSecret.user]! })),
-            }, { parent });
+                // So that the pods hear of a new password first.
+            }, { parent, dependsOn: this.logins?.secret });
         }
 
         const httpSecret = new random.RandomPassword(`${name}-http-secret`, { length: 64, special: false },
@@ -102,7 +104,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                     bucket: { ...settings.bucket, accessKey, secretKey },
                 }))),
             keyRotation,
-            ca: settings.bucket.ca,
+            ca: bucket.ca,
             auth: {
                 secretName: this.logins?.secret.metadata.name ?? args.htpasswdSecret!,
                 folder: authFolder,
@@ -137,8 +139,8 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         const check = (known: typeof settings) => {
             const problems = findProblems(name, known, args);
             if (problems.length > 0) {
-                throw new pulumi.ResourceError(
-                    ["The arguments of this registry need a change:", ...problems].join("\n  - "), this, true);
+                throw withoutStack(new pulumi.ResourceError(
+                    ["The arguments of this registry need a change:", ...problems].join("\n  - "), this, true));
             }
         };
         check(settings);

@@ -33,7 +33,8 @@ export class Exposure extends pulumi.ComponentResource {
             "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
             "nginx.ingress.kubernetes.io/proxy-read-timeout": "900",
             "nginx.ingress.kubernetes.io/proxy-send-timeout": "900",
-            // To the Service, not past it to the pods: Traefik would go on sending requests to a pod that ends.
+            // To the Service, not past it to the pods: Traefik's provider for this class would go on sending requests to a pod
+            // that ends.
             "nginx.ingress.kubernetes.io/service-upstream": "true",
             // Not waited for: many controllers of a homelab never write the status that says "ready".
             "pulumi.com/skipAwait": "true",

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
 import { UserArgs } from "./args";
+import { withoutStack } from "./errors";
 import { htpasswdLine, saltAlphabet, saltLength } from "./htpasswd";
 import { hashProblem, passwordProblem } from "./validate";
 
@@ -49,7 +50,7 @@ export class Logins extends pulumi.ComponentResource {
         const checked = <T>(value: pulumi.Output<T>, what: string, problemOf: (value: T) => string | undefined) => value.apply((value) => {
             const problem = problemOf(value);
             if (problem) {
-                throw new pulumi.ResourceError(`The ${what} of user "${user.name}" ${problem}.`, this, true);
+                throw withoutStack(new pulumi.ResourceError(`The ${what} of user "${user.name}" ${problem}.`, this, true));
             }
             return value;
         });

@@ -17,7 +17,7 @@ export class PullSecrets extends pulumi.ComponentResource {
     constructor(name: string, args: PullSecretsArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:PullSecrets", name, {}, opts);
 
-        this.secrets = args.pullSecrets.map((pullSecret) => new kubernetes.core.v1.Secret(`${pullSecret.name}-${pullSecret.namespace}`, {
+        this.secrets = args.pullSecrets.map((pullSecret) => new kubernetes.core.v1.Secret(`${pullSecret.namespace}/${pullSecret.name}`, {
             // A name that stays, as Pods refer to it.
             metadata: { name: pullSecret.name, namespace: pullSecret.namespace },
             type: "kubernetes.io/dockerconfigjson",

@@ -43,10 +43,10 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
 
     const { users = [], htpasswdSecret } = args;
     if (htpasswdSecret !== undefined) {
-        check("htpasswdSecret", htpasswdSecret, nameProblem("a Secret, such as registry-auth-secret"));
+        check("htpasswdSecret", settings.htpasswdSecret ?? "", nameProblem("a Secret, such as registry-auth-secret"));
         given("htpasswdSecret", users.length > 0, "users");
     } else if (users.length === 0) {
-        problems.push('users: none given; nobody could log in. Name at least one, such as { name: "ci" }');
+        problems.push('users: none given; nobody could log in. Name at least one, such as { name: "ci" }, or give an htpasswdSecret');
     }
     users.forEach((user, i) => {
         const path = `users[${i}]`;
@@ -82,22 +82,25 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     const { accessKey, secretKey } = args.bucket;
     for (const [field, key, other] of [["accessKey", accessKey, secretKey], ["secretKey", secretKey, accessKey]] as const) {
         if (key === undefined && other !== undefined) {
-            problems.push(`bucket.${field}: none given; the other half of the key is`);
+            problems.push(`bucket.${field}: none given; the other half of the key is: give both, or none to have one made`);
         } else if (key !== undefined) {
             check(`bucket.${field}`, key, notEmpty("the key, or leave out both halves to have one made"));
         }
     }
     check("bucket.keyRotation", settings.bucket.keyRotation, rotationProblem);
-    given("bucket.keyRotation", args.bucket.keyRotation !== undefined && accessKey !== undefined, "a key of your own", "change that");
-    check("bucket.ca", settings.bucket.ca, caProblem);
-    given("bucket.ca", settings.bucket.ca !== undefined && settings.bucket.secure === false, "bucket.secure: false", "set that to true");
+    given("bucket.keyRotation", args.bucket.keyRotation !== undefined && accessKey !== undefined, "a key of your own", "leave it out, and replace that key itself");
+    check("bucket.ca", args.bucket.ca, caProblem);
+    if (args.bucket.ca !== undefined && settings.bucket.secure === false) {
+        problems.push("bucket.secure: false, but there is a CA for its certificate; set it to true");
+    }
 
     check("ingress.className", settings.ingress.className, nameProblem("an ingress class, such as nginx"));
     if (args.ingress.tlsSecret !== undefined) {
-        check("ingress.tlsSecret", args.ingress.tlsSecret, nameProblem("a Secret, such as wildcard-tls"));
+        check("ingress.tlsSecret", settings.ingress.tlsSecret, nameProblem("a Secret, such as wildcard-tls"));
         given("ingress.tlsSecret", args.ingress.clusterIssuer !== undefined, "a clusterIssuer");
     } else {
-        check("ingress.clusterIssuer", settings.ingress.clusterIssuer ?? "", nameProblem("a ClusterIssuer, such as letsencrypt-prod"));
+        check("ingress.clusterIssuer", settings.ingress.clusterIssuer ?? "",
+            nameProblem("a ClusterIssuer, such as letsencrypt-prod; the other way is a tlsSecret"));
     }
 
     check("image", settings.image, notEmpty("the registry's image, such as docker.io/library/registry:3.1.2"));

@@ -14,7 +14,7 @@ export interface WorkloadArgs {
     /** Which of the keys that were made is in it, from 1. */
     keyRotation: number;
     /** A CA to trust besides those that the image knows, in PEM. */
-    ca: pulumi.Output<string | undefined>;
+    ca?: pulumi.Input<string>;
     /** The Secret with the htpasswd file, and the folder where the configuration looks for it. */
     auth: { secretName: pulumi.Input<string>; folder: string; file: string };
     /** Seconds that uploads under way are given to end when a pod stops. */
@@ -51,7 +51,7 @@ export class Workload extends pulumi.ComponentResource {
         // were started with. (The registry reads this file once, but the htpasswd file again whenever it changes.)
         this.config = new kubernetes.core.v1.Secret(`${name}-config`, {
             metadata: { namespace: args.namespace },
-            stringData: args.ca.apply((ca) => ({ [configFile]: args.config, ...(ca && { "ca.crt": ca }) })),
+            stringData: { [configFile]: args.config, ...(args.ca !== undefined && { "ca.crt": args.ca }) },
             immutable: true,
         }, { parent });
 
@@ -92,12 +92,12 @@ export class Workload extends pulumi.ComponentResource {
                             name: "registry",
                             image: args.image,
                             command: ["/bin/registry", "serve", `${configFolder}/${configFile}`],
-                            env: args.ca.apply((ca) => [
+                            env: [
                                 // Else it sends traces to a collector that is not there.
                                 { name: "OTEL_TRACES_EXPORTER", value: "none" },
                                 // A folder to look for CAs in, besides the image's own file of them.
-                                ...(ca ? [{ name: "SSL_CERT_DIR", value: configFolder }] : []),
-                            ]),
+                                ...(args.ca !== undefined ? [{ name: "SSL_CERT_DIR", value: configFolder }] : []),
+                            ],
                             ports: [{ name: "http", containerPort: registryPort }],
                             resources: args.resources,
                             // 503 while Minio does not answer: no traffic then ...
@@ -131,7 +131,11 @@ export class Workload extends pulumi.ComponentResource {
                     },
                 },
             },
-        }, { parent, customTimeouts: { delete: "70m" } });
+        }, {
+            parent,
+            // More than the longest drain that may be asked for, an hour.
+            customTimeouts: { delete: "70m" },
+        });
 
         this.disruptionBudget = new kubernetes.policy.v1.PodDisruptionBudget(name, {
             metadata,

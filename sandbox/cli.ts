@@ -64,8 +64,12 @@ The registry answers at https://${host}, in the sandbox. It took ${duration((Dat
 
 const steps = 7;
 
-/** All that runs in the cluster, the registry included. */
-const deployments = [...parts, { name: "registry", namespace: "registry" }];
+/** All that runs in the cluster, the registry included, whose name may end with the rotation of its key. */
+async function deployments(): Promise<{ name: string; namespace: string }[]> {
+    const names = ["kubectl", "get", "deployments", "--namespace", "registry", "--output", "jsonpath={.items[*].metadata.name}"];
+    const found = await guest(names).catch(() => "");
+    return [...parts, ...(found || "registry").split(" ").map((name) => ({ name, namespace: "registry" }))];
+}
 
 /** Does a step, saying which, and how long it takes. */
 async function step<T>(number: number, what: string, work: () => Promise<T>): Promise<T> {
@@ -94,7 +98,7 @@ async function status(): Promise<boolean> {
         lines.push([name, await isDaemonUp(name)]);
     }
     const answers = (command: string[]) => guest(command).then(() => true, () => false);
-    for (const { name, namespace } of deployments) {
+    for (const { name, namespace } of await deployments()) {
         lines.push([`${namespace}/${name}`, await answers(["kubectl", "rollout", "status", `deployment/${name}`, "--namespace", namespace, "--timeout=1s"])]);
     }
     lines.push([`https://${host}`, await answers(["curl", "--silent", "--output", "/dev/null", `https://${host}/v2/`])]);
@@ -121,7 +125,7 @@ async function logs(): Promise<void> {
         const attempt = (command: string[]) => guest(command).catch((error: Error) => error.message);
         print("pods", await attempt(["kubectl", "get", "pods", "--all-namespaces", "--output", "wide"]));
         print("events", await attempt(["kubectl", "get", "events", "--all-namespaces"]));
-        for (const { name, namespace } of deployments) {
+        for (const { name, namespace } of await deployments()) {
             print(name, await attempt(["kubectl", "logs", `deployment/${name}`, "--namespace", namespace, "--tail=30"]));
         }
     }

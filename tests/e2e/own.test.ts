@@ -140,7 +140,7 @@ describe("A registry of one's own things", function () {
     });
 
     it("needs no provider of Minio, and takes over the bucket, the logins, the certificate and the namespace", async () => {
-        await run("pulumi", ["stack", "init", "own"]);
+        await run("pulumi", ["stack", "select", "--create", "own"]);
         await pulumi("config", "set-all", "--path",
             ...Object.entries({
                 "host": host,
@@ -160,9 +160,10 @@ describe("A registry of one's own things", function () {
         const state = await run("pulumi", ["stack", "export", "--stack", "own"]);
         assert.ok(!state.includes("minio:index"), state);
         assert.ok(!state.includes(s3.root.password));
+        assert.equal(await kubectl("get", "namespace/own", "--output", "jsonpath={.metadata.labels.mine}"), "yes");
     });
 
-    it("has every image that 2.8.3 had, by digest", async () => {
+    it("has every image that 2.8.3 had, by digest, and takes new ones", async () => {
         const status = () => request(`https://${host}/v2/`, "--cacert", authority.ca, "--user", "seed:correct horse");
         await eventually(60, async () => (await status()).status === 200);
         const certificates = path.join(folder, "trusted");
@@ -175,8 +176,11 @@ describe("A registry of one's own things", function () {
             await run("skopeo", ["copy", "--quiet", "--all", "--src-cert-dir", certificates, "--src-creds", "seed:correct horse",
                 `docker://${host}/${name}`, `dir:${fs.mkdtempSync(path.join(folder, "image-"))}`]);
         }
+        makeImage(path.join(folder, "new"));
+        await run("skopeo", ["copy", "--quiet", "--dest-cert-dir", certificates, "--dest-creds", "seed:correct horse",
+            `dir:${path.join(folder, "new")}`, `docker://${host}/new:1`]);
         const { body } = await request(`https://${host}/v2/_catalog`, "--cacert", authority.ca, "--user", "seed:correct horse");
-        assert.deepEqual(JSON.parse(body), { repositories: ["docker/alpine", "large", "many", "oci/alpine"] });
+        assert.deepEqual(JSON.parse(body), { repositories: ["docker/alpine", "large", "many", "new", "oci/alpine"] });
     });
 
     it("goes without a trace, and leaves what is one's own", async () => {

@@ -63,7 +63,7 @@ describe("The images", function () {
                 "rclone sync": `${remotes}\nrclone sync`,
                 "# Raised by one.": "kubectl scale deployment/minio --namespace minio --replicas=0\n#",
                 "nas.example.com:9000": other.endpoint,
-                "pulumi config set minioUser admin": `pulumi config set minioUser ${other.root.user}\npulumi config set minioServerCaFile '${ca}'`,
+                "minioUser admin": `minioUser ${other.root.user}`,
                 "--secret minioPassword": `--secret minioPassword '${other.root.password}'`,
                 "minio-ca.crt": ca,
             });
@@ -74,6 +74,7 @@ describe("The images", function () {
             for (const image of Object.keys(before)) {
                 const target = fs.mkdtempSync(path.join(folder, "image-"));
                 await run("skopeo", ["copy", "--quiet", "--all", "--src-creds", `${user}:${password}`, `docker://${host}/${image}`, `dir:${target}`]);
+                fs.rmSync(target, { recursive: true });
             }
             await pulumi("preview", "--refresh", "--expect-no-changes");
         });

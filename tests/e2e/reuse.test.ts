@@ -25,7 +25,7 @@ describe("A stack that reuses the component, and whose provider changes no Secre
         const root = await minioRoot();
         // 409 if it is there already, from an earlier run.
         assert.ok([200, 409].includes((await s3(root, "PUT", "reused")).status));
-        await run("pulumi", ["stack", "init", "reuse", "--cwd", "tests/e2e/reuse"]);
+        await run("pulumi", ["stack", "select", "--create", "reuse", "--cwd", "tests/e2e/reuse"]);
         await pulumi("config", "set-all", "--path", "--plaintext", "users[0].name=me", "--plaintext", `accessKey=${root.user}`,
             "--secret", `secretKey=${root.password}`);
         await pulumi("up", "--yes", "--skip-preview");

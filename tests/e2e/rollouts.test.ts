@@ -5,8 +5,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { run } from "./support/run";
-import { client, configure, kubectl, ofRegistry, pods, request, restoreConfiguration, settled, up } from "./support/sandbox";
+import { attempt, run } from "./support/run";
+import { client, configure, kubectl, pods, previewed, pulumi, request, restoreConfiguration, settled, up } from "./support/sandbox";
 import { underTraffic } from "./support/traffic";
 
 describe("Two pods of the registry", function () {
@@ -15,6 +15,7 @@ describe("Two pods of the registry", function () {
     restoreConfiguration();
     before(async () => {
         await configure("replicas=2");
+        assert.deepEqual(await previewed(), ["update kubernetes:apps/v1:Deployment::registry spec.replicas"]);
         await up();
     });
 
@@ -44,7 +45,7 @@ describe("Two pods of the registry", function () {
         const { host, user, password } = await client();
         const folder = fs.mkdtempSync(path.join(os.tmpdir(), "upload-"));
         const file = path.join(folder, "layer");
-        const layer = randomBytes(24 * 1024 * 1024);
+        const layer = randomBytes(40 * 1024 * 1024);
         fs.writeFileSync(file, layer);
         const headers = path.join(folder, "headers");
         const send = (url: string, ...options: string[]) =>
@@ -55,8 +56,8 @@ describe("Two pods of the registry", function () {
             const octets = ["--header", "Content-Type: application/octet-stream"];
             const upload = send(location(), "--request", "PATCH", "--limit-rate", "1M", ...octets, "--data-binary", `@${file}`);
             await sleep(1000);
-            await kubectl("rollout", "restart", "deployment", ...ofRegistry);
-            await kubectl("rollout", "status", "deployment", ...ofRegistry);
+            await kubectl("rollout", "restart", "deployment/registry", "--namespace", "registry");
+            await kubectl("rollout", "status", "deployment/registry", "--namespace", "registry");
             const replaced = Date.now();
             assert.equal((await upload).status, 202);
             assert.ok(Date.now() - replaced > 2000, "the upload ended before the pods did");
@@ -65,6 +66,21 @@ describe("Two pods of the registry", function () {
         } finally {
             fs.rmSync(folder, { recursive: true });
         }
+    });
+
+    it("serve on while those of a new image do not start; that its version is unknown is a warning before", async () => {
+        const image = "docker.io/library/registry:3.9.9";
+        const before = (await settled(2)).map(({ metadata }) => metadata.uid);
+        await configure(`image=${image}`);
+        assert.match(await pulumi("preview"), new RegExp(`warning: image: "${image}" is not known to be distribution 3\\.1`));
+        assert.deepEqual(await previewed(), ["update kubernetes:apps/v1:Deployment::registry spec.template.spec.containers[0].image"]);
+        await assertUnnoticed(async () => {
+            const update = attempt("timeout", ["--signal", "INT", "20", "pulumi", "up", "--yes", "--skip-preview", "--stack", "sandbox", "--non-interactive"]);
+            assert.notEqual((await update).code, 0);
+            assert.deepEqual((await pods()).map(({ metadata }) => metadata.uid).filter((uid) => before.includes(uid)).sort(), before.sort());
+        });
+        await configure("image=docker.io/library/registry:3.1.2");
+        await up();
     });
 
     it("may be evicted, one at a time, without a failed push or pull", async () => {

@@ -1,21 +1,36 @@
 import * as assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 
+import * as bcrypt from "bcryptjs";
+
 import { run } from "./support/run";
-import { kubectl, minioRoot, mounted, output, pulumi } from "./support/sandbox";
+import {
+    configure, configureSecret, kubectl, minioRoot, mounted, ofRegistry, output, pulumi, restoreConfiguration, secret, up,
+} from "./support/sandbox";
 
 describe("No secret is in plain text", function () {
     this.timeout("3m");
 
     let secrets: Record<string, string>;
+    restoreConfiguration();
     before(async () => {
+        // Each kind of secret that an owner may give.
+        const hash = await bcrypt.hash(randomBytes(16).toString("hex"), 5);
+        await kubectl("create", "namespace", "apps");
+        await configure("users[1].name=alice", "users[2].name=old", "pullSecrets[0].namespace=apps", "pullSecrets[0].user=me");
+        await configureSecret("users[1].password", randomBytes(16).toString("hex"));
+        await configureSecret("users[2].hash", hash);
+        await up();
         const { "config.yml": config } = await mounted("config");
         const { ".htpasswd": htpasswd } = await mounted("auth");
         const passwords = Object.entries(await output<Record<string, string>>("passwords"));
         secrets = {
             ...Object.fromEntries(passwords.map(([user, password]) => [`the password of ${user}`, password])),
+            "a hash that was given": hash,
+            "a pull secret": Buffer.from((await secret("registry-pull", "apps"))[".dockerconfigjson"]!).toString("base64"),
             "the key to Minio": /secretkey: "(.*)"/.exec(config!)![1]!,
             "the http secret": /^ {2}secret: "(.*)"/m.exec(config!)![1]!,
             "the password of Minio's root": (await minioRoot()).password,
@@ -26,6 +41,8 @@ describe("No secret is in plain text", function () {
             "the htpasswd file": Buffer.from(htpasswd!).toString("base64"),
         };
     });
+
+    after(() => kubectl("delete", "namespace", "apps"));
 
     /** A secret output of a resource, by the state. */
     async function stateOf(type: string, field: string, end = ""): Promise<string> {
@@ -71,7 +88,7 @@ describe("No secret is in plain text", function () {
     });
 
     it("in the log of the registry", async () => {
-        assertNone("the log", await kubectl("logs", "deployment/registry", "--namespace", "registry"));
+        assertNone("the log", await kubectl("logs", ...ofRegistry, "--tail", "-1"));
     });
 
     it("in an object of the cluster that is not a Secret", async () => {

@@ -3,7 +3,7 @@ import * as assert from "node:assert/strict";
 import * as bcrypt from "bcryptjs";
 
 import { eventually, run } from "./support/run";
-import { client, configure, kubectl, loginStatus, mounted, output, pods, previewed, restoreConfiguration, secret, up } from "./support/sandbox";
+import { client, configure, configureSecret, kubectl, loginStatus, mounted, output, pods, previewed, restoreConfiguration, secret, up } from "./support/sandbox";
 import { underTraffic } from "./support/traffic";
 
 describe("The users", function () {
@@ -54,9 +54,9 @@ describe("The users", function () {
 
     it("may be several: with a generated password, a given one, or the hash of one", async () => {
         const before = await lines();
-        await configure("users[1].name=ci", "users[2].name=alice", "users[3].name=old",
-            `users[3].hash=${(await bcrypt.hash("battery staple", 5)).replace("$2b$", "$2y$")}`);
-        await run("pulumi", ["config", "set", "--secret", "--path", "users[2].password", "correct horse", "--stack", "sandbox"]);
+        await configure("users[1].name=ci", "users[2].name=alice", "users[3].name=old");
+        await configureSecret("users[2].password", "correct horse");
+        await configureSecret("users[3].hash", (await bcrypt.hash("battery staple", 5)).replace("$2b$", "$2y$"));
         assert.deepEqual(await previewed(), [
             "create random:index/randomPassword:RandomPassword::registry-alice-salt",
             "create random:index/randomPassword:RandomPassword::registry-ci-password",
@@ -80,7 +80,7 @@ describe("The users", function () {
         await configure("pullSecrets[0].namespace=apps", "pullSecrets[0].user=ci");
         assert.deepEqual(await previewed(), [
             "create homelab-registry:index:PullSecrets::registry",
-            "create kubernetes:core/v1:Secret::registry-pull-apps",
+            "create kubernetes:core/v1:Secret::apps/registry-pull",
         ]);
         await up();
         await assertPodPulls("first");
@@ -93,7 +93,7 @@ describe("The users", function () {
         assert.deepEqual(await previewed(), [
             "replace random:index/randomPassword:RandomPassword::registry-ci-password",
             "update kubernetes:core/v1:Secret::registry-auth data stringData",
-            "update kubernetes:core/v1:Secret::registry-pull-apps data stringData",
+            "update kubernetes:core/v1:Secret::apps/registry-pull data stringData",
         ]);
 
         const traffic = await underTraffic(await client(), async () => {
@@ -120,6 +120,14 @@ describe("The users", function () {
         for (let i = 0; i < 3; i++) {
             await run("pulumi", ["config", "rm", "--path", "users[1]", "--stack", "sandbox"]);
         }
+        assert.deepEqual(await previewed(), [
+            "delete homelab-registry:index:PullSecrets::registry",
+            "delete kubernetes:core/v1:Secret::apps/registry-pull",
+            "delete random:index/randomPassword:RandomPassword::registry-alice-salt",
+            "delete random:index/randomPassword:RandomPassword::registry-ci-password",
+            "delete random:index/randomPassword:RandomPassword::registry-ci-salt",
+            'update kubernetes:core/v1:Secret::registry-auth data[".htpasswd"]',
+        ]);
         await up();
         await answered("ci", ci!, 401);
         await answered("alice", "correct horse", 401);
@@ -127,5 +135,6 @@ describe("The users", function () {
         assert.equal(await loginStatus(await client()), 200);
         assert.deepEqual(await lines(), { me });
         assert.deepEqual(await podUids(), uids);
+        assert.equal(await kubectl("get", "secret/registry-pull", "--namespace", "apps", "--ignore-not-found"), "");
     });
 });

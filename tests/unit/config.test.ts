@@ -43,6 +43,7 @@ async function problemsOf(values: Record<string, unknown>, options?: { encrypted
         return [];
     } catch (error) {
         assert.ok(pulumi.RunError.isInstance(error), String(error));
+        assert.equal(error.stack, undefined);
         const [first, ...problems] = error.message.split("\n  - ");
         assert.equal(first, "The configuration of this stack needs a change:");
         return problems;
@@ -120,9 +121,10 @@ describe("The configuration", () => {
     });
 
     it("may have its secrets only encrypted", async () => {
-        const values = { ...complete, users: [{ name: "ci" }, { name: "me", password: "hunter22" }] };
+        const values = { ...complete, users: [{ name: "ci" }, { name: "me", password: "hunter22" }, { name: "old", hash: `$2y$05$${"a".repeat(53)}` }] };
         assert.deepEqual(await problemsOf(values, { encrypted: [] }), [
             "users[1].password: is in plain text; encrypt it with: pulumi config set --secret --path 'users[1].password'",
+            "users[2].hash: is in plain text; encrypt it with: pulumi config set --secret --path 'users[2].hash'",
             "minioPassword: is in plain text; encrypt it with: pulumi config set --secret minioPassword",
         ]);
         assert.deepEqual(await problemsOf(values, { encrypted: ["users", "minioPassword"] }), []);
@@ -166,7 +168,7 @@ describe("The configuration", () => {
     it("is refused with all that is wrong at once, in the words of the configuration", async () => {
         assert.deepEqual(await problemsOf({ bucketChunkSize: "5MiB", replicas: 0, bucketName: "X", logLevel: "trace", minioServer: "https://minio" }), [
             "host: none given; give the DNS name that clients use, such as docker.registry.example.com",
-            'users: none given; nobody could log in. Name at least one, such as { name: "ci" }',
+            'users: none given; nobody could log in. Name at least one, such as { name: "ci" }, or give an htpasswdSecret',
             'bucketName: "X" is not a name that S3 takes: 3 to 63 lower-case letters, digits, single dots and hyphens, '
                 + "a letter or digit first and last, not an IP address",
             "bucketEndpoint: none given; give host:port, such as minio-svc.minio.svc.homelab-k8s:9000",

@@ -35,6 +35,7 @@ async function assertRefused(program: Promise<unknown>, message: string) {
         assert.ok(pulumi.ResourceError.isInstance(error), String(error));
         assert.equal(error.message, message);
         assert.equal(error.hideStack, true);
+        assert.equal(error.stack, undefined);
         return true;
     });
 }
@@ -410,9 +411,9 @@ describe("ContainerRegistry", () => {
                     ".dockerconfigjson": JSON.stringify({ auths: { "docker.registry.example.com": { auth: Buffer.from(login).toString("base64") } } }),
                 }),
             });
-            assert.deepEqual(find(resources, ":Secret", "registry-pull-apps").inputs,
+            assert.deepEqual(find(resources, ":Secret", "apps/registry-pull").inputs,
                 secret("apps", "registry-pull", `ci:${"registrycipassword".padEnd(40, "x")}`));
-            assert.deepEqual(find(resources, ":Secret", "mine-apps").inputs, secret("apps", "mine", "me:correct horse"));
+            assert.deepEqual(find(resources, ":Secret", "apps/mine").inputs, secret("apps", "mine", "me:correct horse"));
         });
     });
 
@@ -435,7 +436,9 @@ describe("ContainerRegistry", () => {
 
         it("trusts a CA of one's own besides the world's", async () => {
             const ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-            const { resources } = await deployRegistry({ bucket: { ...own, secure: true, ca } });
+            // Secret here, so that it would show if anything but the configuration hung on it.
+            const { resources } = await deployRegistry({ bucket: { ...own, secure: true, ca: pulumi.secret(ca) } });
+            assert.deepEqual(find(resources, ":Service").inputs, find((await deployRegistry({ bucket: own })).resources, ":Service").inputs);
             const { stringData } = find(resources, ":Secret", "registry-config").inputs as { stringData: Secret };
             assert.equal((stringData.value as Record<string, string>)["ca.crt"], ca);
             const { spec } = find(resources, ":Deployment").inputs as { spec: { template: { spec: { containers: [{ env: object[] }] } } } };
@@ -466,7 +469,7 @@ describe("ContainerRegistry", () => {
         }), [
             "The arguments of this registry need a change:",
             '  - host: "https://x.example.com" has a scheme; give the name alone: "x.example.com"',
-            '  - users: none given; nobody could log in. Name at least one, such as { name: "ci" }',
+            '  - users: none given; nobody could log in. Name at least one, such as { name: "ci" }, or give an htpasswdSecret',
         ].join("\n"));
         assert.deepEqual(made, ["homelab-registry:index:ContainerRegistry"]);
     });
@@ -475,6 +478,14 @@ describe("ContainerRegistry", () => {
         await assertRefused(deployRegistry({ host: pulumi.output("https://x.example.com") }), [
             "The arguments of this registry need a change:",
             '  - host: "https://x.example.com" has a scheme; give the name alone: "x.example.com"',
+        ].join("\n"));
+    });
+
+    it("is refused for a Secret's name that is known only later as for one that is known now", async () => {
+        await assertRefused(deployRegistry({ users: [], htpasswdSecret: pulumi.output("A"), ingress: { className: "nginx", tlsSecret: pulumi.output("B") } }), [
+            "The arguments of this registry need a change:",
+            '  - htpasswdSecret: "A" is not the name of a Secret, such as registry-auth-secret',
+            '  - ingress.tlsSecret: "B" is not the name of a Secret, such as wildcard-tls',
         ].join("\n"));
     });
 

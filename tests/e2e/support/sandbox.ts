@@ -19,6 +19,10 @@ export const up = () => pulumi("up", "--yes", "--skip-preview");
 export const configure = (...settings: string[]) =>
     run("pulumi", ["config", "set-all", "--path", ...settings.flatMap((setting) => ["--plaintext", setting]), "--stack", "sandbox"]);
 
+/** Sets a place in a key to something secret. */
+export const configureSecret = (path: string, value: string) =>
+    run("pulumi", ["config", "set", "--secret", "--path", path, "--stack", "sandbox"], { input: value });
+
 /** Gives the sandbox's stack, after a suite's tests, the configuration back that it had before them. */
 export function restoreConfiguration(): void {
     const file = "Pulumi.sandbox.yaml";
@@ -71,7 +75,7 @@ export function s3At(url: string, key: { user: string; password: string }, metho
 
 export const minio = "minio-svc.minio.svc.homelab-k8s:9000";
 
-/** The labels of the registry's objects. */
+/** Options of kubectl that find the registry's pods. */
 export const ofRegistry = ["--selector", "app.kubernetes.io/instance=registry", "--namespace", "registry"];
 
 interface Pod {

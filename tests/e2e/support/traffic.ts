@@ -101,6 +101,10 @@ export async function underTraffic(client: Client, change: () => Promise<unknown
         }
         return traffic;
     } finally {
+        // Other tests look at every image there is.
+        for (const { reference } of images) {
+            await attempt("skopeo", ["delete", "--authfile", authfile, reference]);
+        }
         fs.rmSync(folder, { recursive: true });
     }
 }
