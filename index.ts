@@ -4,11 +4,12 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistry } from "./components/containerRegistry";
 import { readSite } from "./config";
-import { checkReach } from "./preflight";
+import { checkChange, checkReach } from "./preflight";
 
 export = async () => {
     const name = "registry";
     const site = readSite(name);
+    await checkChange(site);
     await checkReach(site);
 
     const providers: Record<string, pulumi.ProviderResource> = {

@@ -37,6 +37,39 @@ export async function checkReach(site: Site): Promise<void> {
 }
 
 /**
+ * Compares with what the last update deployed: refuses a change that would leave the images behind, and warns of one that clients
+ * have to follow.
+ *
+ * @throws pulumi.RunError with what to do instead
+ */
+export async function checkChange(site: Site): Promise<void> {
+    const last = await lastOutputs();
+    const { host, bucket: { name: bucket } } = site.registry as { host: string; bucket: { name: string } };
+    if (last.bucket && last.bucket !== bucket) {
+        const left = `bucketName: "${bucket}" is another bucket than "${last.bucket}", which holds the images`;
+        if (site.minio) {
+            throw withoutStack(new pulumi.RunError([
+                `${left}. They would stay there, and the registry be empty.`,
+                `Set bucketName back to ${last.bucket}; docs/operations.md says how to take the images to another bucket.`,
+                "Nothing was changed.",
+            ].join("\n")));
+        }
+        await pulumi.log.warn(`${left} until now: the registry has only those that are in the new one.`);
+    }
+    if (last.host && last.host !== host) {
+        await pulumi.log.warn(`host: it was "${last.host}", which will not answer any more. Clients log in to "${host}" from now on, and `
+            + "the names of images begin with it: in pods, in compose files, in CI.");
+    }
+}
+
+/** What the stack's last update gave out; nothing before the first. */
+async function lastOutputs(): Promise<{ bucket?: string; host?: string }> {
+    const name = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
+    const { outputs } = await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name }) as { outputs?: object };
+    return outputs ?? {};
+}
+
+/**
  * Host and port of the API server by the kubeconfig that the provider uses, or why there are none; neither for a program
  * that runs in the cluster itself, and for a cluster behind a proxy.
  */

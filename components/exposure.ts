@@ -38,6 +38,9 @@ export class Exposure extends pulumi.ComponentResource {
             "nginx.ingress.kubernetes.io/service-upstream": "true",
             // Not waited for: many controllers of a homelab never write the status that says "ready".
             "pulumi.com/skipAwait": "true",
+            // cert-manager writes its challenge into the rules, and owns them from then on: without this, no change of the host
+            // would be applied.
+            "pulumi.com/patchForce": "true",
             // Else the Ingress stays until its Certificate is gone, which cert-manager makes anew as long as there is an
             // Ingress: a destroy may never end (cert-manager#5866).
             "pulumi.com/deletionPropagationPolicy": "background",

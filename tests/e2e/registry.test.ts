@@ -4,7 +4,9 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { eventually, run } from "./support/run";
-import { accessKey, configure, kubectl, minioRoot, mounted, output, pods, previewed, pulumi, request, s3, settled, up } from "./support/sandbox";
+import {
+    accessKey, configure, kubectl, minioRoot, mounted, output, pods, previewed, pulumi, request, restoreConfiguration, s3, settled, tryPulumi, up,
+} from "./support/sandbox";
 
 describe("The registry in the homelab", function () {
     this.timeout("5m");
@@ -184,5 +186,42 @@ describe("The registry in the homelab", function () {
             assert.match((await mounted("config"))["config.yml"]!, /level: "debug"/);
             assert.equal((await curl("/v2/", ...login())).status, 200);
         });
+    });
+
+    describe("when its host is renamed", () => {
+        const renamed = "images.registry.homelab.test";
+        restoreConfiguration();
+        after(() => eventually(120, async () => (await curl("/v2/", ...login())).status === 200));
+
+        it("previews the Ingress and the configuration, and warns of what clients have to do", async () => {
+            await configure(`host=${renamed}`);
+            assert.deepEqual(await previewed(), [
+                'replace kubernetes:core/v1:Secret::registry-config data["config.yml"]',
+                "update kubernetes:apps/v1:Deployment::registry spec.template.spec.volumes[0].secret.secretName",
+                "update kubernetes:networking.k8s.io/v1:Ingress::registry spec.rules[0].host spec.tls[0].hosts[0]",
+            ]);
+            assert.ok((await pulumi("preview")).includes(`warning: host: it was "${host}", which will not answer any more. Clients log in to "${renamed}" from now on`));
+        });
+
+        it("answers there with a certificate, gives every image, and no longer answers at the old one", async () => {
+            await up();
+            await eventually(120, async () => (await request(`https://${renamed}/v2/`, ...login())).status === 200);
+            const { body } = await request(`https://${renamed}/v2/alpine/tags/list`, ...login());
+            assert.deepEqual(JSON.parse(body), { name: "alpine", tags: ["test"] });
+            assert.equal((await request(`${url}/v2/`, "--insecure", ...login())).status, 404);
+        });
+    });
+
+    it("is never led to another bucket, where the images are not", async () => {
+        await configure("bucketName=layers");
+        try {
+            const { code, stdout } = await tryPulumi("up", "--yes", "--skip-preview");
+            assert.notEqual(code, 0);
+            assert.match(stdout, /error: bucketName: "layers" is another bucket than "container-repo", which holds the images\./);
+            assert.match(stdout, /Nothing was changed\./);
+        } finally {
+            await configure("bucketName=container-repo");
+        }
+        await pulumi("preview", "--expect-no-changes");
     });
 });

@@ -261,6 +261,7 @@ describe("ContainerRegistry", () => {
                         "nginx.ingress.kubernetes.io/proxy-send-timeout": "900",
                         "nginx.ingress.kubernetes.io/service-upstream": "true",
                         "pulumi.com/skipAwait": "true",
+                        "pulumi.com/patchForce": "true",
                         "pulumi.com/deletionPropagationPolicy": "background",
                     },
                 },

@@ -7,7 +7,7 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 
 import { Site } from "../../config";
-import { checkReach } from "../../preflight";
+import { checkChange, checkReach } from "../../preflight";
 
 /** A port on this machine where nothing listens, or something does. */
 async function port(listening: boolean): Promise<{ address: string; close: () => void }> {
@@ -118,5 +118,62 @@ describe("Before an update", () => {
             const file = use("users:\n  - user: { token: abc: def }");
             await assert.rejects(reach(undefined, here.address), isRunError(`The kubeconfig ${file} is not YAML.\nNothing was changed.`));
         });
+    });
+});
+
+describe("A change of what is deployed", () => {
+    /** What is warned of when a site is deployed after an update that gave out this. */
+    async function warnings(last: object, { host, bucket, minio }: { host: string; bucket: string; minio: boolean }): Promise<string[]> {
+        const asked: unknown[] = [];
+        await pulumi.runtime.setMocks({
+            newResource: () => ({ id: "", state: {} }),
+            call: ({ token, inputs }) => {
+                asked.push(token, inputs);
+                return { outputs: last };
+            },
+        }, "homelab-registry", "test", false, "organization");
+        const usual = console.warn;
+        const said: string[] = [];
+        console.warn = (...words: unknown[]) => void said.push(words.join(" "));
+        try {
+            await checkChange({ registry: { host, bucket: { name: bucket } }, minio: minio ? {} : undefined } as Site);
+        } finally {
+            console.warn = usual;
+        }
+        assert.deepEqual(asked, ["pulumi:pulumi:readStackOutputs", { name: "organization/homelab-registry/test" }]);
+        return said;
+    }
+    const last = { host: "docker.example.com", bucket: "container-repo" };
+
+    it("is none the first time, and where host and bucket are as they were", async () => {
+        const site = { host: "docker.example.com", bucket: "container-repo", minio: true };
+        assert.deepEqual(await warnings({}, site), []);
+        assert.deepEqual(await warnings(last, site), []);
+    });
+
+    it("to another bucket is refused, as the images would stay behind", async () => {
+        await assert.rejects(warnings(last, { ...last, bucket: "layers", minio: true }), (error: Error) => {
+            assert.ok(pulumi.RunError.isInstance(error), String(error));
+            assert.equal(error.message, [
+                'bucketName: "layers" is another bucket than "container-repo", which holds the images. They would stay there, and the registry be empty.',
+                "Set bucketName back to container-repo; docs/operations.md says how to take the images to another bucket.",
+                "Nothing was changed.",
+            ].join("\n"));
+            return true;
+        });
+    });
+
+    it("to another bucket of one's own is a warning", async () => {
+        assert.deepEqual(await warnings(last, { ...last, bucket: "layers", minio: false }), [
+            'warning: [runtime] bucketName: "layers" is another bucket than "container-repo", which holds the images until now: '
+                + "the registry has only those that are in the new one.",
+        ]);
+    });
+
+    it("to another host is a warning that says what clients have to do", async () => {
+        assert.deepEqual(await warnings(last, { ...last, host: "images.example.com", minio: true }), [
+            'warning: [runtime] host: it was "docker.example.com", which will not answer any more. Clients log in to "images.example.com" from now on, '
+                + "and the names of images begin with it: in pods, in compose files, in CI.",
+        ]);
     });
 });

@@ -102,9 +102,12 @@ export async function underTraffic(client: Client, change: () => Promise<unknown
         return traffic;
     } finally {
         // Other tests look at every image there is.
-        for (const { reference } of images) {
-            await attempt("skopeo", ["delete", "--authfile", authfile, reference]);
-        }
+        const remove = async () => {
+            for (let image = images.pop(); image; image = images.pop()) {
+                await attempt("skopeo", ["delete", "--authfile", authfile, image.reference]);
+            }
+        };
+        await Promise.all(Array.from({ length: 4 }, remove));
         fs.rmSync(folder, { recursive: true });
     }
 }
