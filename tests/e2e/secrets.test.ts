@@ -59,8 +59,9 @@ describe("No secret is in plain text", function () {
         }
     }
 
-    it("is a test that would notice: each is in the state when that is told to show them", async () => {
-        const state = await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"]);
+    it("is a test that would notice: each is in the state or the configuration when told to show them", async () => {
+        const state = await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"])
+            + await run("pulumi", ["config", "--show-secrets", "--stack", "sandbox"]);
         for (const [what, secret] of Object.entries(secrets)) {
             assert.ok(state.includes(secret), `${what} is not there`);
         }
