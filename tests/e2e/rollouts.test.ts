@@ -80,7 +80,9 @@ describe("Two pods of the registry", function () {
             assert.deepEqual((await pods()).map(({ metadata }) => metadata.uid).filter((uid) => before.includes(uid)).sort(), before.sort());
         });
         await configure("image=docker.io/library/registry:3.1.2");
-        await up();
+        // The state does not know of what was interrupted.
+        await pulumi("up", "--yes", "--skip-preview", "--refresh");
+        await settled(2);
     });
 
     it("may be evicted, one at a time, without a failed push or pull", async () => {

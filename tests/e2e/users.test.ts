@@ -92,8 +92,8 @@ describe("The users", function () {
         await configure("users[1].rotation=2");
         assert.deepEqual(await previewed(), [
             "replace random:index/randomPassword:RandomPassword::registry-ci-password",
-            "update kubernetes:core/v1:Secret::registry-auth data stringData",
             "update kubernetes:core/v1:Secret::apps/registry-pull data stringData",
+            "update kubernetes:core/v1:Secret::registry-auth data stringData",
         ]);
 
         const traffic = await underTraffic(await client(), async () => {
