@@ -102,7 +102,7 @@ describe("Two pods of the registry", function () {
             await kubectl("drain", "homelab-2", "--ignore-daemonsets", "--timeout=120s");
             assert.deepEqual((await settled(2)).map(({ spec }) => spec.nodeName), ["homelab", "homelab"]);
             await kubectl("uncordon", "homelab-2");
-            await configure("logLevel=info");
+            await configure("logLevel=warn");
             await up();
         });
         assert.deepEqual((await settled(2)).map(({ spec }) => spec.nodeName).sort(), ["homelab", "homelab-2"]);
