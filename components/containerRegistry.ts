@@ -60,8 +60,10 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         super("homelab-registry:index:ContainerRegistry", name, {}, opts);
         const parent = this;
         const { users = [], bucket } = args;
-        const { pullSecrets, createNamespace, httpSecretRotation, bucket: { keyRotation } } = withDefaults(name, args);
-        const settings = this.checked(name, args);
+        const given = withDefaults(name, args);
+        // What decides which resources there are, and which are replaced, has to be known now.
+        const { pullSecrets, createNamespace, httpSecretRotation, bucket: { keyRotation } } = given;
+        const settings = this.checked(name, given, args);
 
         if (createNamespace) {
             this.namespace = new kubernetes.core.v1.Namespace(name, {
@@ -134,8 +136,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     }
 
     /** The settings, once nothing is wrong with them; all children hang on them. What is known now is checked now. */
-    private checked(name: string, args: ContainerRegistryArgs): pulumi.Output<Settings> {
-        const settings = withDefaults(name, args);
+    private checked(name: string, settings: ReturnType<typeof withDefaults>, args: ContainerRegistryArgs): pulumi.Output<Settings> {
         const check = (known: typeof settings) => {
             const problems = findProblems(name, known, args);
             if (problems.length > 0) {
