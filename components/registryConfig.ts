@@ -66,7 +66,11 @@ export function renderRegistryConfig(config: RegistryConfig): string {
             host: `https://${config.host}`,
             secret: config.httpSecret,
             draintimeout: `${config.drainSeconds}s`,
-            headers: { "X-Content-Type-Options": ["nosniff"] },
+            headers: {
+                "X-Content-Type-Options": ["nosniff"],
+                // A proxy's next request is a new connection, and so never one to a pod that is about to close it.
+                "Connection": ["close"],
+            },
         },
         health: { storagedriver: { enabled: true, interval: "10s", threshold: 3 } },
     }, {

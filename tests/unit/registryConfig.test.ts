@@ -52,7 +52,7 @@ describe("The registry's configuration file", () => {
                 host: "https://docker.registry.example.com",
                 secret: "hhh",
                 draintimeout: "60s",
-                headers: { "X-Content-Type-Options": ["nosniff"] },
+                headers: { "X-Content-Type-Options": ["nosniff"], "Connection": ["close"] },
             },
             health: { storagedriver: { enabled: true, interval: "10s", threshold: 3 } },
         });
