@@ -1,0 +1,67 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+
+import { configure, pulumi } from "./support/sandbox";
+
+/** What people read in a pull request: each typical change in the words of its preview. */
+describe("The preview", function () {
+    this.timeout("3m");
+
+    /** The lines of a preview that are about a change, with the count at its end; without colour and progress. */
+    async function preview(): Promise<string> {
+        const lines = (await pulumi("preview")).split("\n").map((line) => line.replace(/;? *$/, ""));
+        const changes = lines.filter((line) => /^ (\+ |~ |- |\+-) /.test(line));
+        const counts = lines.slice(lines.indexOf("Resources:")).filter(Boolean);
+        return [...new Set(changes)].sort().concat(counts).join("\n");
+    }
+
+    const changes: [what: string, settings: string[], expected: string][] = [
+        ["of a user added", ["users[1].name=alice"], `
+ +  random:index:RandomPassword registry-alice-password create
+ +  random:index:RandomPassword registry-alice-salt create
+ ~  kubernetes:core/v1:Secret registry-auth update [diff: +stringData-data]
+Resources:
+    + 2 to create
+    ~ 1 to update
+    3 changes. 22 unchanged`],
+        ["of a password rotated", ["users[0].rotation=2"], `
+ +- random:index:RandomPassword registry-me-password replace
+ ~  kubernetes:core/v1:Secret registry-auth update [diff: +stringData-data]
+Resources:
+    ~ 1 to update
+    +-1 to replace
+    2 changes. 21 unchanged`],
+        ["of an access key rotated", ["bucketKeyRotation=2"], `
+ +- kubernetes:apps/v1:Deployment registry replace [diff: ~metadata,spec]
+ +- kubernetes:core/v1:Secret registry-config replace [diff: +stringData-data]
+ +- minio:index:IamServiceAccount registry replace
+Resources:
+    +-3 to replace
+    20 unchanged`],
+        ["of a new version", ["image=docker.io/library/registry:3.1.3"], `
+ ~  kubernetes:apps/v1:Deployment registry update [diff: ~spec]
+Resources:
+    ~ 1 to update
+    22 unchanged`],
+        ["of a host renamed", ["host=images.registry.homelab.test"], `
+ +- kubernetes:core/v1:Secret registry-config replace [diff: ~data]
+ ~  kubernetes:apps/v1:Deployment registry update [diff: ~spec]
+ ~  kubernetes:networking.k8s.io/v1:Ingress registry update [diff: ~spec]
+Resources:
+    ~ 2 to update
+    +-1 to replace
+    3 changes. 20 unchanged`],
+    ];
+    const file = "Pulumi.sandbox.yaml";
+    for (const [what, settings, expected] of changes) {
+        it(`${what} is these lines`, async () => {
+            const configuration = fs.readFileSync(file);
+            try {
+                await configure(...settings);
+                assert.equal(`\n${await preview()}`, expected);
+            } finally {
+                fs.writeFileSync(file, configuration);
+            }
+        });
+    }
+});
