@@ -1,7 +1,7 @@
 import * as assert from "node:assert/strict";
 
 import { eventually, run } from "./support/run";
-import { kubectl, minioRoot, output, pulumi, request, s3, tryPulumi } from "./support/sandbox";
+import { kubectl, minioRoot, output, pulumi, request, s3, tryPulumi, up } from "./support/sandbox";
 
 describe("Destroying the registry", function () {
     this.timeout("10m");
@@ -42,7 +42,7 @@ describe("Destroying the registry", function () {
         assert.equal(status, 200);
         assert.match(body, /repositories\/kept\/_manifests\/tags\/test/);
 
-        await pulumi("up", "--yes", "--skip-preview");
+        await up();
         assert.equal(await digest(), kept);
         await pulumi("preview", "--expect-no-changes");
     });
@@ -58,7 +58,7 @@ describe("Destroying the registry", function () {
         await run("pulumi", ["import", "minio:index/s3Bucket:S3Bucket", "registry", "container-repo", "--generate-code=false", "--yes",
             "--parent", `storage=${stack}::homelab-registry:index:ContainerRegistry$homelab-registry:index:Storage::registry`,
             "--provider", `minio=${stack}::pulumi:providers:minio::homelab`, "--stack", "sandbox"]);
-        await pulumi("up", "--yes", "--skip-preview");
+        await up();
         assert.equal(await digest(), kept);
         await pulumi("preview", "--expect-no-changes");
     });

@@ -10,7 +10,7 @@ import { stringify } from "yaml";
 import { Authority, makeAuthority } from "./support/certificates";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "./support/otherMinio";
 import { eventually, run } from "./support/run";
-import { kubectl, request, s3At } from "./support/sandbox";
+import { apply, kubectl, request, s3At } from "./support/sandbox";
 import { makeImage, makeImages } from "./support/traffic";
 
 /**
@@ -28,9 +28,6 @@ describe("A registry of one's own things", function () {
     let s3: OtherMinio;
     /** The images, with the manifest of each. */
     const images: Record<string, string> = {};
-
-    const apply = (...objects: object[]) =>
-        run("kubectl", ["apply", "--filename", "-"], { input: objects.map((object) => JSON.stringify(object)).join("\n---\n") });
 
     const pulumi = (...args: string[]) =>
         run("pulumi", [...args, "--stack", "own", "--config-file", path.join(folder, "Pulumi.own.yaml"), "--non-interactive", "--color", "never"]);

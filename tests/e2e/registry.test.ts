@@ -5,7 +5,7 @@ import * as path from "node:path";
 
 import { eventually, run } from "./support/run";
 import {
-    accessKey, configure, kubectl, minioRoot, mounted, output, pods, previewed, pulumi, request, restoreConfiguration, s3, settled, tryPulumi, up,
+    accessKey, applyPod, configure, kubectl, minioRoot, mounted, output, pods, previewed, pulumi, request, restoreConfiguration, s3, settled, tryPulumi, up,
 } from "./support/sandbox";
 
 describe("The registry in the homelab", function () {
@@ -83,23 +83,11 @@ describe("The registry in the homelab", function () {
             try {
                 await kubectl("create", "secret", "docker-registry", "pull", "--namespace", "apps",
                     `--docker-server=${host}`, `--docker-username=${user}`, `--docker-password=${password}`);
-                const pod = (name: string, imagePullSecrets: object[]) => run("kubectl", ["apply", "--filename", "-"], {
-                    input: JSON.stringify({
-                        apiVersion: "v1",
-                        kind: "Pod",
-                        metadata: { name, namespace: "apps" },
-                        spec: {
-                            restartPolicy: "Never",
-                            imagePullSecrets,
-                            containers: [{ name, image: `${host}/alpine:test`, imagePullPolicy: "Always", command: ["echo", "hello from the registry"] }],
-                        },
-                    }),
-                });
-                await pod("with", [{ name: "pull" }]);
+                await applyPod("with", `${host}/alpine:test`, [{ name: "pull" }]);
                 await kubectl("wait", "pod/with", "--namespace", "apps", "--for", "jsonpath={.status.phase}=Succeeded", "--timeout", "60s");
                 assert.equal(await kubectl("logs", "pod/with", "--namespace", "apps"), "hello from the registry\n");
 
-                await pod("without", []);
+                await applyPod("without", `${host}/alpine:test`, []);
                 await eventually(60, async () => /ErrImagePull|ImagePullBackOff/.test(await kubectl("get", "pod/without", "--namespace", "apps")));
             } finally {
                 await kubectl("delete", "namespace", "apps");

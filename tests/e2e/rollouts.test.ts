@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { attempt, run } from "./support/run";
 import { client, configure, kubectl, pods, previewed, pulumi, request, restoreConfiguration, settled, up } from "./support/sandbox";
-import { underTraffic } from "./support/traffic";
+import { assertUnnoticed } from "./support/traffic";
 
 describe("Two pods of the registry", function () {
     this.timeout("10m");
@@ -19,14 +19,6 @@ describe("Two pods of the registry", function () {
         await up();
     });
 
-    /** Fails unless every client's first attempt succeeded while something was done; with `retries`, the one after it may as well. */
-    async function assertUnnoticed(change: () => Promise<unknown>, options?: { retries: number }): Promise<void> {
-        const { pushed, pulled, retried, failures } = await underTraffic(await client(), change, options);
-        console.log(`      pushed ${pushed}, pulled ${pulled}, retried ${retried}`);
-        assert.deepEqual(failures, []);
-        assert.ok(pushed > 1 && pulled > 1, "there was no traffic");
-    }
-
     it("are on two nodes", async () => {
         assert.deepEqual((await settled(2)).map(({ spec }) => spec.nodeName).sort(), ["homelab", "homelab-2"]);
     });
@@ -34,7 +26,7 @@ describe("Two pods of the registry", function () {
     it("are rolled without a failed push or pull", async () => {
         const before = (await settled(2)).map(({ metadata }) => metadata.uid);
         await configure("logLevel=debug");
-        await assertUnnoticed(async () => {
+        await assertUnnoticed(await client(), async () => {
             await up();
             await settled(2);
         });
@@ -74,7 +66,7 @@ describe("Two pods of the registry", function () {
         await configure(`image=${image}`);
         assert.match(await pulumi("preview"), new RegExp(`warning: image: "${image}" is not known to be distribution 3\\.1`));
         assert.deepEqual(await previewed(), ["update kubernetes:apps/v1:Deployment::registry spec.template.spec.containers[0].image"]);
-        await assertUnnoticed(async () => {
+        await assertUnnoticed(await client(), async () => {
             const update = attempt("timeout", ["--signal", "INT", "20", "pulumi", "up", "--yes", "--skip-preview", "--stack", "sandbox", "--non-interactive"]);
             assert.notEqual((await update).code, 0);
             assert.deepEqual((await pods()).map(({ metadata }) => metadata.uid).filter((uid) => before.includes(uid)).sort(), before.sort());
@@ -90,7 +82,7 @@ describe("Two pods of the registry", function () {
         const evict = (name: string) => run("kubectl", ["create", "--filename", "-", "--raw", `/api/v1/namespaces/registry/pods/${name}/eviction`], {
             input: JSON.stringify({ apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace: "registry" } }),
         });
-        await assertUnnoticed(async () => {
+        await assertUnnoticed(await client(), async () => {
             await evict(first!.metadata.name);
             await assert.rejects(evict(second!.metadata.name), /violate the pod's disruption budget/);
             await settled(2);
@@ -98,7 +90,7 @@ describe("Two pods of the registry", function () {
     });
 
     it("leave a node that is drained without a failed push or pull, and come back with the next rollout", async () => {
-        await assertUnnoticed(async () => {
+        await assertUnnoticed(await client(), async () => {
             await kubectl("drain", "homelab-2", "--ignore-daemonsets", "--timeout=120s");
             assert.deepEqual((await settled(2)).map(({ spec }) => spec.nodeName), ["homelab", "homelab"]);
             await kubectl("uncordon", "homelab-2");
@@ -110,7 +102,7 @@ describe("Two pods of the registry", function () {
 
     it("may be killed without notice, at the price of one more try", async () => {
         await settled(2);
-        await assertUnnoticed(async () => {
+        await assertUnnoticed(await client(), async () => {
             await run("pkill", ["--signal", "KILL", "--oldest", "--full", "/bin/registry serve"]);
             await sleep(3000);
             await settled(2);

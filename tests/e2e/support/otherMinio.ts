@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
 
 import { Authority } from "./certificates";
-import { run } from "./run";
-import { kubectl } from "./sandbox";
+import { apply, kubectl } from "./sandbox";
 
 /** A second Minio, empty, in a namespace of its own, with TLS by an authority that the world does not know. */
 export interface OtherMinio {
@@ -61,7 +60,7 @@ export async function makeOtherMinio(authority: Authority): Promise<OtherMinio> 
             },
         },
     ];
-    await run("kubectl", ["apply", "--filename", "-"], { input: objects.map((object) => JSON.stringify(object)).join("\n---\n") });
+    await apply(...objects);
     await kubectl("rollout", "status", "deployment/minio", "--namespace", namespace, "--timeout", "60s");
     return { endpoint: `${host}:9000`, root };
 }

@@ -35,9 +35,9 @@ export function restoreConfiguration(): void {
 }
 
 /** What a preview says it would do, in the order of the resources' names: `operation type::name changed.path …`. */
-export async function previewed(...options: string[]): Promise<string[]> {
+export async function previewed(): Promise<string[]> {
     interface Step { op: string; urn: string; detailedDiff: Record<string, unknown> | null }
-    const { steps } = JSON.parse(await pulumi("preview", "--json", ...options)) as { steps: Step[] };
+    const { steps } = JSON.parse(await pulumi("preview", "--json")) as { steps: Step[] };
     return steps.filter(({ op }) => op !== "same")
         .map(({ op, urn, detailedDiff }) => `${op} ${urn.split("$").at(-1)!} ${Object.keys(detailedDiff ?? {}).sort().join(" ")}`.trim())
         .sort();
@@ -50,6 +50,22 @@ export async function output<T>(name: string): Promise<T> {
 
 /** Runs kubectl. */
 export const kubectl = (...args: string[]) => run("kubectl", args);
+
+/** Puts objects into the cluster. */
+export const apply = (...objects: object[]) =>
+    run("kubectl", ["apply", "--filename", "-"], { input: objects.map((object) => JSON.stringify(object)).join("\n---\n") });
+
+/** Makes a Pod in namespace `apps` that has to pull its image, says hello, and ends. */
+export const applyPod = (name: string, image: string, imagePullSecrets: { name: string }[]) => apply({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "apps" },
+    spec: {
+        restartPolicy: "Never",
+        imagePullSecrets,
+        containers: [{ name, image, imagePullPolicy: "Always", command: ["echo", "hello from the registry"] }],
+    },
+});
 
 /** An object of the cluster, of whatever shape its kind has. */
 export async function get<T>(...args: string[]): Promise<T> {

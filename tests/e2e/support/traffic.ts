@@ -1,3 +1,4 @@
+import * as assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
@@ -15,7 +16,7 @@ export interface Client {
 }
 
 /** What clients did while something changed. */
-export interface Traffic {
+interface Traffic {
     pushed: number;
     pulled: number;
     /** Attempts that failed and were made again, as far as that was allowed. */
@@ -38,7 +39,7 @@ const layerBytes = 12 * 1024 * 1024;
  * @param retries how often an attempt that failed may be made again
  * @throws what the change throws
  */
-export async function underTraffic(client: Client, change: () => Promise<unknown>, { retries = 0 } = {}): Promise<Traffic> {
+async function underTraffic(client: Client, change: () => Promise<unknown>, { retries = 0 } = {}): Promise<Traffic> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "traffic-"));
     const authfile = path.join(folder, "auth.json");
     fs.writeFileSync(authfile, JSON.stringify({ auths: { [client.host]: { auth: Buffer.from(`${client.user}:${client.password}`).toString("base64") } } }));
@@ -110,6 +111,17 @@ export async function underTraffic(client: Client, change: () => Promise<unknown
         await Promise.all(Array.from({ length: 4 }, remove));
         fs.rmSync(folder, { recursive: true });
     }
+}
+
+/**
+ * Fails unless every client's first attempt succeeds while a change is made; with `retries`, the ones after it may as well.
+ * Prints how many there were.
+ */
+export async function assertUnnoticed(client: Client, change: () => Promise<unknown>, options?: { retries: number }): Promise<void> {
+    const { pushed, pulled, retried, failures } = await underTraffic(client, change, options);
+    console.log(`      pushed ${pushed}, pulled ${pulled}, retried ${retried}`);
+    assert.deepEqual(failures, []);
+    assert.ok(pushed > 1 && pulled > 1, "there was no traffic");
 }
 
 /** Makes an image of random bytes, two layers, in the form of skopeo's `dir:`; gives back its digest. */
