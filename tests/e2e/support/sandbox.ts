@@ -96,7 +96,7 @@ export const ofRegistry = ["--selector", "app.kubernetes.io/instance=registry", 
 
 interface Pod {
     metadata: { name: string; uid: string; deletionTimestamp?: string };
-    spec: { nodeName: string; volumes: { name: string; secret: { secretName: string } }[] };
+    spec: { nodeName: string };
     status: { conditions?: { type: string; status: string }[] };
 }
 
@@ -115,10 +115,11 @@ export function settled(replicas: number): Promise<Pod[]> {
     });
 }
 
-/** The content of the Secret that the registry's pods mount as `volume`. */
+/** The content of the Secret that the registry's pods mount as `volume`. By the Deployment: right after an update a pod from before may still be there. */
 export async function mounted(volume: "config" | "auth"): Promise<Record<string, string>> {
-    const [pod] = await pods();
-    return secret(pod!.spec.volumes.find(({ name }) => name === volume)!.secret.secretName, "registry");
+    interface Deployment { spec: { template: { spec: { volumes: { name: string; secret: { secretName: string } }[] } } } }
+    const { items: [deployment] } = await get<{ items: Deployment[] }>("deployments", "--namespace", "registry");
+    return secret(deployment!.spec.template.spec.volumes.find(({ name }) => name === volume)!.secret.secretName, "registry");
 }
 
 /** The key that the registry's pods use. */
