@@ -2,7 +2,7 @@ import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-    { ignores: ["node_modules/", "sandbox/.state/"] },
+    { ignores: ["node_modules/", "sandbox/.state/", "components/dist/"] },
     js.configs.recommended,
     {
         files: ["**/*.ts"],

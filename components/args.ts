@@ -6,7 +6,7 @@ export interface UserArgs {
     name: string;
     /**
      * The password, at most 72 bytes (bcrypt reads no more). Kept secret, whether given as a secret or not.
-     * @default 40 random letters and digits, see {@link ContainerRegistry.passwords}
+     * Default: 40 random letters and digits, see {@link ContainerRegistry.passwords}.
      */
     password?: pulumi.Input<string>;
     /**
@@ -14,7 +14,7 @@ export interface UserArgs {
      * Example: `"$2y$05$"` and 53 characters more.
      */
     hash?: pulumi.Input<string>;
-    /** Raised by one, and never lowered, it gives the user a new generated password. @default 1 */
+    /** Raised by one, and never lowered, it gives the user a new generated password. Default: 1. */
     rotation?: number;
 }
 
@@ -24,7 +24,7 @@ export interface PullSecretArgs {
     namespace: string;
     /** The user whose login it holds: one of {@link ContainerRegistryArgs.users} with a password. Example: `"ci"`. */
     user: string;
-    /** What the Pods call it in their `imagePullSecrets`. @default the component's name with `-pull` behind it */
+    /** What the Pods call it in their `imagePullSecrets`. Default: the component's name with `-pull` behind it. */
     name?: string;
 }
 
@@ -37,25 +37,25 @@ export interface BucketArgs {
     name: pulumi.Input<string>;
     /** Minio as the registry's pods see it, `host:port`. Example: `"minio-svc.minio.svc.homelab-k8s:9000"`. */
     endpoint: pulumi.Input<string>;
-    /** Whether `endpoint` speaks TLS. @default false */
+    /** Whether `endpoint` speaks TLS. Default: false. */
     secure?: pulumi.Input<boolean>;
-    /** The CA of `endpoint`'s certificate, in PEM, where the world does not know it. @default none but the world's */
+    /** The CA of `endpoint`'s certificate, in PEM, where the world does not know it. Default: none but the world's. */
     ca?: pulumi.Input<string>;
-    /** An access key of one's own, for a bucket that is there. @default one is made, and the bucket as well */
+    /** An access key of one's own, for a bucket that is there. Default: one is made, and the bucket as well. */
     accessKey?: pulumi.Input<string>;
     /** Goes with `accessKey`. Kept secret, whether given as a secret or not. */
     secretKey?: pulumi.Input<string>;
     /**
      * Raised by one, and never lowered, it has a new key made, and the old one deleted once no pod uses it any more.
-     * @default 1
+     * Default: 1.
      */
     keyRotation?: number;
-    /** The region that the S3 is set to. @default "us-east-1", Minio's own default */
+    /** The region that the S3 is set to. Default: "us-east-1", Minio's own default. */
     region?: pulumi.Input<string>;
     /**
      * Bytes per part of an upload, at least 5 MiB. The largest layer is 10,000 times this; each upload under way
      * takes about 2.3 times this in memory.
-     * @default 10485760 (10 MiB, distribution's own default: layers up to 97 GiB)
+     * Default: 10485760 (10 MiB, distribution's own default: layers up to 97 GiB).
      */
     chunkSize?: pulumi.Input<number>;
 }
@@ -66,23 +66,23 @@ export interface IngressArgs {
     className: pulumi.Input<string>;
     /** The cert-manager ClusterIssuer that issues its certificate, unless there is a `tlsSecret`. Example: `"letsencrypt-prod"`. */
     clusterIssuer?: pulumi.Input<string>;
-    /** Instead of an issuer a certificate that is there: a TLS Secret in the registry's namespace. @default one by the issuer */
+    /** Instead of an issuer a certificate that is there: a TLS Secret in the registry's namespace. Default: one by the issuer. */
     tlsSecret?: pulumi.Input<string>;
-    /** Further annotations; they win over the component's own. @default {} */
+    /** Further annotations; they win over the component's own. Default: {}. */
     annotations?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
 /** What a pod asks for and may take, in Kubernetes' quantities. Example: `{ limits: { memory: "1Gi" } }`. */
 export interface ResourcesArgs {
-    /** @default { cpu: "50m", memory: "128Mi" } */
+    /** What a node has to have free. Default: { cpu: "50m", memory: "128Mi" }. */
     requests?: pulumi.Input<Record<string, pulumi.Input<string>>>;
-    /** @default { memory: "512Mi" }; no limit on cpu, which would only make a push slower */
+    /** What is never exceeded. Default: { memory: "512Mi" }; no limit on cpu, which would only make a push slower. */
     limits?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
 /** The levels of distribution's log. `debug` writes a line for each chunk of an upload. */
-export const logLevels = ["error", "warn", "info", "debug"] as const;
-export type LogLevel = (typeof logLevels)[number];
+export const LogLevel = { error: "error", warn: "warn", info: "info", debug: "debug" } as const;
+export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
 /** The arguments of {@link ContainerRegistry}. */
 export interface ContainerRegistryArgs {
@@ -92,34 +92,37 @@ export interface ContainerRegistryArgs {
     users?: UserArgs[];
     /**
      * Instead of users an htpasswd file that is there: a Secret in the registry's namespace with the key `.htpasswd`.
-     * @default one is made of the users
+     * Default: one is made of the users.
      */
     htpasswdSecret?: pulumi.Input<string>;
-    /** @default none */
+    /** The Secrets by which Pods of other namespaces pull. Default: none. */
     pullSecrets?: PullSecretArgs[];
+    /** Where the images are. Required. */
     bucket: BucketArgs;
+    /** How clients reach the registry. Required. */
     ingress: IngressArgs;
-    /** The namespace of the registry alone. @default the component's name */
+    /** The namespace of the registry alone. Default: the component's name. */
     namespace?: pulumi.Input<string>;
-    /** Whether the namespace is made here; if not, it has to be there. @default true */
+    /** Whether the namespace is made here; if not, it has to be there. Default: true. */
     createNamespace?: boolean;
-    /** The image of distribution's registry. Another version than 3.1 is a warning. @default "docker.io/library/registry:3.1.2" */
+    /** The image of distribution's registry. Another version than 3.1 is a warning. Default: "docker.io/library/registry:3.1.2". */
     image?: pulumi.Input<string>;
-    /** Pods, at least one. @default 1 */
+    /** Pods, at least one. Default: 1. */
     replicas?: pulumi.Input<number>;
+    /** What each pod asks for and may take. Default: 50m CPU and 128Mi, at most 512Mi. */
     resources?: ResourcesArgs;
     /**
      * Seconds that uploads under way are given to end when a pod stops: in a rollout, or when a node is drained. A pod
-     * without one stops at once. @default 300
+     * without one stops at once. Default: 300.
      */
     drainSeconds?: pulumi.Input<number>;
-    /** Raised by one, and never lowered, it replaces the secret that signs uploads under way; those may have to begin again. @default 1 */
+    /** Raised by one, and never lowered, it replaces the secret that signs uploads under way; those may have to begin again. Default: 1. */
     httpSecretRotation?: number;
-    /** @default "info" */
+    /** The level of the log. Default: "info". */
     logLevel?: pulumi.Input<LogLevel>;
-    /** Whether clients may delete manifests and tags. @default true */
+    /** Whether clients may delete manifests and tags. Default: true. */
     deleteEnabled?: pulumi.Input<boolean>;
-    /** Whether pushes are refused. @default false */
+    /** Whether pushes are refused. Default: false. */
     readOnly?: pulumi.Input<boolean>;
 }
 

@@ -35,25 +35,30 @@ const authFolder = "/auth";
 export class ContainerRegistry extends pulumi.ComponentResource {
     /** Where the registry answers. Example: `https://docker.registry.example.com`. */
     readonly url: pulumi.Output<string>;
+    /** The DNS name in it, with which the names of images begin. */
     readonly host: pulumi.Output<string>;
+    /** Where it runs. */
     readonly namespaceName: pulumi.Output<string>;
+    /** Where the images are. */
     readonly bucketName: pulumi.Output<string>;
+    /** Who may log in; empty with `htpasswdSecret`. */
     readonly userNames: string[];
     /** The password of each user that has one here, secret. Example: `{ ci: "…" }`. */
     readonly passwords: pulumi.Output<Record<string, string>>;
     /** The command that logs the first user in; it asks for the password. */
     readonly loginCommand: pulumi.Output<string>;
 
+    // The children are accessors, not properties: those are what other languages get, which have no types for these.
     /** Not there with `createNamespace: false`. */
-    readonly namespace?: kubernetes.core.v1.Namespace;
+    accessor namespace: kubernetes.core.v1.Namespace | undefined;
     /** Not there where the bucket comes with a key. */
-    readonly storage?: Storage;
+    accessor storage: Storage | undefined;
     /** Not there with `htpasswdSecret`. */
-    readonly logins?: Logins;
+    accessor logins: Logins | undefined;
     /** Not there without `pullSecrets`. */
-    readonly pullSecrets?: PullSecrets;
-    readonly workload: Workload;
-    readonly exposure: Exposure;
+    accessor pullSecrets: PullSecrets | undefined;
+    accessor workload: Workload;
+    accessor exposure: Exposure;
 
     constructor(name: string, args: ContainerRegistryArgs, opts?: pulumi.ComponentResourceOptions) {
         // No arguments here: they would be kept in the state, passwords included.

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { ContainerRegistryArgs, logLevels, UserArgs, withDefaults } from "./args";
+import { ContainerRegistryArgs, LogLevel, UserArgs, withDefaults } from "./args";
 
 /** S3 takes no smaller part, except as the last one of an upload. */
 const minChunkSize = 5 * 1024 * 1024;
@@ -249,9 +249,8 @@ function replicasProblem(replicas: number): string | undefined {
 }
 
 function logLevelProblem(level: string): string | undefined {
-    return (logLevels as readonly string[]).includes(level)
-        ? undefined
-        : `"${level}" is not a log level; allowed are ${logLevels.join(", ")}`;
+    const levels: string[] = Object.values(LogLevel);
+    return levels.includes(level) ? undefined : `"${level}" is not a log level; allowed are ${levels.join(", ")}`;
 }
 
 function quantityProblem(value: string): string | undefined {
