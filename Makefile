@@ -25,6 +25,7 @@ test: $(packages) ## all tests that need no homelab
 	npm test
 
 e2e: up ## the tests that need one
+	tests/e2e/examples/install
 	sandbox/env node_modules/.bin/mocha 'tests/e2e/*.test.ts'
 
 lifecycle: $(packages) ## tests of the homelab itself: up, killed, up again, down without a trace

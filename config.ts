@@ -86,6 +86,7 @@ export function readSite(name: string): Site {
         bucket: {
             name: text("bucketName") ?? "",
             endpoint: text("bucketEndpoint") ?? "",
+            import: flag("bucketImport"),
             secure: flag("bucketSecure"),
             ca: text("bucketCa"),
             accessKey,
@@ -99,6 +100,7 @@ export function readSite(name: string): Site {
             className: text("ingressClassName") ?? "",
             clusterIssuer: tlsSecret ? undefined : clusterIssuer,
             tlsSecret,
+            import: flag("ingressImport"),
             annotations,
         },
         namespace: text("namespace"),

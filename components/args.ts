@@ -37,6 +37,11 @@ export interface BucketArgs {
     name: pulumi.Input<string>;
     /** Minio as the registry's pods see it, `host:port`. Example: `"minio-svc.minio.svc.homelab-k8s:9000"`. */
     endpoint: pulumi.Input<string>;
+    /**
+     * Whether the bucket is there already and is taken over, with its images, by the update that would create it. Of no effect from
+     * then on. Default: false, and a bucket that is there is an error.
+     */
+    import?: boolean;
     /** Whether `endpoint` speaks TLS. Default: false. */
     secure?: pulumi.Input<boolean>;
     /** The CA of `endpoint`'s certificate, in PEM, where the world does not know it. Default: none but the world's. */
@@ -68,6 +73,11 @@ export interface IngressArgs {
     clusterIssuer?: pulumi.Input<string>;
     /** Instead of an issuer a certificate that is there: a TLS Secret in the registry's namespace. Default: one by the issuer. */
     tlsSecret?: pulumi.Input<string>;
+    /**
+     * Whether there is an Ingress of the component's name, from before it, to be taken over: as long as this is true it stays as it is,
+     * and clients stay where it leads them; the first update without this leads them here. Default: false.
+     */
+    import?: boolean;
     /** Further annotations; they win over the component's own. Default: {}. */
     annotations?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }

@@ -78,7 +78,11 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         const namespace = this.namespace?.metadata.name ?? settings.namespace;
 
         if (bucket.accessKey === undefined) {
-            this.storage = new Storage(name, { bucketName: settings.bucket.name, keyRotation }, { parent });
+            this.storage = new Storage(name, {
+                bucketName: settings.bucket.name,
+                importId: bucket.import ? bucket.name as string : undefined,
+                keyRotation,
+            }, { parent });
         }
         const accessKey = this.storage?.accessKey ?? pulumi.output(bucket.accessKey!);
         const secretKey = this.storage?.secretKey ?? pulumi.secret(bucket.secretKey!);
@@ -128,6 +132,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             tlsSecret: settings.ingress.tlsSecret,
             annotations: settings.ingress.annotations,
             service: this.workload.serviceRef,
+            importId: args.ingress.import ? `${given.namespace as string}/${name}` : undefined,
         }, { parent });
 
         this.host = settings.host;
@@ -150,8 +155,11 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             }
         };
         check(settings);
-        const warning = typeof settings.image === "string" && imageWarning(settings.image);
-        if (warning) {
+        const warnings = [
+            typeof settings.image === "string" && imageWarning(settings.image),
+            args.ingress.import && "ingress.import: the Ingress stays as it is; the next update without this leads clients here",
+        ];
+        for (const warning of warnings.filter((warning) => typeof warning === "string")) {
             void pulumi.log.warn(warning, this);
         }
         return pulumi.output(settings).apply((settings) => {

@@ -10,6 +10,8 @@ export interface ExposureArgs {
     clusterIssuer: pulumi.Input<string | undefined>;
     /** The Secret of the certificate. */
     tlsSecret: pulumi.Input<string>;
+    /** An Ingress that is there already, `namespace/name`, and stays as it is for now. */
+    importId?: string;
     annotations: pulumi.Input<Record<string, pulumi.Input<string>>>;
     /** Named, not waited for: so the certificate is asked for while the pods still start. */
     service: { name: string; portName: string };
@@ -63,7 +65,10 @@ export class Exposure extends pulumi.ComponentResource {
                     },
                 }],
             },
-        }, { parent: this });
+        }, {
+            parent: this,
+            ...(args.importId !== undefined && { import: args.importId, ignoreChanges: ["metadata", "spec"] }),
+        });
         this.registerOutputs({});
     }
 }

@@ -1,6 +1,14 @@
 import * as minio from "@pulumi/minio";
 import * as pulumi from "@pulumi/pulumi";
 
+/** What the bucket and its key are made of. */
+export interface StorageArgs {
+    bucketName: pulumi.Input<string>;
+    /** The bucket's name, where it is there already. */
+    importId?: string;
+    keyRotation: number;
+}
+
 /**
  * The bucket, and a key that reaches this bucket alone: a Minio user with a policy, and an access key of that user.
  */
@@ -10,13 +18,19 @@ export class Storage extends pulumi.ComponentResource {
     /** Secret. */
     readonly secretKey: pulumi.Output<string>;
 
-    constructor(name: string, args: { bucketName: pulumi.Input<string>; keyRotation: number }, opts?: pulumi.ComponentResourceOptions) {
+    constructor(name: string, args: StorageArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Storage", name, {}, opts);
         const parent = this;
 
         this.bucket = new minio.S3Bucket(name, { bucket: args.bucketName, acl: "private" },
-            // The images outlive the registry: no destroy, replacement or slip of the pen takes them along.
-            { parent, protect: true, retainOnDelete: true });
+            {
+                parent,
+                // The images outlive the registry: no destroy, replacement or slip of the pen takes them along.
+                protect: true,
+                retainOnDelete: true,
+                // The acl is not read back, so that it would never match.
+                ...(args.importId !== undefined && { import: args.importId, ignoreChanges: ["acl"] }),
+            });
 
         // Named after the bucket, of which Minio has but one: two registries on one Minio do not meet, and a second
         // try after an interrupted one finds what the first one made.

@@ -90,6 +90,15 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     check("bucket.keyRotation", settings.bucket.keyRotation, rotationProblem);
     given("bucket.keyRotation", args.bucket.keyRotation !== undefined && accessKey !== undefined, "a key of your own", "leave it out, and replace that key itself");
     check("bucket.ca", args.bucket.ca, caProblem);
+    given("bucket.import", Boolean(args.bucket.import) && accessKey !== undefined, "a key of your own", "leave it out: such a bucket is used as it is");
+    for (const [field, isImported, what, value] of [
+        ["bucket.import", args.bucket.import, "bucket's name", settings.bucket.name],
+        ["ingress.import", args.ingress.import, "namespace", settings.namespace],
+    ] as const) {
+        if (isImported && typeof value !== "string") {
+            problems.push(`${field}: true, but the ${what} is an output; give it as plain text`);
+        }
+    }
     if (args.bucket.ca !== undefined && settings.bucket.secure === false) {
         problems.push("bucket.secure: false, but there is a CA for its certificate; set it to true");
     }

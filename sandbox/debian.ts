@@ -18,6 +18,7 @@ const needed: { command: string; packages: string[]; static?: boolean }[] = [
     { command: "nft", packages: ["nftables"] },
     { command: "skopeo", packages: ["skopeo"] },
     { command: "rclone", packages: ["rclone"] },
+    { command: "jq", packages: ["jq"] },
     { command: "dockerd", packages: ["docker.io"] },
     { command: "docker", packages: ["docker-cli", "docker.io"] },
     { command: "s6-svscan", packages: ["s6"] },

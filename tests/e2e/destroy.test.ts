@@ -1,11 +1,14 @@
 import * as assert from "node:assert/strict";
 
 import { eventually, run } from "./support/run";
-import { kubectl, minioRoot, output, pulumi, request, s3, tryPulumi, up } from "./support/sandbox";
+import {
+    configure, kubectl, minioRoot, output, pulumi, request, restoreConfiguration, s3, tryPulumi, up,
+} from "./support/sandbox";
 
 describe("Destroying the registry", function () {
     this.timeout("10m");
 
+    restoreConfiguration();
     let kept: string;
 
     /** Logs in as soon as that is possible, and says which image is there. */
@@ -21,6 +24,12 @@ describe("Destroying the registry", function () {
         await run("docker", ["login", host, "--username", user, "--password-stdin"], { input: password });
     }
 
+    async function assertProtected(): Promise<void> {
+        const { code, stdout, stderr } = await tryPulumi("destroy", "--yes");
+        assert.notEqual(code, 0);
+        assert.match(stdout + stderr, /S3Bucket::registry" cannot be deleted\s+because it is protected/);
+    }
+
     before(async () => {
         await login();
         await run("skopeo", ["copy", "docker-daemon:alpine:latest", `docker://${await output<string>("host")}/kept:test`]);
@@ -28,9 +37,7 @@ describe("Destroying the registry", function () {
     });
 
     it("is refused as a whole, since the bucket is protected", async () => {
-        const { code, stdout, stderr } = await tryPulumi("destroy", "--yes");
-        assert.notEqual(code, 0);
-        assert.match(stdout + stderr, /S3Bucket::registry" cannot be deleted\s+because it is protected/);
+        await assertProtected();
         await pulumi("preview", "--expect-no-changes");
     });
 
@@ -54,12 +61,13 @@ describe("Destroying the registry", function () {
         const { code, stdout } = await tryPulumi("up", "--yes", "--skip-preview");
         assert.notEqual(code, 0);
         assert.match(stdout, /bucket already exists! \(container-repo\)/);
-        const stack = "urn:pulumi:sandbox::homelab-registry";
-        await run("pulumi", ["import", "minio:index/s3Bucket:S3Bucket", "registry", "container-repo", "--generate-code=false", "--yes",
-            "--parent", `storage=${stack}::homelab-registry:index:ContainerRegistry$homelab-registry:index:Storage::registry`,
-            "--provider", `minio=${stack}::pulumi:providers:minio::homelab`, "--stack", "sandbox"]);
+        await configure("bucketImport=true");
         await up();
         assert.equal(await digest(), kept);
         await pulumi("preview", "--expect-no-changes");
+        // Of no effect from then on, nor when it is taken away.
+        await configure("bucketImport=false");
+        await pulumi("preview", "--expect-no-changes");
+        await assertProtected();
     });
 });

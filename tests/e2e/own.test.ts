@@ -1,13 +1,10 @@
 import * as assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import * as bcrypt from "bcryptjs";
-import { stringify } from "yaml";
-
 import { Authority, makeAuthority } from "./support/certificates";
+import { makeByHand } from "./support/handMade";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "./support/otherMinio";
 import { eventually, run } from "./support/run";
 import { apply, kubectl, request, s3At } from "./support/sandbox";
@@ -42,7 +39,6 @@ describe("A registry of one's own things", function () {
             ({ apiVersion: "v1", kind: "Secret", metadata: { name, namespace: "own" }, type, stringData });
         await apply(
             { apiVersion: "v1", kind: "Namespace", metadata: { name: "own", labels: { mine: "yes" } } },
-            inOwn("registry-auth-secret", { ".htpasswd": `seed:${(await bcrypt.hash("correct horse", 5)).replace("$2b$", "$2y$")}\n` }),
             inOwn("wildcard-tls", { "tls.crt": certificate, "tls.key": key }, "kubernetes.io/tls"),
         );
     });
@@ -53,74 +49,11 @@ describe("A registry of one's own things", function () {
     });
 
     it("was registry 2.8.3, set up by hand, with images of all kinds", async () => {
-        const config = {
-            version: 0.1,
-            log: { level: "debug", formatter: "json", fields: { service: "registry" } },
-            storage: {
-                s3: {
-                    accesskey: s3.root.user,
-                    secretkey: s3.root.password,
-                    region: "us-east-1",
-                    bucket: "container-repo",
-                    regionendpoint: `https://${s3.endpoint}`,
-                    secure: true,
-                    skipverify: true,
-                    v4auth: true,
-                    chunksize: 5242880,
-                    rootdirectory: "/",
-                },
-                delete: { enabled: true },
-                redirect: { disable: true },
-            },
-            http: { addr: ":5000", secret: randomBytes(16).toString("hex") },
-        };
-        const labels = { app: "registry-app" };
-        await apply(
-            {
-                apiVersion: "v1",
-                kind: "Secret",
-                metadata: { name: "registry-config-sec", namespace: "own" },
-                stringData: { "config.yml": stringify(config) },
-            },
-            {
-                apiVersion: "v1",
-                kind: "Service",
-                metadata: { name: "registry-svc", namespace: "own" },
-                spec: { selector: labels, ports: [{ name: "http-port", port: 80, targetPort: 5000 }] },
-            },
-            {
-                apiVersion: "apps/v1",
-                kind: "Deployment",
-                metadata: { name: "registry-dpl", namespace: "own" },
-                spec: {
-                    selector: { matchLabels: labels },
-                    template: {
-                        metadata: { labels },
-                        spec: {
-                            nodeSelector: { "kubernetes.io/hostname": "homelab" },
-                            containers: [{
-                                name: "registry",
-                                image: "docker.io/library/registry:2",
-                                args: ["serve", "/etc/docker/registry/config.yml"],
-                                env: [
-                                    { name: "REGISTRY_AUTH", value: "htpasswd" },
-                                    { name: "REGISTRY_AUTH_HTPASSWD_PATH", value: "/auth/.htpasswd" },
-                                    { name: "REGISTRY_AUTH_HTPASSWD_REALM", value: "Registry Realm" },
-                                ],
-                                volumeMounts: [{ name: "config", mountPath: "/etc/docker/registry" }, { name: "auth", mountPath: "/auth" }],
-                                readinessProbe: { tcpSocket: { port: 5000 }, periodSeconds: 1 },
-                            }],
-                            volumes: [
-                                { name: "config", secret: { secretName: "registry-config-sec" } },
-                                { name: "auth", secret: { secretName: "registry-auth-secret" } },
-                            ],
-                        },
-                    },
-                },
-            },
-        );
-        await kubectl("rollout", "status", "deployment/registry-dpl", "--namespace", "own", "--timeout=60s");
-
+        await makeByHand({
+            namespace: "own",
+            s3: { bucket: "container-repo", endpoint: s3.endpoint, secure: true, key: s3.root },
+            login: { user: "seed", password: "correct horse" },
+        });
         await eventually(30, async () => (await request(`http://${seed}/v2/`)).status === 401);
         const push = async (name: string, source: string, ...options: string[]) => {
             const from = `${seed}:80/${name}`;

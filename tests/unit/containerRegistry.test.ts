@@ -117,6 +117,13 @@ describe("ContainerRegistry", () => {
             assert.equal(bucket.opts.retainOnDelete, true);
         });
 
+        it("takes over a bucket that is there, of which no acl is read, when told to", async () => {
+            const { opts: { import: id, ignoreChanges } } = find((await deployRegistry({ bucket: { ...args.bucket, import: true } })).resources, ":S3Bucket");
+            assert.deepEqual({ id, ignoreChanges }, { id: "container-repo", ignoreChanges: ["acl"] });
+            const { opts } = find(resources, ":S3Bucket");
+            assert.deepEqual([opts.import, opts.ignoreChanges], [undefined, undefined]);
+        });
+
         it("has a user of its own, named after the bucket", () => {
             assert.deepEqual(find(resources, ":IamUser").inputs, { name: "registry-container-repo" });
             assert.deepEqual(find(resources, ":IamUserPolicyAttachment").inputs,
@@ -274,6 +281,12 @@ describe("ContainerRegistry", () => {
                     }],
                 },
             });
+        });
+
+        it("leaves an Ingress that is there as it is while it is taken over", async () => {
+            const { resources } = await deployRegistry({ namespace: "images", ingress: { ...args.ingress, import: true } });
+            const { opts: { import: id, ignoreChanges } } = find(resources, ":Ingress");
+            assert.deepEqual({ id, ignoreChanges }, { id: "images/registry", ignoreChanges: ["metadata", "spec"] });
         });
 
         it("passes further annotations of the Ingress through", async () => {

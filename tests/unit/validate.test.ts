@@ -132,6 +132,19 @@ describe("The arguments of a registry", () => {
 
         ["no ingress class", problemsWith({ ingress: { ...good.ingress, className: "" } }),
             ['ingress.className: "" is not the name of an ingress class, such as nginx']],
+        ["a bucket of one's own to be imported",
+            bucket({ import: true, accessKey: "OWN", secretKey: "own-secret" }),
+            ["bucket.import: given beside a key of your own; leave it out: such a bucket is used as it is"]],
+        ["names that are not known when something is imported",
+            problemsWith({
+                namespace: pulumi.output("registry"),
+                bucket: { ...good.bucket, name: pulumi.output("images"), import: true },
+                ingress: { ...good.ingress, import: true },
+            }),
+            [
+                "bucket.import: true, but the bucket's name is an output; give it as plain text",
+                "ingress.import: true, but the namespace is an output; give it as plain text",
+            ]],
         ["no issuer", problemsWith({ ingress: { ...good.ingress, clusterIssuer: "" } }),
             ['ingress.clusterIssuer: "" is not the name of a ClusterIssuer, such as letsencrypt-prod; the other way is a tlsSecret']],
         ["no image", problemsWith({ image: "" }),

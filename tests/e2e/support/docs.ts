@@ -3,12 +3,12 @@ import * as fs from "node:fs";
 import { run } from "./run";
 
 /**
- * Runs the commands that a page has under a heading, in the sandbox's stack and without questions.
+ * Runs the commands that a page has under a heading, in a stack of the sandbox and without questions.
  *
  * @param here what stands on the page for something that is another thing here
  * @throws if the page does not have what is to be replaced
  */
-export async function runDocumented(page: string, heading: string, here: Record<string, string>): Promise<string> {
+export async function runDocumented(page: string, heading: string, here: Record<string, string>, stack = "sandbox"): Promise<string> {
     const text = fs.readFileSync(page, "utf8");
     const section = text.slice(text.indexOf(`## ${heading}\n`)).split(/\n##+ /)[0]!.replace(`## ${heading}`, "");
     const blocks = [...section.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, commands]) => commands!);
@@ -21,6 +21,6 @@ export async function runDocumented(page: string, heading: string, here: Record<
         }
         return commands.replaceAll(there, value);
     }, blocks.join("\n"));
-    const environment = { PULUMI_STACK: "sandbox", PULUMI_SKIP_CONFIRMATIONS: "true" };
+    const environment = { PULUMI_STACK: stack, PULUMI_SKIP_CONFIRMATIONS: "true" };
     return run("env", [...Object.entries(environment).map(([name, value]) => `${name}=${value}`), "sh", "-ec", commands]);
 }

@@ -89,6 +89,22 @@ export function s3At(url: string, key: { user: string; password: string }, metho
         "--user", `${key.user}:${key.password}`, "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD", ...options);
 }
 
+/** Deletes a bucket of the sandbox's Minio, with all that is in it. */
+export async function deleteBucket(bucket: string): Promise<void> {
+    const root = await minioRoot();
+    for (let status = 0; status !== 204;) {
+        const { body } = await s3(root, "GET", `${bucket}?list-type=2`);
+        const keys = [...body.matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key]) => key!);
+        for (const key of keys) {
+            await s3(root, "DELETE", `${bucket}/${key}`);
+        }
+        ({ status } = await s3(root, "DELETE", bucket));
+        if (status !== 204 && keys.length === 0) {
+            throw new Error(`the bucket ${bucket} was not deleted: ${status}`);
+        }
+    }
+}
+
 export const minio = "minio-svc.minio.svc.homelab-k8s:9000";
 
 /** Options of kubectl that find the registry's pods. */

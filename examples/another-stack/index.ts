@@ -1,0 +1,34 @@
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+
+const registry = new pulumi.StackReference(new pulumi.Config().require("registryStack"));
+const host = registry.requireOutput("host") as pulumi.Output<string>;
+// A secret there, and so here.
+const passwords = registry.requireOutput("passwords") as pulumi.Output<Record<string, string>>;
+
+const namespace = new kubernetes.core.v1.Namespace("hello", { metadata: { name: "hello" } }).metadata.name;
+
+const pullSecret = new kubernetes.core.v1.Secret("pull", {
+    metadata: { namespace },
+    type: "kubernetes.io/dockerconfigjson",
+    stringData: {
+        ".dockerconfigjson": pulumi.all([host, passwords]).apply(([host, { ci }]) =>
+            JSON.stringify({ auths: { [host]: { username: "ci", password: ci } } })),
+    },
+});
+
+const labels = { app: "hello" };
+new kubernetes.apps.v1.Deployment("hello", {
+    metadata: { namespace },
+    spec: {
+        selector: { matchLabels: labels },
+        template: {
+            metadata: { labels },
+            spec: {
+                terminationGracePeriodSeconds: 1,
+                imagePullSecrets: [{ name: pullSecret.metadata.name }],
+                containers: [{ name: "hello", image: pulumi.interpolate`${host}/hello:1`, command: ["sleep", "infinity"] }],
+            },
+        },
+    },
+});

@@ -1,0 +1,18 @@
+import * as pulumi from "@pulumi/pulumi";
+import { ContainerRegistry } from "homelab-registry";
+
+/** A registry with a namespace, a bucket and a key of its own, named after it. */
+function makeRegistry(name: string, users: string[]): ContainerRegistry {
+    return new ContainerRegistry(name, {
+        host: `${name}.example.com`,
+        users: users.map((user) => ({ name: user })),
+        bucket: { name: `${name}-images`, endpoint: "minio-svc.minio.svc.homelab-k8s:9000" },
+        ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
+    });
+}
+
+const family = makeRegistry("family", ["alice", "bob"]);
+const lab = makeRegistry("lab", ["ci"]);
+
+export const hosts = { family: family.host, lab: lab.host };
+export const passwords: Record<string, pulumi.Output<Record<string, string>>> = { family: family.passwords, lab: lab.passwords };

@@ -1,0 +1,220 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { attempt, eventually, run } from "./support/run";
+import { deleteBucket, kubectl, loginStatus, minio, minioRoot, request, s3 } from "./support/sandbox";
+import { Client } from "./support/traffic";
+
+/** The examples, in a project that has nothing but the npm package and what it asks for: see its `install`. */
+const projects = "sandbox/.state/examples";
+
+/** A stack of an example's program. */
+class Stack {
+    readonly folder: string;
+    private readonly stack: string[];
+    private readonly buckets: string[] = [];
+
+    constructor(readonly example: string, readonly name = "homelab") {
+        this.folder = path.join(projects, example);
+        this.stack = ["--cwd", this.folder, "--stack", name, "--non-interactive", "--color", "never"];
+    }
+
+    readonly pulumi = (...args: string[]) => run("pulumi", [...args, ...this.stack]);
+
+    /** Makes the stack with the sandbox's Minio and these settings, and deploys it. `buckets` are those that it makes. */
+    async up({ buckets, config = {} }: { buckets: string[]; config?: Record<string, string> }): Promise<void> {
+        this.buckets.push(...buckets);
+        const root = await minioRoot();
+        await run("pulumi", ["stack", "select", "--create", this.name, "--cwd", this.folder]);
+        const settings = { "minio:minioServer": minio, "minio:minioSsl": "false", "minio:minioUser": root.user, ...config };
+        const plain = Object.entries(settings).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
+        await this.pulumi("config", "set-all", ...plain, "--secret", `minio:minioPassword=${root.password}`);
+        if (fs.readFileSync(path.join(this.folder, `Pulumi.${this.name}.yaml`), "utf8").includes("kubernetes:context")) {
+            await this.pulumi("config", "rm", "kubernetes:context");
+        }
+        await this.pulumi("up", "--yes", "--skip-preview");
+        await this.assertUnchanged();
+    }
+
+    readonly assertUnchanged = () => this.pulumi("preview", "--expect-no-changes");
+
+    async output<T>(name: string): Promise<T> {
+        const outputs = ["stack", "output", name, "--json", "--show-secrets", "--cwd", this.folder, "--stack", this.name];
+        return JSON.parse(await run("pulumi", outputs)) as T;
+    }
+
+    async client(user = "ci"): Promise<Client> {
+        return { host: await this.output<string>("host"), user, password: (await this.output<Record<string, string>>("passwords"))[user]! };
+    }
+
+    /** What a preview would change: `operation type::name`. */
+    async previewed(): Promise<string[]> {
+        const { steps } = JSON.parse(await this.pulumi("preview", "--json")) as { steps: { op: string; urn: string }[] };
+        return steps.filter(({ op }) => op !== "same").map(({ op, urn }) => `${op} ${urn.split("$").at(-1)!}`).sort();
+    }
+
+    /** Takes everything away, with buckets that are empty. */
+    async remove(): Promise<void> {
+        await run("pulumi", ["state", "unprotect", "--all", "--yes", "--cwd", this.folder, "--stack", this.name]);
+        await this.pulumi("destroy", "--yes", "--skip-preview");
+        await run("pulumi", ["stack", "rm", "--yes", this.name, "--cwd", this.folder]);
+        for (const bucket of this.buckets) {
+            await deleteBucket(bucket);
+        }
+    }
+}
+
+/** Waits until a login holds, and pushes an image. */
+async function push(client: Client, image: string): Promise<void> {
+    await eventually(120, async () => (await loginStatus(client)) === 200);
+    await run("skopeo", ["copy", "--dest-creds", `${client.user}:${client.password}`, "docker-daemon:alpine:latest", `docker://${client.host}/${image}`]);
+}
+
+describe("The npm package", function () {
+    this.timeout("5m");
+
+    let files: string[];
+    before(() => {
+        const [pack] = JSON.parse(fs.readFileSync(path.join(projects, "pack.json"), "utf8")) as [{ files: { path: string }[] }];
+        files = pack.files.map((file) => file.path);
+    });
+
+    it("has the component with its types, and nothing else", () => {
+        const modules = fs.readdirSync("components").filter((file) => file.endsWith(".ts")).map((file) => file.replace(".ts", ""));
+        assert.deepEqual(files.sort(), [
+            "dist/LICENSE", ...modules.flatMap((module) => [`dist/${module}.d.ts`, `dist/${module}.js`]), "package.json",
+        ].sort());
+    });
+
+    it("gives away the component and its arguments, and no module within", async () => {
+        const node = (code: string) => attempt("node", ["--eval", code], { cwd: projects });
+        const { stdout } = await node('console.log(Object.keys(require("homelab-registry")).join(" "))');
+        assert.equal(stdout, "LogLevel ContainerRegistry\n");
+        assert.match((await node('require("homelab-registry/dist/storage.js")')).stderr, /ERR_PACKAGE_PATH_NOT_EXPORTED/);
+    });
+
+    it("has the compiler refuse wrong arguments, and take the examples", async () => {
+        const check = () => attempt("node_modules/.bin/tsc", ["--ignoreConfig", "--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", "nodenext",
+            ...["smallest", "own-bucket", "two-registries", "two-sites", "another-stack"].map((example) => `${example}/index.ts`)], { cwd: projects });
+        assert.deepEqual(await check(), { code: 0, stdout: "", stderr: "" });
+
+        const file = path.join(projects, "smallest/index.ts");
+        const program = fs.readFileSync(file, "utf8");
+        try {
+            fs.writeFileSync(file, program.replace('users: [{ name: "ci" }]', 'users: ["ci"], replicas: "two"'));
+            const { code, stdout } = await check();
+            assert.equal(code, 2);
+            assert.match(stdout, /index\.ts\(5,13\): error TS2322: Type 'string' is not assignable to type 'UserArgs'/);
+            assert.match(stdout, /index\.ts\(5,20\): error TS2322: Type 'string' is not assignable to type 'Input<number> \| undefined'/);
+        } finally {
+            fs.writeFileSync(file, program);
+        }
+    });
+});
+
+describe("The example", function () {
+    this.timeout("5m");
+    describe("smallest", () => {
+        const stack = new Stack("smallest");
+        before(() => stack.up({ buckets: ["images"] }));
+        after(() => stack.remove());
+
+        it("is a registry that takes an image", async () => {
+            await push(await stack.client(), "hello:1");
+        });
+
+        it("runs a Pod of another stack, which has its host and password by reference", async () => {
+            const other = new Stack("another-stack");
+            await other.up({ buckets: [] });
+            try {
+                const pods = ["get", "pods", "--namespace", "hello", "--output", "jsonpath={.items[*].status.phase}"];
+                assert.equal(await kubectl(...pods), "Running");
+                assert.doesNotMatch(await run("pulumi", ["stack", "export", "--cwd", other.folder, "--stack", "homelab"]),
+                    new RegExp((await stack.client()).password));
+            } finally {
+                await other.remove();
+            }
+        });
+    });
+
+    describe("own-bucket", () => {
+        const stack = new Stack("own-bucket");
+        before(async () => {
+            const root = await minioRoot();
+            assert.equal((await s3(root, "PUT", "garage-images")).status, 200);
+            await run("pulumi", ["stack", "select", "--create", "homelab", "--cwd", stack.folder]);
+            await stack.pulumi("config", "set", "--secret", "secretKey", root.password);
+            await stack.up({ buckets: ["garage-images"], config: { accessKey: root.user } });
+        });
+        after(() => stack.remove());
+
+        it("is a registry that takes an image, and makes nothing in Minio", async () => {
+            await push(await stack.client(), "hello:1");
+            const { deployment: { resources } } = JSON.parse(await stack.pulumi("stack", "export")) as { deployment: { resources: { type: string }[] } };
+            assert.deepEqual(resources.filter(({ type }) => /minio/.test(type)), []);
+        });
+    });
+
+    describe("two-registries", () => {
+        const stack = new Stack("two-registries");
+        const clients: Record<string, Client> = {};
+        before(async () => {
+            await stack.up({ buckets: ["family-images", "lab-images"] });
+            const passwords = await stack.output<Record<string, Record<string, string>>>("passwords");
+            for (const [name, user] of [["family", "alice"], ["lab", "ci"]] as const) {
+                clients[name] = { host: (await stack.output<Record<string, string>>("hosts"))[name]!, user, password: passwords[name]![user]! };
+                await push(clients[name], "hello:1");
+            }
+        });
+        after(() => stack.remove());
+
+        it("has two that know neither each other's users nor images nor keys", async () => {
+            const { family, lab } = clients as { family: Client; lab: Client };
+            assert.equal(await loginStatus({ ...family, host: lab.host }), 401);
+            assert.equal(await loginStatus({ ...lab, host: family.host }), 401);
+            for (const [name, { host, user, password }] of Object.entries(clients)) {
+                const { body } = await request(`https://${host}/v2/_catalog`, "--user", `${user}:${password}`);
+                assert.equal(body.trim(), '{"repositories":["hello"]}');
+                const key = await accessKeyOf(name);
+                assert.equal((await s3(key, "GET", `${name}-images?location=`)).status, 200);
+                assert.equal((await s3(key, "GET", `${name === "lab" ? "family" : "lab"}-images?location=`)).status, 403);
+            }
+        });
+
+        it("changes one and not the other", async () => {
+            const file = path.join(stack.folder, "index.ts");
+            const program = fs.readFileSync(file, "utf8");
+            fs.writeFileSync(file, program.replace('"lab", ["ci"]', '"lab", ["ci", "robot"]'));
+            assert.deepEqual(await stack.previewed(), [
+                "create random:index/randomPassword:RandomPassword::lab-robot-password",
+                "create random:index/randomPassword:RandomPassword::lab-robot-salt",
+                "update kubernetes:core/v1:Secret::lab-auth",
+            ]);
+            fs.writeFileSync(file, program);
+        });
+    });
+
+    describe("two-sites", () => {
+        const sites = [new Stack("two-sites", "attic"), new Stack("two-sites", "cellar")];
+        after(async () => {
+            for (const site of sites) {
+                await site.remove();
+            }
+        });
+
+        it("is a registry at each", async () => {
+            for (const site of sites) {
+                await site.up({ buckets: [`${site.name}-images`] });
+                await push(await site.client(), "hello:1");
+            }
+        });
+    });
+});
+
+/** The key to Minio that the pods of a registry have. */
+async function accessKeyOf(namespace: string): Promise<{ user: string; password: string }> {
+    const name = (await kubectl("get", "secrets", "--namespace", namespace, "--output", "name")).split("\n").find((name) => name.includes("-config-"))!;
+    const config = Buffer.from(await kubectl("get", name, "--namespace", namespace, "--output", "jsonpath={.data.config\\.yml}"), "base64").toString();
+    return { user: /accesskey: "(.*)"/.exec(config)![1]!, password: /secretkey: "(.*)"/.exec(config)![1]! };
+}

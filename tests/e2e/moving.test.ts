@@ -1,0 +1,168 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { runDocumented } from "./support/docs";
+import { makeByHand } from "./support/handMade";
+import { attempt, eventually, run } from "./support/run";
+import { apply, client, deleteBucket, kubectl, loginStatus, minio, minioRoot, request, s3 } from "./support/sandbox";
+import { assertUnnoticed, Client, makeImage, makeImages } from "./support/traffic";
+
+const page = "docs/moving-in.md";
+
+describe("Moving in from a registry set up by hand", function () {
+    this.timeout("10m");
+
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moving-"));
+    const stack = "moved";
+    const pulumi = (...args: string[]) => run("pulumi", [...args, "--stack", stack, "--non-interactive", "--color", "never"]);
+    const documented = (heading: string, here: Record<string, string> = {}) => runDocumented(page, heading, here, stack);
+    const inNamespace = { "--namespace registry": "--namespace moved" };
+
+    const old: Client = { host: "moved.registry.homelab.test", user: "seed", password: "correct horse" };
+    /** The images, with the manifest of each. */
+    const images: Record<string, string> = {};
+    let certificate: string;
+
+    const credentials = ({ user, password }: Client) => `${user}:${password}`;
+    const backend = () => kubectl("get", "ingress/registry", "--namespace", "moved", "--output",
+        "jsonpath={.spec.rules[0].http.paths[0].backend.service.name}");
+    const findCertificate = () => kubectl("get", "secret/registry-tls-ingress", "--namespace", "moved", "--output", "jsonpath={.data.tls\\.crt}");
+
+    /** Fails unless every image is at a client's registry, each manifest, configuration and layer compared by skopeo with its digest. */
+    async function assertImages(at: Client): Promise<void> {
+        for (const [name, manifest] of Object.entries(images)) {
+            const image = `docker://${at.host}/${name}`;
+            assert.equal(await run("skopeo", ["inspect", "--raw", "--creds", credentials(at), image]), manifest, name);
+            await run("skopeo", ["copy", "--quiet", "--all", "--src-creds", credentials(at), image, `dir:${fs.mkdtempSync(path.join(folder, "image-"))}`]);
+        }
+    }
+
+    before(async () => {
+        const root = await minioRoot();
+        assert.equal((await s3(root, "PUT", "moved")).status, 200);
+        await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "moved" } });
+        await makeByHand({ namespace: "moved", s3: { bucket: "moved", endpoint: minio, secure: false, key: root }, login: old, host: old.host });
+        await eventually(120, async () => (await loginStatus(old)) === 200);
+        certificate = await findCertificate();
+
+        const push = async (name: string, source: string, ...options: string[]) => {
+            const image = `docker://${old.host}/${name}`;
+            await run("skopeo", ["copy", "--quiet", "--dest-creds", credentials(old), ...options, source, image]);
+            images[name] = await run("skopeo", ["inspect", "--raw", "--creds", credentials(old), image]);
+        };
+        makeImage(path.join(folder, "large"));
+        makeImages(path.join(folder, "many"), ["amd64", "arm64"]);
+        await push("alpine:v2", "docker-daemon:alpine:latest", "--format", "v2s2");
+        await push("team/large:1", `dir:${path.join(folder, "large")}`, "--preserve-digests");
+        await push("team/app/many:1", `dir:${path.join(folder, "many")}`, "--all", "--preserve-digests");
+    });
+    after(async () => {
+        await attempt("pulumi", ["state", "unprotect", "--all", "--yes", "--stack", stack]);
+        await pulumi("destroy", "--yes", "--skip-preview");
+        await run("pulumi", ["stack", "rm", "--yes", stack]);
+        await kubectl("delete", "namespace", "moved");
+        await deleteBucket("moved");
+        fs.rmSync(folder, { recursive: true });
+    });
+
+    it("by a copy has every image in the other registry, by digest", async () => {
+        const to = await client();
+        for (const at of [old, to]) {
+            await run("skopeo", ["login", at.host, "--username", at.user, "--password-stdin"], { input: at.password });
+        }
+        await documented("Copy every repository", {
+            "--user me": `--user '${credentials(old)}'`,
+            "old.example.com": old.host,
+            "docker.registry.example.com": to.host,
+        });
+        await assertImages(to);
+        for (const name of Object.keys(images)) {
+            await run("skopeo", ["delete", `docker://${to.host}/${name}`]);
+        }
+    });
+
+    it("begins with what is there: the bucket, the Ingress, the namespace and the logins", async () => {
+        await run("pulumi", ["stack", "init", stack]);
+        const root = await minioRoot();
+        const settings = { host: old.host, namespace: "moved", bucketName: "moved", bucketEndpoint: minio, minioUser: root.user };
+        await pulumi("config", "set-all", ...Object.entries(settings).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]),
+            "--secret", `minioPassword=${root.password}`);
+        await documented("Say what is there", inNamespace);
+        const { stdout } = await attempt("pulumi", ["preview", "--stack", stack, "--non-interactive", "--color", "never"]);
+        assert.match(stdout, / = +minio:index:S3Bucket registry import/);
+        assert.match(stdout, / = +kubernetes:networking.k8s.io\/v1:Ingress registry import/);
+        assert.match(stdout, /ingress\.import: the Ingress stays as it is; the next update without this leads clients here/);
+    });
+
+    it("goes on beside the old one, which still answers", async () => {
+        await assertUnnoticed(old, () => documented("Put the new one beside it"));
+        assert.equal(await backend(), "registry-svc");
+        await pulumi("preview", "--expect-no-changes");
+    });
+
+    it("leads the clients over: no pull fails, a push at most once", async () => {
+        await assertUnnoticed(old, () => documented("Lead the clients to it"), { retries: 1 });
+        assert.equal(await backend(), "registry");
+        await pulumi("preview", "--expect-no-changes");
+        await assertImages(old);
+    });
+
+    it("has a way back, and over again", async () => {
+        await documented("Back, if need be", inNamespace);
+        assert.equal(await backend(), "registry-svc");
+        await eventually(30, async () => (await loginStatus(old)) === 200);
+        await assertImages(old);
+        await pulumi("up", "--refresh", "--yes", "--skip-preview");
+        assert.equal(await backend(), "registry");
+        // Until Traefik has heard of it: what begins there has to end there.
+        await sleep(5000);
+    });
+
+    it("ends with the old one gone: every image, the login and the certificate are what they were", async () => {
+        await assertUnnoticed(old, () => documented("Take the old one away", inNamespace));
+        await assertImages(old);
+        assert.equal(await findCertificate(), certificate);
+        await pulumi("preview", "--refresh", "--expect-no-changes");
+        const objects = await kubectl("get", "deployments,services,ingresses,secrets,poddisruptionbudgets", "--namespace", "moved", "--output", "name");
+        assert.deepEqual(objects.trim().split("\n").map((name) => name.replace(/-[0-9a-f]{8}$/, "-…")).sort(), [
+            "deployment.apps/registry",
+            "ingress.networking.k8s.io/registry",
+            "poddisruptionbudget.policy/registry",
+            "secret/registry-auth-…",
+            "secret/registry-config-…",
+            "secret/registry-tls-ingress",
+            "service/registry",
+        ]);
+    });
+
+    it("the other way, with a new Ingress, leaves clients without an answer for seconds", async () => {
+        let isOver = false;
+        let failed = 0;
+        const asking = (async () => {
+            for (; !isOver; await sleep(100)) {
+                failed += (await request(`https://${old.host}/v2/`, "--insecure", "--user", credentials(old))).status === 200 ? 0 : 1;
+            }
+        })();
+        await kubectl("delete", "ingress/registry", "--namespace", "moved");
+        await pulumi("up", "--refresh", "--yes", "--skip-preview");
+        const start = Date.now();
+        await eventually(60, async () => (await loginStatus(old)) === 200);
+        isOver = true;
+        await asking;
+        console.log(`      ${failed} of the requests, ten a second, failed; the last one ${((Date.now() - start) / 1000).toFixed(1)} s after the update`);
+        assert.ok(failed > 10);
+    });
+
+    it("is no way in alone: without Pulumi the registry goes on", async () => {
+        const state = path.join(folder, "state.json");
+        await pulumi("stack", "export", "--file", state);
+        await run("pulumi", ["stack", "rm", stack, "--force", "--yes", "--preserve-config"]);
+        await assertImages(old);
+        // Back, to be taken away.
+        await run("pulumi", ["stack", "init", stack]);
+        await pulumi("stack", "import", "--file", state);
+    });
+});

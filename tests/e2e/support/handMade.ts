@@ -1,0 +1,111 @@
+import { randomBytes } from "node:crypto";
+
+import * as bcrypt from "bcryptjs";
+import { stringify } from "yaml";
+
+import { apply, kubectl } from "./sandbox";
+
+/** The registry as people set it up by hand in 2024: registry 2.8.3, its Secrets, Service and Ingress. */
+export interface HandMade {
+    /** Where it is; has to be there. */
+    namespace: string;
+    /** The bucket, and a key that may do everything; a CA is not looked at. */
+    s3: { bucket: string; endpoint: string; secure: boolean; key: { user: string; password: string } };
+    login: { user: string; password: string };
+    /** The name that its Ingress answers to; none without. */
+    host?: string;
+}
+
+/** What it is made of, as Kubernetes names it; but for the Ingress, which is named as the program's is. */
+export const handMadeObjects = ["deployment/registry-dpl", "service/registry-svc", "secret/registry-config-sec", "secret/registry-auth-secret"];
+
+/** Sets it up, and waits until its pod takes connections. */
+export async function makeByHand({ namespace, s3, login, host }: HandMade): Promise<void> {
+    const labels = { app: "registry-app" };
+    const named = (name: string) => ({ name, namespace });
+    const config = {
+        version: 0.1,
+        log: { level: "debug", formatter: "json", fields: { service: "registry" } },
+        storage: {
+            s3: {
+                accesskey: s3.key.user,
+                secretkey: s3.key.password,
+                region: "us-east-1",
+                bucket: s3.bucket,
+                regionendpoint: `${s3.secure ? "https" : "http"}://${s3.endpoint}`,
+                secure: s3.secure,
+                skipverify: true,
+                v4auth: true,
+                chunksize: 5242880,
+                rootdirectory: "/",
+            },
+            delete: { enabled: true },
+            redirect: { disable: true },
+        },
+        http: { addr: ":5000", secret: randomBytes(16).toString("hex"), ...(host && { host: `https://${host}` }) },
+    };
+    // As `htpasswd -B` writes it.
+    const hash = (await bcrypt.hash(login.password, 5)).replace("$2b$", "$2y$");
+    await apply(
+        { apiVersion: "v1", kind: "Secret", metadata: named("registry-auth-secret"), stringData: { ".htpasswd": `${login.user}:${hash}\n` } },
+        { apiVersion: "v1", kind: "Secret", metadata: named("registry-config-sec"), stringData: { "config.yml": stringify(config) } },
+        {
+            apiVersion: "v1",
+            kind: "Service",
+            metadata: named("registry-svc"),
+            spec: { selector: labels, ports: [{ name: "http-port", port: 80, targetPort: 5000 }] },
+        },
+        {
+            apiVersion: "apps/v1",
+            kind: "Deployment",
+            metadata: named("registry-dpl"),
+            spec: {
+                selector: { matchLabels: labels },
+                template: {
+                    metadata: { labels },
+                    spec: {
+                        nodeSelector: { "kubernetes.io/hostname": "homelab" },
+                        containers: [{
+                            name: "registry",
+                            image: "docker.io/library/registry:2",
+                            args: ["serve", "/etc/docker/registry/config.yml"],
+                            env: [
+                                { name: "REGISTRY_AUTH", value: "htpasswd" },
+                                { name: "REGISTRY_AUTH_HTPASSWD_PATH", value: "/auth/.htpasswd" },
+                                { name: "REGISTRY_AUTH_HTPASSWD_REALM", value: "Registry Realm" },
+                            ],
+                            volumeMounts: [{ name: "config", mountPath: "/etc/docker/registry" }, { name: "auth", mountPath: "/auth" }],
+                            readinessProbe: { tcpSocket: { port: 5000 }, periodSeconds: 1 },
+                        }],
+                        volumes: [
+                            { name: "config", secret: { secretName: "registry-config-sec" } },
+                            { name: "auth", secret: { secretName: "registry-auth-secret" } },
+                        ],
+                    },
+                },
+            },
+        },
+        ...(host ? [{
+            apiVersion: "networking.k8s.io/v1",
+            kind: "Ingress",
+            metadata: {
+                ...named("registry"),
+                annotations: {
+                    "cert-manager.io/cluster-issuer": "letsencrypt-prod",
+                    "acme.cert-manager.io/http01-edit-in-place": "true",
+                    "nginx.ingress.kubernetes.io/proxy-body-size": "500m",
+                    "nginx.ingress.kubernetes.io/ssl-redirect": "true",
+                },
+            },
+            spec: {
+                ingressClassName: "nginx",
+                tls: [{ hosts: [host], secretName: "registry-tls-ingress" }],
+                rules: [{
+                    host,
+                    http: { paths: [{ path: "/", pathType: "Prefix", backend: { service: { name: "registry-svc", port: { name: "http-port" } } } }] },
+                }],
+            },
+        }] : []),
+    );
+    await kubectl("rollout", "status", "deployment/registry-dpl", "--namespace", namespace, "--timeout=60s");
+}
