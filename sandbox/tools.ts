@@ -80,6 +80,7 @@ export const tools: Tool[] = [
         ships: { dependency: "github.com/cert-manager/cert-manager", folder: "deploy/crds", as: "crds" },
     }),
     tool("cert-manager", 2, "github.com/cert-manager/cert-manager/cmd/acmesolver"),
+    tool("actionlint", 2, "github.com/rhysd/actionlint/cmd/actionlint"),
     tool("pulumi-language-nodejs", 10, "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs", {
         ships: { dependency: "github.com/pulumi/pulumi/sdk/v3", folder: "nodejs/dist", as: "." },
         official: officialPulumi,
