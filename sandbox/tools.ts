@@ -92,6 +92,12 @@ export const tools: Tool[] = [
         companion: "pulumi-language-nodejs",
         official: officialPulumi,
     }),
+    tool("pulumi-language-yaml", 15, "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", {
+        variables: {
+            "github.com/pulumi/pulumi-yaml/pkg/version.Version": pinned("pulumi-language-yaml", "github.com/pulumi/pulumi-yaml"),
+        },
+        official: officialPulumi,
+    }),
     plugin("minio", 35),
     plugin("random", 10, { sources: ["pulumi-resource-random", "random-shim"] }),
     plugin("kubernetes", 85, {
