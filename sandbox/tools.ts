@@ -17,8 +17,8 @@ export interface Tool extends Program, Step {
     sources?: string[];
     /** The tool whose program must lie beside this one. */
     companion?: string;
-    /** The Pulumi plugin that it is. */
-    plugin?: { name: string; version: string };
+    /** The Pulumi plugin that it is. The CLI warns of one on the PATH that is not beside it. */
+    plugin?: { kind: "resource" | "language"; name: string; version: string };
     /** The folder of its official release in the cache. */
     official?: string;
 }
@@ -51,11 +51,31 @@ function plugin(name: string, seconds: number, more: Partial<Tool> = {}): Tool {
     return tool("pulumi", seconds, `./pulumi-resource-${name}`, {
         variables: { "main.version": version },
         sources: [`pulumi-resource-${name}`],
-        plugin: { name, version },
+        plugin: { kind: "resource", name, version },
         official: `pulumi-resource-${name}-${version}-${process.arch}-official`,
         ...more,
     });
 }
+
+/** A language host, which the CLI's official release has beside it; its version is that of a dependency. */
+function languageHost(
+    name: string,
+    seconds: number,
+    goPackage: string,
+    of: { module: string; dependency: string; variable: string; sources?: string[] },
+): Tool {
+    const { module, dependency, variable, sources } = of;
+    const version = pinned(module, dependency);
+    return tool(module, seconds, goPackage, {
+        variables: { [variable]: version },
+        sources,
+        plugin: { kind: "language", name, version: version.slice(1) },
+        official: officialPulumi,
+    });
+}
+
+/** The name of the folder of a plugin in a PULUMI_HOME. */
+const pluginFolder = ({ kind, name, version }: NonNullable<Tool["plugin"]>) => `${kind}-${name}-v${version}`;
 
 /**
  * Every tool that is built, in the order that is fastest: first a module that is downloaded soon,
@@ -92,12 +112,6 @@ export const tools: Tool[] = [
         companion: "pulumi-language-nodejs",
         official: officialPulumi,
     }),
-    tool("pulumi-language-yaml", 15, "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", {
-        variables: {
-            "github.com/pulumi/pulumi-yaml/pkg/version.Version": pinned("pulumi-language-yaml", "github.com/pulumi/pulumi-yaml"),
-        },
-        official: officialPulumi,
-    }),
     plugin("minio", 35),
     plugin("random", 10, { sources: ["pulumi-resource-random", "random-shim"] }),
     plugin("kubernetes", 85, {
@@ -106,6 +120,17 @@ export const tools: Tool[] = [
             dependency: "github.com/pulumi/pulumi-kubernetes/provider/v4",
             folder: "cmd/pulumi-resource-kubernetes",
         },
+    }),
+    languageHost("go", 5, "./pulumi-language-go", {
+        module: "pulumi",
+        dependency: "github.com/pulumi/pulumi/sdk/v3",
+        variable: "main.version",
+        sources: ["pulumi-language-go"],
+    }),
+    languageHost("yaml", 15, "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", {
+        module: "pulumi-language-yaml",
+        dependency: "github.com/pulumi/pulumi-yaml",
+        variable: "github.com/pulumi/pulumi-yaml/pkg/version.Version",
     }),
 ];
 
@@ -140,8 +165,10 @@ export async function ensureTools(options: {
         progress.summary();
     }
     for (const tool of tools) {
-        const into = tool.plugin ? path.join(pluginHome, "plugins", `resource-${tool.plugin.name}-v${tool.plugin.version}`) : bin;
-        linkFiles(cached(tool)!, into);
+        const folder = cached(tool)!;
+        // The official CLI has the language hosts beside it.
+        const isPlugin = tool.plugin && folder !== inCache(officialPulumi);
+        linkFiles(folder, isPlugin ? path.join(pluginHome, "plugins", pluginFolder(tool.plugin!)) : bin);
     }
     return { crds: path.join(cached(named("controller"))!, "crds") };
 }
@@ -211,8 +238,8 @@ async function getOfficial(log: string): Promise<void> {
         // A CLI that was built means that the releases were out of reach.
         if (!fs.existsSync(cli)) return;
         for (const { name, plugin, official } of tools.filter((tool) => tool.plugin && !cached(tool))) {
-            const command = [cli, "plugin", "install", "resource", plugin!.name, plugin!.version];
-            await get(official!, name, command, `plugins/resource-${plugin!.name}-v${plugin!.version}`);
+            const command = [cli, "plugin", "install", plugin!.kind, plugin!.name, plugin!.version];
+            await get(official!, name, command, `plugins/${pluginFolder(plugin!)}`);
         }
     } catch (error) {
         fs.appendFileSync(log, `${(error as Error).message}\n`);
