@@ -126,22 +126,6 @@ func (h *host) GetRequiredPackages(
 	return response, nil
 }
 
-func (h *host) GetProgramDependencies(
-	ctx context.Context, req *rpc.GetProgramDependenciesRequest,
-) (*rpc.GetProgramDependenciesResponse, error) {
-	which := "(not .Main)"
-	if !req.TransitiveDependencies {
-		which = "(not .Main) (not .Indirect)"
-	}
-	list, err := output(ctx, req.Info.ProgramDirectory, "list", "-m", "-f", "{{if and "+which+"}}{{.Path}} {{.Version}}{{end}}", "all")
-	response := &rpc.GetProgramDependenciesResponse{}
-	for line := range strings.Lines(list) {
-		name, version, _ := strings.Cut(strings.TrimSpace(line), " ")
-		response.Dependencies = append(response.Dependencies, &rpc.DependencyInfo{Name: name, Version: version})
-	}
-	return response, err
-}
-
 // InstallDependencies also writes the go.sum that a project from a template does not have.
 func (h *host) InstallDependencies(
 	req *rpc.InstallDependenciesRequest, server grpc.ServerStreamingServer[rpc.InstallDependenciesResponse],
@@ -196,11 +180,16 @@ func (h *host) Run(ctx context.Context, req *rpc.RunRequest) (*rpc.RunResponse, 
 	} {
 		program.Env = append(program.Env, name+"="+value)
 	}
-	if err := program.Run(); err != nil {
-		// With this exit status the SDK says that it told the engine what is wrong.
-		if program.ProcessState != nil && program.ProcessState.ExitCode() == constant.ExitStatusLoggedError {
-			return &rpc.RunResponse{Bail: true}, nil
-		}
+	if err := program.Start(); err != nil {
+		return nil, err
+	}
+	// Already now, as the engine kills a host whose update is interrupted; the program keeps what it runs from.
+	os.RemoveAll(scratch)
+	err = program.Wait()
+	// With this exit status the SDK says that it told the engine what is wrong.
+	if program.ProcessState.ExitCode() == constant.ExitStatusLoggedError {
+		return &rpc.RunResponse{Bail: true}, nil
+	} else if err != nil {
 		return &rpc.RunResponse{Error: fmt.Sprintf("the program failed: %v", err)}, nil
 	}
 	return &rpc.RunResponse{}, nil
