@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { closest } from "fastest-levenshtein";
 
-import { ContainerRegistryArgs, LogLevel, PullSecretArgs, UserArgs, withDefaults } from "./components/args";
+import { ContainerRegistryArgs, LogLevel, PullSecret, User, withDefaults } from "./components/args";
 import { withoutStack } from "./components/errors";
 import { endpointProblem, findProblems } from "./components/validate";
 
@@ -60,8 +60,8 @@ export function readSite(name: string): Site {
         return value;
     };
 
-    const users = json<UserArgs[]>("users") ?? [];
-    const pullSecrets = json<PullSecretArgs[]>("pullSecrets") ?? [];
+    const users = json<User[]>("users") ?? [];
+    const pullSecrets = json<PullSecret[]>("pullSecrets") ?? [];
     const resources = json<object>("resources") ?? {};
     const annotations = json<Record<string, string>>("ingressAnnotations") ?? {};
     const shaped: [path: string, value: unknown, shape: Shape][] = [

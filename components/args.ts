@@ -1,12 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /** A person or machine that logs in. */
-export interface UserArgs {
+export interface User {
     /** The login name: letters, digits, and `. _ @ + -` but not first. Example: `"ci"`. */
     name: string;
     /**
      * The password, at most 72 bytes (bcrypt reads no more). Kept secret, whether given as a secret or not.
-     * Default: 40 random letters and digits, see {@link ContainerRegistry.passwords}.
+     * Default: 40 random letters and digits, see `passwords`.
      */
     password?: pulumi.Input<string>;
     /**
@@ -19,10 +19,10 @@ export interface UserArgs {
 }
 
 /** A Secret of type `kubernetes.io/dockerconfigjson`, by which the Pods of a namespace pull from the registry. */
-export interface PullSecretArgs {
+export interface PullSecret {
     /** Where it is needed; this namespace has to be there. Example: `"apps"`. */
     namespace: string;
-    /** The user whose login it holds: one of {@link ContainerRegistryArgs.users} with a password. Example: `"ci"`. */
+    /** The user whose login it holds: one of `users` with a password. Example: `"ci"`. */
     user: string;
     /** What the Pods call it in their `imagePullSecrets`. Default: the component's name with `-pull` behind it. */
     name?: string;
@@ -32,7 +32,7 @@ export interface PullSecretArgs {
  * The bucket that holds the images. With no key given, it is made in Minio, protected, and kept when the registry goes,
  * with a key that reaches it alone. With a key given, nothing is made, and any S3 will do.
  */
-export interface BucketArgs {
+export interface Bucket {
     /** By S3's rules: 3 to 63 lower-case letters, digits, dots and hyphens. Example: `"container-repo"`. */
     name: pulumi.Input<string>;
     /** Minio as the registry's pods see it, `host:port`. Example: `"minio-svc.minio.svc.homelab-k8s:9000"`. */
@@ -66,7 +66,7 @@ export interface BucketArgs {
 }
 
 /** The Ingress in front of the registry. */
-export interface IngressArgs {
+export interface Ingress {
     /** The class of the controller that serves it. Example: `"nginx"`. */
     className: pulumi.Input<string>;
     /** The cert-manager ClusterIssuer that issues its certificate, unless there is a `tlsSecret`. Example: `"letsencrypt-prod"`. */
@@ -83,7 +83,7 @@ export interface IngressArgs {
 }
 
 /** What a pod asks for and may take, in Kubernetes' quantities. Example: `{ limits: { memory: "1Gi" } }`. */
-export interface ResourcesArgs {
+export interface Resources {
     /** What a node has to have free. Default: { cpu: "50m", memory: "128Mi" }. */
     requests?: pulumi.Input<Record<string, pulumi.Input<string>>>;
     /** What is never exceeded. Default: { memory: "512Mi" }; no limit on cpu, which would only make a push slower. */
@@ -94,23 +94,23 @@ export interface ResourcesArgs {
 export const LogLevel = { error: "error", warn: "warn", info: "info", debug: "debug" } as const;
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
-/** The arguments of {@link ContainerRegistry}. */
+/** The arguments of `ContainerRegistry`. */
 export interface ContainerRegistryArgs {
     /** The DNS name that clients use, without scheme, port or path. Example: `"docker.registry.example.com"`. */
     host: pulumi.Input<string>;
     /** Who may log in, at least one unless there is an `htpasswdSecret`. Each may pull and push everything. Example: `[{ name: "ci" }]`. */
-    users?: UserArgs[];
+    users?: User[];
     /**
      * Instead of users an htpasswd file that is there: a Secret in the registry's namespace with the key `.htpasswd`.
      * Default: one is made of the users.
      */
     htpasswdSecret?: pulumi.Input<string>;
     /** The Secrets by which Pods of other namespaces pull. Default: none. */
-    pullSecrets?: PullSecretArgs[];
+    pullSecrets?: PullSecret[];
     /** Where the images are. Required. */
-    bucket: BucketArgs;
+    bucket: Bucket;
     /** How clients reach the registry. Required. */
-    ingress: IngressArgs;
+    ingress: Ingress;
     /** The namespace of the registry alone. Default: the component's name. */
     namespace?: pulumi.Input<string>;
     /** Whether the namespace is made here; if not, it has to be there. Default: true. */
@@ -120,7 +120,7 @@ export interface ContainerRegistryArgs {
     /** Pods, at least one. Default: 1. */
     replicas?: pulumi.Input<number>;
     /** What each pod asks for and may take. Default: 50m CPU and 128Mi, at most 512Mi. */
-    resources?: ResourcesArgs;
+    resources?: Resources;
     /**
      * Seconds that uploads under way are given to end when a pod stops: in a rollout, or when a node is drained. A pod
      * without one stops at once. Default: 300.

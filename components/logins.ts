@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import { UserArgs } from "./args";
+import { User } from "./args";
 import { withoutStack } from "./errors";
 import { htpasswdLine, saltAlphabet, saltLength } from "./htpasswd";
 import { hashProblem, passwordProblem } from "./validate";
@@ -29,7 +29,7 @@ export class Logins extends pulumi.ComponentResource {
     readonly passwords: Record<string, pulumi.Output<string>>;
     readonly secret: kubernetes.core.v1.Secret;
 
-    constructor(name: string, args: { namespace: pulumi.Input<string>; users: UserArgs[] }, opts?: pulumi.ComponentResourceOptions) {
+    constructor(name: string, args: { namespace: pulumi.Input<string>; users: User[] }, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Logins", name, {}, opts);
         const parent = this;
 
@@ -45,7 +45,7 @@ export class Logins extends pulumi.ComponentResource {
     }
 
     /** Makes a user's line, with nothing in it that another user's change could change. */
-    private login(name: string, user: UserArgs): Login {
+    private login(name: string, user: User): Login {
         const parent = this;
         const checked = <T>(value: pulumi.Output<T>, what: string, problemOf: (value: T) => string | undefined) => value.apply((value) => {
             const problem = problemOf(value);

@@ -1,13 +1,13 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-import { PullSecretArgs } from "./args";
+import { PullSecret } from "./args";
 
 /** What pull secrets are made of. */
 export interface PullSecretsArgs {
     host: pulumi.Input<string>;
     /** Each one, with the password of its user. */
-    pullSecrets: (Required<PullSecretArgs> & { password: pulumi.Output<string> })[];
+    pullSecrets: (Required<PullSecret> & { password: pulumi.Output<string> })[];
 }
 
 /** The Secrets by which Pods pull from the registry, in the namespaces where they are needed. */

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { ContainerRegistryArgs, LogLevel, UserArgs, withDefaults } from "./args";
+import { ContainerRegistryArgs, LogLevel, User, withDefaults } from "./args";
 
 /** S3 takes no smaller part, except as the last one of an upload. */
 const minChunkSize = 5 * 1024 * 1024;
@@ -152,7 +152,7 @@ function rotationProblem(rotation: number): string | undefined {
     return Number.isInteger(rotation) && rotation >= 1 ? undefined : `${rotation} is not a number to raise by one each time, from 1`;
 }
 
-function pullUserProblem(name: string, users: UserArgs[]): string | undefined {
+function pullUserProblem(name: string, users: User[]): string | undefined {
     const user = users.find((user) => user.name === name);
     if (!user) {
         return `"${name}" is not among the users; there are: ${users.map(({ name }) => name).filter(Boolean).join(", ") || "none"}`;
@@ -209,7 +209,7 @@ function notEmpty(what: string) {
     return (value: string) => (value ? undefined : `none given; give ${what}`);
 }
 
-function userNameProblem(name: string, earlier: UserArgs[]): string | undefined {
+function userNameProblem(name: string, earlier: User[]): string | undefined {
     if (!name) {
         return "is empty; give the name to log in with";
     }

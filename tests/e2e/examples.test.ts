@@ -105,7 +105,7 @@ describe("The npm package", function () {
             fs.writeFileSync(file, program.replace('users: [{ name: "ci" }]', 'users: ["ci"], replicas: "two"'));
             const { code, stdout } = await check();
             assert.equal(code, 2);
-            assert.match(stdout, /index\.ts\(5,13\): error TS2322: Type 'string' is not assignable to type 'UserArgs'/);
+            assert.match(stdout, /index\.ts\(5,13\): error TS2322: Type 'string' is not assignable to type 'User'/);
             assert.match(stdout, /index\.ts\(5,20\): error TS2322: Type 'string' is not assignable to type 'Input<number> \| undefined'/);
         } finally {
             fs.writeFileSync(file, program);
@@ -209,6 +209,89 @@ describe("The example", function () {
                 await push(await site.client(), "hello:1");
             }
         });
+    });
+});
+
+describe("The component package", function () {
+    this.timeout("5m");
+
+    /** The component as a provider, which a Pulumi that knows component packages makes of the folder by itself. */
+    const plugin = path.resolve("tests/e2e/examples/bin");
+    const given = "correct horse battery";
+    const { PATH } = process.env;
+    before(() => (process.env.PATH = `${plugin}:${PATH}`));
+    after(() => (process.env.PATH = PATH));
+
+    it("has the schema that is kept for review", async () => {
+        const schema = await run("pulumi", ["package", "get-schema", path.join(plugin, "pulumi-resource-homelab-registry")]);
+        assert.equal(schema, fs.readFileSync("components/schema.json", "utf8"), "if this is meant: make schema");
+    });
+
+    it("says of each input and output what it is", () => {
+        interface Described { description?: string }
+        interface Schema {
+            resources: Record<string, { inputProperties: Record<string, Described>; properties: Record<string, Described> }>;
+            types: Record<string, { properties?: Record<string, Described> }>;
+        }
+        const { resources, types } = JSON.parse(fs.readFileSync("components/schema.json", "utf8")) as Schema;
+        const groups = [
+            ...Object.values(resources).flatMap(({ inputProperties, properties }) => [inputProperties, properties]),
+            ...Object.values(types).map(({ properties }) => properties ?? {}),
+        ];
+        const undescribed = groups.flatMap(Object.entries<Described>).filter(([, { description }]) => !description || description.includes("[object"));
+        assert.deepEqual(undescribed.map(([name]) => name), []);
+    });
+
+    for (const [language, example] of [["YAML", "yaml"], ["Go", "go"]] as const) {
+        describe(`from ${language}`, () => {
+            const stack = new Stack(example);
+            before(async () => {
+                await run("pulumi", ["stack", "select", "--create", "homelab", "--cwd", stack.folder]);
+                await stack.pulumi("config", "set", "--secret", "alicePassword", given);
+                await stack.up({ buckets: [`${example}-images`] });
+            });
+            after(() => stack.remove());
+
+            it("is a registry that takes an image, by a password that was generated and by one that was given", async () => {
+                await push(await stack.client(), "hello:1");
+                assert.deepEqual(await stack.client("alice"), { host: `${example}.registry.homelab.test`, user: "alice", password: given });
+                assert.equal(await loginStatus(await stack.client("alice")), 200);
+            });
+
+            it("has its secrets encrypted", async () => {
+                const { password } = await stack.client();
+                const state = await stack.pulumi("stack", "export");
+                const outputs = await run("pulumi", ["stack", "output", "--cwd", stack.folder, "--stack", "homelab"]);
+                for (const secret of [password, given, (await minioRoot()).password, (await accessKeyOf(example)).password]) {
+                    assert.ok(!state.includes(secret) && !outputs.includes(secret));
+                }
+                assert.match(outputs, /passwords +\[secret\]/);
+            });
+        });
+    }
+
+    it("refuses what is wrong, with all of it at once, before anything is made", async () => {
+        const stack = new Stack("yaml", "wrong");
+        const file = path.join(stack.folder, "Pulumi.yaml");
+        const program = fs.readFileSync(file, "utf8");
+        try {
+            fs.writeFileSync(file, program.replace("host: yaml.registry.homelab.test", "host: yaml\n      replicas: 0"));
+            await run("pulumi", ["stack", "select", "--create", "wrong", "--cwd", stack.folder]);
+            await stack.pulumi("config", "set", "--secret", "alicePassword", "a".repeat(73));
+            const { code, stdout } = await attempt("pulumi", ["up", "--yes", "--skip-preview", "--cwd", stack.folder, "--stack", "wrong", "--non-interactive", "--color", "never"]);
+            assert.notEqual(code, 0);
+            for (const problem of [
+                'host: "yaml" has no dot, so Docker would look for it on Docker Hub; give the full name',
+                "replicas: 0 is not a number of pods; allowed are 1 and more",
+            ]) {
+                assert.ok(stdout.includes(problem), stdout);
+            }
+            assert.doesNotMatch(stdout, / at .*\.ts:\d+/);
+            assert.doesNotMatch(stdout, /kubernetes:|minio:/);
+        } finally {
+            fs.writeFileSync(file, program);
+            await run("pulumi", ["stack", "rm", "--force", "--yes", "wrong", "--cwd", stack.folder]);
+        }
     });
 });
 

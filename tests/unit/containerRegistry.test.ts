@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { ContainerRegistryArgs, UserArgs } from "../../components/args";
+import { ContainerRegistryArgs, User } from "../../components/args";
 import { ContainerRegistry } from "../../components/containerRegistry";
 import { deploy, Registered, Secret } from "./support/deploy";
 
@@ -371,7 +371,7 @@ describe("ContainerRegistry", () => {
         });
 
         it("are each a line of their own: another user's change leaves it as it is", async () => {
-            const lines = async (users: UserArgs[]) => {
+            const lines = async (users: User[]) => {
                 const { stringData } = find((await deployRegistry({ users })).resources, ":Secret", "registry-auth").inputs as { stringData: Secret };
                 return (stringData.value as Record<string, string>)[".htpasswd"]!.trimEnd().split("\n");
             };

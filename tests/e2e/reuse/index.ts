@@ -1,14 +1,14 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-import { UserArgs } from "../../../components/args";
+import { User } from "../../../components/args";
 import { ContainerRegistry } from "../../../components/containerRegistry";
 
 const config = new pulumi.Config();
 
 const registry = new ContainerRegistry("reused", {
     host: "reused.registry.homelab.test",
-    users: config.requireObject<UserArgs[]>("users"),
+    users: config.requireObject<User[]>("users"),
     bucket: {
         name: "reused",
         endpoint: "minio-svc.minio.svc.homelab-k8s:9000",
