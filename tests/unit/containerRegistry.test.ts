@@ -109,6 +109,12 @@ describe("ContainerRegistry", () => {
         assert.equal(secret, true);
     });
 
+    it("has no object with the label by which Argo CD knows its own, and might prune it", () => {
+        const labelsOf = (inputs: { metadata?: { labels?: object } }) => Object.keys(inputs.metadata?.labels ?? {});
+        const labelled = resources.filter(({ inputs }) => labelsOf(inputs as object).includes("app.kubernetes.io/instance"));
+        assert.deepEqual(labelled, []);
+    });
+
     describe("in Minio", () => {
         it("has a private bucket that no destroy takes along", () => {
             const bucket = find(resources, ":S3Bucket");
