@@ -9,7 +9,7 @@ import { build, checkGo, copyFiles, download, flags, modules, pinned, Program } 
 import { Progress, say, Step } from "./progress";
 
 /** GiB of disk that a cold build takes: Go's build and module caches, and the tools. */
-export const coldBuildDisk = 17;
+export const coldBuildDisk = 18;
 
 /** A program of the sandbox. */
 export interface Tool extends Program, Step {
@@ -121,13 +121,13 @@ export const tools: Tool[] = [
             folder: "cmd/pulumi-resource-kubernetes",
         },
     }),
-    languageHost("go", 5, "./pulumi-language-go", {
+    languageHost("go", 2, "./pulumi-language-go", {
         module: "pulumi",
         dependency: "github.com/pulumi/pulumi/sdk/v3",
         variable: "main.version",
         sources: ["pulumi-language-go"],
     }),
-    languageHost("yaml", 15, "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", {
+    languageHost("yaml", 10, "github.com/pulumi/pulumi-yaml/cmd/pulumi-language-yaml", {
         module: "pulumi-language-yaml",
         dependency: "github.com/pulumi/pulumi-yaml",
         variable: "github.com/pulumi/pulumi-yaml/pkg/version.Version",
