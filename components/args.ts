@@ -38,8 +38,9 @@ export interface Bucket {
     /** Minio as the registry's pods see it, `host:port`. Example: `"minio-svc.minio.svc.homelab-k8s:9000"`. */
     endpoint: pulumi.Input<string>;
     /**
-     * Whether the bucket is there already and is taken over, with its images, by the update that would create it. Of no effect from
-     * then on. Default: false, and a bucket that is there is an error.
+     * Whether the bucket is there already and is taken over, with its images and as public as it is, by the update that would create
+     * it. Take this away after that update: with another name it would take over that other bucket instead. Default: false, and a
+     * bucket that is there is an error.
      */
     import?: boolean;
     /** Whether `endpoint` speaks TLS. Default: false. */
@@ -75,7 +76,8 @@ export interface Ingress {
     tlsSecret?: pulumi.Input<string>;
     /**
      * Whether there is an Ingress of the component's name, from before it, to be taken over: as long as this is true it stays as it is,
-     * and clients stay where it leads them; the first update without this leads them here. Default: false.
+     * and clients stay where it leads them; the first update without this leads them here. Default: false, and an Ingress of that name
+     * leads here at once.
      */
     import?: boolean;
     /** Further annotations; they win over the component's own. Default: {}. */

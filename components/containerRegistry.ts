@@ -157,7 +157,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         check(settings);
         const warnings = [
             typeof settings.image === "string" && imageWarning(settings.image),
-            args.ingress.import && "ingress.import: the Ingress stays as it is; the next update without this leads clients here",
+            args.ingress.import && "The Ingress that is imported stays as it is; the next update without its import leads clients here.",
         ];
         for (const warning of warnings.filter((warning) => typeof warning === "string")) {
             void pulumi.log.warn(warning, this);

@@ -52,7 +52,7 @@ async function up(): Promise<void> {
     console.log(`
 The registry answers at https://${host}, in the sandbox. It took ${duration((Date.now() - started) / 1000)}.
 
-  password  sandbox/env pulumi stack output passwords --show-secrets
+  password  sandbox/env pulumi stack output passwords --show-secrets --stack sandbox
   log in    sandbox/env docker login ${host} --username me
   push      sandbox/env docker tag alpine ${host}/alpine:test
             sandbox/env docker push ${host}/alpine:test

@@ -32,15 +32,14 @@ describe("The operator's way", function () {
         manifests = parseAllDocuments(fs.readFileSync("examples/operator/stack.yaml", "utf8"), { merge: true }).map((document) => {
             const manifest = document.toJS() as Manifest;
             const { metadata } = manifest;
-            if (manifest.kind === "Namespace") {
-                metadata.name = namespaces[metadata.name]!;
-            } else if (metadata.namespace) {
+            if (metadata.namespace) {
                 metadata.namespace = namespaces[metadata.namespace]!;
             }
             manifest.subjects?.forEach((subject) => (subject.namespace = namespaces[subject.namespace]!));
             return manifest;
         });
-        await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "operator" } }, ...manifests.filter(({ kind }) => kind !== "Stack"));
+        const namespace = (name: string, labels = {}) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
+        await apply(namespace("operator"), namespace("operated", { "pod-security.kubernetes.io/enforce": "restricted" }), ...manifests.filter(({ kind }) => kind !== "Stack"));
 
         const { name } = found("ServiceAccount").metadata;
         const token = await kubectl("create", "token", name, "--namespace", "operator");

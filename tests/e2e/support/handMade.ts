@@ -16,9 +16,6 @@ export interface HandMade {
     host?: string;
 }
 
-/** What it is made of, as Kubernetes names it; but for the Ingress, which is named as the program's is. */
-export const handMadeObjects = ["deployment/registry-dpl", "service/registry-svc", "secret/registry-config-sec", "secret/registry-auth-secret"];
-
 /** Sets it up, and waits until its pod takes connections. */
 export async function makeByHand({ namespace, s3, login, host }: HandMade): Promise<void> {
     const labels = { app: "registry-app" };

@@ -132,15 +132,15 @@ export function settled(replicas: number): Promise<Pod[]> {
 }
 
 /** The content of the Secret that the registry's pods mount as `volume`. By the Deployment: right after an update a pod from before may still be there. */
-export async function mounted(volume: "config" | "auth"): Promise<Record<string, string>> {
+export async function mounted(volume: "config" | "auth", namespace = "registry"): Promise<Record<string, string>> {
     interface Deployment { spec: { template: { spec: { volumes: { name: string; secret: { secretName: string } }[] } } } }
-    const { items: [deployment] } = await get<{ items: Deployment[] }>("deployments", "--namespace", "registry");
-    return secret(deployment!.spec.template.spec.volumes.find(({ name }) => name === volume)!.secret.secretName, "registry");
+    const { items: [deployment] } = await get<{ items: Deployment[] }>("deployments", "--namespace", namespace);
+    return secret(deployment!.spec.template.spec.volumes.find(({ name }) => name === volume)!.secret.secretName, namespace);
 }
 
-/** The key that the registry's pods use. */
-export async function accessKey(): Promise<{ user: string; password: string }> {
-    const { "config.yml": config } = await mounted("config");
+/** The key to Minio that the registry's pods use, or those of another registry. */
+export async function accessKey(namespace = "registry"): Promise<{ user: string; password: string }> {
+    const { "config.yml": config } = await mounted("config", namespace);
     return { user: /accesskey: "(.*)"/.exec(config!)![1]!, password: /secretkey: "(.*)"/.exec(config!)![1]! };
 }
 
