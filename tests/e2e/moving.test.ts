@@ -102,7 +102,8 @@ describe("Moving in from a registry set up by hand", function () {
         await assertUnnoticed(old, () => documented("Put the new one beside it"));
         assert.equal(await backend(), "registry-svc");
         const { body } = await request("http://registry.moved.svc.homelab-k8s/v2/_catalog", "--user", credentials(old));
-        assert.deepEqual((JSON.parse(body) as { repositories: string[] }).repositories, ["alpine", "team/app/many", "team/large", "traffic"]);
+        const { repositories } = JSON.parse(body) as { repositories: string[] };
+        assert.deepEqual(repositories.filter((name) => name !== "traffic"), ["alpine", "team/app/many", "team/large"]);
         await pulumi("preview", "--expect-no-changes");
     });
 
