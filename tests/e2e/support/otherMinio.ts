@@ -10,10 +10,8 @@ export interface OtherMinio {
     root: { user: string; password: string };
 }
 
-const namespace = "other-minio";
-
 /** Makes the second Minio. */
-export async function makeOtherMinio(authority: Authority): Promise<OtherMinio> {
+export async function makeOtherMinio(authority: Authority, namespace = "other-minio"): Promise<OtherMinio> {
     const host = `minio-svc.${namespace}.svc.homelab-k8s`;
     const root = { user: "other", password: randomBytes(16).toString("hex") };
     const { certificate, key } = await authority.issue(host);
@@ -66,4 +64,4 @@ export async function makeOtherMinio(authority: Authority): Promise<OtherMinio> 
 }
 
 /** Takes the second Minio away, with all that is in it. */
-export const removeOtherMinio = () => kubectl("delete", "namespace", namespace, "--wait");
+export const removeOtherMinio = (namespace = "other-minio") => kubectl("delete", "namespace", namespace, "--wait");

@@ -7,10 +7,17 @@ export interface Result {
     stderr: string;
 }
 
+/** Where and how a command runs: in the folder and with the environment of the tests if not given. */
+export interface Options {
+    input?: string;
+    cwd?: string;
+    env?: Record<string, string>;
+}
+
 /** Runs a command to its end, whatever that is. */
-export function attempt(command: string, args: string[], { input, cwd }: { input?: string; cwd?: string } = {}): Promise<Result> {
+export function attempt(command: string, args: string[], { input, cwd, env }: Options = {}): Promise<Result> {
     return new Promise((resolve, reject) => {
-        const child = execFile(command, args, { cwd, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+        const child = execFile(command, args, { cwd, env, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
             if (error && typeof error.code !== "number") {
                 reject(new Error(`${command} did not run`, { cause: error }));
             } else {
@@ -23,7 +30,7 @@ export function attempt(command: string, args: string[], { input, cwd }: { input
 }
 
 /** Runs a command that has to succeed; gives back what it printed. */
-export async function run(command: string, args: string[], options?: { input?: string; cwd?: string }): Promise<string> {
+export async function run(command: string, args: string[], options?: Options): Promise<string> {
     const { code, stdout, stderr } = await attempt(command, args, options);
     if (code !== 0) {
         // Further arguments may hold a password.
