@@ -61,7 +61,7 @@ describe("Moving in from a registry set up by hand", function () {
         await push("team/app/many:1", `dir:${path.join(folder, "many")}`, "--all", "--preserve-digests");
     });
     after(async () => {
-        for (const command of [["state", "unprotect", "--all"], ["destroy", "--skip-preview"], ["stack", "rm", stack]]) {
+        for (const command of [["state", "unprotect", "--all"], ["destroy", "--skip-preview"], ["stack", "rm"]]) {
             await attempt("pulumi", [...command, "--yes", "--stack", stack]);
         }
         await kubectl("delete", "namespace", "moved", "--ignore-not-found");
