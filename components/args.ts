@@ -115,7 +115,10 @@ export interface ContainerRegistryArgs {
     ingress: Ingress;
     /** The namespace of the registry alone. Default: the component's name. */
     namespace?: pulumi.Input<string>;
-    /** Whether the namespace is made here; if not, it has to be there. Default: true. */
+    /**
+     * Whether the namespace is made here; if not, it has to be there. For a new registry: one whose namespace was made here would delete
+     * it, and so itself. Default: true.
+     */
     createNamespace?: boolean;
     /** The image of distribution's registry. Another version than 3.1 is a warning. Default: "docker.io/library/registry:3.1.2". */
     image?: pulumi.Input<string>;

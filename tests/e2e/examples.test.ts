@@ -2,8 +2,10 @@ import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
+import * as bcrypt from "bcryptjs";
+
 import { attempt, eventually, run } from "./support/run";
-import { accessKey, deleteBucket, kubectl, loginStatus, minio, minioRoot, request, s3 } from "./support/sandbox";
+import { accessKey, apply, deleteBucket, get, kubectl, loginStatus, minio, minioRoot, request, s3 } from "./support/sandbox";
 import { Client } from "./support/traffic";
 
 /** The examples, in a project that has nothing but the npm package and what it asks for: see its `install`. */
@@ -96,7 +98,7 @@ describe("The npm package", function () {
 
     it("has the compiler refuse wrong arguments, and take the examples", async () => {
         const check = () => attempt("node_modules/.bin/tsc", ["--ignoreConfig", "--noEmit", "--strict", "--target", "es2022", "--module", "nodenext",
-            ...["smallest", "own-bucket", "two-registries", "two-sites", "another-stack"].map((example) => `${example}/index.ts`)], { cwd: projects });
+            ...["smallest", "own-bucket", "two-registries", "two-sites", "beside-argo-cd", "another-stack"].map((example) => `${example}/index.ts`)], { cwd: projects });
         assert.deepEqual(await check(), { code: 0, stdout: "", stderr: "" });
 
         const file = path.join(projects, "smallest/index.ts");
@@ -210,6 +212,40 @@ describe("The example", function () {
                 await push(await site.client(), "hello:1");
             }
         });
+    });
+});
+
+describe("The example beside-argo-cd", function () {
+    this.timeout("5m");
+
+    const stack = new Stack("beside-argo-cd");
+    const login = { host: "sealed.registry.homelab.test", user: "sealed", password: "correct horse" };
+    const mark = { "argocd.argoproj.io/tracking-id": "sealed:/Namespace:/sealed" };
+    before(async () => {
+        // As Argo CD and the controller of Sealed Secrets leave them, neither of which is here.
+        const metadata = { name: "registry-auth-secret", namespace: "sealed" };
+        await apply(
+            { apiVersion: "v1", kind: "Namespace", metadata: { name: "sealed", annotations: mark } },
+            { apiVersion: "v1", kind: "Secret", metadata, stringData: { ".htpasswd": `sealed:${await bcrypt.hash(login.password, 5)}\n` } },
+        );
+        await stack.up({ buckets: ["sealed-images"] });
+    });
+    after(() => kubectl("delete", "namespace", "sealed"));
+
+    it("is a registry with the logins that are there, of which Argo CD knows nothing", async () => {
+        await push(login, "hello:1");
+        const objects = await get<{ items: { metadata: { name: string; annotations?: object; labels?: object; ownerReferences?: object[] } }[] }>(
+            "deployments,services,ingresses,secrets,poddisruptionbudgets", "--namespace", "sealed");
+        const marked = objects.items.filter(({ metadata }) => /argocd|app.kubernetes.io\/instance/.test(JSON.stringify([metadata.annotations, metadata.labels])));
+        assert.deepEqual(marked.map(({ metadata }) => metadata.name), []);
+    });
+
+    it("goes and leaves the namespace and the logins as they were", async () => {
+        const before = await get<object>("secret/registry-auth-secret", "--namespace", "sealed");
+        await stack.remove();
+        assert.deepEqual(await get<object>("secret/registry-auth-secret", "--namespace", "sealed"), before);
+        const { metadata } = await get<{ metadata: { annotations: object } }>("namespace/sealed");
+        assert.ok(JSON.stringify(metadata.annotations).includes(mark["argocd.argoproj.io/tracking-id"]));
     });
 });
 
