@@ -37,13 +37,23 @@ export async function checkReach(site: Site): Promise<void> {
 }
 
 /**
- * Compares with what the last update deployed: refuses a change that would leave the images behind, and warns of one that clients
- * have to follow.
+ * Compares with what the last update deployed: refuses a change that would leave the images behind or take the registry away, and
+ * warns of one that clients have to follow.
  *
  * @throws pulumi.RunError with what to do instead
  */
 export async function checkChange(site: Site): Promise<void> {
-    const last = await lastOutputs();
+    const last = await lastUpdate<{ bucket?: string; host?: string }>("readStackOutputs", "name");
+    if (site.registry.createNamespace === false) {
+        const resources = await lastUpdate<object>("readStackResourceOutputs", "stackName");
+        if (Object.keys(resources).some((urn) => urn.includes("$kubernetes:core/v1:Namespace::"))) {
+            throw withoutStack(new pulumi.RunError([
+                "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
+                "Set createNamespace back to true; a namespace of your own is for a new stack.",
+                "Nothing was changed.",
+            ].join("\n")));
+        }
+    }
     const { host, bucket: { name: bucket } } = site.registry as { host: string; bucket: { name: string } };
     if (last.bucket && last.bucket !== bucket) {
         const left = `bucketName: "${bucket}" is another bucket than "${last.bucket}", which holds the images`;
@@ -62,10 +72,10 @@ export async function checkChange(site: Site): Promise<void> {
     }
 }
 
-/** What the stack's last update gave out; nothing before the first. */
-async function lastOutputs(): Promise<{ bucket?: string; host?: string }> {
+/** What the stack's last update gave out, by a function of the engine and the argument that names the stack; nothing before the first. */
+async function lastUpdate<T>(read: string, argument: string): Promise<Partial<T>> {
     const name = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
-    const { outputs } = await pulumi.runtime.invoke("pulumi:pulumi:readStackOutputs", { name }) as { outputs?: object };
+    const { outputs } = await pulumi.runtime.invoke(`pulumi:pulumi:${read}`, { [argument]: name }) as { outputs?: T };
     return outputs ?? {};
 }
 

@@ -212,4 +212,17 @@ describe("The registry in the homelab", function () {
         }
         await pulumi("preview", "--expect-no-changes");
     });
+
+    it("never has its namespace deleted by createNamespace", async () => {
+        await configure("createNamespace=false");
+        try {
+            const { code, stdout } = await tryPulumi("up", "--yes", "--skip-preview");
+            assert.notEqual(code, 0);
+            assert.match(stdout, /error: createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it\./);
+            assert.match(stdout, /Nothing was changed\./);
+        } finally {
+            await configure("createNamespace=true");
+        }
+        await pulumi("preview", "--expect-no-changes");
+    });
 });

@@ -145,6 +145,41 @@ describe("A change of what is deployed", () => {
     }
     const last = { host: "docker.example.com", bucket: "container-repo" };
 
+    describe("to a namespace that is not created here", () => {
+        async function change(resources: string[]): Promise<void> {
+            await pulumi.runtime.setMocks({
+                newResource: () => ({ id: "", state: {} }),
+                call: ({ token, inputs }) => {
+                    const name = "organization/homelab-registry/test";
+                    if (token === "pulumi:pulumi:readStackResourceOutputs") {
+                        assert.deepEqual(inputs, { stackName: name });
+                        return { outputs: Object.fromEntries(resources.map((urn) => [urn, {}])) };
+                    }
+                    return { outputs: last };
+                },
+            }, "homelab-registry", "test", false, "organization");
+            await checkChange({ registry: { host: last.host, createNamespace: false, bucket: { name: last.bucket } }, minio: {} } as Site);
+        }
+        const component = "urn:pulumi:test::homelab-registry::homelab-registry:index:ContainerRegistry$";
+
+        it("is refused in a stack that created it, which would delete it and the registry", async () => {
+            await assert.rejects(change([`${component}kubernetes:core/v1:Namespace::registry`]), (error: Error) => {
+                assert.ok(pulumi.RunError.isInstance(error), String(error));
+                assert.equal(error.message, [
+                    "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
+                    "Set createNamespace back to true; a namespace of your own is for a new stack.",
+                    "Nothing was changed.",
+                ].join("\n"));
+                return true;
+            });
+        });
+
+        it("is none where it was so before, nor in a new stack", async () => {
+            await change([`${component}kubernetes:apps/v1:Deployment::registry`]);
+            await change([]);
+        });
+    });
+
     it("is none the first time, and where host and bucket are as they were", async () => {
         const site = { host: "docker.example.com", bucket: "container-repo", minio: true };
         assert.deepEqual(await warnings({}, site), []);
