@@ -33,7 +33,10 @@ export interface PullSecret {
  * with a key that reaches it alone. With a key given, nothing is made, and any S3 will do.
  */
 export interface Bucket {
-    /** By S3's rules: 3 to 63 lower-case letters, digits, dots and hyphens. Example: `"container-repo"`. */
+    /**
+     * By S3's rules: 3 to 63 lower-case letters, digits, dots and hyphens. Example: `"container-repo"`. To stay as it is: the images would
+     * not come along to another one.
+     */
     name: pulumi.Input<string>;
     /** Minio as the registry's pods see it, `host:port`. Example: `"minio-svc.minio.svc.homelab-k8s:9000"`. */
     endpoint: pulumi.Input<string>;
