@@ -22,15 +22,14 @@ export class Storage extends pulumi.ComponentResource {
         super("homelab-registry:index:Storage", name, {}, opts);
         const parent = this;
 
-        this.bucket = new minio.S3Bucket(name, { bucket: args.bucketName, acl: "private" },
-            {
-                parent,
-                // The images outlive the registry: no destroy, replacement or slip of the pen takes them along.
-                protect: true,
-                retainOnDelete: true,
-                // The acl is not read back, so that it would never match.
-                ...(args.importId !== undefined && { import: args.importId, ignoreChanges: ["acl"] }),
-            });
+        this.bucket = new minio.S3Bucket(name, { bucket: args.bucketName, acl: "private" }, {
+            parent,
+            // The images outlive the registry: no destroy, replacement or slip of the pen takes them along.
+            protect: true,
+            retainOnDelete: true,
+            // The acl is not read back, so that it would never match.
+            ...(args.importId !== undefined && { import: args.importId, ignoreChanges: ["acl"] }),
+        });
 
         // Named after the bucket, of which Minio has but one: two registries on one Minio do not meet, and a second
         // try after an interrupted one finds what the first one made.

@@ -5,7 +5,9 @@ import * as path from "node:path";
 import * as bcrypt from "bcryptjs";
 
 import { attempt, eventually, run } from "./support/run";
-import { accessKey, apply, deleteBucket, get, kubectl, loginStatus, minio, minioRoot, request, s3 } from "./support/sandbox";
+import {
+    accessKey, apply, deleteBucket, get, kubectl, loginStatus, makeBucket, minio, minioRoot, plaintext, previewed, request, s3,
+} from "./support/sandbox";
 import { Client } from "./support/traffic";
 
 /** The examples, in a project that has nothing but the npm package and what it asks for: see its `install`. */
@@ -30,16 +32,13 @@ class Stack {
         const root = await minioRoot();
         await run("pulumi", ["stack", "select", "--create", this.name, "--cwd", this.folder]);
         const settings = { "minio:minioServer": minio, "minio:minioSsl": "false", "minio:minioUser": root.user, ...config };
-        const plain = Object.entries(settings).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
-        await this.pulumi("config", "set-all", ...plain, "--secret", `minio:minioPassword=${root.password}`);
+        await this.pulumi("config", "set-all", ...plaintext(settings), "--secret", `minio:minioPassword=${root.password}`);
         if (fs.readFileSync(path.join(this.folder, `Pulumi.${this.name}.yaml`), "utf8").includes("kubernetes:context")) {
             await this.pulumi("config", "rm", "kubernetes:context");
         }
         await this.pulumi("up", "--yes", "--skip-preview");
-        await this.assertUnchanged();
+        await this.pulumi("preview", "--expect-no-changes");
     }
-
-    readonly assertUnchanged = () => this.pulumi("preview", "--expect-no-changes");
 
     async output<T>(name: string): Promise<T> {
         const outputs = ["stack", "output", name, "--json", "--show-secrets", "--cwd", this.folder, "--stack", this.name];
@@ -48,12 +47,6 @@ class Stack {
 
     async client(user = "ci"): Promise<Client> {
         return { host: await this.output<string>("host"), user, password: (await this.output<Record<string, string>>("passwords"))[user]! };
-    }
-
-    /** What a preview would change: `operation type::name`. */
-    async previewed(): Promise<string[]> {
-        const { steps } = JSON.parse(await this.pulumi("preview", "--json")) as { steps: { op: string; urn: string }[] };
-        return steps.filter(({ op }) => op !== "same").map(({ op, urn }) => `${op} ${urn.split("$").at(-1)!}`).sort();
     }
 
     /** Takes everything away, with buckets that are empty. */
@@ -117,6 +110,7 @@ describe("The npm package", function () {
 
 describe("The example", function () {
     this.timeout("5m");
+
     describe("smallest", () => {
         const stack = new Stack("smallest");
         before(() => stack.up({ buckets: ["images"] }));
@@ -144,8 +138,7 @@ describe("The example", function () {
         const stack = new Stack("own-bucket");
         before(async () => {
             const root = await minioRoot();
-            // 409 if it is there already, from a run that was killed.
-            assert.ok([200, 409].includes((await s3(root, "PUT", "garage-images")).status));
+            await makeBucket("garage-images");
             await run("pulumi", ["stack", "select", "--create", "homelab", "--cwd", stack.folder]);
             await stack.pulumi("config", "set", "--secret", "secretKey", root.password);
             await stack.up({ buckets: ["garage-images"], config: { accessKey: root.user } });
@@ -189,10 +182,10 @@ describe("The example", function () {
             const file = path.join(stack.folder, "index.ts");
             const program = fs.readFileSync(file, "utf8");
             fs.writeFileSync(file, program.replace('"lab", ["ci"]', '"lab", ["ci", "robot"]'));
-            assert.deepEqual(await stack.previewed(), [
+            assert.deepEqual(await previewed(stack.pulumi), [
                 "create random:index/randomPassword:RandomPassword::lab-robot-password",
                 "create random:index/randomPassword:RandomPassword::lab-robot-salt",
-                "update kubernetes:core/v1:Secret::lab-auth",
+                "update kubernetes:core/v1:Secret::lab-auth data stringData",
             ]);
             fs.writeFileSync(file, program);
         });
@@ -234,7 +227,7 @@ describe("The example beside-argo-cd", function () {
 
     it("is a registry with the logins that are there, of which Argo CD knows nothing", async () => {
         await push(login, "hello:1");
-        const objects = await get<{ items: { metadata: { name: string; annotations?: object; labels?: object; ownerReferences?: object[] } }[] }>(
+        const objects = await get<{ items: { metadata: { name: string; annotations?: object; labels?: object } }[] }>(
             "deployments,services,ingresses,secrets,poddisruptionbudgets", "--namespace", "sealed");
         const marked = objects.items.filter(({ metadata }) => /argocd|app.kubernetes.io\/instance/.test(JSON.stringify([metadata.annotations, metadata.labels])));
         assert.deepEqual(marked.map(({ metadata }) => metadata.name), []);

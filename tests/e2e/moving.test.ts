@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runDocumented } from "./support/docs";
 import { makeByHand } from "./support/handMade";
 import { attempt, eventually, run } from "./support/run";
-import { apply, client, deleteBucket, kubectl, loginStatus, minio, minioRoot, request, s3 } from "./support/sandbox";
+import { apply, client, deleteBucket, kubectl, loginStatus, makeBucket, minio, minioRoot, plaintext, request } from "./support/sandbox";
 import { assertUnnoticed, Client, makeImage, makeImages } from "./support/traffic";
 
 const page = "docs/moving-in.md";
@@ -42,8 +42,7 @@ describe("Moving in from a registry set up by hand", function () {
 
     before(async () => {
         const root = await minioRoot();
-        // 409 if it is there already, from a run that was killed.
-        assert.ok([200, 409].includes((await s3(root, "PUT", "moved")).status));
+        await makeBucket("moved");
         await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "moved" } });
         await makeByHand({ namespace: "moved", s3: { bucket: "moved", endpoint: minio, secure: false, key: root }, login: old, host: old.host });
         await eventually(120, async () => (await loginStatus(old)) === 200);
@@ -89,8 +88,7 @@ describe("Moving in from a registry set up by hand", function () {
         await run("pulumi", ["stack", "select", "--create", stack]);
         const root = await minioRoot();
         const settings = { host: old.host, namespace: "moved", bucketName: "moved", bucketEndpoint: minio, minioUser: root.user };
-        await pulumi("config", "set-all", ...Object.entries(settings).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]),
-            "--secret", `minioPassword=${root.password}`);
+        await pulumi("config", "set-all", ...plaintext(settings), "--secret", `minioPassword=${root.password}`);
         await documented("Say what is there", inNamespace);
         const { stdout } = await attempt("pulumi", ["preview", "--stack", stack, "--non-interactive", "--color", "never"]);
         assert.match(stdout, / = +minio:index:S3Bucket registry import/);

@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { parseAllDocuments, stringify } from "yaml";
 
 import { attempt, eventually, run } from "./support/run";
-import { apply, deleteBucket, kubectl, loginStatus, minio, minioRoot } from "./support/sandbox";
+import { apply, deleteBucket, kubectl, loginStatus, minio, minioRoot, plaintext } from "./support/sandbox";
 
 interface Manifest { kind: string; metadata: { name: string; namespace?: string }; spec?: object; subjects?: { namespace: string }[] }
 
@@ -108,8 +108,7 @@ describe("The operator's way", function () {
             host, "namespace": "operated", "createNamespace": "false", "bucketName": "operated", "bucketEndpoint": minio,
             "users[0].name": "ci", "minioUser": root.user,
         };
-        await pulumi("config", "set-all", "--path", ...Object.entries(settings).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]),
-            "--secret", `minioPassword=${root.password}`);
+        await pulumi("config", "set-all", "--path", ...plaintext(settings), "--secret", `minioPassword=${root.password}`);
         try {
             await pulumi("up", "--yes", "--skip-preview");
             const passwords = JSON.parse(await run("pulumi", ["stack", "output", "passwords", "--json", "--show-secrets", "--stack", "operated"])) as { ci: string };

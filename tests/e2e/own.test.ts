@@ -7,7 +7,7 @@ import { Authority, makeAuthority } from "./support/certificates";
 import { makeByHand } from "./support/handMade";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "./support/otherMinio";
 import { eventually, run } from "./support/run";
-import { apply, kubectl, request, s3At } from "./support/sandbox";
+import { apply, kubectl, plaintext, request, s3At } from "./support/sandbox";
 import { makeImage, makeImages } from "./support/traffic";
 
 /**
@@ -72,7 +72,7 @@ describe("A registry of one's own things", function () {
     it("needs no provider of Minio, and takes over the bucket, the logins, the certificate and the namespace", async () => {
         await run("pulumi", ["stack", "select", "--create", "own"]);
         await pulumi("config", "set-all", "--path",
-            ...Object.entries({
+            ...plaintext({
                 "host": host,
                 "namespace": "own",
                 "createNamespace": "false",
@@ -83,7 +83,7 @@ describe("A registry of one's own things", function () {
                 "bucketCa": fs.readFileSync(authority.ca, "utf8"),
                 "bucketAccessKey": s3.root.user,
                 "ingressTlsSecret": "wildcard-tls",
-            }).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]),
+            }),
             "--secret", `bucketSecretKey=${s3.root.password}`);
         await pulumi("up", "--yes", "--skip-preview");
         await pulumi("preview", "--refresh", "--expect-no-changes");

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { eventually, run } from "./support/run";
-import { kubectl, loginStatus, minioRoot, s3 } from "./support/sandbox";
+import { kubectl, loginStatus, makeBucket, minioRoot } from "./support/sandbox";
 import { assertUnnoticed, Client } from "./support/traffic";
 
 describe("A stack that reuses the component, and whose provider changes no Secret in place", function () {
@@ -23,8 +23,7 @@ describe("A stack that reuses the component, and whose provider changes no Secre
 
     before(async () => {
         const root = await minioRoot();
-        // 409 if it is there already, from an earlier run.
-        assert.ok([200, 409].includes((await s3(root, "PUT", "reused")).status));
+        await makeBucket("reused");
         await run("pulumi", ["stack", "select", "--create", "reuse", "--cwd", "tests/e2e/reuse"]);
         await pulumi("config", "set-all", "--path", "--plaintext", "users[0].name=me", "--plaintext", `accessKey=${root.user}`,
             "--secret", `secretKey=${root.password}`);

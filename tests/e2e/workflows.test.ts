@@ -10,7 +10,7 @@ import { makeAuthority } from "./support/certificates";
 import { documented } from "./support/docs";
 import { makeOtherMinio, removeOtherMinio } from "./support/otherMinio";
 import { eventually, run } from "./support/run";
-import { kubectl, minio, minioRoot, request, s3, s3At } from "./support/sandbox";
+import { deleteBucket, emptyBucket, kubectl, minio, minioRoot, request, s3At } from "./support/sandbox";
 import { Way } from "./support/way";
 import { cleanMachine, Contexts, evaluate, Job, Machine, Ran, readWorkflow, runOn, runJob, Workflow } from "./support/workflows";
 
@@ -239,13 +239,9 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
         await runOn(owner, "pulumi", "state", "unprotect", "--all", "--yes");
         await runOn(owner, "pulumi", "destroy", "--yes", "--skip-preview");
         await runOn(owner, "pulumi", "stack", "rm", "--yes", stack);
-        const root = await minioRoot();
-        await s3(root, "DELETE", stack);
+        await deleteBucket(stack);
         // Not by the provider: it may crash over the many objects of a state.
-        const { body } = await s3(root, "GET", "pulumi-state-of-test?list-type=2");
-        for (const [, key] of body.matchAll(/<Key>(.*?)<\/Key>/g)) {
-            await s3(root, "DELETE", `pulumi-state-of-test/${key!}`);
-        }
+        await emptyBucket("pulumi-state-of-test");
         await run("pulumi", ["destroy", "--yes", "--skip-preview", ...stateStack, ...stateFile()]);
         await run("pulumi", ["stack", "rm", "--yes", "state", "--cwd", "tests/e2e/state"]);
         await way.close();

@@ -20,6 +20,13 @@ async function port(listening: boolean): Promise<{ address: string; close: () =>
     return { address, close: () => server.close() };
 }
 
+/** Whether an error is Pulumi's for users, with exactly this message. */
+const isRunError = (message: string) => (error: Error) => {
+    assert.ok(pulumi.RunError.isInstance(error), String(error));
+    assert.equal(error.message, message);
+    return true;
+};
+
 describe("Before an update", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "preflight-"));
     const kubeconfig = process.env.KUBECONFIG;
@@ -59,12 +66,6 @@ describe("Before an update", () => {
         await pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, "homelab-registry", "test", preview);
         await checkReach({ kubeContext, minio: { server } } as Site);
     }
-    const isRunError = (message: string) => (error: Error) => {
-        assert.ok(pulumi.RunError.isInstance(error), String(error));
-        assert.equal(error.message, message);
-        return true;
-    };
-
     it("the cluster and Minio are asked whether they are there", () => reach("here", here.address));
 
     it("an error says which of them is away, and where it was looked for", async () => {
@@ -122,16 +123,24 @@ describe("Before an update", () => {
 });
 
 describe("A change of what is deployed", () => {
-    /** What is warned of when a site is deployed after an update that gave out this. */
-    async function warnings(last: object, { host, bucket, minio }: { host: string; bucket: string; minio: boolean }): Promise<string[]> {
+    const name = "organization/homelab-registry/test";
+
+    /** Has the engine's functions tell this of the last update; gives back what they are asked, in order. */
+    async function mockLastUpdate(told: Record<string, object>): Promise<unknown[]> {
         const asked: unknown[] = [];
         await pulumi.runtime.setMocks({
             newResource: () => ({ id: "", state: {} }),
             call: ({ token, inputs }) => {
                 asked.push(token, inputs);
-                return { outputs: last };
+                return { outputs: told[token.replace("pulumi:pulumi:", "")] };
             },
         }, "homelab-registry", "test", false, "organization");
+        return asked;
+    }
+
+    /** What is warned of when a site is deployed after an update that gave out this. */
+    async function warnings(last: object, { host, bucket, minio }: { host: string; bucket: string; minio: boolean }): Promise<string[]> {
+        const asked = await mockLastUpdate({ readStackOutputs: last });
         const usual = console.warn;
         const said: string[] = [];
         console.warn = (...words: unknown[]) => void said.push(words.join(" "));
@@ -140,38 +149,28 @@ describe("A change of what is deployed", () => {
         } finally {
             console.warn = usual;
         }
-        assert.deepEqual(asked, ["pulumi:pulumi:readStackOutputs", { name: "organization/homelab-registry/test" }]);
+        assert.deepEqual(asked, ["pulumi:pulumi:readStackOutputs", { name }]);
         return said;
     }
     const last = { host: "docker.example.com", bucket: "container-repo" };
 
     describe("to a namespace that is not created here", () => {
         async function change(resources: string[]): Promise<void> {
-            await pulumi.runtime.setMocks({
-                newResource: () => ({ id: "", state: {} }),
-                call: ({ token, inputs }) => {
-                    const name = "organization/homelab-registry/test";
-                    if (token === "pulumi:pulumi:readStackResourceOutputs") {
-                        assert.deepEqual(inputs, { stackName: name });
-                        return { outputs: Object.fromEntries(resources.map((urn) => [urn, {}])) };
-                    }
-                    return { outputs: last };
-                },
-            }, "homelab-registry", "test", false, "organization");
+            const asked = await mockLastUpdate({
+                readStackOutputs: last,
+                readStackResourceOutputs: Object.fromEntries(resources.map((urn) => [urn, {}])),
+            });
             await checkChange({ registry: { host: last.host, createNamespace: false, bucket: { name: last.bucket } }, minio: {} } as Site);
+            assert.deepEqual(asked, ["pulumi:pulumi:readStackOutputs", { name }, "pulumi:pulumi:readStackResourceOutputs", { stackName: name }]);
         }
         const component = "urn:pulumi:test::homelab-registry::homelab-registry:index:ContainerRegistry$";
 
         it("is refused in a stack that created it, which would delete it and the registry", async () => {
-            await assert.rejects(change([`${component}kubernetes:core/v1:Namespace::registry`]), (error: Error) => {
-                assert.ok(pulumi.RunError.isInstance(error), String(error));
-                assert.equal(error.message, [
-                    "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
-                    "Set createNamespace back to true; a namespace of your own is for a new stack.",
-                    "Nothing was changed.",
-                ].join("\n"));
-                return true;
-            });
+            await assert.rejects(change([`${component}kubernetes:core/v1:Namespace::registry`]), isRunError([
+                "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
+                "Set createNamespace back to true; a namespace of your own is for a new stack.",
+                "Nothing was changed.",
+            ].join("\n")));
         });
 
         it("is none where it was so before, nor in a new stack", async () => {
@@ -187,15 +186,11 @@ describe("A change of what is deployed", () => {
     });
 
     it("to another bucket is refused, as the images would stay behind", async () => {
-        await assert.rejects(warnings(last, { ...last, bucket: "layers", minio: true }), (error: Error) => {
-            assert.ok(pulumi.RunError.isInstance(error), String(error));
-            assert.equal(error.message, [
-                'bucketName: "layers" is another bucket than "container-repo", which holds the images. They would stay there, and the registry be empty.',
-                "Set bucketName back to container-repo; docs/operations.md says how to take the images to another bucket.",
-                "Nothing was changed.",
-            ].join("\n"));
-            return true;
-        });
+        await assert.rejects(warnings(last, { ...last, bucket: "layers", minio: true }), isRunError([
+            'bucketName: "layers" is another bucket than "container-repo", which holds the images. They would stay there, and the registry be empty.',
+            "Set bucketName back to container-repo; docs/operations.md says how to take the images to another bucket.",
+            "Nothing was changed.",
+        ].join("\n")));
     });
 
     it("to another bucket of one's own is a warning", async () => {

@@ -1,3 +1,4 @@
+import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
 
 import { attempt, eventually, Result, run } from "./run";
@@ -14,6 +15,10 @@ export const tryPulumi = (...args: string[]): Promise<Result> => attempt("pulumi
 
 /** Brings the sandbox's stack to where its configuration says. */
 export const up = () => pulumi("up", "--yes", "--skip-preview");
+
+/** Settings in plain text, as arguments of `pulumi config set-all`. */
+export const plaintext = (settings: Record<string, string>) =>
+    Object.entries(settings).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
 
 /** Sets keys of the sandbox's stack, or places in them: `key=value`. */
 export const configure = (...settings: string[]) =>
@@ -34,10 +39,14 @@ export function restoreConfiguration(): void {
     });
 }
 
-/** What a preview says it would do, in the order of the resources' names: `operation type::name changed.path …`. */
-export async function previewed(): Promise<string[]> {
+/**
+ * What a preview says it would do, in the order of the resources' names: `operation type::name changed.path …`.
+ *
+ * @param run Pulumi on another stack than the sandbox's
+ */
+export async function previewed(run = pulumi): Promise<string[]> {
     interface Step { op: string; urn: string; detailedDiff: Record<string, unknown> | null }
-    const { steps } = JSON.parse(await pulumi("preview", "--json")) as { steps: Step[] };
+    const { steps } = JSON.parse(await run("preview", "--json")) as { steps: Step[] };
     return steps.filter(({ op }) => op !== "same")
         .map(({ op, urn, detailedDiff }) => `${op} ${urn.split("$").at(-1)!} ${Object.keys(detailedDiff ?? {}).sort().join(" ")}`.trim())
         .sort();
@@ -89,20 +98,31 @@ export function s3At(url: string, key: { user: string; password: string }, metho
         "--user", `${key.user}:${key.password}`, "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD", ...options);
 }
 
-/** Deletes a bucket of the sandbox's Minio, with all that is in it. */
-export async function deleteBucket(bucket: string): Promise<void> {
+/** Makes a bucket in the sandbox's Minio, where a run that was killed may have left it. */
+export async function makeBucket(bucket: string): Promise<void> {
+    const { status } = await s3(await minioRoot(), "PUT", bucket);
+    assert.ok([200, 409].includes(status), `the bucket ${bucket} was not made: ${status}`);
+}
+
+/** Deletes all that is in a bucket of the sandbox's Minio. */
+export async function emptyBucket(bucket: string): Promise<void> {
     const root = await minioRoot();
-    for (let status = 0; status !== 204;) {
-        const { body } = await s3(root, "GET", `${bucket}?list-type=2`);
-        const keys = [...body.matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key]) => key!);
+    // A list has at most a thousand.
+    for (let keys = ["any"]; keys.length > 0;) {
+        const { status, body } = await s3(root, "GET", `${bucket}?list-type=2`);
+        assert.equal(status, 200, `the bucket ${bucket} was not listed: ${status}`);
+        keys = [...body.matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key]) => key!);
         for (const key of keys) {
-            await s3(root, "DELETE", `${bucket}/${key}`);
-        }
-        ({ status } = await s3(root, "DELETE", bucket));
-        if (status !== 204 && keys.length === 0) {
-            throw new Error(`the bucket ${bucket} was not deleted: ${status}`);
+            assert.equal((await s3(root, "DELETE", `${bucket}/${key}`)).status, 204, `${key} was not deleted`);
         }
     }
+}
+
+/** Deletes a bucket of the sandbox's Minio, with all that is in it. */
+export async function deleteBucket(bucket: string): Promise<void> {
+    await emptyBucket(bucket);
+    const { status } = await s3(await minioRoot(), "DELETE", bucket);
+    assert.equal(status, 204, `the bucket ${bucket} was not deleted: ${status}`);
 }
 
 export const minio = "minio-svc.minio.svc.homelab-k8s:9000";
