@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { runDocumented } from "./support/docs";
-import { makeByHand } from "./support/handMade";
+import { makeByHand } from "../../bench/seed";
 import { attempt, eventually, run } from "./support/run";
 import { apply, client, deleteBucket, kubectl, loginStatus, makeBucket, minio, minioRoot, plaintext, request } from "./support/sandbox";
 import { assertUnnoticed, Client, makeImage, makeImages } from "./support/traffic";
@@ -44,7 +44,7 @@ describe("Moving in from a registry set up by hand", function () {
         const root = await minioRoot();
         await makeBucket("moved");
         await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "moved" } });
-        await makeByHand({ namespace: "moved", s3: { bucket: "moved", endpoint: minio, secure: false, key: root }, login: old, host: old.host });
+        await makeByHand({ version: "2.8.3", namespace: "moved", s3: { bucket: "moved", endpoint: minio, secure: false, key: root }, login: old, host: old.host });
         await eventually(120, async () => (await loginStatus(old)) === 200);
         certificate = await findCertificate();
 

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { Authority, makeAuthority } from "./support/certificates";
-import { makeByHand } from "./support/handMade";
+import { makeByHand } from "../../bench/seed";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "./support/otherMinio";
 import { eventually, run } from "./support/run";
 import { apply, kubectl, plaintext, request, s3At } from "./support/sandbox";
@@ -50,6 +50,7 @@ describe("A registry of one's own things", function () {
 
     it("was registry 2.8.3, set up by hand, with images of all kinds", async () => {
         await makeByHand({
+            version: "2.8.3",
             namespace: "own",
             s3: { bucket: "container-repo", endpoint: s3.endpoint, secure: true, key: s3.root },
             login: { user: "seed", password: "correct horse" },

@@ -125,16 +125,19 @@ export async function assertUnnoticed(client: Client, change: () => Promise<unkn
 }
 
 /** Makes an image of random bytes, two layers, in the form of skopeo's `dir:`; gives back its digest. */
-export function makeImage(folder: string): string {
+export const makeImage = (folder: string): string => makeImageOf(folder, [64 * 1024, layerBytes]);
+
+/** The same, of layers of so many bytes. */
+export function makeImageOf(folder: string, layers: number[]): string {
     fs.mkdirSync(folder);
-    return makeManifest(folder, "manifest.json", "amd64").digest;
+    return makeManifest(folder, "manifest.json", "amd64", layers).digest;
 }
 
 /** Makes an image for each of several architectures, and an index of them. */
 export function makeImages(folder: string, architectures: string[]): void {
     fs.mkdirSync(folder);
     const manifests = architectures.map((architecture) => {
-        const manifest = makeManifest(folder, "manifest", architecture);
+        const manifest = makeManifest(folder, "manifest", architecture, [64 * 1024, layerBytes]);
         fs.renameSync(path.join(folder, "manifest"), path.join(folder, `${manifest.digest.replace("sha256:", "")}.manifest.json`));
         return { mediaType: manifestType, ...manifest, platform: { architecture, os: "linux" } };
     });
@@ -145,7 +148,7 @@ export function makeImages(folder: string, architectures: string[]): void {
 const manifestType = "application/vnd.oci.image.manifest.v1+json";
 
 /** Writes a manifest and all that it names. */
-function makeManifest(folder: string, file: string, architecture: string): { digest: string; size: number } {
+function makeManifest(folder: string, file: string, architecture: string, layers: number[]): { digest: string; size: number } {
     const write = (name: (digest: string) => string, content: Buffer) => {
         const digest = digestOf(content);
         fs.writeFileSync(path.join(folder, name(digest)), content);
@@ -159,7 +162,7 @@ function makeManifest(folder: string, file: string, architecture: string): { dig
         mediaType: manifestType,
         config: blob("application/vnd.oci.image.config.v1+json",
             Buffer.from(JSON.stringify({ architecture, os: "linux", rootfs: { type: "layers", diff_ids: [] } }))),
-        layers: [layer(64 * 1024), layer(layerBytes)],
+        layers: layers.map(layer),
     })));
 }
 

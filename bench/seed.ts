@@ -3,10 +3,12 @@ import { randomBytes } from "node:crypto";
 import * as bcrypt from "bcryptjs";
 import { stringify } from "yaml";
 
-import { apply, kubectl } from "./sandbox";
+import { apply, kubectl } from "../tests/e2e/support/sandbox";
 
-/** The registry as people set it up by hand in 2024: registry 2.8.3, its Secrets, Service and Ingress. */
+/** The registry as people set it up by hand in 2024: its Secrets, Deployment, Service and Ingress. */
 export interface HandMade {
+    /** Of distribution: 2.8.3, which `registry:2` meant then, or the one that this project deploys. */
+    version: "2.8.3" | "3.1.2";
     /** Where it is; has to be there. */
     namespace: string;
     /** The bucket, and a key that may do everything; a CA is not looked at. */
@@ -17,7 +19,10 @@ export interface HandMade {
 }
 
 /** Sets it up, and waits until its pod takes connections. */
-export async function makeByHand({ namespace, s3, login, host }: HandMade): Promise<void> {
+export async function makeByHand({ version, namespace, s3, login, host }: HandMade): Promise<void> {
+    const [image, configFolder] = version === "2.8.3"
+        ? ["docker.io/library/registry:2", "/etc/docker/registry"]
+        : ["docker.io/library/registry:3.1.2", "/etc/distribution"];
     const labels = { app: "registry-app" };
     const named = (name: string) => ({ name, namespace });
     const config = {
@@ -31,15 +36,23 @@ export async function makeByHand({ namespace, s3, login, host }: HandMade): Prom
                 bucket: s3.bucket,
                 regionendpoint: `${s3.secure ? "https" : "http"}://${s3.endpoint}`,
                 secure: s3.secure,
-                skipverify: true,
+                ...(s3.secure && { skipverify: true }),
                 v4auth: true,
                 chunksize: 5242880,
                 rootdirectory: "/",
+                // The one setting that 3.x needs in addition, to find Minio at all.
+                ...(version === "3.1.2" && { forcepathstyle: true }),
             },
             delete: { enabled: true },
+            maintenance: { readonly: { enabled: false } },
             redirect: { disable: true },
         },
-        http: { addr: ":5000", secret: randomBytes(16).toString("hex"), ...(host && { host: `https://${host}` }) },
+        http: {
+            addr: ":5000",
+            secret: randomBytes(16).toString("hex"),
+            ...(host && { host: `https://${host}` }),
+            headers: { "X-Content-Type-Options": ["nosniff"] },
+        },
     };
     // As `htpasswd -B` writes it.
     const hash = (await bcrypt.hash(login.password, 5)).replace("$2b$", "$2y$");
@@ -64,14 +77,14 @@ export async function makeByHand({ namespace, s3, login, host }: HandMade): Prom
                         nodeSelector: { "kubernetes.io/hostname": "homelab" },
                         containers: [{
                             name: "registry",
-                            image: "docker.io/library/registry:2",
-                            args: ["serve", "/etc/docker/registry/config.yml"],
+                            image,
+                            args: ["serve", `${configFolder}/config.yml`],
                             env: [
                                 { name: "REGISTRY_AUTH", value: "htpasswd" },
                                 { name: "REGISTRY_AUTH_HTPASSWD_PATH", value: "/auth/.htpasswd" },
                                 { name: "REGISTRY_AUTH_HTPASSWD_REALM", value: "Registry Realm" },
                             ],
-                            volumeMounts: [{ name: "config", mountPath: "/etc/docker/registry" }, { name: "auth", mountPath: "/auth" }],
+                            volumeMounts: [{ name: "config", mountPath: configFolder }, { name: "auth", mountPath: "/auth" }],
                             readinessProbe: { tcpSocket: { port: 5000 }, periodSeconds: 1 },
                         }],
                         volumes: [

@@ -1,0 +1,113 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { makeBucket } from "../tests/e2e/support/sandbox";
+import { Scenario, scenarios, Size } from "./figures";
+import { empty } from "./load";
+import { picture, Result, table } from "./report";
+import { configureOurs, makeOurs, makeSeed, makeVariant, removeByHand, removeOurs, Side } from "./sides";
+import { variants } from "./variants";
+
+/** Where the results go. */
+const results = path.join(__dirname, "results");
+
+/** `name=value` of the command line. */
+function options(): Record<string, string | undefined> {
+    const known = ["rounds", "layer", "duration", "only", "variants"];
+    const given = Object.fromEntries(process.argv.slice(2).map((word) => {
+        const [name, value] = [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)];
+        if (!known.includes(name)) {
+            throw new Error(`"${word}" is no option; they are ${known.map((option) => `${option}=…`).join(", ")}`);
+        }
+        return [name, value];
+    }));
+    return given;
+}
+
+function chosen<T>(names: string | undefined, all: Record<string, T>): [string, T][] {
+    const unknown = (names ?? "").split(",").filter((name) => name && !(name in all));
+    if (unknown.length > 0) {
+        throw new Error(`there is no ${unknown.join(", ")}; there are ${Object.keys(all).join(", ")}`);
+    }
+    return Object.entries(all).filter(([name]) => names === undefined || names.split(",").includes(name));
+}
+
+async function main(): Promise<void> {
+    const given = options();
+    const rounds = Number(given.rounds ?? 5);
+    const size: Size = { layerBytes: Number(given.layer ?? 1024) * 1024 * 1024, duration: Number(given.duration ?? 10) };
+    const chosenScenarios = chosen(given.only, Object.fromEntries(scenarios.map((scenario) => [scenario.name, scenario])));
+    const chosenVariants = given.variants === undefined ? [] : chosen(given.variants || undefined, variants);
+
+    const began = Date.now();
+    const say = (text: string) => console.log(`${new Date(Date.now() - began).toISOString().slice(11, 19)} ${text}`);
+    const remove: (() => Promise<unknown>)[] = [];
+    const found = new Map<string, Result>();
+    try {
+        say("making the registries");
+        remove.unshift(() => removeOurs("ours"));
+        await configureOurs("ours");
+        const ours = await makeOurs("ours");
+        const sides: Side[] = [ours];
+        if (chosenVariants.length === 0) {
+            await makeBucket("bench-seed");
+            remove.unshift(() => removeByHand("seed"));
+            sides.push(await makeSeed("seed"));
+        }
+        for (const [name, variant] of chosenVariants) {
+            remove.unshift(() => removeByHand(name));
+            sides.push(await makeVariant(name, variant, ours));
+        }
+        for (let round = 1; round <= rounds; round++) {
+            for (const [name, scenario] of chosenScenarios) {
+                for (const [side, measure] of order(scenario, sides, size, round)) {
+                    const values = await measure();
+                    say(`round ${round} of ${rounds}, ${name}, ${side}: ${values.map((value) => value.toPrecision(3)).join(" ")}`);
+                    scenario.figures.forEach((figure, index) => {
+                        const result = found.get(figure.name) ?? { figure, values: {} };
+                        (result.values[side] ??= []).push(values[index]!);
+                        found.set(figure.name, result);
+                    });
+                }
+            }
+        }
+    } finally {
+        say("taking them away");
+        for (const undo of remove) {
+            await undo().catch((error: Error) => console.error(error.message));
+        }
+    }
+    report([...found.values()], `${rounds} rounds, a layer of ${size.layerBytes / 1024 / 1024} MiB`);
+    say("done");
+}
+
+/** The sides in an order that changes from round to round, so that none is always the first. */
+function order(scenario: Scenario, sides: Side[], size: Size, round: number): [string, () => Promise<number[]>][] {
+    const all: [string, () => Promise<number[]>][] = [
+        ...sides.map((side): [string, () => Promise<number[]>] => [side.name, async () => {
+            const values = await scenario.measure(side, size);
+            await empty(side.bucket);
+            return values;
+        }]),
+        ...Object.entries(scenario.besides ?? {}).map(([name, measure]): [string, () => Promise<number[]>] => [name, () => measure(size)]),
+    ];
+    return all.map((_, index) => all[(index + round) % all.length]!);
+}
+
+function report(found: Result[], what: string): void {
+    const machine = `${os.cpus().length} cores, ${Math.round(os.totalmem() / 1024 ** 3)} GiB`;
+    const title = `${new Date().toISOString().slice(0, 10)}, ${machine}, ${what}`;
+    const markdown = `${title}; the median, and the least and the most:\n\n${table(found)}\n`;
+    console.log(`\n${markdown}`);
+    fs.mkdirSync(results, { recursive: true });
+    fs.writeFileSync(path.join(results, "table.md"), markdown);
+    fs.writeFileSync(path.join(results, "results.json"), JSON.stringify({ title, found }, null, 1));
+    fs.writeFileSync(path.join(results, "picture.svg"), picture(found, `How many times as good as the hand-made set-up (${title})`));
+    console.log(`Written to ${path.relative(process.cwd(), results)}/: table.md, picture.svg, results.json`);
+}
+
+main().catch((error: Error) => {
+    console.error(error);
+    process.exit(1);
+});

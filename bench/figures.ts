@@ -1,0 +1,172 @@
+import * as path from "node:path";
+
+import { run } from "../tests/e2e/support/run";
+import { makeBucket } from "../tests/e2e/support/sandbox";
+import {
+    empty, getLayer, makeImage, makeLayer, peakMemory, pullImage, pullLayer, pushImage, pushLayer, putLayer, requests, seconds,
+} from "./load";
+import { configureOurs, makeOurs, makeSeed, removeByHand, removeOurs, preview, Side } from "./sides";
+
+/** How much work a run does. */
+export interface Size {
+    /** Of the large layer. */
+    layerBytes: number;
+    /** Seconds that a rate is taken over. */
+    duration: number;
+}
+
+/** Something that is measured, always in the same unit, of each side. */
+export interface Figure {
+    name: string;
+    unit: "s" | "1/s" | "ms" | "MiB";
+    /** How it is to be: so many times as good as another side, or no more than so much. */
+    goal?: { timesAsGoodAs: string; ratio: number } | { atMost: number };
+}
+/** Whether the larger of two is the better. */
+export const isRate = ({ unit }: Figure) => unit === "1/s";
+
+/** Some figures that are measured together. */
+export interface Scenario {
+    name: string;
+    figures: Figure[];
+    /** The sides beside the registries. */
+    besides?: Record<string, (size: Size) => Promise<number[]>>;
+    /** Measures a registry; the bucket is emptied afterwards. */
+    measure(side: Side, size: Size): Promise<number[]>;
+}
+
+const MiB = 1024 * 1024;
+const limitBucket = "bench-limit";
+
+export const scenarios: Scenario[] = [
+    {
+        name: "layer",
+        figures: [
+            { name: "push a layer of 1 GiB", unit: "s", goal: { timesAsGoodAs: "limit", ratio: 0.5 } },
+            { name: "of which commit", unit: "s" },
+            { name: "pull it, HTTP/1.1", unit: "s", goal: { timesAsGoodAs: "limit", ratio: 0.5 } },
+            { name: "pull it, HTTP/2", unit: "s", goal: { timesAsGoodAs: "limit", ratio: 0.5 } },
+        ],
+        async measure(side, { layerBytes }) {
+            const layer = await makeLayer(layerBytes);
+            const { upload, commit } = await pushLayer(side, layer);
+            return [
+                upload + commit,
+                commit,
+                await seconds(() => pullLayer(side, layer)),
+                await seconds(() => pullLayer(side, layer, "--http2")),
+            ];
+        },
+        besides: {
+            async limit({ layerBytes }) {
+                const layer = await makeLayer(layerBytes);
+                await makeBucket(limitBucket);
+                const put = await seconds(() => putLayer(limitBucket, layer));
+                const get = await seconds(() => getLayer(limitBucket));
+                await empty(limitBucket);
+                return [put, NaN, get, get];
+            },
+        },
+    },
+    {
+        name: "image",
+        figures: [
+            { name: "push an image of 40 layers of 1 MiB", unit: "s", goal: { timesAsGoodAs: "seed", ratio: 2 } },
+            { name: "push it again, by another name", unit: "s", goal: { timesAsGoodAs: "seed", ratio: 2 } },
+            { name: "pull it", unit: "s", goal: { timesAsGoodAs: "seed", ratio: 2 } },
+        ],
+        async measure(side) {
+            const image = makeImage(40, MiB);
+            return [
+                await seconds(() => pushImage(side, image, "image:one")),
+                await seconds(() => pushImage(side, image, "image:two")),
+                await seconds(() => pullImage(side, "image:one")),
+            ];
+        },
+    },
+    {
+        name: "five",
+        figures: [{ name: "five pushes at once, each of 4 layers of 16 MiB", unit: "s", goal: { timesAsGoodAs: "seed", ratio: 2 } }],
+        async measure(side) {
+            const images = [1, 2, 3, 4, 5].map(() => makeImage(4, 16 * MiB));
+            return [await seconds(() => Promise.all(images.map((image, number) => pushImage(side, image, `five:${number}`))))];
+        },
+    },
+    {
+        name: "requests",
+        figures: [
+            { name: "GET /v2/, logged in", unit: "1/s", goal: { timesAsGoodAs: "seed", ratio: 4 } },
+            { name: "GET a manifest by its tag", unit: "1/s", goal: { timesAsGoodAs: "seed", ratio: 4 } },
+            { name: "99th percentile of GET /v2/", unit: "ms" },
+            { name: "99th percentile of GET a manifest", unit: "ms" },
+        ],
+        async measure(side, { duration }) {
+            await pushImage(side, makeImage(1, MiB), "small:one");
+            const v2 = await requests(side, "", duration);
+            const manifest = await requests(side, "small/manifests/one", duration);
+            return [v2.rate, manifest.rate, v2.p99, manifest.p99];
+        },
+    },
+    {
+        name: "busy",
+        figures: [
+            { name: "99th percentile of GET /v2/ during a large push", unit: "ms", goal: { timesAsGoodAs: "seed", ratio: 1 } },
+            { name: "99th percentile of GET a manifest during it", unit: "ms", goal: { timesAsGoodAs: "seed", ratio: 1 } },
+        ],
+        async measure(side, { layerBytes, duration }) {
+            await pushImage(side, makeImage(1, MiB), "small:one");
+            const during = async (path: string) => {
+                const layer = await makeLayer(layerBytes);
+                const [, { p99 }] = await Promise.all([pushLayer(side, layer), requests(side, path, duration)]);
+                return p99;
+            };
+            return [await during(""), await during("small/manifests/one")];
+        },
+    },
+    {
+        name: "memory",
+        figures: [{ name: "peak memory during five uploads of 1 GiB", unit: "MiB", goal: { atMost: 256 } }],
+        async measure(side, { layerBytes }) {
+            const layer = await makeLayer(layerBytes);
+            return [await peakMemory(side, () => Promise.all([1, 2, 3, 4, 5].map((number) => pushLayer(side, layer, `layer-${number}`))))];
+        },
+    },
+    {
+        name: "preview",
+        figures: [{ name: "pulumi preview without a change", unit: "s", goal: { timesAsGoodAs: "an empty program", ratio: 0.5 } }],
+        async measure(side) {
+            return [side.name === "ours" ? await seconds(() => preview("ours")) : NaN];
+        },
+        besides: {
+            async "an empty program"() {
+                const cwd = path.join(__dirname, "empty");
+                const pulumi = (...args: string[]) => run("pulumi", [...args, "--stack", "bench-empty", "--non-interactive"], { cwd });
+                await pulumi("stack", "select", "--create");
+                return [await seconds(() => pulumi("preview"))];
+            },
+        },
+    },
+    {
+        name: "up",
+        figures: [{ name: "from nothing until a login works", unit: "s", goal: { timesAsGoodAs: "seed", ratio: 1 / 1.5 } }],
+        async measure(side) {
+            if (side.name === "seed") {
+                await makeBucket("bench-up");
+                try {
+                    return [await seconds(() => makeSeed("up"))];
+                } finally {
+                    await removeByHand("up");
+                }
+            }
+            if (side.name !== "ours") {
+                return [NaN];
+            }
+            await configureOurs("up");
+            try {
+                return [await seconds(() => makeOurs("up"))];
+            } finally {
+                await removeOurs("up");
+            }
+        },
+    },
+];

@@ -1,0 +1,130 @@
+import * as assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { pipeline } from "node:stream/promises";
+
+import { attempt, run } from "../tests/e2e/support/run";
+import { get } from "../tests/e2e/support/sandbox";
+import { Client, makeImageOf } from "../tests/e2e/support/traffic";
+import { s3Client, Side } from "./sides";
+
+/** What is sent and fetched is in memory, so that the disk is Minio's alone. */
+const folder = fs.mkdtempSync(path.join(fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir(), "bench-"));
+process.on("exit", () => fs.rmSync(folder, { recursive: true }));
+
+/** How many seconds something takes. */
+export async function seconds(work: () => Promise<unknown>): Promise<number> {
+    const began = performance.now();
+    await work();
+    return (performance.now() - began) / 1000;
+}
+
+/** A file of random bytes, and its digest. */
+export interface Layer { file: string; digest: string; bytes: number }
+
+/** Makes a layer that no registry has: the one before it is overwritten. */
+export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
+    const file = path.join(folder, name);
+    if (!fs.existsSync(file) || fs.statSync(file).size !== bytes) {
+        await run("sh", ["-c", 'head -c "$1" /dev/urandom > "$2"', "sh", String(bytes), file]);
+    }
+    const handle = fs.openSync(file, "r+");
+    fs.writeSync(handle, randomBytes(32), 0, 32, 0);
+    fs.closeSync(handle);
+    const hash = createHash("sha256");
+    await pipeline(fs.createReadStream(file, { highWaterMark: 1 << 20 }), hash);
+    return { file, digest: `sha256:${hash.digest("hex")}`, bytes };
+}
+
+/** curl, logged in, by the version of HTTP that docker and skopeo speak unless told. */
+const curl = ({ user, password }: Client, ...args: string[]) =>
+    run("curl", ["--silent", "--show-error", "--fail", "--max-time", "300", "--http1.1", "--header", "Expect:", "--user", `${user}:${password}`, ...args]);
+
+/** Pushes a layer as docker does, in one PATCH and a PUT; gives back the seconds of each. */
+export async function pushLayer({ client }: Side, { file, digest }: Layer, repository = "layer"): Promise<{ upload: number; commit: number }> {
+    const location = (headers: string) => /^location: (.*?)\r?$/im.exec(headers)![1]!;
+    const withDigest = (url: string) => `${url}${url.includes("?") ? "&" : "?"}digest=${digest}`;
+    let url = "";
+    const upload = await seconds(async () => {
+        url = location(await curl(client, "--request", "POST", "--dump-header", "-", "--output", "/dev/null", `https://${client.host}/v2/${repository}/blobs/uploads/`));
+        url = location(await curl(client, "--request", "PATCH", "--upload-file", file, "--header", "Content-Type: application/octet-stream",
+            "--dump-header", "-", "--output", "/dev/null", url));
+    });
+    const commit = await seconds(() => curl(client, "--request", "PUT", "--output", "/dev/null", withDigest(url)));
+    return { upload, commit };
+}
+
+/** Fetches a layer, to nowhere; `--http2`, say, is how. */
+export async function pullLayer({ client }: Side, { digest, bytes }: Layer, ...options: string[]): Promise<void> {
+    const size = await curl(client, ...options, "--location", "--output", "/dev/null", "--write-out", "%{size_download}",
+        `https://${client.host}/v2/layer/blobs/${digest}`);
+    assert.equal(Number(size), bytes);
+}
+
+/** Puts the same bytes into Minio by an S3 client. */
+export const putLayer = (bucket: string, { file }: Layer) => s3Client("copyto", "--ignore-times", file, `minio:${bucket}/raw/layer`);
+
+/** Fetches them from there, to nowhere. */
+export const getLayer = (bucket: string) => s3Client("cat", `minio:${bucket}/raw/layer`);
+
+/** Empties a bucket. */
+export const empty = (bucket: string) => s3Client("delete", `minio:${bucket}`);
+
+/** Makes an image of so many layers of so many bytes each. */
+export function makeImage(layers: number, bytes: number): string {
+    const image = fs.mkdtempSync(path.join(folder, "image-"));
+    fs.rmdirSync(image);
+    makeImageOf(image, Array<number>(layers).fill(bytes));
+    return image;
+}
+
+const skopeo = ({ client }: Side, direction: "src" | "dest", from: string, to: string) =>
+    run("skopeo", ["copy", "--quiet", "--preserve-digests", `--${direction}-creds`, `${client.user}:${client.password}`, from, to]);
+
+/** Pushes an image. */
+export const pushImage = (side: Side, image: string, name: string) => skopeo(side, "dest", `dir:${image}`, `docker://${side.client.host}/${name}`);
+
+/** Pulls an image. */
+export async function pullImage(side: Side, name: string): Promise<void> {
+    const image = fs.mkdtempSync(path.join(folder, "pulled-"));
+    await skopeo(side, "src", `docker://${side.client.host}/${name}`, `dir:${image}`);
+    fs.rmSync(image, { recursive: true });
+}
+
+/** Sends requests one after another on 8 connections that stay open; gives back how many a second, and the 99th percentile in ms. */
+export async function requests({ client }: Side, path: string, duration: number): Promise<{ rate: number; p99: number }> {
+    const login = Buffer.from(`${client.user}:${client.password}`).toString("base64");
+    const { code, stdout, stderr } = await attempt("wrk", ["--threads", "2", "--connections", "8", "--duration", `${duration}s`, "--latency",
+        "--header", `Authorization: Basic ${login}`, "--header", "Accept: application/vnd.oci.image.manifest.v1+json", `https://${client.host}/v2/${path}`]);
+    const rate = /Requests\/sec: +([\d.]+)/.exec(stdout)?.[1];
+    const p99 = /99% +([\d.]+)(us|ms|s)/.exec(stdout);
+    if (code !== 0 || !rate || !p99 || /Non-2xx|Socket errors/.test(stdout)) {
+        throw new Error(`wrk at ${path} of ${client.host}: ${stdout}${stderr}`);
+    }
+    return { rate: Number(rate), p99: Number(p99[1]) * { us: 0.001, ms: 1, s: 1000 }[p99[2] as "us" | "ms" | "s"] };
+}
+
+/** The processes of a registry, by the control group of its pods. */
+async function processes({ namespace }: Side): Promise<string[]> {
+    const { items } = await get<{ items: { metadata: { uid: string } }[] }>("pods", "--namespace", namespace);
+    return fs.readdirSync("/proc").filter((pid) => {
+        try {
+            const group = fs.readFileSync(`/proc/${pid}/cgroup`, "utf8");
+            return fs.readFileSync(`/proc/${pid}/comm`, "utf8") === "registry\n" && items.some(({ metadata }) => group.includes(metadata.uid));
+        } catch {
+            return false;
+        }
+    });
+}
+
+/** The most memory, in MiB, that a registry has resident while work is done. */
+export async function peakMemory(side: Side, work: () => Promise<unknown>): Promise<number> {
+    const all = await processes(side);
+    assert.equal(all.length, 1, `${all.length} processes of ${side.name}`);
+    // The peak begins anew.
+    fs.writeFileSync(`/proc/${all[0]!}/clear_refs`, "5");
+    await work();
+    return Number(/VmHWM:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${all[0]!}/status`, "utf8"))![1]) / 1024;
+}
