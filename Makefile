@@ -1,4 +1,4 @@
-.PHONY: help up down status logs test e2e schema lifecycle
+.PHONY: help up down status logs test e2e bench schema lifecycle
 .DEFAULT_GOAL := help
 
 # What npm writes when it is done.
@@ -27,6 +27,9 @@ test: $(packages) ## all tests that need no homelab
 e2e: up ## the tests that need one
 	tests/e2e/examples/install
 	sandbox/env node_modules/.bin/mocha 'tests/e2e/*.test.ts'
+
+bench: up ## how fast it is beside the hand-made set-up and the limit (options="rounds=1 only=layer", say)
+	sandbox/env node --require ts-node/register bench/bench.ts $(options)
 
 schema: up ## what the component is in other languages, after a change of its arguments or their descriptions
 	sandbox/env pulumi package get-schema tests/e2e/examples/bin/pulumi-resource-homelab-registry > components/schema.json

@@ -95,6 +95,7 @@ export function readSite(name: string): Site {
             keyRotation: accessKey && keyRotation === 1 ? undefined : keyRotation,
             region: text("bucketRegion"),
             chunkSize: number("bucketChunkSize"),
+            redirect: flag("bucketRedirect"),
         },
         ingress: {
             className: text("ingressClassName") ?? "",

@@ -4,9 +4,11 @@ import * as path from "node:path";
 
 import { makeBucket } from "../tests/e2e/support/sandbox";
 import { Scenario, scenarios, Size } from "./figures";
+import { growths } from "./growth";
 import { empty } from "./load";
-import { picture, Result, table } from "./report";
-import { configureOurs, makeOurs, makeSeed, makeVariant, removeByHand, removeOurs, Side } from "./sides";
+import { profileSide } from "./profile";
+import { picture, Result, table, variantTable } from "./report";
+import { configureOurs, makeOurs, makeSeed, makeVariant, removeLeftovers, removeOurs, removeSeed, removeVariant, Side } from "./sides";
 import { variants } from "./variants";
 
 /** Where the results go. */
@@ -14,7 +16,7 @@ const results = path.join(__dirname, "results");
 
 /** `name=value` of the command line. */
 function options(): Record<string, string | undefined> {
-    const known = ["rounds", "layer", "duration", "only", "variants"];
+    const known = ["rounds", "layer", "duration", "only", "variants", "profile", "growth"];
     const given = Object.fromEntries(process.argv.slice(2).map((word) => {
         const [name, value] = [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)];
         if (!known.includes(name)) {
@@ -44,20 +46,34 @@ async function main(): Promise<void> {
     const say = (text: string) => console.log(`${new Date(Date.now() - began).toISOString().slice(11, 19)} ${text}`);
     const remove: (() => Promise<unknown>)[] = [];
     const found = new Map<string, Result>();
+    let grown = "";
     try {
         say("making the registries");
+        await removeLeftovers();
         remove.unshift(() => removeOurs("ours"));
         await configureOurs("ours");
         const ours = await makeOurs("ours");
+        say("ours answers");
         const sides: Side[] = [ours];
         if (chosenVariants.length === 0) {
             await makeBucket("bench-seed");
-            remove.unshift(() => removeByHand("seed"));
+            remove.unshift(() => removeSeed("seed"));
             sides.push(await makeSeed("seed"));
         }
-        for (const [name, variant] of chosenVariants) {
-            remove.unshift(() => removeByHand(name));
-            sides.push(await makeVariant(name, variant, ours));
+        // At once: each waits for its certificate.
+        sides.push(...await Promise.all(chosenVariants.map(([name, variant]) => {
+            remove.unshift(() => removeVariant(name));
+            const made = makeVariant(name, variant, ours);
+            return made.finally(() => say(`${name} answers`));
+        })));
+        if (given.profile !== undefined) {
+            for (const side of sides) {
+                await profileSide(side, size);
+                await empty(side.bucket);
+            }
+        }
+        if (given.growth !== undefined) {
+            grown = await grow(ours);
         }
         for (let round = 1; round <= rounds; round++) {
             for (const [name, scenario] of chosenScenarios) {
@@ -78,8 +94,25 @@ async function main(): Promise<void> {
             await undo().catch((error: Error) => console.error(error.message));
         }
     }
-    report([...found.values()], `${rounds} rounds, a layer of ${size.layerBytes / 1024 / 1024} MiB`);
+    console.log(`\n${grown}`);
+    report([...found.values()], chosenVariants.length > 0, `${rounds} rounds, a layer of ${size.layerBytes / 1024 / 1024} MiB`);
     say("done");
+}
+
+/** Measures ours as it grows; gives back a table. */
+async function grow(ours: Side): Promise<string> {
+    const lines: string[] = [];
+    for (const growth of growths) {
+        lines.push(`| ${growth.name} | ${growth.figures.join(" | ")} |`, `|---|${"---|".repeat(growth.figures.length)}`);
+        for (const count of growth.counts) {
+            const values = await growth.measure(ours, count);
+            lines.push(`| ${count} | ${values.map((value) => Number(value.toPrecision(3))).join(" | ")} |`);
+            console.log(`${growth.name}${lines.at(-1)}`);
+            await empty(ours.bucket);
+        }
+        lines.push("");
+    }
+    return lines.join("\n");
 }
 
 /** The sides in an order that changes from round to round, so that none is always the first. */
@@ -95,15 +128,17 @@ function order(scenario: Scenario, sides: Side[], size: Size, round: number): [s
     return all.map((_, index) => all[(index + round) % all.length]!);
 }
 
-function report(found: Result[], what: string): void {
+function report(found: Result[], isOfVariants: boolean, what: string): void {
     const machine = `${os.cpus().length} cores, ${Math.round(os.totalmem() / 1024 ** 3)} GiB`;
     const title = `${new Date().toISOString().slice(0, 10)}, ${machine}, ${what}`;
-    const markdown = `${title}; the median, and the least and the most:\n\n${table(found)}\n`;
+    const markdown = `${title}; the median, and the least and the most:\n\n${isOfVariants ? variantTable(found) : table(found)}\n`;
     console.log(`\n${markdown}`);
     fs.mkdirSync(results, { recursive: true });
     fs.writeFileSync(path.join(results, "table.md"), markdown);
     fs.writeFileSync(path.join(results, "results.json"), JSON.stringify({ title, found }, null, 1));
-    fs.writeFileSync(path.join(results, "picture.svg"), picture(found, `How many times as good as the hand-made set-up (${title})`));
+    if (!isOfVariants) {
+        fs.writeFileSync(path.join(results, "picture.svg"), picture(found, `How many times as good as the hand-made set-up (${title})`));
+    }
     console.log(`Written to ${path.relative(process.cwd(), results)}/: table.md, picture.svg, results.json`);
 }
 

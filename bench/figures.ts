@@ -5,7 +5,7 @@ import { makeBucket } from "../tests/e2e/support/sandbox";
 import {
     empty, getLayer, makeImage, makeLayer, peakMemory, pullImage, pullLayer, pushImage, pushLayer, putLayer, requests, seconds,
 } from "./load";
-import { configureOurs, makeOurs, makeSeed, removeByHand, removeOurs, preview, Side } from "./sides";
+import { configureOurs, makeOurs, makeSeed, removeSeed, removeOurs, preview, Side } from "./sides";
 
 /** How much work a run does. */
 export interface Size {
@@ -155,7 +155,7 @@ export const scenarios: Scenario[] = [
                 try {
                     return [await seconds(() => makeSeed("up"))];
                 } finally {
-                    await removeByHand("up");
+                    await removeSeed("up");
                 }
             }
             if (side.name !== "ours") {

@@ -24,42 +24,52 @@ function spread(values: number[] = []): string {
     return real.length < 2 ? rounded(median(real)) : `${rounded(median(real))} (${rounded(Math.min(...real))}-${rounded(Math.max(...real))})`;
 }
 
-/** How a figure stands to its goal. */
-export function standing(result: Result): { goal: string; is: string; isReached: boolean } | undefined {
-    const { goal } = result.figure;
-    if (!goal || Number.isNaN(median(result.values.ours ?? []))) {
+/** How a figure is to be, and whether it is. */
+function standing(result: Result): string | undefined {
+    const { figure: { goal, unit }, values } = result;
+    if (!goal) {
         return undefined;
     }
     if ("atMost" in goal) {
-        const is = median(result.values.ours!);
-        return { goal: `≤ ${goal.atMost} ${result.figure.unit}`, is: rounded(is), isReached: is <= goal.atMost };
+        return `≤ ${goal.atMost} ${unit}: ${median(values.ours!) <= goal.atMost ? "yes" : "no"}`;
     }
     const ratio = timesAsGood(result, "ours", goal.timesAsGoodAs);
-    return { goal: `≥ ${rounded(goal.ratio)} × ${goal.timesAsGoodAs}`, is: `${rounded(ratio)} ×`, isReached: ratio >= goal.ratio };
+    return Number.isNaN(ratio) ? undefined : `≥ ${rounded(goal.ratio)} × ${goal.timesAsGoodAs}: ${ratio >= goal.ratio ? "yes" : "no"}`;
 }
 
-/** The results as a table of Markdown; the ratios first. */
+/** The results as a table of Markdown: a line for each figure, the ratios first. */
 export function table(results: Result[]): string {
-    const sides = [...new Set(results.flatMap(({ values }) => Object.keys(values)))];
+    const sides = [...new Set(results.flatMap(({ values }) => Object.keys(values)))].sort((a, b) => order(a) - order(b));
     const others = sides.filter((side) => side !== "ours");
-    const head = ["figure", ...others.map((side) => `times as good as ${side}`), "to reach", ...sides.map((side) => side), "unit"];
-    const rows = results.map((result) => {
-        const ratio = (side: string) => {
-            const value = timesAsGood(result, "ours", side);
-            return Number.isNaN(value) ? "" : rounded(value);
-        };
-        const stands = standing(result);
-        return [
+    return markdown([
+        ["figure", ...others.map((side) => `times as good as ${side}`), "to reach", ...sides, "unit"],
+        ...results.map((result) => [
             result.figure.name,
-            ...others.map(ratio),
-            stands ? `${stands.goal}: ${stands.isReached ? "yes" : "no"}` : "",
+            ...others.map((side) => rounded(timesAsGood(result, "ours", side))),
+            standing(result) ?? "",
             ...sides.map((side) => spread(result.values[side])),
             result.figure.unit,
-        ];
-    });
-    const widths = head.map((title, column) => Math.max(...[head, ...rows].map((row) => row[column]!.length), title.length));
-    const line = (cells: string[]) => `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
-    return [line(head), `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`, ...rows.map(line)].join("\n");
+        ]),
+    ]);
+}
+const order = (side: string) => (["ours", "seed", "limit"].indexOf(side) + 4) % 4;
+
+/** What was tried, as a table: a line for each variant, with how many times as good as ours it is. */
+export function variantTable(results: Result[]): string {
+    const names = [...new Set(results.flatMap(({ values }) => Object.keys(values)))].filter((name) => name !== "ours");
+    return markdown([
+        ["", ...results.map(({ figure }) => `${figure.name}, ${figure.unit}`)],
+        ["ours", ...results.map(({ values }) => spread(values.ours))],
+        ...names.map((name) => [name, ...results.map((result) => {
+            const ratio = rounded(timesAsGood(result, name, "ours"));
+            return ratio && `${ratio} ×: ${spread(result.values[name])}`;
+        })]),
+    ]);
+}
+
+function markdown([head, ...rows]: string[][]): string {
+    const line = (cells: string[]) => `| ${cells.join(" | ")} |`;
+    return [line(head!), `|${"---|".repeat(head!.length)}`, ...rows.map(line)].join("\n");
 }
 
 /** A picture, in SVG: how many times as good as the seed's set-up ours is, each round a point, the median a bar. */

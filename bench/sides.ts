@@ -2,8 +2,10 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import * as bcrypt from "bcryptjs";
 import { parse, stringify } from "yaml";
 
+import { Authority, makeAuthority } from "../tests/e2e/support/certificates";
 import { eventually, run } from "../tests/e2e/support/run";
 import {
     apply, get, kubectl, loginStatus, minio, minioRoot, mounted, plaintext,
@@ -40,23 +42,30 @@ const configured = (name: string) => ["--config-file", path.join(folder, `Pulumi
 export const preview = (name: string) => pulumi(name, "preview", ...configured(name));
 
 /** Gets ready what is not part of making the registry: a stack with its configuration. */
-export async function configureOurs(name: string, ...settings: string[]): Promise<void> {
+export async function configureOurs(name: string): Promise<void> {
     const { bucket, host, namespace } = called(name);
     const root = await minioRoot();
     await pulumi(name, "stack", "select", "--create");
     await pulumi(name, "config", "set-all", "--path", ...configured(name),
         ...plaintext({ host, bucketName: bucket, bucketEndpoint: minio, namespace, minioUser: root.user, "users[0].name": "me" }),
-        ...settings.flatMap((setting) => ["--plaintext", setting]),
         "--secret", `minioPassword=${root.password}`);
 }
 
 /** Makes this project's registry, by its own program, until a login works. */
-export async function makeOurs(name: string): Promise<Side> {
+export async function makeOurs(name: string, user = "me"): Promise<Side> {
     const { bucket, host, namespace } = called(name);
     await pulumi(name, "up", "--yes", "--skip-preview", ...configured(name));
-    const { me: password } = JSON.parse(await pulumi(name, "stack", "output", "passwords", "--json", "--show-secrets")) as { me: string };
-    return answering({ name, namespace, bucket, client: { host, user: "me", password } });
+    const passwords = JSON.parse(await pulumi(name, "stack", "output", "passwords", "--json", "--show-secrets")) as Record<string, string>;
+    return answering({ name, namespace, bucket, client: { host, user, password: passwords[user]! } });
 }
+
+/** Brings it to where further settings say, until that user's login works. */
+export async function bringTo({ name }: Side, user: string, ...settings: string[]): Promise<Side> {
+    await configure(name, ...settings);
+    return makeOurs(name, user);
+}
+const configure = (name: string, ...settings: string[]) =>
+    pulumi(name, "config", "set-all", "--path", ...configured(name), ...settings.flatMap((setting) => ["--plaintext", setting]));
 
 /** Takes it away, and its bucket as well. */
 export async function removeOurs(name: string): Promise<void> {
@@ -77,68 +86,119 @@ export async function makeSeed(name: string): Promise<Side> {
     return answering({ name, namespace, bucket, client });
 }
 
-/** Takes a registry away that no stack knows, and its bucket as well. */
-export async function removeByHand(name: string): Promise<void> {
-    await kubectl("delete", "namespace", called(name).namespace, "--ignore-not-found");
+/** Takes the hand-made registry away, and its bucket as well. */
+export async function removeSeed(name: string): Promise<void> {
+    await removeVariant(name);
     await s3Client("purge", `minio:${called(name).bucket}`);
 }
 
-/** What can be other than in ours: a knob to try. */
+/** Takes a variant of ours away. */
+export const removeVariant = (name: string) => removeNamespace(called(name).namespace);
+
+/** Takes a namespace away, its pods first: with pods in it Kubernetes would look again only after half of their grace period. */
+async function removeNamespace(namespace: string): Promise<void> {
+    await kubectl("delete", "deployments,replicasets,pods", "--all", "--namespace", namespace, "--wait=true", "--grace-period=1");
+    await kubectl("delete", "namespace", namespace);
+}
+
+/** Takes away what a run that was killed may have left. */
+export async function removeLeftovers(): Promise<void> {
+    const stacks = JSON.parse(await run("pulumi", ["stack", "ls", "--json"])) as { name: string }[];
+    for (const { name } of stacks.filter(({ name }) => name.startsWith("bench-"))) {
+        await run("pulumi", ["stack", "rm", "--force", "--yes", "--preserve-config", "--stack", name]);
+    }
+    const namespaces = (await kubectl("get", "namespaces", "--output", "jsonpath={.items[*].metadata.name}")).split(" ");
+    await Promise.all(namespaces.filter((name) => name.startsWith("bench-")).map(removeNamespace));
+    await s3Client("delete", "--rmdirs", "minio:", "--include", "/bench-*/**");
+}
+
+/** What a variant may change of the registry's `config.yml`. */
+interface RegistryConfig {
+    log: { level: string; accesslog: { disabled: boolean } };
+    storage: {
+        s3: Partial<Record<"chunksize" | "multipartcopychunksize" | "multipartcopymaxconcurrency" | "multipartcopythresholdsize", number>> & { v4auth: boolean };
+        cache?: { blobdescriptor: string };
+        redirect: { disable: boolean };
+    };
+    auth?: object;
+    http: { host: string; headers: { Connection?: string[] } };
+}
+
+/** And of its container. */
+interface Container {
+    env: { name: string; value: string }[];
+    resources: { requests: { cpu?: string } };
+}
+
+/** What is other than in ours: a knob to try. */
 export interface Variant {
-    /** Changes the registry's `config.yml`. */
-    config?: (config: RegistryConfig) => void;
-    /** Changes the container. */
+    /** Minio's root key is given along. */
+    config?: (config: RegistryConfig, root: { user: string; password: string }) => void;
     container?: (container: Container) => void;
-    /** Further annotations of the Ingress. */
-    annotations?: Record<string, string>;
     /** The cost of bcrypt. */
     cost?: number;
 }
-/* eslint-disable @typescript-eslint/no-explicit-any -- as deep as the objects are, and never looked at as a whole */
-type RegistryConfig = any;
-type Container = any;
-interface KubernetesObject { metadata: any; spec: any }
-/* eslint-enable @typescript-eslint/no-explicit-any */
 
 /** Makes a copy of a registry of ours, with what a variant changes, on the same bucket. */
 export async function makeVariant(name: string, variant: Variant, ours: Side): Promise<Side> {
     const { host, namespace } = called(name);
-    /* eslint-disable @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access -- see above */
+    const only = async <T>(kind: string) => (await get<{ items: [T] }>(kind, "--namespace", ours.namespace)).items[0];
+    interface Pod { containers: [Container]; volumes: { name: string; secret: { secretName: string } }[] }
+    const { spec: deployment } = await only<{ spec: { template: { spec: Pod } } }>("deployments");
+    const { spec: { ports, selector } } = await only<{ spec: { ports: object; selector: object } }>("services");
+    const { metadata: { annotations }, spec: ingress } =
+        await only<{ metadata: { annotations: Record<string, string> }; spec: { ingressClassName: string; rules: [object] } }>("ingresses");
+
     const config = parse((await mounted("config", ours.namespace))["config.yml"]!) as RegistryConfig;
     config.http.host = `https://${host}`;
-    variant.config?.(config);
-    const htpasswd = (await mounted("auth", ours.namespace))[".htpasswd"]!;
-    const [deployment] = (await get<{ items: KubernetesObject[] }>("deployments", "--namespace", ours.namespace)).items;
-    const [service] = (await get<{ items: KubernetesObject[] }>("services", "--namespace", ours.namespace)).items;
-    const [ingress] = (await get<{ items: KubernetesObject[] }>("ingresses", "--namespace", ours.namespace)).items;
-    const pod = deployment!.spec.template.spec;
-    pod.volumes[0].secret.secretName = "config";
-    pod.volumes[1].secret.secretName = "auth";
+    variant.config?.(config, await minioRoot());
+    const pod = deployment.template.spec;
     variant.container?.(pod.containers[0]);
+    for (const { name, secret } of pod.volumes) {
+        secret.secretName = name;
+    }
+    const htpasswd = variant.cost
+        ? `${ours.client.user}:${await bcrypt.hash(ours.client.password, variant.cost)}\n`
+        : (await mounted("auth", ours.namespace))[".htpasswd"]!;
+    const { certificate, key } = await issue(host);
+
     const metadata = { name: "registry", namespace };
-    const bcrypt = await import("bcryptjs");
-    const line = variant.cost ? `me:${await bcrypt.hash(ours.client.password, variant.cost)}\n` : htpasswd;
+    const inNamespace = (name: string, stringData: Record<string, string>, type?: string) =>
+        ({ apiVersion: "v1", kind: "Secret", metadata: { name, namespace }, type, stringData });
     await apply(
         { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
-        { apiVersion: "v1", kind: "Secret", metadata: { name: "config", namespace }, stringData: { "config.yml": stringify(config) } },
-        { apiVersion: "v1", kind: "Secret", metadata: { name: "auth", namespace }, stringData: { ".htpasswd": line } },
-        { apiVersion: "apps/v1", kind: "Deployment", metadata, spec: deployment!.spec },
-        { apiVersion: "v1", kind: "Service", metadata, spec: { ports: service!.spec.ports, selector: service!.spec.selector } },
+        inNamespace("config", { "config.yml": stringify(config) }),
+        inNamespace("auth", { ".htpasswd": htpasswd }),
+        inNamespace("tls", { "tls.crt": certificate, "tls.key": key }, "kubernetes.io/tls"),
+        { apiVersion: "apps/v1", kind: "Deployment", metadata, spec: deployment },
+        { apiVersion: "v1", kind: "Service", metadata, spec: { ports, selector } },
         {
             apiVersion: "networking.k8s.io/v1",
             kind: "Ingress",
-            metadata: { ...metadata, annotations: { ...ingress!.metadata.annotations, ...variant.annotations } },
-            spec: {
-                ingressClassName: ingress!.spec.ingressClassName,
-                tls: [{ hosts: [host], secretName: "tls" }],
-                rules: [{ ...ingress!.spec.rules[0], host }],
-            },
+            metadata: { ...metadata, annotations: { ...annotations, "cert-manager.io/cluster-issuer": undefined } },
+            spec: { ...ingress, tls: [{ hosts: [host], secretName: "tls" }], rules: [{ ...ingress.rules[0], host }] },
         },
     );
-    /* eslint-enable @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-member-access */
     await kubectl("rollout", "status", "deployment/registry", "--namespace", namespace, "--timeout=60s");
     return answering({ name, namespace, bucket: ours.bucket, client: { ...ours.client, host } });
 }
+
+/** An authority that the clients of this run trust besides the others: for many certificates at once, without an issuer's time. */
+let authority: Promise<Authority> | undefined;
+const trustedAuthority = () => authority ??= (async () => {
+    const made = await makeAuthority(folder);
+    const bundle = path.join(folder, "authorities.crt");
+    fs.writeFileSync(bundle, fs.readFileSync(process.env.SSL_CERT_FILE!, "utf8") + fs.readFileSync(made.ca, "utf8"));
+    process.env.SSL_CERT_FILE = process.env.CURL_CA_BUNDLE = bundle;
+    return made;
+})();
+/** One after another: the authority writes them all into the same files. */
+let last: Promise<unknown> = Promise.resolve();
+const issue = (host: string) => {
+    const issued = last.then(async () => (await trustedAuthority()).issue(host));
+    last = issued;
+    return issued;
+};
 
 /** Waits until a login works, with a certificate that clients trust. */
 async function answering(side: Side): Promise<Side> {

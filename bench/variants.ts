@@ -1,28 +1,37 @@
 import { Variant } from "./sides";
 
+const MiB = 1024 * 1024;
+const variable = (name: string, value: string): Variant => ({ container: ({ env }) => void env.push({ name, value }) });
+
 /** What was tried, each against ours as it is: `make bench variants=NAME,…`. */
 export const variants: Record<string, Variant> = {
     // Nothing but how the benchmark makes a copy.
     "same": {},
-    "keep-alive": { config: (config) => delete config.http.headers.Connection },
-    "chunk-5": { config: (config) => (config.storage.s3.chunksize = 5 * 1024 * 1024) },
-    "chunk-16": { config: (config) => (config.storage.s3.chunksize = 16 * 1024 * 1024) },
-    "chunk-32": { config: (config) => (config.storage.s3.chunksize = 32 * 1024 * 1024) },
-    "chunk-64": { config: (config) => (config.storage.s3.chunksize = 64 * 1024 * 1024) },
-    "signature-2": { config: (config) => (config.storage.s3.v4auth = false) },
-    "copy-4": { config: (config) => (config.storage.s3.multipartcopymaxconcurrency = 4) },
-    "copy-25": { config: (config) => (config.storage.s3.multipartcopymaxconcurrency = 25) },
-    "copy-whole": { config: (config) => (config.storage.s3.multipartcopythresholdsize = 5 * 1024 ** 3) },
-    "copy-parts-128": { config: (config) => (config.storage.s3.multipartcopychunksize = 128 * 1024 * 1024) },
-    "blob-cache": { config: (config) => (config.storage.cache = { blobdescriptor: "inmemory" }) },
-    "no-access-log": { config: (config) => (config.log.accesslog.disabled = true) },
-    "level-warn": { config: (config) => (config.log.level = "warn") },
+    "keep-alive": { config: ({ http }) => delete http.headers.Connection },
+    "chunk-5": { config: ({ storage }) => void (storage.s3.chunksize = 5 * MiB) },
+    "chunk-16": { config: ({ storage }) => void (storage.s3.chunksize = 16 * MiB) },
+    "chunk-32": { config: ({ storage }) => void (storage.s3.chunksize = 32 * MiB) },
+    "chunk-64": { config: ({ storage }) => void (storage.s3.chunksize = 64 * MiB) },
+    "signature-2": { config: ({ storage }) => void (storage.s3.v4auth = false) },
+    "copy-4": { config: ({ storage }) => void (storage.s3.multipartcopymaxconcurrency = 4) },
+    "copy-25": { config: ({ storage }) => void (storage.s3.multipartcopymaxconcurrency = 25) },
+    "copy-whole": { config: ({ storage }) => void (storage.s3.multipartcopythresholdsize = 5 * 1024 ** 3) },
+    "copy-parts-128": { config: ({ storage }) => void (storage.s3.multipartcopychunksize = 128 * MiB) },
+    // What a policy costs that reaches one bucket alone.
+    "root-key": { config: ({ storage }, root) => void Object.assign(storage.s3, { accesskey: root.user, secretkey: root.password }) },
+    // Minio's address is one that the clients of the sandbox reach.
+    "redirect": { config: ({ storage }) => void (storage.redirect.disable = false) },
+    "blob-cache": { config: ({ storage }) => void (storage.cache = { blobdescriptor: "inmemory" }) },
+    "no-access-log": { config: ({ log }) => void (log.accesslog.disabled = true) },
+    "level-warn": { config: ({ log }) => void (log.level = "warn") },
     // Not to be had, but what a login costs shows by it.
     "no-login": { config: (config) => delete config.auth },
     "cost-4": { cost: 4 },
     "cost-10": { cost: 10 },
-    "gogc-50": { container: (container) => container.env.push({ name: "GOGC", value: "50" }) },
-    "gogc-400": { container: (container) => container.env.push({ name: "GOGC", value: "400" }) },
-    "gomemlimit": { container: (container) => container.env.push({ name: "GOMEMLIMIT", value: "200MiB" }) },
-    "request-1-cpu": { container: (container) => (container.resources.requests.cpu = "1") },
+    "no-spans": variable("OTEL_TRACES_SAMPLER", "always_off"),
+    "gogc-50": variable("GOGC", "50"),
+    "gogc-400": variable("GOGC", "400"),
+    "gomemlimit": variable("GOMEMLIMIT", "200MiB"),
+    "no-cpu-request": { container: ({ resources }) => delete resources.requests.cpu },
+    "request-1-cpu": { container: ({ resources }) => void (resources.requests.cpu = "1") },
 };

@@ -67,6 +67,12 @@ export interface Bucket {
      * Default: 10485760 (10 MiB, distribution's own default: layers up to 97 GiB).
      */
     chunkSize?: pulumi.Input<number>;
+    /**
+     * Whether clients fetch layers from `endpoint` itself, by links that hold for 20 minutes, and not through the Ingress and the
+     * registry. Only where all clients, and not just pods, reach that name, and trust its certificate: pulls fail on the others.
+     * Default: false.
+     */
+    redirect?: pulumi.Input<boolean>;
 }
 
 /** The Ingress in front of the registry. */
@@ -173,6 +179,7 @@ export function withDefaults(name: string, args: ContainerRegistryArgs) {
             keyRotation: args.bucket.keyRotation ?? 1,
             region: args.bucket.region ?? "us-east-1",
             chunkSize: args.bucket.chunkSize ?? 10 * 1024 * 1024,
+            redirect: args.bucket.redirect ?? false,
         },
         ingress: {
             className: args.ingress.className,

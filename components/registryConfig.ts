@@ -19,6 +19,7 @@ export interface RegistryConfig {
         secure: boolean;
         region: string;
         chunkSize: number;
+        redirect: boolean;
         accessKey: string;
         secretKey: string;
     };
@@ -56,8 +57,8 @@ export function renderRegistryConfig(config: RegistryConfig): string {
             },
             delete: { enabled: config.deleteEnabled },
             maintenance: { readonly: { enabled: config.readOnly } },
-            // A redirect would send clients to Minio's address inside the cluster.
-            redirect: { disable: true },
+            // As a rule it would send clients to Minio's address inside the cluster.
+            redirect: { disable: !bucket.redirect },
         },
         auth: { htpasswd: { realm: "Registry Realm", path: config.htpasswdPath } },
         http: {

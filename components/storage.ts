@@ -34,18 +34,22 @@ export class Storage extends pulumi.ComponentResource {
         // Named after the bucket, of which Minio has but one: two registries on one Minio do not meet, and a second
         // try after an interrupted one finds what the first one made.
         const identity = pulumi.interpolate`registry-${args.bucketName}`;
-        const policyJson = this.bucket.bucket.apply(bucketPolicy);
 
         const user = new minio.IamUser(name, { name: identity }, { parent });
-        const policy = new minio.IamPolicy(name, { name: identity, policy: policyJson }, { parent });
+        const policy = new minio.IamPolicy(name, { name: identity, policy: this.bucket.bucket.apply(bucketPolicy) }, { parent });
         const attachment = new minio.IamUserPolicyAttachment(name, { userName: user.name, policyName: policy.name },
             // There is but one of these names: to delete the old one last would undo the new one.
             { parent, deleteBeforeReplace: true });
         const key = new minio.IamServiceAccount(name, {
             targetUser: user.name,
-            // Minio would fill in an implied one, which reads as a difference for ever.
-            policy: policyJson,
-        }, { parent, dependsOn: attachment, replacementTrigger: args.keyRotation });
+        }, {
+            parent,
+            dependsOn: attachment,
+            replacementTrigger: args.keyRotation,
+            // It has no policy of its own, which Minio would read again with every request, but its user's. Some versions of the
+            // provider read that back as its own.
+            ignoreChanges: ["policy"],
+        });
 
         this.accessKey = key.accessKey;
         this.secretKey = key.secretKey;

@@ -1,4 +1,5 @@
 import * as assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -112,6 +113,17 @@ describe("A registry of one's own things", function () {
             `dir:${path.join(folder, "new")}`, `docker://${host}/new:1`]);
         const { body } = await request(`https://${host}/v2/_catalog`, "--cacert", authority.ca, "--user", "seed:correct horse");
         assert.deepEqual(JSON.parse(body), { repositories: ["docker/alpine", "large", "many", "new", "oci/alpine"] });
+    });
+
+    it("sends clients to the bucket for layers where that is asked for", async () => {
+        await pulumi("config", "set", "bucketRedirect", "true");
+        await pulumi("up", "--yes", "--skip-preview");
+        const { config: { digest } } = JSON.parse(images["large:1"]!) as { config: { digest: string } };
+        const blob = [`https://${host}/v2/large/blobs/${digest}`, "--cacert", authority.ca, "--user", "seed:correct horse"] as const;
+        await eventually(30, async () => (await request(...blob)).status === 307);
+        const { status, body } = await request(...blob, "--location");
+        assert.equal(status, 200);
+        assert.equal(`sha256:${createHash("sha256").update(body).digest("hex")}`, digest);
     });
 
     it("goes without a trace, and leaves what is one's own", async () => {

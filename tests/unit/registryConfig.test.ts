@@ -18,6 +18,7 @@ const config: RegistryConfig = {
         secure: false,
         region: "us-east-1",
         chunkSize: 10485760,
+        redirect: false,
         accessKey: "AK",
         secretKey: "SK",
     },
@@ -66,6 +67,7 @@ describe("The registry's configuration file", () => {
         [{ logLevel: "debug" }, 'level: "debug"'],
         [{ deleteEnabled: false }, "delete:\n    enabled: false"],
         [{ readOnly: true }, "readonly:\n      enabled: true"],
+        [{ bucket: { ...config.bucket, redirect: true } }, "redirect:\n    disable: false"],
     ] as const) {
         it(`says ${JSON.stringify(field)} in its place`, () => {
             assert.ok(renderRegistryConfig({ ...config, ...field }).includes(yaml));
