@@ -42,6 +42,7 @@ async function main(): Promise<void> {
     const chosenScenarios = chosen(given.only, Object.fromEntries(scenarios.map((scenario) => [scenario.name, scenario])));
     const chosenVariants = given.variants === undefined ? [] : chosen(given.variants || undefined, variants);
 
+    fs.mkdirSync(results, { recursive: true });
     const began = Date.now();
     const say = (text: string) => console.log(`${new Date(Date.now() - began).toISOString().slice(11, 19)} ${text}`);
     const remove: (() => Promise<unknown>)[] = [];
@@ -68,7 +69,7 @@ async function main(): Promise<void> {
         })));
         if (given.profile !== undefined) {
             for (const side of sides) {
-                await profileSide(side, size);
+                await profileSide(side, size, results);
                 await empty(side.bucket);
             }
         }
@@ -133,7 +134,6 @@ function report(found: Result[], isOfVariants: boolean, what: string): void {
     const title = `${new Date().toISOString().slice(0, 10)}, ${machine}, ${what}`;
     const markdown = `${title}; the median, and the least and the most:\n\n${isOfVariants ? variantTable(found) : table(found)}\n`;
     console.log(`\n${markdown}`);
-    fs.mkdirSync(results, { recursive: true });
     fs.writeFileSync(path.join(results, "table.md"), markdown);
     fs.writeFileSync(path.join(results, "results.json"), JSON.stringify({ title, found }, null, 1));
     if (!isOfVariants) {

@@ -112,6 +112,9 @@ export async function removeLeftovers(): Promise<void> {
     await s3Client("delete", "--rmdirs", "minio:", "--include", "/bench-*/**");
 }
 
+/** Where a registry that is profiled tells what it does. */
+export const debugPort = 5001;
+
 /** What a variant may change of the registry's `config.yml`. */
 interface RegistryConfig {
     log: { level: string; accesslog: { disabled: boolean } };
@@ -121,7 +124,7 @@ interface RegistryConfig {
         redirect: { disable: boolean };
     };
     auth?: object;
-    http: { host: string; headers: { Connection?: string[] } };
+    http: { host: string; headers: { Connection?: string[] }; debug?: { addr: string } };
 }
 
 /** And of its container. */

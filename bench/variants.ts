@@ -1,4 +1,4 @@
-import { Variant } from "./sides";
+import { debugPort, Variant } from "./sides";
 
 const MiB = 1024 * 1024;
 const variable = (name: string, value: string): Variant => ({ container: ({ env }) => void env.push({ name, value }) });
@@ -7,6 +7,8 @@ const variable = (name: string, value: string): Variant => ({ container: ({ env 
 export const variants: Record<string, Variant> = {
     // Nothing but how the benchmark makes a copy.
     "same": {},
+    // For `profile=1`, by function.
+    "debug": { config: ({ http }) => void (http.debug = { addr: `:${debugPort}` }) },
     "keep-alive": { config: ({ http }) => delete http.headers.Connection },
     "chunk-5": { config: ({ storage }) => void (storage.s3.chunksize = 5 * MiB) },
     "chunk-16": { config: ({ storage }) => void (storage.s3.chunksize = 16 * MiB) },
