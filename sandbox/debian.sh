@@ -12,11 +12,14 @@ if [ ! -e $policy ] || grep --quiet "$mark" $policy; then
     printf '#!/bin/sh\n# %s\nexit 101\n' "$mark" > $policy
     chmod 755 $policy
 fi
-units="etcd.service containerd.service docker.service docker.socket"
+units="etcd.service containerd.service docker.service docker.socket
+    podman.service podman.socket podman-restart.service podman-auto-update.service podman-auto-update.timer"
+# Podman's bridge would be a network for the Pods of a node on this machine.
+network=--path-exclude=/etc/cni/net.d/87-podman-bridge.conflist
 disabled=$(for unit in $units; do systemctl is-enabled --quiet $unit 2> /dev/null || echo $unit; done)
 
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
-get() { apt-get -o DPkg::Lock::Timeout=300 --yes --no-install-recommends "$@"; }
+get() { apt-get -o DPkg::Lock::Timeout=300 -o DPkg::Options::=$network --yes --no-install-recommends "$@"; }
 
 # After an installation that was stopped half way.
 dpkg --configure -a

@@ -17,6 +17,8 @@ const needed: { command: string; packages: string[]; static?: boolean }[] = [
     { command: "conntrack", packages: ["conntrack"] },
     { command: "nft", packages: ["nftables"] },
     { command: "skopeo", packages: ["skopeo"] },
+    { command: "podman", packages: ["podman"] },
+    { command: "buildah", packages: ["buildah"] },
     { command: "rclone", packages: ["rclone"] },
     { command: "jq", packages: ["jq"] },
     { command: "dockerd", packages: ["docker.io"] },

@@ -77,6 +77,9 @@ function languageHost(
 /** The name of the folder of a plugin in a PULUMI_HOME. */
 const pluginFolder = ({ kind, name, version }: NonNullable<Tool["plugin"]>) => `${kind}-${name}-v${version}`;
 
+/** The suite of the OCI distribution specification, which names its version in its reports. */
+const conformance = "github.com/opencontainers/distribution-spec/conformance";
+
 /**
  * Every tool that is built, in the order that is fastest: first a module that is downloaded soon,
  * so that the others are downloaded while it compiles; the tools of a module one after another,
@@ -101,6 +104,8 @@ export const tools: Tool[] = [
     }),
     tool("cert-manager", 2, "github.com/cert-manager/cert-manager/cmd/acmesolver"),
     tool("actionlint", 2, "github.com/rhysd/actionlint/cmd/actionlint"),
+    tool("conformance", 2, conformance, { variables: { "main.Version": pinned("conformance", conformance) } }),
+    tool("conformance", 4, "github.com/google/go-containerregistry/cmd/crane"),
     tool("pulumi-language-nodejs", 10, "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs", {
         ships: { dependency: "github.com/pulumi/pulumi/sdk/v3", folder: "nodejs/dist", as: "." },
         official: officialPulumi,
