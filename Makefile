@@ -1,4 +1,4 @@
-.PHONY: help up down status logs test e2e bench schema lifecycle
+.PHONY: help up down status logs test e2e conformance bench schema lifecycle
 .DEFAULT_GOAL := help
 
 # What npm writes when it is done.
@@ -6,7 +6,7 @@ packages = node_modules/.package-lock.json
 sandbox = node --require ts-node/register sandbox/cli.ts
 
 help: ## what there is to make
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: $(packages) ## a homelab on this machine, and the registry in it, by a real pulumi up
 	@$(sandbox) up
@@ -27,6 +27,9 @@ test: $(packages) ## all tests that need no homelab
 e2e: up ## the tests that need one
 	tests/e2e/examples/install
 	sandbox/env node_modules/.bin/mocha 'tests/e2e/*.test.ts'
+
+conformance: up ## the OCI distribution conformance suite against the registry, which e2e has as well
+	sandbox/env node_modules/.bin/mocha tests/e2e/conformance.test.ts
 
 bench: up ## how fast it is beside the hand-made set-up and the limit (options="rounds=1 only=layer", say)
 	sandbox/env node --require ts-node/register bench/bench.ts $(options)
