@@ -60,6 +60,8 @@ export function renderRegistryConfig(config: RegistryConfig): string {
             // As a rule it would send clients to Minio's address inside the cluster.
             redirect: { disable: !bucket.redirect },
         },
+        // Layers that are to be got elsewhere, as in old images of Windows: by default they are refused, with a 500.
+        validation: { manifests: { urls: { allow: ["^https://"] } } },
         auth: { htpasswd: { realm: "Registry Realm", path: config.htpasswdPath } },
         http: {
             addr: `:${registryPort}`,

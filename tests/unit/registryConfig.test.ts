@@ -47,6 +47,7 @@ describe("The registry's configuration file", () => {
                 maintenance: { readonly: { enabled: false } },
                 redirect: { disable: true },
             },
+            validation: { manifests: { urls: { allow: ["^https://"] } } },
             auth: { htpasswd: { realm: "Registry Realm", path: "/auth/.htpasswd" } },
             http: {
                 addr: ":5000",
