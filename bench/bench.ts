@@ -17,30 +17,39 @@ const results = path.join(__dirname, "results");
 /** `name=value` of the command line. */
 function options(): Record<string, string | undefined> {
     const known = ["rounds", "layer", "duration", "only", "variants", "profile", "growth"];
-    const given = Object.fromEntries(process.argv.slice(2).map((word) => {
-        const [name, value] = [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)];
-        if (!known.includes(name)) {
-            throw new Error(`"${word}" is no option; they are ${known.map((option) => `${option}=…`).join(", ")}`);
+    const given: Record<string, string | undefined> = {};
+    for (const word of process.argv.slice(2)) {
+        const [name, value] = word.split("=");
+        given[name!] = value;
+    }
+    const problems = Object.entries(given).flatMap(([name, value]) => {
+        if (!known.includes(name) || value === undefined) {
+            return [`"${name}" is no option; they are ${known.map((option) => `${option}=…`).join(", ")}`];
         }
-        return [name, value];
-    }));
+        return ["rounds", "layer", "duration"].includes(name) && !/^[1-9]\d*$/.test(value) ? [`${name}: "${value}" is not a number from 1`] : [];
+    });
+    if (problems.length > 0) {
+        throw new Error(problems.join("\n"));
+    }
     return given;
 }
 
-function chosen<T>(names: string | undefined, all: Record<string, T>): [string, T][] {
+/** Those of `all` whose names were given; all of them if none was. */
+function chosen<T>(names: string | undefined, all: Record<string, T>): Record<string, T> {
     const unknown = (names ?? "").split(",").filter((name) => name && !(name in all));
     if (unknown.length > 0) {
         throw new Error(`there is no ${unknown.join(", ")}; there are ${Object.keys(all).join(", ")}`);
     }
-    return Object.entries(all).filter(([name]) => names === undefined || names.split(",").includes(name));
+    return Object.fromEntries(Object.entries(all).filter(([name]) => !names || names.split(",").includes(name)));
 }
 
 async function main(): Promise<void> {
     const given = options();
     const rounds = Number(given.rounds ?? 5);
     const size: Size = { layerBytes: Number(given.layer ?? 1024) * 1024 * 1024, duration: Number(given.duration ?? 10) };
-    const chosenScenarios = chosen(given.only, Object.fromEntries(scenarios.map((scenario) => [scenario.name, scenario])));
-    const chosenVariants = given.variants === undefined ? [] : chosen(given.variants || undefined, variants);
+    const chosenScenarios = chosen(given.only, scenarios);
+    const chosenVariants = given.variants === undefined ? {} : chosen(given.variants, variants);
+    const isOfVariants = given.variants !== undefined;
 
     fs.mkdirSync(results, { recursive: true });
     const began = Date.now();
@@ -56,13 +65,13 @@ async function main(): Promise<void> {
         const ours = await makeOurs("ours");
         say("ours answers");
         const sides: Side[] = [ours];
-        if (chosenVariants.length === 0) {
+        if (!isOfVariants) {
             await makeBucket("bench-seed");
             remove.unshift(() => removeSeed("seed"));
             sides.push(await makeSeed("seed"));
         }
         // At once: each waits for its certificate.
-        sides.push(...await Promise.all(chosenVariants.map(([name, variant]) => {
+        sides.push(...await Promise.all(Object.entries(chosenVariants).map(([name, variant]) => {
             remove.unshift(() => removeVariant(name));
             const made = makeVariant(name, variant, ours);
             return made.finally(() => say(`${name} answers`));
@@ -77,7 +86,7 @@ async function main(): Promise<void> {
             grown = await grow(ours);
         }
         for (let round = 1; round <= rounds; round++) {
-            for (const [name, scenario] of chosenScenarios) {
+            for (const [name, scenario] of Object.entries(chosenScenarios)) {
                 for (const [side, measure] of order(scenario, sides, size, round)) {
                     const values = await measure();
                     say(`round ${round} of ${rounds}, ${name}, ${side}: ${values.map((value) => value.toPrecision(3)).join(" ")}`);
@@ -96,7 +105,7 @@ async function main(): Promise<void> {
         }
     }
     console.log(`\n${grown}`);
-    report([...found.values()], chosenVariants.length > 0, `${rounds} rounds, a layer of ${size.layerBytes / 1024 / 1024} MiB`);
+    report([...found.values()], isOfVariants, `${rounds} rounds, a layer of ${size.layerBytes / 1024 / 1024} MiB`);
     say("done");
 }
 
@@ -137,12 +146,12 @@ function report(found: Result[], isOfVariants: boolean, what: string): void {
     fs.writeFileSync(path.join(results, "table.md"), markdown);
     fs.writeFileSync(path.join(results, "results.json"), JSON.stringify({ title, found }, null, 1));
     if (!isOfVariants) {
-        fs.writeFileSync(path.join(results, "picture.svg"), picture(found, `How many times as good as the hand-made set-up (${title})`));
+        fs.writeFileSync(path.join(results, "picture.svg"), picture(found, title));
     }
-    console.log(`Written to ${path.relative(process.cwd(), results)}/: table.md, picture.svg, results.json`);
+    console.log(`Written to ${path.relative(process.cwd(), results)}: ${fs.readdirSync(results).join(", ")}`);
 }
 
 main().catch((error: Error) => {
-    console.error(error);
+    console.error(error.message);
     process.exit(1);
 });

@@ -27,7 +27,6 @@ export const isRate = ({ unit }: Figure) => unit === "1/s";
 
 /** Some figures that are measured together. */
 export interface Scenario {
-    name: string;
     figures: Figure[];
     /** The sides beside the registries. */
     besides?: Record<string, (size: Size) => Promise<number[]>>;
@@ -38,9 +37,8 @@ export interface Scenario {
 const MiB = 1024 * 1024;
 const limitBucket = "bench-limit";
 
-export const scenarios: Scenario[] = [
-    {
-        name: "layer",
+export const scenarios: Record<string, Scenario> = {
+    layer: {
         figures: [
             { name: "push a layer of 1 GiB", unit: "s", goal: { timesAsGoodAs: "limit", ratio: 0.5 } },
             { name: "of which commit", unit: "s" },
@@ -68,8 +66,7 @@ export const scenarios: Scenario[] = [
             },
         },
     },
-    {
-        name: "image",
+    image: {
         figures: [
             { name: "push an image of 40 layers of 1 MiB", unit: "s", goal: { timesAsGoodAs: "seed", ratio: 2 } },
             { name: "push it again, by another name", unit: "s", goal: { timesAsGoodAs: "seed", ratio: 2 } },
@@ -84,16 +81,14 @@ export const scenarios: Scenario[] = [
             ];
         },
     },
-    {
-        name: "five",
+    five: {
         figures: [{ name: "five pushes at once, each of 4 layers of 16 MiB", unit: "s", goal: { timesAsGoodAs: "seed", ratio: 2 } }],
         async measure(side) {
             const images = [1, 2, 3, 4, 5].map(() => makeImage(4, 16 * MiB));
             return [await seconds(() => Promise.all(images.map((image, number) => pushImage(side, image, `five:${number}`))))];
         },
     },
-    {
-        name: "requests",
+    requests: {
         figures: [
             { name: "GET /v2/, logged in", unit: "1/s", goal: { timesAsGoodAs: "seed", ratio: 4 } },
             { name: "GET a manifest by its tag", unit: "1/s", goal: { timesAsGoodAs: "seed", ratio: 4 } },
@@ -107,8 +102,7 @@ export const scenarios: Scenario[] = [
             return [v2.rate, manifest.rate, v2.p99, manifest.p99];
         },
     },
-    {
-        name: "busy",
+    busy: {
         figures: [
             { name: "99th percentile of GET /v2/ during a large push", unit: "ms", goal: { timesAsGoodAs: "seed", ratio: 1 } },
             { name: "99th percentile of GET a manifest during it", unit: "ms", goal: { timesAsGoodAs: "seed", ratio: 1 } },
@@ -123,16 +117,14 @@ export const scenarios: Scenario[] = [
             return [await during(""), await during("small/manifests/one")];
         },
     },
-    {
-        name: "memory",
+    memory: {
         figures: [{ name: "peak memory during five uploads of 1 GiB", unit: "MiB", goal: { atMost: 256 } }],
         async measure(side, { layerBytes }) {
             const layer = await makeLayer(layerBytes);
             return [await peakMemory(side, () => Promise.all([1, 2, 3, 4, 5].map((number) => pushLayer(side, layer, `layer-${number}`))))];
         },
     },
-    {
-        name: "preview",
+    preview: {
         figures: [{ name: "pulumi preview without a change", unit: "s", goal: { timesAsGoodAs: "an empty program", ratio: 0.5 } }],
         async measure(side) {
             return [side.name === "ours" ? await seconds(() => preview("ours")) : NaN];
@@ -146,8 +138,7 @@ export const scenarios: Scenario[] = [
             },
         },
     },
-    {
-        name: "up",
+    up: {
         figures: [{ name: "from nothing until a login works", unit: "s", goal: { timesAsGoodAs: "seed", ratio: 1 / 1.5 } }],
         async measure(side) {
             if (side.name === "seed") {
@@ -169,4 +160,4 @@ export const scenarios: Scenario[] = [
             }
         },
     },
-];
+};

@@ -38,7 +38,7 @@ export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
     return { file, digest: `sha256:${hash.digest("hex")}`, bytes };
 }
 
-/** curl, logged in, by the version of HTTP that docker and skopeo speak unless told. */
+/** curl, logged in, by HTTP/1.1 unless told. */
 const curl = ({ user, password }: Client, ...args: string[]) =>
     run("curl", ["--silent", "--show-error", "--fail", "--max-time", "300", "--http1.1", "--header", "Expect:", "--user", `${user}:${password}`, ...args]);
 

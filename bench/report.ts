@@ -72,33 +72,37 @@ function markdown([head, ...rows]: string[][]): string {
     return [line(head!), `|${"---|".repeat(head!.length)}`, ...rows.map(line)].join("\n");
 }
 
-/** A picture, in SVG: how many times as good as the seed's set-up ours is, each round a point, the median a bar. */
+/** A picture, in SVG: how many times as good as each other side ours is. A bar is the median, each point a round, a diamond the goal. */
 export function picture(results: Result[], title: string): string {
-    const shown = results.filter((result) => !Number.isNaN(timesAsGood(result, "ours", "seed"))).reverse();
-    const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: 900, height: 90 + 34 * shown.length });
+    const rows = results.flatMap((result) => Object.keys(result.values).filter((side) => side !== "ours").map((side) => ({ result, side })))
+        .filter(({ result, side }) => !Number.isNaN(timesAsGood(result, "ours", side))).reverse();
+    const ofRound = ({ values, figure }: Result, side: string, round: number) =>
+        timesAsGood({ figure, values: { ours: [values.ours![round]!], [side]: [values[side]![round]!] } }, "ours", side);
+    const points = rows.flatMap(({ result, side }, row) => result.values.ours!.map((_, round) => [ofRound(result, side, round), row]));
+    const goals = rows.flatMap(({ result: { figure: { goal } }, side }, row) =>
+        (goal && "timesAsGoodAs" in goal && goal.timesAsGoodAs === side ? [[goal.ratio, row]] : []));
+    const colours: Record<string, string> = { seed: "#5b8ff9", limit: "#9aa5b1" };
+    const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: 960, height: 100 + 30 * rows.length });
     chart.setOption({
         animation: false,
         backgroundColor: "#ffffff",
-        title: { text: title, left: 10, top: 8, textStyle: { fontSize: 15 } },
-        grid: { left: 330, right: 60, top: 50, bottom: 36 },
-        xAxis: { type: "value", min: 0, name: "×", axisLabel: { formatter: "{value} ×" } },
-        yAxis: { type: "category", data: shown.map(({ figure }) => figure.name), axisTick: { show: false } },
+        title: { text: "How many times as good as the other side", subtext: title, left: 10, top: 6, textStyle: { fontSize: 15 } },
+        grid: { left: 420, right: 60, top: 62, bottom: 30 },
+        xAxis: { type: "value", min: 0, axisLabel: { formatter: "{value} ×" } },
+        yAxis: { type: "category", data: rows.map(({ result, side }) => `${result.figure.name} ÷ ${side}`), axisTick: { show: false } },
         series: [
             {
                 type: "bar",
-                data: shown.map((result) => Number(rounded(timesAsGood(result, "ours", "seed")))),
-                itemStyle: { color: "#5b8ff9" },
-                barWidth: 16,
-                label: { show: true, position: "right", formatter: "{c} ×" },
-                markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: "#666", type: "solid" }, data: [{ xAxis: 1 }] },
+                barWidth: 15,
+                data: rows.map(({ result, side }) => ({
+                    value: Number(rounded(timesAsGood(result, "ours", side))),
+                    itemStyle: { color: colours[side] ?? "#c3a6d8" },
+                })),
+                label: { show: true, position: "insideLeft", color: "#ffffff", formatter: "{c}" },
+                markLine: { silent: true, symbol: "none", label: { show: false }, lineStyle: { color: "#444444", type: "solid" }, data: [{ xAxis: 1 }] },
             },
-            {
-                type: "scatter",
-                symbolSize: 5,
-                itemStyle: { color: "#222" },
-                data: shown.flatMap((result, row) => result.values.ours!.map((_, round) =>
-                    [timesAsGood({ ...result, values: { ours: [result.values.ours![round]!], seed: [result.values.seed![round]!] } }, "ours", "seed"), row])),
-            },
+            { type: "scatter", symbolSize: 5, itemStyle: { color: "#222222" }, data: points },
+            { type: "scatter", symbol: "diamond", symbolSize: 12, itemStyle: { color: "#e8684a" }, data: goals },
         ],
     });
     const svg = chart.renderToSVGString();
