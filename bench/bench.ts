@@ -2,10 +2,11 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import { run } from "../tests/e2e/support/run";
 import { makeBucket } from "../tests/e2e/support/sandbox";
 import { Scenario, scenarios, Size } from "./figures";
 import { growths } from "./growth";
-import { empty } from "./load";
+import { empty, forgetImages } from "./load";
 import { profileSide } from "./profile";
 import { picture, Result, table, variantTable } from "./report";
 import { configureOurs, makeOurs, makeSeed, makeVariant, removeLeftovers, removeOurs, removeSeed, removeVariant, Side } from "./sides";
@@ -14,142 +15,174 @@ import { variants } from "./variants";
 /** Where the results go. */
 const results = path.join(__dirname, "results");
 
-/** `name=value` of the command line. */
-function options(): Record<string, string | undefined> {
-    const known = ["rounds", "layer", "duration", "only", "variants", "profile", "growth"];
+/** What is done: sides are measured in turn; or ours is profiled, or measured as it grows. */
+const modes = ["compare", "profile", "growth"];
+
+/** The command line: `name=value`. */
+interface Options {
+    mode: string;
+    rounds: number;
+    size: Size;
+    scenarios: Record<string, Scenario>;
+    /** Given, they are measured beside ours, and the seed's set-up is not. */
+    variants?: typeof variants;
+}
+
+/** Reads the command line; throws all that is wrong with it. */
+function readOptions(): Options {
+    const problems: string[] = [];
     const given: Record<string, string | undefined> = {};
+    const known = ["mode", "rounds", "layer", "duration", "only", "variants"];
     for (const word of process.argv.slice(2)) {
-        const [name, value] = word.split("=");
-        given[name!] = value;
-    }
-    const problems = Object.entries(given).flatMap(([name, value]) => {
-        if (!known.includes(name) || value === undefined) {
-            return [`"${name}" is no option; they are ${known.map((option) => `${option}=…`).join(", ")}`];
+        const [name, value] = word.split("=") as [string, string?];
+        given[name] = value;
+        if (!known.includes(name) || !value) {
+            problems.push(`"${word}" is no option; they are ${known.map((option) => `${option}=…`).join(", ")}`);
         }
-        return ["rounds", "layer", "duration"].includes(name) && !/^[1-9]\d*$/.test(value) ? [`${name}: "${value}" is not a number from 1`] : [];
-    });
+    }
+    const number = (name: string, otherwise: number) => {
+        const value = given[name] ?? String(otherwise);
+        if (!/^[1-9]\d*$/.test(value)) {
+            problems.push(`${name}: "${value}" is not a whole number from 1`);
+        }
+        return Number(value);
+    };
+    const among = <T>(name: string, all: Record<string, T>): Record<string, T> => {
+        const names = given[name]?.split(",") ?? Object.keys(all);
+        for (const unknown of names.filter((value) => !(value in all))) {
+            problems.push(`${name}: there is no "${unknown}"; there are ${Object.keys(all).join(", ")}`);
+        }
+        return Object.fromEntries(Object.entries(all).filter(([value]) => names.includes(value)));
+    };
+    const mode = given.mode ?? "compare";
+    if (!modes.includes(mode)) {
+        problems.push(`mode: "${mode}" is none of ${modes.join(", ")}`);
+    }
+    const options = {
+        mode,
+        rounds: number("rounds", 6),
+        size: { layerBytes: number("layer", 1024) * 1024 * 1024, duration: number("duration", 10) },
+        scenarios: among("only", scenarios),
+        variants: given.variants === undefined ? undefined : among("variants", variants),
+    };
     if (problems.length > 0) {
         throw new Error(problems.join("\n"));
     }
-    return given;
+    return options;
 }
 
-/** Those of `all` whose names were given; all of them if none was. */
-function chosen<T>(names: string | undefined, all: Record<string, T>): Record<string, T> {
-    const unknown = (names ?? "").split(",").filter((name) => name && !(name in all));
-    if (unknown.length > 0) {
-        throw new Error(`there is no ${unknown.join(", ")}; there are ${Object.keys(all).join(", ")}`);
-    }
-    return Object.fromEntries(Object.entries(all).filter(([name]) => !names || names.split(",").includes(name)));
-}
+const began = Date.now();
+const say = (text: string) => console.log(`${new Date(Date.now() - began).toISOString().slice(11, 19)} ${text}`);
 
 async function main(): Promise<void> {
-    const given = options();
-    const rounds = Number(given.rounds ?? 5);
-    const size: Size = { layerBytes: Number(given.layer ?? 1024) * 1024 * 1024, duration: Number(given.duration ?? 10) };
-    const chosenScenarios = chosen(given.only, scenarios);
-    const chosenVariants = given.variants === undefined ? {} : chosen(given.variants, variants);
-    const isOfVariants = given.variants !== undefined;
-
+    const options = readOptions();
     fs.mkdirSync(results, { recursive: true });
-    const began = Date.now();
-    const say = (text: string) => console.log(`${new Date(Date.now() - began).toISOString().slice(11, 19)} ${text}`);
     const remove: (() => Promise<unknown>)[] = [];
-    const found = new Map<string, Result>();
-    let grown = "";
     try {
         say("making the registries");
         await removeLeftovers();
         remove.unshift(() => removeOurs("ours"));
         await configureOurs("ours");
         const ours = await makeOurs("ours");
-        say("ours answers");
         const sides: Side[] = [ours];
-        if (!isOfVariants) {
+        if (options.variants) {
+            // At once: each waits for its pod.
+            sides.push(...await Promise.all(Object.entries(options.variants).map(([name, variant]) => {
+                remove.unshift(() => removeVariant(name));
+                return makeVariant(name, variant, ours);
+            })));
+        } else if (options.mode === "compare") {
             await makeBucket("bench-seed");
             remove.unshift(() => removeSeed("seed"));
             sides.push(await makeSeed("seed"));
         }
-        // At once: each waits for its certificate.
-        sides.push(...await Promise.all(Object.entries(chosenVariants).map(([name, variant]) => {
-            remove.unshift(() => removeVariant(name));
-            const made = makeVariant(name, variant, ours);
-            return made.finally(() => say(`${name} answers`));
-        })));
-        if (given.profile !== undefined) {
-            for (const side of sides) {
-                await profileSide(side, size, results);
-                await empty(side.bucket);
-            }
-        }
-        if (given.growth !== undefined) {
-            grown = await grow(ours);
-        }
-        for (let round = 1; round <= rounds; round++) {
-            for (const [name, scenario] of Object.entries(chosenScenarios)) {
-                for (const [side, measure] of order(scenario, sides, size, round)) {
-                    const values = await measure();
-                    say(`round ${round} of ${rounds}, ${name}, ${side}: ${values.map((value) => value.toPrecision(3)).join(" ")}`);
-                    scenario.figures.forEach((figure, index) => {
-                        const result = found.get(figure.name) ?? { figure, values: {} };
-                        (result.values[side] ??= []).push(values[index]!);
-                        found.set(figure.name, result);
-                    });
-                }
-            }
+        switch (options.mode) {
+            case "profile": await profile(sides, options.size); break;
+            case "growth": await grow(ours); break;
+            default: await compare(sides, options);
         }
     } finally {
         say("taking them away");
         for (const undo of remove) {
-            await undo().catch((error: Error) => console.error(error.message));
+            await undo().catch((error: Error) => {
+                console.error(error.message);
+                process.exitCode = 1;
+            });
         }
     }
-    console.log(`\n${grown}`);
-    report([...found.values()], isOfVariants, `${rounds} rounds, a layer of ${size.layerBytes / 1024 / 1024} MiB`);
     say("done");
 }
 
-/** Measures ours as it grows; gives back a table. */
-async function grow(ours: Side): Promise<string> {
-    const lines: string[] = [];
-    for (const growth of growths) {
-        lines.push(`| ${growth.name} | ${growth.figures.join(" | ")} |`, `|---|${"---|".repeat(growth.figures.length)}`);
-        for (const count of growth.counts) {
-            const values = await growth.measure(ours, count);
-            lines.push(`| ${count} | ${values.map((value) => Number(value.toPrecision(3))).join(" | ")} |`);
-            console.log(`${growth.name}${lines.at(-1)}`);
-            await empty(ours.bucket);
+/** Measures all sides in turn, round for round, and reports them: after each round, so that none is lost. */
+async function compare(sides: Side[], { rounds, size, scenarios, variants }: Options): Promise<void> {
+    const found = new Map<string, Result>();
+    for (let round = 1; round <= rounds; round++) {
+        for (const [name, scenario] of Object.entries(scenarios)) {
+            const measures: [string, () => Promise<number[]>][] = [
+                ...sides.map((side): [string, () => Promise<number[]>] => [side.name, () => scenario.measure(side, size)]),
+                ...Object.entries(scenario.besides ?? {}).map(([side, measure]): [string, () => Promise<number[]>] => [side, () => measure(size)]),
+            ];
+            // The other way round each other time: what a side leaves for Minio to do falls on another one.
+            for (const [side, measure] of round % 2 ? measures : measures.reverse()) {
+                const values = await measure();
+                say(`round ${round} of ${rounds}, ${name}, ${side}: ${values.map((value) => value.toPrecision(3)).join(" ")}`);
+                for (const [index, figure] of scenario.figures.entries()) {
+                    const result = found.get(figure.name) ?? { figure, values: {} };
+                    (result.values[side] ??= []).push(values[index]!);
+                    found.set(figure.name, result);
+                }
+                await tidy(sides);
+            }
         }
-        lines.push("");
+        report([...found.values()], variants !== undefined, `${round} rounds, a large layer is of ${size.layerBytes / 1024 / 1024} MiB`);
     }
-    return lines.join("\n");
+    console.log(`\n${fs.readFileSync(path.join(results, "table.md"), "utf8")}`);
+    console.log(`Written to ${path.relative(process.cwd(), results)}: ${fs.readdirSync(results).join(", ")}`);
 }
 
-/** The sides in an order that changes from round to round, so that none is always the first. */
-function order(scenario: Scenario, sides: Side[], size: Size, round: number): [string, () => Promise<number[]>][] {
-    const all: [string, () => Promise<number[]>][] = [
-        ...sides.map((side): [string, () => Promise<number[]>] => [side.name, async () => {
-            const values = await scenario.measure(side, size);
-            await empty(side.bucket);
-            return values;
-        }]),
-        ...Object.entries(scenario.besides ?? {}).map(([name, measure]): [string, () => Promise<number[]>] => [name, () => measure(size)]),
-    ];
-    return all.map((_, index) => all[(index + round) % all.length]!);
+/** Takes away what a measurement left, and lets the disk come to rest before the next one. */
+async function tidy(sides: Side[]): Promise<void> {
+    forgetImages();
+    for (const bucket of new Set(sides.map(({ bucket }) => bucket))) {
+        await empty(bucket);
+    }
+    await run("sync", []);
 }
 
 function report(found: Result[], isOfVariants: boolean, what: string): void {
     const machine = `${os.cpus().length} cores, ${Math.round(os.totalmem() / 1024 ** 3)} GiB`;
     const title = `${new Date().toISOString().slice(0, 10)}, ${machine}, ${what}`;
-    const markdown = `${title}; the median, and the least and the most:\n\n${isOfVariants ? variantTable(found) : table(found)}\n`;
-    console.log(`\n${markdown}`);
-    fs.writeFileSync(path.join(results, "table.md"), markdown);
-    fs.writeFileSync(path.join(results, "results.json"), JSON.stringify({ title, found }, null, 1));
+    const write = (name: string, content: string) => fs.writeFileSync(path.join(results, name), content);
+    write("results.json", JSON.stringify({ title, found }, null, 1));
+    write("table.md", `${title}; the median, and the least and the most:\n\n${isOfVariants ? variantTable(found) : table(found)}\n`);
     if (!isOfVariants) {
-        fs.writeFileSync(path.join(results, "picture.svg"), picture(found, title));
+        write("picture.svg", picture(found, title));
     }
-    console.log(`Written to ${path.relative(process.cwd(), results)}: ${fs.readdirSync(results).join(", ")}`);
 }
+
+/** Prints where the time goes: in Pulumi's start, and in each side. */
+async function profile(sides: Side[], size: Size): Promise<void> {
+    console.log(`\nThe program's packages, until they are loaded:\n\n${await run("node", ["--require", "ts-node/register", path.join(__dirname, "start.ts")])}`);
+    for (const side of sides) {
+        await profileSide(side, size, results);
+        await tidy(sides);
+    }
+}
+
+/** Prints what is measured of ours as it grows. */
+async function grow(ours: Side): Promise<void> {
+    for (const { name, counts, figures, measure } of growths) {
+        console.log(`\n| ${name} | ${figures.join(" | ")} |\n|---|${"---|".repeat(figures.length)}`);
+        for (const count of counts) {
+            const values = await measure(ours, count);
+            console.log(`| ${count} | ${values.map((value) => Number(value.toPrecision(3))).join(" | ")} |`);
+            await tidy([ours]);
+        }
+    }
+}
+
+// So that what is done at the exit is done.
+process.once("SIGINT", () => process.exit(130));
 
 main().catch((error: Error) => {
     console.error(error.message);

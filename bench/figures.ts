@@ -1,11 +1,11 @@
 import * as path from "node:path";
 
 import { run } from "../tests/e2e/support/run";
-import { makeBucket } from "../tests/e2e/support/sandbox";
+import { makeBucket, minioRoot } from "../tests/e2e/support/sandbox";
 import {
-    empty, getLayer, makeImage, makeLayer, peakMemory, pullImage, pullLayer, pushImage, pushLayer, putLayer, requests, seconds,
+    bareRequest, getLayer, Layer, makeImage, makeLayer, peakMemory, pullImage, pullLayer, pushImage, pushLayer, putLayer, requests, seconds,
 } from "./load";
-import { configureOurs, makeOurs, makeSeed, removeSeed, removeOurs, preview, Side } from "./sides";
+import { configureOurs, makeOurs, makeSeed, preview, removeBucket, removeOurs, removeSeed, Side } from "./sides";
 
 /** How much work a run does. */
 export interface Size {
@@ -30,17 +30,26 @@ export interface Scenario {
     figures: Figure[];
     /** The sides beside the registries. */
     besides?: Record<string, (size: Size) => Promise<number[]>>;
-    /** Measures a registry; the bucket is emptied afterwards. */
+    /** Measures a registry; its bucket is empty before. */
     measure(side: Side, size: Size): Promise<number[]>;
 }
 
 const MiB = 1024 * 1024;
-const limitBucket = "bench-limit";
+
+/** The seconds of putting a large layer into Minio and getting it from there, as the figures of the scenario have them. */
+async function inMinio({ layerBytes }: Size, put: (bucket: string, layer: Layer) => Promise<void>, get: typeof put): Promise<number[]> {
+    const bucket = "bench-limit";
+    const layer = await makeLayer(layerBytes);
+    await makeBucket(bucket);
+    const [putting, getting] = [await seconds(() => put(bucket, layer)), await seconds(() => get(bucket, layer))];
+    await removeBucket(bucket);
+    return [putting, NaN, getting, getting];
+}
 
 export const scenarios: Record<string, Scenario> = {
     layer: {
         figures: [
-            { name: "push a layer of 1 GiB", unit: "s", goal: { timesAsGoodAs: "limit", ratio: 0.5 } },
+            { name: "push a large layer", unit: "s", goal: { timesAsGoodAs: "limit", ratio: 0.5 } },
             { name: "of which commit", unit: "s" },
             { name: "pull it, HTTP/1.1", unit: "s", goal: { timesAsGoodAs: "limit", ratio: 0.5 } },
             { name: "pull it, HTTP/2", unit: "s", goal: { timesAsGoodAs: "limit", ratio: 0.5 } },
@@ -56,13 +65,12 @@ export const scenarios: Record<string, Scenario> = {
             ];
         },
         besides: {
-            async limit({ layerBytes }) {
-                const layer = await makeLayer(layerBytes);
-                await makeBucket(limitBucket);
-                const put = await seconds(() => putLayer(limitBucket, layer));
-                const get = await seconds(() => getLayer(limitBucket));
-                await empty(limitBucket);
-                return [put, NaN, get, get];
+            limit: (size) => inMinio(size, putLayer, getLayer),
+            "bare requests": async (size) => {
+                const key = await minioRoot();
+                return inMinio(size,
+                    (bucket, layer) => bareRequest(key, bucket, layer, "--upload-file", layer.file),
+                    (bucket, layer) => bareRequest(key, bucket, layer));
             },
         },
     },
@@ -109,16 +117,26 @@ export const scenarios: Record<string, Scenario> = {
         ],
         async measure(side, { layerBytes, duration }) {
             await pushImage(side, makeImage(1, MiB), "small:one");
+            const layer = await makeLayer(layerBytes);
             const during = async (path: string) => {
-                const layer = await makeLayer(layerBytes);
-                const [, { p99 }] = await Promise.all([pushLayer(side, layer), requests(side, path, duration)]);
-                return p99;
+                let isOver = false;
+                const pushing = (async () => {
+                    for (let number = 1; !isOver; number++) {
+                        await pushLayer(side, layer, `layer-${number}`);
+                    }
+                })();
+                const [measured] = await Promise.allSettled([requests(side, path, duration).finally(() => (isOver = true)), pushing]);
+                await pushing;
+                if (measured.status === "rejected") {
+                    throw measured.reason;
+                }
+                return measured.value.p99;
             };
             return [await during(""), await during("small/manifests/one")];
         },
     },
     memory: {
-        figures: [{ name: "peak memory during five uploads of 1 GiB", unit: "MiB", goal: { atMost: 256 } }],
+        figures: [{ name: "peak memory during five large uploads", unit: "MiB", goal: { atMost: 256 } }],
         async measure(side, { layerBytes }) {
             const layer = await makeLayer(layerBytes);
             return [await peakMemory(side, () => Promise.all([1, 2, 3, 4, 5].map((number) => pushLayer(side, layer, `layer-${number}`))))];
@@ -134,7 +152,9 @@ export const scenarios: Record<string, Scenario> = {
                 const cwd = path.join(__dirname, "empty");
                 const pulumi = (...args: string[]) => run("pulumi", [...args, "--stack", "bench-empty", "--non-interactive"], { cwd });
                 await pulumi("stack", "select", "--create");
-                return [await seconds(() => pulumi("preview"))];
+                const taken = await seconds(() => pulumi("preview", "--expect-no-changes"));
+                await pulumi("stack", "rm", "--yes");
+                return [taken];
             },
         },
     },
@@ -143,21 +163,19 @@ export const scenarios: Record<string, Scenario> = {
         async measure(side) {
             if (side.name === "seed") {
                 await makeBucket("bench-up");
-                try {
-                    return [await seconds(() => makeSeed("up"))];
-                } finally {
-                    await removeSeed("up");
-                }
+                return measuredAndRemoved(() => makeSeed("up"), () => removeSeed("up"));
             }
-            if (side.name !== "ours") {
-                return [NaN];
+            if (side.name === "ours") {
+                await configureOurs("up");
+                return measuredAndRemoved(() => makeOurs("up"), () => removeOurs("up"));
             }
-            await configureOurs("up");
-            try {
-                return [await seconds(() => makeOurs("up"))];
-            } finally {
-                await removeOurs("up");
-            }
+            return [NaN];
         },
     },
 };
+
+async function measuredAndRemoved(make: () => Promise<unknown>, remove: () => Promise<void>): Promise<number[]> {
+    const taken = await seconds(make);
+    await remove();
+    return [taken];
+}

@@ -6,13 +6,19 @@ import * as path from "node:path";
 import { pipeline } from "node:stream/promises";
 
 import { attempt, run } from "../tests/e2e/support/run";
-import { get } from "../tests/e2e/support/sandbox";
+import { get, minio, minioRoot } from "../tests/e2e/support/sandbox";
 import { Client, makeImageOf } from "../tests/e2e/support/traffic";
-import { s3Client, Side } from "./sides";
+import { emptied, s3Client, Side } from "./sides";
 
 /** What is sent and fetched is in memory, so that the disk is Minio's alone. */
-const folder = fs.mkdtempSync(path.join(fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir(), "bench-"));
-process.on("exit", () => fs.rmSync(folder, { recursive: true }));
+const folder = emptied(path.join(fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir(), "homelab-registry-bench-load"));
+
+/** Takes away the images that were made and pulled. */
+export function forgetImages(): void {
+    for (const image of fs.readdirSync(folder).filter((name) => name.startsWith("image-"))) {
+        fs.rmSync(path.join(folder, image), { recursive: true });
+    }
+}
 
 /** How many seconds something takes. */
 export async function seconds(work: () => Promise<unknown>): Promise<number> {
@@ -63,12 +69,21 @@ export async function pullLayer({ client }: Side, { digest, bytes }: Layer, ...o
     assert.equal(Number(size), bytes);
 }
 
-/** Puts the same bytes into Minio by an S3 client, by its fastest settings for a large file. */
+/** Puts the same bytes into Minio by an S3 client, by settings that are fast for a large file. */
 export const putLayer = (bucket: string, { file }: Layer) =>
-    s3Client("copyto", "--ignore-times", "--s3-disable-checksum", "--s3-chunk-size", "64M", file, `minio:${bucket}/raw/layer`);
+    s3Client("copyto", "--ignore-times", "--s3-disable-checksum", "--s3-chunk-size", "64M", file, `minio:${bucket}/layer`);
 
 /** Fetches them from there, to nowhere. */
-export const getLayer = (bucket: string) => s3Client("cat", `minio:${bucket}/raw/layer`);
+export const getLayer = (bucket: string) => s3Client("cat", `minio:${bucket}/layer`);
+
+/** One bare request to Minio, for a layer, with nothing hashed. */
+export async function bareRequest(key: Key, bucket: string, { bytes }: Layer, ...options: string[]): Promise<void> {
+    const size = await run("curl", ["--silent", "--show-error", "--fail", "--max-time", "300", "--header", "Expect:", "--output", "/dev/null",
+        "--write-out", "%{size_upload} %{size_download}", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", `${key.user}:${key.password}`,
+        "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD", ...options, `http://${minio}/${bucket}/layer`]);
+    assert.ok(size.split(" ").includes(String(bytes)), `${size} are not ${bytes} bytes`);
+}
+type Key = Awaited<ReturnType<typeof minioRoot>>;
 
 /** Empties a bucket. */
 export const empty = (bucket: string) => s3Client("delete", `minio:${bucket}`);
@@ -89,9 +104,7 @@ export const pushImage = (side: Side, image: string, name: string) => skopeo(sid
 
 /** Pulls an image. */
 export async function pullImage(side: Side, name: string): Promise<void> {
-    const image = fs.mkdtempSync(path.join(folder, "pulled-"));
-    await skopeo(side, "src", `docker://${side.client.host}/${name}`, `dir:${image}`);
-    fs.rmSync(image, { recursive: true });
+    await skopeo(side, "src", `docker://${side.client.host}/${name}`, `dir:${fs.mkdtempSync(path.join(folder, "image-"))}`);
 }
 
 /** Sends requests one after another on 8 connections that stay open; gives back how many a second, and the 99th percentile in ms. */

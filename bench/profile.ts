@@ -50,14 +50,19 @@ async function sample(what: string, side: Side, folder: string, work: () => Prom
     const { items: [pod] } = await get<{ items: [{ status: { podIP: string } }] }>("pods", "--namespace", side.namespace);
     const root = await minioRoot();
     const file = (part: string) => path.join(folder, `${what}-${part}.pprof`);
-    const fetch = (part: string, ...args: string[]) => run("curl", ["--silent", "--show-error", "--fail", "--output", file(part), ...args]);
+    const fetch = async (part: string, ...args: string[]) => {
+        fs.rmSync(file(part), { force: true });
+        await run("curl", ["--silent", "--show-error", "--fail", "--output", file(part), ...args]);
+    };
     await Promise.all([
         fetch("registry", `http://${pod.status.podIP}:${debugPort}/debug/pprof/profile?seconds=${duration}`),
         fetch("ingress", `http://127.0.0.1:8088/debug/pprof/profile?seconds=${duration}`),
         fetch("Minio", "--request", "POST", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", `${root.user}:${root.password}`,
-            `http://${minio}/minio/admin/v3/profile?profilerType=cpu&duration=${duration}s`).catch((error: Error) => console.error(error.message)),
+            `http://${minio}/minio/admin/v3/profile?profilerType=cpu&duration=${duration}s`),
         work(),
     ]);
+    // Minio's comes in an archive, of one for each server.
+    await run("sh", ["-c", 'busybox unzip -p "$1" > "$1.new" && mv "$1.new" "$1"', "sh", file("Minio")]);
     for (const part of ["registry", "ingress", "Minio"]) {
         const { code, stdout } = await attempt("go", ["tool", "pprof", "-top", "-nodecount=12", file(part)]);
         console.log(`\n${what}, ${part}: ${code === 0 ? `\n${stdout}` : file(part)}`);

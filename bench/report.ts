@@ -86,10 +86,10 @@ export function picture(results: Result[], title: string): string {
     chart.setOption({
         animation: false,
         backgroundColor: "#ffffff",
-        title: { text: "How many times as good as the other side", subtext: title, left: 10, top: 6, textStyle: { fontSize: 15 } },
+        title: { text: "How many times as good as the other side", subtext: `${title}; bar: the median, dot: a round, diamond: the goal`, left: 10, top: 6, textStyle: { fontSize: 15 } },
         grid: { left: 420, right: 60, top: 62, bottom: 30 },
         xAxis: { type: "value", min: 0, axisLabel: { formatter: "{value} ×" } },
-        yAxis: { type: "category", data: rows.map(({ result, side }) => `${result.figure.name} ÷ ${side}`), axisTick: { show: false } },
+        yAxis: { type: "category", data: rows.map(({ result, side }) => `${result.figure.name}, beside ${side}`), axisTick: { show: false } },
         series: [
             {
                 type: "bar",

@@ -5,8 +5,8 @@ import { stringify } from "yaml";
 
 import { apply, kubectl } from "../tests/e2e/support/sandbox";
 
-/** The registry as people set it up by hand in 2024: its Secrets, Deployment, Service and Ingress. */
-export interface HandMade {
+/** The registry as people set it up by hand in 2024, or the same settings on this project's version: its Secrets, Deployment, Service and Ingress. */
+interface HandMade {
     /** Of distribution: 2.8.3, which `registry:2` meant then, or the one that this project deploys. */
     version: "2.8.3" | "3.1.2";
     /** Where it is; has to be there. */

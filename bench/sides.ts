@@ -25,28 +25,24 @@ export interface Side {
 /** What the registries that are measured are called: a name of the benchmark's, and nobody else's. */
 const called = (name: string) => ({
     namespace: `bench-${name}`,
+    stack: `bench-${name}`,
     bucket: `bench-${name}`,
     host: `bench-${name}.registry.homelab.test`,
 });
 
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), "bench-"));
-process.on("exit", () => fs.rmSync(folder, { recursive: true }));
-
 /** Pulumi on a stack of this project's program that is the benchmark's own. */
-const pulumi = (name: string, ...args: string[]) => run("pulumi", [...args, ...stackOf(name)]);
-/** What names that stack on the command line, and for a command that reads it its configuration. */
-const stackOf = (name: string) => ["--stack", `bench-${name}`, "--non-interactive", "--color", "never"];
-const configured = (name: string) => ["--config-file", path.join(folder, `Pulumi.${name}.yaml`)];
+const pulumi = (name: string, ...args: string[]) =>
+    run("pulumi", [...args, "--stack", called(name).stack, "--non-interactive", "--color", "never"]);
 
 /** What is measured without a change. */
-export const preview = (name: string) => pulumi(name, "preview", ...configured(name));
+export const preview = (name: string) => pulumi(name, "preview", "--expect-no-changes");
 
 /** Gets ready what is not part of making the registry: a stack with its configuration. */
 export async function configureOurs(name: string): Promise<void> {
     const { bucket, host, namespace } = called(name);
     const root = await minioRoot();
     await pulumi(name, "stack", "select", "--create");
-    await pulumi(name, "config", "set-all", "--path", ...configured(name),
+    await pulumi(name, "config", "set-all", "--path",
         ...plaintext({ host, bucketName: bucket, bucketEndpoint: minio, namespace, minioUser: root.user, "users[0].name": "me" }),
         "--secret", `minioPassword=${root.password}`);
 }
@@ -54,26 +50,22 @@ export async function configureOurs(name: string): Promise<void> {
 /** Makes this project's registry, by its own program, until a login works. */
 export async function makeOurs(name: string, user = "me"): Promise<Side> {
     const { bucket, host, namespace } = called(name);
-    await pulumi(name, "up", "--yes", "--skip-preview", ...configured(name));
+    await pulumi(name, "up", "--yes", "--skip-preview");
     const passwords = JSON.parse(await pulumi(name, "stack", "output", "passwords", "--json", "--show-secrets")) as Record<string, string>;
     return answering({ name, namespace, bucket, client: { host, user, password: passwords[user]! } });
 }
 
-/** Brings it to where further settings say, until that user's login works. */
-export async function bringTo({ name }: Side, user: string, ...settings: string[]): Promise<Side> {
-    await configure(name, ...settings);
-    return makeOurs(name, user);
-}
-const configure = (name: string, ...settings: string[]) =>
-    pulumi(name, "config", "set-all", "--path", ...configured(name), ...settings.flatMap((setting) => ["--plaintext", setting]));
+/** Sets further settings, for the next `makeOurs`. */
+export const configure = (name: string, ...settings: string[]) =>
+    pulumi(name, "config", "set-all", "--path", ...settings.flatMap((setting) => ["--plaintext", setting]));
 
 /** Takes it away, and its bucket as well. */
 export async function removeOurs(name: string): Promise<void> {
-    await pulumi(name, "cancel", "--yes").catch(() => undefined);
+    await pulumi(name, "cancel", "--yes");
     await pulumi(name, "state", "unprotect", "--all", "--yes");
-    await pulumi(name, "destroy", "--yes", "--skip-preview", ...configured(name));
-    await pulumi(name, "stack", "rm", "--yes", "--preserve-config");
-    await s3Client("purge", `minio:${called(name).bucket}`);
+    await pulumi(name, "destroy", "--yes", "--skip-preview");
+    await pulumi(name, "stack", "rm", "--yes");
+    await removeBucket(called(name).bucket);
 }
 
 /** Makes the hand-made registry, until a login works; its bucket is there, as `mc mb` leaves it. */
@@ -88,8 +80,8 @@ export async function makeSeed(name: string): Promise<Side> {
 
 /** Takes the hand-made registry away, and its bucket as well. */
 export async function removeSeed(name: string): Promise<void> {
-    await removeVariant(name);
-    await s3Client("purge", `minio:${called(name).bucket}`);
+    await removeNamespace(called(name).namespace);
+    await removeBucket(called(name).bucket);
 }
 
 /** Takes a variant of ours away. */
@@ -101,11 +93,15 @@ async function removeNamespace(namespace: string): Promise<void> {
     await kubectl("delete", "namespace", namespace);
 }
 
+/** Takes a bucket away, with all that is in it. */
+export const removeBucket = (bucket: string) => s3Client("purge", `minio:${bucket}`);
+
 /** Takes away what a run that was killed may have left. */
 export async function removeLeftovers(): Promise<void> {
     const stacks = JSON.parse(await run("pulumi", ["stack", "ls", "--json"])) as { name: string }[];
-    for (const { name } of stacks.filter(({ name }) => name.startsWith("bench-"))) {
-        await run("pulumi", ["stack", "rm", "--force", "--yes", "--preserve-config", "--stack", name]);
+    for (const name of ["ours", "up"].filter((name) => stacks.some((stack) => stack.name === called(name).stack))) {
+        // What it had not come to is not there either.
+        await removeOurs(name).catch(() => pulumi(name, "stack", "rm", "--yes", "--force"));
     }
     const namespaces = (await kubectl("get", "namespaces", "--output", "jsonpath={.items[*].metadata.name}")).split(" ");
     await Promise.all(namespaces.filter((name) => name.startsWith("bench-")).map(removeNamespace));
@@ -189,6 +185,7 @@ export async function makeVariant(name: string, variant: Variant, ours: Side): P
 /** An authority that the clients of this run trust besides the others: for many certificates at once, without an issuer's time. */
 let authority: Promise<Authority> | undefined;
 const trustedAuthority = () => authority ??= (async () => {
+    const folder = emptied(path.join(os.tmpdir(), "homelab-registry-bench"));
     const made = await makeAuthority(folder);
     const bundle = path.join(folder, "authorities.crt");
     fs.writeFileSync(bundle, fs.readFileSync(process.env.SSL_CERT_FILE!, "utf8") + fs.readFileSync(made.ca, "utf8"));
@@ -211,9 +208,21 @@ async function answering(side: Side): Promise<Side> {
 
 /** Runs rclone, an S3 client that knows the sandbox's Minio as `minio:`; what it prints goes nowhere. */
 export async function s3Client(...args: string[]): Promise<void> {
+    await run("sh", ["-c", 'exec rclone --config "" "$@" > /dev/null', "sh", ...args], { env: await (environment ??= findEnvironment()) });
+}
+/** Found once, and not while something is measured. */
+let environment: Promise<Record<string, string>> | undefined;
+async function findEnvironment(): Promise<Record<string, string>> {
     const { user, password } = await minioRoot();
     const remote = { type: "s3", provider: "Minio", endpoint: `http://${minio}`, access_key_id: user, secret_access_key: password };
     const variables = Object.entries(remote).map(([key, value]) => [`RCLONE_CONFIG_MINIO_${key.toUpperCase()}`, value]);
-    await run("sh", ["-c", 'exec rclone --config "" "$@" > /dev/null', "sh", ...args],
-        { env: { ...process.env as Record<string, string>, ...Object.fromEntries(variables) as Record<string, string> } });
+    return { ...process.env as Record<string, string>, ...Object.fromEntries(variables) as Record<string, string> };
+}
+
+/** An empty folder of the benchmark's own; what a run left in it that was killed goes first. */
+export function emptied(folder: string): string {
+    fs.rmSync(folder, { recursive: true, force: true });
+    fs.mkdirSync(folder);
+    process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }));
+    return folder;
 }

@@ -19,7 +19,7 @@ export const variants: Record<string, Variant> = {
     "copy-25": { config: ({ storage }) => void (storage.s3.multipartcopymaxconcurrency = 25) },
     "copy-whole": { config: ({ storage }) => void (storage.s3.multipartcopythresholdsize = 5 * 1024 ** 3) },
     "copy-parts-128": { config: ({ storage }) => void (storage.s3.multipartcopychunksize = 128 * MiB) },
-    // What a policy costs that reaches one bucket alone.
+    // What it costs that the key reaches one bucket alone.
     "root-key": { config: ({ storage }, root) => void Object.assign(storage.s3, { accesskey: root.user, secretkey: root.password }) },
     // Minio's address is one that the clients of the sandbox reach.
     "redirect": { config: ({ storage }) => void (storage.redirect.disable = false) },

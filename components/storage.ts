@@ -78,6 +78,8 @@ export function bucketPolicy(bucket: string): string {
                 ],
                 Resource: [`arn:aws:s3:::${bucket}/*`],
             },
+            // Whoever got hold of the key could make others with it, which would outlive it: Minio lets a user do so unless it is denied.
+            { Effect: "Deny", Action: ["admin:*"] },
         ],
     });
 }

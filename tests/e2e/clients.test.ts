@@ -106,8 +106,8 @@ const crane: Client = {
     pushIndex: async (image) => {
         const manifests: string[] = [];
         for (const architecture of architectures) {
-            const ofNone = `${repositoryOf(image)}@${await crane.push(image)}`;
-            manifests.push("--manifest", (await run("crane", ["mutate", ofNone, "--set-platform", `linux/${architecture}`])).trim());
+            const withoutPlatform = `${repositoryOf(image)}@${await crane.push(image)}`;
+            manifests.push("--manifest", (await run("crane", ["mutate", withoutPlatform, "--set-platform", `linux/${architecture}`])).trim());
         }
         return digestIn(await run("crane", ["index", "append", ...manifests, "--tag", image]));
     },

@@ -3,9 +3,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { eventually, run } from "./support/run";
+import { attempt, eventually, run } from "./support/run";
 import {
-    accessKey, applyPod, configure, kubectl, minioRoot, mounted, output, pods, previewed, pulumi, request, restoreConfiguration, s3, settled, tryPulumi, up,
+    accessKey, applyPod, configure, kubectl, minio, minioRoot, mounted, output, plaintext, pods, previewed, pulumi, request, restoreConfiguration, s3, settled, tryPulumi, up,
 } from "./support/sandbox";
 
 describe("The registry in the homelab", function () {
@@ -150,6 +150,21 @@ describe("The registry in the homelab", function () {
                 await s3(root, "DELETE", other);
             }
         });
+    });
+
+    it("has a key that may make no other one, which would outlive it", async () => {
+        const stack = ["--stack", "another-key", "--non-interactive", "--cwd", "tests/e2e/anotherKey"];
+        const { user, password } = await accessKey();
+        await run("pulumi", ["stack", "select", "--create", ...stack]);
+        try {
+            await run("pulumi", ["config", "set-all", ...plaintext({ server: minio, user, targetUser: "registry-container-repo" }),
+                "--secret", `password=${password}`, ...stack]);
+            const { code, stdout } = await attempt("pulumi", ["up", "--yes", "--skip-preview", ...stack]);
+            assert.notEqual(code, 0);
+            assert.match(stdout, /error creating service account \(registry-container-repo\): Access Denied/);
+        } finally {
+            await run("pulumi", ["stack", "rm", "--yes", "--force", ...stack]);
+        }
     });
 
     describe("when an option is changed", () => {

@@ -48,7 +48,7 @@ describe("The benchmark's report", () => {
 
     it("is a picture, with the other sides, the rounds and the goals", () => {
         const svg = picture([push, rate], "today");
-        for (const text of ["<svg", "today", "push ÷ seed", "push ÷ limit", "GET /v2/ ÷ seed"]) {
+        for (const text of ["<svg", "today", "push, beside seed", "push, beside limit", "GET /v2/, beside seed"]) {
             assert.ok(svg.includes(text), `${text} is not in it`);
         }
     });

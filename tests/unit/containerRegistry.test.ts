@@ -155,6 +155,7 @@ describe("ContainerRegistry", () => {
                         Action: ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"],
                         Resource: ["arn:aws:s3:::container-repo/*"],
                     },
+                    { Effect: "Deny", Action: ["admin:*"] },
                 ],
             });
         });
