@@ -6,6 +6,7 @@ import { ContainerRegistryArgs, Settings, withDefaults } from "./args";
 import { withoutStack } from "./errors";
 import { Exposure } from "./exposure";
 import { htpasswdFile, Logins } from "./logins";
+import { owner } from "./owner";
 import { PullSecrets } from "./pullSecrets";
 import { renderRegistryConfig } from "./registryConfig";
 import { Storage } from "./storage";
@@ -72,7 +73,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
 
         if (createNamespace) {
             this.namespace = new kubernetes.core.v1.Namespace(name, {
-                metadata: { name: settings.namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
+                metadata: { name: settings.namespace, labels: { "pod-security.kubernetes.io/enforce": "restricted" }, annotations: owner },
             }, { parent });
         }
         const namespace = this.namespace?.metadata.name ?? settings.namespace;

@@ -1,6 +1,8 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
+import { owner } from "./owner";
+
 /** How clients reach the registry. */
 export interface ExposureArgs {
     namespace: pulumi.Input<string>;
@@ -43,6 +45,7 @@ export class Exposure extends pulumi.ComponentResource {
             // cert-manager writes its challenge into the rules, and owns them from then on: without this, no change of the host
             // would be applied.
             "pulumi.com/patchForce": "true",
+            ...owner,
             // Else the Ingress stays until its Certificate is gone, which cert-manager makes anew as long as there is an
             // Ingress: a destroy may never end (cert-manager#5866).
             "pulumi.com/deletionPropagationPolicy": "background",

@@ -2,6 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
 import { PullSecret } from "./args";
+import { owner } from "./owner";
 
 /** What pull secrets are made of. */
 export interface PullSecretsArgs {
@@ -19,7 +20,7 @@ export class PullSecrets extends pulumi.ComponentResource {
 
         this.secrets = args.pullSecrets.map((pullSecret) => new kubernetes.core.v1.Secret(`${pullSecret.namespace}/${pullSecret.name}`, {
             // A name that stays, as Pods refer to it.
-            metadata: { name: pullSecret.name, namespace: pullSecret.namespace },
+            metadata: { name: pullSecret.name, namespace: pullSecret.namespace, annotations: owner },
             type: "kubernetes.io/dockerconfigjson",
             stringData: {
                 ".dockerconfigjson": pulumi.secret(pulumi.all([args.host, pullSecret.password]).apply(([host, password]) =>

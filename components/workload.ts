@@ -1,6 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
+import { owner } from "./owner";
 import { registryPort } from "./registryConfig";
 
 /** What the registry's pods are made of. */
@@ -44,7 +45,7 @@ export class Workload extends pulumi.ComponentResource {
     constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Workload", name, {}, opts);
         const parent = this;
-        const metadata = { name, namespace: args.namespace };
+        const metadata = { name, namespace: args.namespace, annotations: owner };
         const labels = { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": name };
 
         // Immutable, so that a change makes a new one under a new name: the pods roll, and the old ones keep what they
@@ -61,7 +62,7 @@ export class Workload extends pulumi.ComponentResource {
         const podLabels = { ...labels, ...(!isFirstKey && { [keyRotationLabel]: String(args.keyRotation) }) };
 
         this.deployment = new kubernetes.apps.v1.Deployment(name, {
-            metadata: { name: isFirstKey ? name : `${name}-${args.keyRotation}`, namespace: args.namespace },
+            metadata: { ...metadata, name: isFirstKey ? name : `${name}-${args.keyRotation}` },
             spec: {
                 replicas: args.replicas,
                 selector: { matchLabels: podLabels },

@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs, User } from "../../components/args";
 import { ContainerRegistry } from "../../components/containerRegistry";
+import { owner } from "../../components/owner";
 import { deploy, Registered, Secret } from "./support/deploy";
 
 const args: ContainerRegistryArgs = {
@@ -168,11 +169,21 @@ describe("ContainerRegistry", () => {
     });
 
     describe("in the cluster", () => {
+        it("has one owner of the fields of each object with a given name, however often its creation is begun", async () => {
+            const { resources } = await deployRegistry({ pullSecrets: [{ namespace: "apps", user: "ci" }] });
+            const named = resources.map(({ inputs }) => inputs as { metadata?: { name?: string; annotations?: object } })
+                .filter(({ metadata }) => metadata?.name);
+            assert.equal(named.length, 6);
+            for (const { metadata } of named) {
+                assert.deepEqual({ ...metadata!.annotations, ...owner }, metadata!.annotations);
+            }
+        });
+
         it("has a namespace that takes no pod with more rights than it needs", () => {
             assert.deepEqual(find(resources, ":Namespace").inputs, {
                 apiVersion: "v1",
                 kind: "Namespace",
-                metadata: { name: "registry", labels: { "pod-security.kubernetes.io/enforce": "restricted" } },
+                metadata: { name: "registry", labels: { "pod-security.kubernetes.io/enforce": "restricted" }, annotations: owner },
             });
         });
 
@@ -180,7 +191,7 @@ describe("ContainerRegistry", () => {
             assert.deepEqual(find(resources, ":Deployment").inputs, {
                 apiVersion: "apps/v1",
                 kind: "Deployment",
-                metadata: { name: "registry", namespace: "registry" },
+                metadata: { name: "registry", namespace: "registry", annotations: owner },
                 spec: {
                     replicas: 1,
                     selector: { matchLabels: { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" } },
@@ -277,6 +288,7 @@ describe("ContainerRegistry", () => {
                         "nginx.ingress.kubernetes.io/service-upstream": "true",
                         "pulumi.com/skipAwait": "true",
                         "pulumi.com/patchForce": "true",
+                        ...owner,
                         "pulumi.com/deletionPropagationPolicy": "background",
                     },
                 },
@@ -427,7 +439,7 @@ describe("ContainerRegistry", () => {
             const secret = (namespace: string, name: string, login: string) => ({
                 apiVersion: "v1",
                 kind: "Secret",
-                metadata: { namespace, name },
+                metadata: { namespace, name, annotations: owner },
                 type: "kubernetes.io/dockerconfigjson",
                 stringData: new Secret({
                     ".dockerconfigjson": JSON.stringify({ auths: { "docker.registry.example.com": { auth: Buffer.from(login).toString("base64") } } }),
