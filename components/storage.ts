@@ -35,11 +35,12 @@ export class Storage extends pulumi.ComponentResource {
         // try after an interrupted one finds what the first one made.
         const identity = pulumi.interpolate`registry-${args.bucketName}`;
 
-        const user = new minio.IamUser(name, { name: identity }, { parent });
+        // There is but one of these names, and of the attachment's: to delete the old one last would undo the new one. With a user
+        // go all its keys, also one that Pulumi does not know because it was killed while Minio made it.
+        const unique = { parent, deleteBeforeReplace: true };
+        const user = new minio.IamUser(name, { name: identity }, unique);
         const policy = new minio.IamPolicy(name, { name: identity, policy: this.bucket.bucket.apply(bucketPolicy) }, { parent });
-        const attachment = new minio.IamUserPolicyAttachment(name, { userName: user.name, policyName: policy.name },
-            // There is but one of these names: to delete the old one last would undo the new one.
-            { parent, deleteBeforeReplace: true });
+        const attachment = new minio.IamUserPolicyAttachment(name, { userName: user.name, policyName: policy.name }, unique);
         const key = new minio.IamServiceAccount(name, {
             targetUser: user.name,
         }, {

@@ -137,9 +137,11 @@ describe("ContainerRegistry", () => {
                 { userName: "registry-container-repo", policyName: "registry-container-repo" });
         });
 
-        it("never has its policy taken away by the end of a replacement", () => {
-            assert.equal(find(resources, ":IamUserPolicyAttachment").opts.deleteBeforeReplace, true);
-        });
+        for (const type of ["IamUser", "IamUserPolicyAttachment"]) {
+            it(`never has its ${type} taken away by the end of a replacement`, () => {
+                assert.equal(find(resources, `:${type}`).opts.deleteBeforeReplace, true);
+            });
+        }
 
         it("reaches this bucket alone, with what the registry needs and no more", () => {
             const policy = find(resources, ":IamPolicy").inputs as { policy: string };
