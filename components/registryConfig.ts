@@ -75,7 +75,8 @@ export function renderRegistryConfig(config: RegistryConfig): string {
                 "Connection": ["close"],
             },
         },
-        health: { storagedriver: { enabled: true, interval: "10s", threshold: 3 } },
+        // A check that fails was tried for some ten seconds already: with three of them, each 10 s, it took over a minute to say 503.
+        health: { storagedriver: { enabled: true, interval: "3s", threshold: 1 } },
     }, {
         // The registry reads YAML 1.1, which takes more words and digits for something else than a string.
         defaultStringType: "QUOTE_DOUBLE",

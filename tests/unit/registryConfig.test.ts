@@ -56,7 +56,7 @@ describe("The registry's configuration file", () => {
                 draintimeout: "60s",
                 headers: { "X-Content-Type-Options": ["nosniff"], "Connection": ["close"] },
             },
-            health: { storagedriver: { enabled: true, interval: "10s", threshold: 3 } },
+            health: { storagedriver: { enabled: true, interval: "3s", threshold: 1 } },
         });
     });
 
