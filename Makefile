@@ -1,4 +1,4 @@
-.PHONY: help up down status logs test e2e conformance bench schema lifecycle
+.PHONY: help up stop down status logs test e2e conformance faults bench schema lifecycle
 .DEFAULT_GOAL := help
 
 # What npm writes when it is done.
@@ -10,6 +10,9 @@ help: ## what there is to make
 
 up: $(packages) ## a homelab on this machine, and the registry in it, by a real pulumi up
 	@$(sandbox) up
+
+stop: $(packages) ## kills it at once, and keeps its data for the next up
+	@$(sandbox) stop
 
 down: $(packages) ## takes all of it away again
 	@$(sandbox) down
@@ -30,6 +33,10 @@ e2e: up ## the tests that need one
 
 conformance: up ## the OCI distribution conformance suite against the registry, which e2e has as well
 	sandbox/env node_modules/.bin/mocha tests/e2e/conformance.test.ts
+
+faults: up ## the tests that break things, with clients at work; short=1: within minutes
+	FAULTS_SHORT=$(short) sandbox/env node_modules/.bin/mocha 'tests/faults/*.test.ts'
+	FAULTS_SHORT=$(short) node_modules/.bin/mocha 'tests/faults/node/*.test.ts'
 
 bench: up ## how fast it is beside the hand-made set-up and the limit (options="rounds=1 only=layer", say)
 	sandbox/env node --require ts-node/register bench/bench.ts $(options)

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 
 import { makeCertificates } from "./certificates";
 import { daemonNames, writeServices } from "./daemons";
-import { guest, isDaemonUp, ownGuest, removeGuest, startGuest } from "./guest";
+import { guest, isDaemonUp, ownGuest, removeGuest, startGuest, stopGuest } from "./guest";
 import { loadImages } from "./images";
 import { findObstacles, thisMachine } from "./machine";
 import { applyParts, makeSecrets, maskSecrets, parts, trustAcmeServer, waitForNodes, waitForParts } from "./parts";
@@ -80,6 +80,12 @@ async function step<T>(number: number, what: string, work: () => Promise<T>): Pr
     return result;
 }
 
+/** Kills everything at once, and keeps what is in it for the next `up`. */
+async function stop(): Promise<void> {
+    await stopGuest();
+    console.log("The sandbox is stopped. Start it again with: make up");
+}
+
 /** Takes everything away, whatever of it is there. */
 async function down(): Promise<void> {
     await removeGuest();
@@ -136,10 +142,11 @@ async function main(): Promise<void> {
     try {
         switch (command) {
             case "up": return await up();
+            case "stop": return await stop();
             case "down": return await down();
             case "status": process.exitCode = (await status()) ? 0 : 1; return;
             case "logs": return await logs();
-            default: throw new Error(`"${command}" is not a command; they are up, down, status and logs`);
+            default: throw new Error(`"${command}" is not a command; they are up, stop, down, status and logs`);
         }
     } catch (error) {
         for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {

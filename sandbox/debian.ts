@@ -32,6 +32,7 @@ const needed: { command: string; packages: string[]; static?: boolean }[] = [
     { command: "nsenter", packages: ["util-linux"] },
     { command: "curl", packages: ["curl"] },
     { command: "pgrep", packages: ["procps"] },
+    { command: "faketime", packages: ["faketime"] },
 ];
 
 /** Installs the Debian packages of the commands that the machine lacks. */

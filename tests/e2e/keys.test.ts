@@ -1,6 +1,6 @@
 import * as assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 
+import { interruptUp } from "./support/interrupt";
 import { run } from "./support/run";
 import {
     accessKey, client, configure, get, loginStatus, mounted, previewed, pulumi, restoreConfiguration, s3, settled, up,
@@ -51,24 +51,6 @@ describe("The access key", function () {
         await assertRotated();
     });
 
-    /** Runs `pulumi up`, and sends it a signal as soon as it prints something. */
-    function interruptUp(at: RegExp, signal: "SIGINT" | "SIGKILL"): Promise<void> {
-        return new Promise((resolve, reject) => {
-            const child = spawn("pulumi", ["up", "--yes", "--skip-preview", "--stack", "sandbox", "--non-interactive", "--color", "never"]);
-            let output = "", isSent = false;
-            for (const stream of [child.stdout, child.stderr]) {
-                stream.on("data", (chunk: Buffer) => {
-                    output += chunk.toString();
-                    if (!isSent && at.test(output)) {
-                        isSent = child.kill(signal);
-                    }
-                });
-            }
-            child.on("error", reject);
-            child.on("close", () => (isSent ? resolve() : reject(new Error(`it was not interrupted:\n${output}`))));
-        });
-    }
-
     const steps: [string, RegExp, "SIGINT" | "SIGKILL"][] = [
         ["stopped after the new key is made", /IamServiceAccount registry created replacement/, "SIGINT"],
         ["killed after the new key is made", /IamServiceAccount registry created replacement/, "SIGKILL"],
@@ -82,7 +64,7 @@ describe("The access key", function () {
         it(`is the same in the end when the rotation is ${what}, and run again`, async () => {
             await raise();
             await assertUnnoticed(await client(), async () => {
-                await interruptUp(at, signal);
+                assert.ok(await interruptUp((line) => at.test(line), signal), "it was not interrupted");
                 await run("pulumi", ["cancel", "--yes", "--stack", "sandbox"]);
                 await up();
             });

@@ -10,8 +10,12 @@ export interface OtherMinio {
     root: { user: string; password: string };
 }
 
-/** Makes the second Minio. */
-export async function makeOtherMinio(authority: Authority, namespace = "other-minio"): Promise<OtherMinio> {
+/**
+ * Makes the second Minio.
+ *
+ * @param disk what its data is on, as the `emptyDir` of a volume
+ */
+export async function makeOtherMinio(authority: Authority, namespace = "other-minio", disk: object = {}): Promise<OtherMinio> {
     const host = `minio-svc.${namespace}.svc.homelab-k8s`;
     const root = { user: "other", password: randomBytes(16).toString("hex") };
     const { certificate, key } = await authority.issue(host);
@@ -52,7 +56,7 @@ export async function makeOtherMinio(authority: Authority, namespace = "other-mi
                             readinessProbe: { httpGet: { path: "/minio/health/ready", port: 9000, scheme: "HTTPS" }, periodSeconds: 1 },
                             volumeMounts: [{ name: "data", mountPath: "/data" }, { name: "certs", mountPath: "/certs" }],
                         }],
-                        volumes: [{ name: "data", emptyDir: {} }, { name: "certs", secret: { secretName: "minio" } }],
+                        volumes: [{ name: "data", emptyDir: disk }, { name: "certs", secret: { secretName: "minio" } }],
                     },
                 },
             },

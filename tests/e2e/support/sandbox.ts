@@ -104,17 +104,25 @@ export async function makeBucket(bucket: string): Promise<void> {
     assert.ok([200, 409].includes(status), `the bucket ${bucket} was not made: ${status}`);
 }
 
+/** The keys of all that is in a bucket of the sandbox's Minio. */
+export async function keysOf(bucket: string): Promise<string[]> {
+    const root = await minioRoot();
+    const keys: string[] = [];
+    // A list has at most a thousand.
+    for (let isMore = true; isMore;) {
+        const { status, body } = await s3(root, "GET", `${bucket}?list-type=2&start-after=${encodeURIComponent(keys.at(-1) ?? "")}`);
+        assert.equal(status, 200, `the bucket ${bucket} was not listed: ${status}`);
+        keys.push(...[...body.matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key]) => key!));
+        isMore = body.includes("<IsTruncated>true<");
+    }
+    return keys;
+}
+
 /** Deletes all that is in a bucket of the sandbox's Minio. */
 export async function emptyBucket(bucket: string): Promise<void> {
     const root = await minioRoot();
-    // A list has at most a thousand.
-    for (let keys = ["any"]; keys.length > 0;) {
-        const { status, body } = await s3(root, "GET", `${bucket}?list-type=2`);
-        assert.equal(status, 200, `the bucket ${bucket} was not listed: ${status}`);
-        keys = [...body.matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key]) => key!);
-        for (const key of keys) {
-            assert.equal((await s3(root, "DELETE", `${bucket}/${key}`)).status, 204, `${key} was not deleted`);
-        }
+    for (const key of await keysOf(bucket)) {
+        assert.equal((await s3(root, "DELETE", `${bucket}/${key}`)).status, 204, `${key} was not deleted`);
     }
 }
 

@@ -25,21 +25,30 @@ interface Traffic {
     failures: string[];
 }
 
-const pushers = 2;
 const pullers = 2;
 /** Milliseconds until an attempt is made again; Docker waits 5 s before its second one, and 10 s more before its third. */
 const retryDelay = 10_000;
 /** More than the registry's chunk, so that a push is an upload of several parts. */
 const layerBytes = 12 * 1024 * 1024;
 
+/** What clients may do, and how many there are. */
+interface Options {
+    /** How often an attempt that failed may be made again. */
+    retries?: number;
+    pushers?: number;
+    /** Whether every image that was pushed is pulled once more in the end. */
+    checkAll?: boolean;
+}
+
 /**
  * Makes a change while real clients push new images and pull those that are there, one after another, from before the change
  * until after it. Each attempt is skopeo's own, and each image is checked by its digest.
  *
- * @param retries how often an attempt that failed may be made again
  * @throws what the change throws
  */
-async function underTraffic(client: Client, change: () => Promise<unknown>, { retries = 0 } = {}): Promise<Traffic> {
+async function underTraffic(
+    client: Client, change: () => Promise<unknown>, { retries = 0, pushers = 2, checkAll = false }: Options = {},
+): Promise<Traffic> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "traffic-"));
     const authfile = path.join(folder, "auth.json");
     fs.writeFileSync(authfile, JSON.stringify({ auths: { [client.host]: { auth: Buffer.from(`${client.user}:${client.password}`).toString("base64") } } }));
@@ -72,8 +81,7 @@ async function underTraffic(client: Client, change: () => Promise<unknown>, { re
         }
         fs.rmSync(image, { recursive: true });
     };
-    const pull = async () => {
-        const { reference, digest } = images[Math.floor(Math.random() * images.length)]!;
+    const pull = async ({ reference, digest } = images[Math.floor(Math.random() * images.length)]!) => {
         const image = fs.mkdtempSync(path.join(folder, "pull-"));
         if (await skopeo(`pull ${reference}`, reference, `dir:${image}`)) {
             traffic.pulled++;
@@ -91,7 +99,7 @@ async function underTraffic(client: Client, change: () => Promise<unknown>, { re
 
     try {
         await push();
-        const clients = [...Array<typeof push>(pushers).fill(push), ...Array<typeof pull>(pullers).fill(pull)].map(until);
+        const clients = [...Array<typeof push>(pushers).fill(push), ...Array<() => Promise<void>>(pullers).fill(() => pull())].map(until);
         try {
             await sleep(2000);
             await change();
@@ -99,6 +107,15 @@ async function underTraffic(client: Client, change: () => Promise<unknown>, { re
         } finally {
             isOver = true;
             await Promise.all(clients);
+        }
+        if (checkAll) {
+            const left = [...images];
+            const check = async () => {
+                for (let image = left.pop(); image; image = left.pop()) {
+                    await pull(image);
+                }
+            };
+            await Promise.all([check(), check()]);
         }
         return traffic;
     } finally {
@@ -117,7 +134,7 @@ async function underTraffic(client: Client, change: () => Promise<unknown>, { re
  * Fails unless every client's first attempt succeeds while a change is made; with `retries`, the ones after it may as well.
  * Prints how many there were.
  */
-export async function assertUnnoticed(client: Client, change: () => Promise<unknown>, options?: { retries: number }): Promise<void> {
+export async function assertUnnoticed(client: Client, change: () => Promise<unknown>, options?: Options): Promise<void> {
     const { pushed, pulled, retried, failures } = await underTraffic(client, change, options);
     console.log(`      pushed ${pushed}, pulled ${pulled}, retried ${retried}`);
     assert.deepEqual(failures, []);

@@ -1,0 +1,123 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { makeAuthority } from "../e2e/support/certificates";
+import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../e2e/support/otherMinio";
+import { OtherRegistry } from "../e2e/support/otherRegistry";
+import { attempt, eventually, run } from "../e2e/support/run";
+import { client, kubectl, request, s3At } from "../e2e/support/sandbox";
+import { assertUnnoticed, Client, makeImage } from "../e2e/support/traffic";
+import { inForm } from "./support/form";
+import { restarts } from "./support/processes";
+import { summary, watch } from "./support/watch";
+
+describe("Minio", function () {
+    this.timeout("10m");
+
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "minio-"));
+    after(() => fs.rmSync(folder, { recursive: true }));
+
+    const push = (image: string, { host, user, password }: Client, name: string) =>
+        attempt("skopeo", ["copy", "--quiet", "--preserve-digests", "--dest-creds", `${user}:${password}`, `dir:${image}`, `docker://${host}/${name}`]);
+    const manifest = ({ host, user, password }: Client, name: string) =>
+        run("skopeo", ["inspect", "--raw", "--creds", `${user}:${password}`, `docker://${host}/${name}`]);
+
+    describe("stopped for a minute", () => {
+        const scale = async (replicas: number) => {
+            await kubectl("scale", "deployment/minio", "--namespace", "minio", `--replicas=${replicas}`);
+            await kubectl("wait", "pods", "--namespace", "minio", "--selector", "app=minio", ...(replicas ? ["--for=condition=Ready"] : ["--for=delete"]), "--timeout=60s");
+        };
+        after(() => scale(1));
+
+        it("makes the registry answer 503 once it has noticed; no pod restarts, it answers within 30 s after, and every image is there", async () => {
+            const me = await client();
+            const image = path.join(folder, "known");
+            makeImage(image);
+            assert.equal((await push(image, me, "known:1")).code, 0);
+            const restarted = await restarts();
+            await assertUnnoticed(me, async () => {
+                await scale(0);
+                const stopped = Date.now();
+                const answers = await watch(me, [["known/manifests/1"], ["known/blobs/uploads/", "--request", "POST"]], () => sleep(inForm(60, 25) * 1000));
+                await scale(1);
+                const started = Date.now();
+                await eventually(30, async () => (await push(image, me, "known:2")).code === 0);
+
+                const noticed = Math.min(...answers.filter(({ status }) => status === "503").map(({ began }) => began));
+                const seconds = (from: number, to = Date.now()) => `${Math.round((to - from) / 1000)} s`;
+                console.log(`      503 after ${seconds(stopped, noticed)}, answers ${seconds(started)} after the start`);
+                console.log(summary(answers).map((line) => `      ${line}`).join("\n"));
+                assert.ok(noticed - stopped < 25_000);
+                // Until then each request is tried for some seconds before it fails.
+                assert.deepEqual(new Set(answers.filter(({ began }) => began < noticed).map(({ status }) => status).filter((status) => status !== "000")), new Set(["500"]));
+                assert.deepEqual(new Set(answers.filter(({ began }) => began >= noticed).map(({ status }) => status)), new Set(["503"]));
+            }, { retries: 12, checkAll: true });
+            assert.equal(await restarts(), restarted);
+            assert.equal(await manifest(me, "known:1"), fs.readFileSync(path.join(image, "manifest.json"), "utf8"));
+        });
+    });
+
+    describe("with a full disk", () => {
+        const registry = new OtherRegistry("faults");
+        let minio: OtherMinio, me: Client, ca: string;
+        before(async () => {
+            const authority = await makeAuthority(folder);
+            ca = authority.ca;
+            minio = await makeOtherMinio(authority, "full-minio", { medium: "Memory", sizeLimit: "256Mi" });
+            await registry.configure({
+                bucketEndpoint: minio.endpoint,
+                bucketSecure: "true",
+                bucketCa: fs.readFileSync(ca, "utf8"),
+                minioServerCaFile: ca,
+                minioUser: minio.root.user,
+                minioPassword: minio.root.password,
+            });
+            await registry.up();
+            me = await registry.client();
+        });
+        after(async () => {
+            await registry.remove();
+            await removeOtherMinio("full-minio");
+        });
+
+        it("refuses a push with a clear answer, pulls go on, and with room made pushes go on", async () => {
+            const s3 = (method: string, key: string, ...options: string[]) =>
+                s3At(`https://${minio.endpoint}`, minio.root, method, `faults/${key}`, "--cacert", ca, ...options);
+            const [image, other, filler, chunk] = ["image", "other", "filler", "chunk"].map((name) => path.join(folder, name)) as [string, string, string, string];
+            makeImage(image);
+            makeImage(other);
+            fs.writeFileSync(filler, Buffer.alloc(16 * 1024 * 1024));
+            // Just over what the registry sends on at once, so that all of it is sent when the answer comes.
+            fs.writeFileSync(chunk, Buffer.alloc(10 * 1024 * 1024 + 1));
+            assert.equal((await push(image, me, "kept:1")).code, 0);
+
+            const pulls = await watch(me, [["kept/manifests/1"]], async () => {
+                let fillers = 0;
+                while ((await s3("PUT", `filler-${fillers}`, "--upload-file", filler)).status === 200) {
+                    fillers++;
+                }
+                const refused = await push(other, me, "other:1");
+                console.log(`      after ${fillers} × 16 MiB: ${refused.stderr.trim()}`);
+                assert.match(refused.stderr, /500 Internal Server Error/);
+                // Docker and skopeo show no more than that, but the answer says why.
+                const [url, headers] = [`https://${me.host}/v2/other/blobs/uploads/`, path.join(folder, "headers")];
+                await request(url, "--request", "POST", "--user", `${me.user}:${me.password}`, "--dump-header", headers);
+                const { body } = await request(/^location: (.*)\r$/im.exec(fs.readFileSync(headers, "utf8"))![1]!, "--request", "PATCH",
+                    "--user", `${me.user}:${me.password}`, "--header", "Content-Type: application/octet-stream", "--data-binary", `@${chunk}`);
+                console.log(`      ${body.trim()}`);
+                assert.match(body, /XMinioStorageFull/);
+                for (let number = 0; number < fillers; number++) {
+                    await s3("DELETE", `filler-${number}`);
+                }
+                await eventually(30, async () => (await push(other, me, "other:1")).code === 0);
+            });
+            assert.deepEqual([...new Set(pulls.map(({ status }) => status))], ["200"]);
+            assert.equal(await manifest(me, "kept:1"), fs.readFileSync(path.join(image, "manifest.json"), "utf8"));
+            assert.equal(await manifest(me, "other:1"), fs.readFileSync(path.join(other, "manifest.json"), "utf8"));
+            assert.equal(await restarts("faults"), 0);
+        });
+    });
+});

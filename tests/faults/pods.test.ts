@@ -1,0 +1,53 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { eventually, run } from "../e2e/support/run";
+import { client, kubectl, ofRegistry, settled } from "../e2e/support/sandbox";
+import { assertUnnoticed, makeImage } from "../e2e/support/traffic";
+import { inForm } from "./support/form";
+import { memory, registryProcess, restarts } from "./support/processes";
+
+describe("The registry's only pod", function () {
+    this.timeout("10m");
+
+    beforeEach(async () => {
+        // A new one, which Kubernetes does not make wait before it starts again.
+        await kubectl("delete", "pods", ...ofRegistry);
+        await settled(1);
+    });
+
+    it("is killed during five pushes: nothing that was acknowledged is lost, and each client's own retry succeeds", async () => {
+        await assertUnnoticed(await client(), async () => {
+            for (let kill = 1; kill <= inForm(3, 1); kill++) {
+                process.kill(await registryProcess(), "SIGKILL");
+                await eventually(60, async () => (await restarts()) === kill);
+                await settled(1);
+                await sleep(5000);
+            }
+            // About as long as Docker tries by itself: five times, up to 25 s apart.
+        }, { retries: 7, pushers: 5, checkAll: true });
+    });
+
+    it("is not killed for its memory by sixteen pushes at once", async () => {
+        const { host, user, password } = await client();
+        const folder = fs.mkdtempSync(path.join(os.tmpdir(), "memory-"));
+        const before = memory(await registryProcess());
+        try {
+            const images = Array.from({ length: 16 }, (_, index) => path.join(folder, `image-${index}`));
+            images.forEach(makeImage);
+            for (let round = 0; round < inForm(3, 1); round++) {
+                await Promise.all(images.map((image, index) => run("skopeo", ["copy", "--quiet", "--dest-creds", `${user}:${password}`,
+                    `dir:${image}`, `docker://${host}/memory-${round}:${index}`])));
+            }
+            const { peak } = memory(await registryProcess());
+            console.log(`      ${before.now} MiB before, ${peak} MiB at the most`);
+            assert.equal(await restarts(), 0);
+            assert.ok(peak < 400, `${peak} MiB is too near to the limit of 512`);
+        } finally {
+            fs.rmSync(folder, { recursive: true });
+        }
+    });
+});

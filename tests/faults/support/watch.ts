@@ -1,0 +1,48 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { attempt } from "../../e2e/support/run";
+import { Client } from "../../e2e/support/traffic";
+
+/** An answer of a registry, and when it was asked for. */
+export interface Answer {
+    began: number;
+    what: string;
+    /** "000" where there was none. */
+    status: string;
+}
+
+/**
+ * Sends requests to a registry, each one twice a second, while something happens.
+ *
+ * @param requests the path of each, with options of curl behind it
+ */
+export async function watch(client: Client, requests: string[][], change: () => Promise<unknown>): Promise<Answer[]> {
+    const answers: Answer[] = [];
+    let isOver = false;
+    const ask = async ([path, ...options]: string[]) => {
+        while (!isOver) {
+            const began = Date.now();
+            const { stdout: status } = await attempt("curl", ["--silent", "--max-time", "20", "--output", "/dev/null", "--write-out", "%{http_code}",
+                "--user", `${client.user}:${client.password}`, "--header", "Accept: application/vnd.oci.image.manifest.v1+json", ...options, `https://${client.host}/v2/${path}`]);
+            answers.push({ began, what: [...options, path!].join(" "), status });
+            await sleep(500);
+        }
+    };
+    const asking = Promise.all(requests.map(ask));
+    try {
+        await change();
+    } finally {
+        isOver = true;
+        await asking;
+    }
+    return answers;
+}
+
+/** How often each status was the answer to each request. */
+export function summary(answers: Answer[]): string[] {
+    const counts = new Map<string, number>();
+    for (const { what, status } of answers) {
+        counts.set(`${status} ${what}`, (counts.get(`${status} ${what}`) ?? 0) + 1);
+    }
+    return [...counts].map(([answer, count]) => `${count} × ${answer}`).sort();
+}
