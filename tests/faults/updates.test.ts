@@ -1,0 +1,153 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import { fileURLToPath } from "node:url";
+
+import { interruptUp } from "../e2e/support/interrupt";
+import { OtherRegistry } from "../e2e/support/otherRegistry";
+import { run } from "../e2e/support/run";
+import { get, kubectl, plaintext, secret } from "../e2e/support/sandbox";
+import { assertUnnoticed } from "../e2e/support/traffic";
+import { isShort } from "./support/form";
+
+interface Resource {
+    urn: string;
+    type: string;
+    id?: string;
+    outputs?: { result?: { plaintext: string } };
+}
+
+describe("An update that is killed", function () {
+    this.timeout("10m");
+
+    const registry = new OtherRegistry("killed");
+    const environment = { ...process.env, PULUMI_STACK: registry.name } as Record<string, string>;
+    /** By the command of docs/operations.md. */
+    const recover = () => run("scripts/recover", [], { env: environment });
+
+    async function state(): Promise<{ resources?: Resource[]; pending_operations?: unknown[] }> {
+        const exported = await run("pulumi", ["stack", "export", "--show-secrets", "--stack", registry.name]);
+        return (JSON.parse(exported) as { deployment: { resources?: Resource[] } }).deployment;
+    }
+
+    /** The generated passwords that the state has, by their resources. */
+    async function passwords(): Promise<Record<string, string>> {
+        const { resources = [] } = await state();
+        return Object.fromEntries(resources.flatMap(({ urn, outputs }) => (outputs?.result ? [[urn, outputs.result.plaintext]] : [])));
+    }
+
+    /** What Minio has, by where it keeps it: also that of which nobody knows. */
+    const inMinio = () => Object.fromEntries([".minio.sys/config/iam/users", ".minio.sys/config/iam/policies", ".minio.sys/config/iam/service-accounts", ""]
+        .map((folder) => [folder, fs.existsSync(`/var/lib/minio/${folder}`) ? fs.readdirSync(`/var/lib/minio/${folder}`) : []]));
+    let others: ReturnType<typeof inMinio>;
+
+    /** Fails unless all that is there is what the state knows, once each, and the state is what the configuration says. */
+    async function assertConverged(): Promise<void> {
+        await registry.pulumi("preview", "--expect-no-changes");
+        const { resources = [], pending_operations: pending = [] } = await state();
+        assert.deepEqual(pending, []);
+        assert.deepEqual(new Set(resources.map(({ urn }) => urn)).size, resources.length);
+
+        const idsOf = (type: string) => resources.filter((resource) => resource.type === type).map(({ id }) => id!).sort();
+        const made = Object.fromEntries(Object.entries(inMinio()).map(([folder, names]) => [folder, names.filter((name) => !others[folder]!.includes(name)).sort()]));
+        assert.deepEqual(made, {
+            "": idsOf("minio:index/s3Bucket:S3Bucket"),
+            ".minio.sys/config/iam/users": idsOf("minio:index/iamUser:IamUser"),
+            ".minio.sys/config/iam/policies": idsOf("minio:index/iamPolicy:IamPolicy"),
+            ".minio.sys/config/iam/service-accounts": idsOf("minio:index/iamServiceAccount:IamServiceAccount"),
+        });
+
+        interface Item { kind: string; metadata: { name: string; ownerReferences?: object[]; managedFields: { manager: string; operation: string; subresource?: string }[] } }
+        const { items } = await get<{ items: Item[] }>("secrets,services,deployments,ingresses,poddisruptionbudgets",
+            "--namespace", registry.name, "--show-managed-fields");
+        // The others are cert-manager's.
+        const found = items.filter(({ metadata: { name, ownerReferences } }) => !ownerReferences && !name.startsWith("registry-tls-ingress"));
+        assert.deepEqual(found.map(({ metadata }) => `${registry.name}/${metadata.name}`).sort(),
+            resources.filter(({ type, id }) => type.startsWith("kubernetes:") && id!.includes("/")).map(({ id }) => id!).sort());
+        for (const { kind, metadata } of found) {
+            // With a second one, a change of a field would be a conflict between the two.
+            const owners = metadata.managedFields.filter(({ operation, manager }) => operation === "Apply" && manager !== "cert-manager");
+            assert.equal(owners.length, 1, `${kind} ${metadata.name} has ${owners.map(({ manager }) => manager).join(" and ")}`);
+        }
+    }
+
+    before(async () => {
+        await registry.configure({ "users[1].name": "alice" });
+        await registry.destroy();
+        others = inMinio();
+    });
+    after(() => registry.remove());
+
+    describe("while it makes a registry comes to the same end, with no secret lost and nothing left over, when it was killed", () => {
+        afterEach(() => registry.destroy());
+
+        const made = ["Namespace registry", "S3Bucket registry", "IamPolicy registry", "IamUser registry", "IamUserPolicyAttachment registry",
+            "IamServiceAccount registry", "RandomPassword registry-me-password", "RandomPassword registry-http-secret", "Secret registry-auth",
+            "Secret registry-config", "Service registry", "PodDisruptionBudget registry", "Ingress registry", "Deployment registry"];
+        for (const resource of made.filter((name) => !isShort || /^(S3Bucket|IamServiceAccount)/.test(name))) {
+            it(`after the ${resource}`, async () => {
+                const at = new RegExp(`:${resource} created`);
+                assert.ok(await interruptUp((line) => at.test(line), "SIGKILL", registry.name), "it was not killed");
+                // None where even the state cannot be read before.
+                const known = await passwords().catch(() => ({}));
+                await recover();
+                assert.deepEqual({ ...await passwords(), ...known }, await passwords());
+                await assertConverged();
+            });
+        }
+    });
+
+    describe("at each of its steps, one after another, is gone on with by the next one", () => {
+        before(async () => {
+            await registry.configure({ "users[1].name": "alice" });
+            await registry.up();
+        });
+
+        it("with no failed push or pull, and no secret lost that was not to change", async () => {
+            const me = await registry.client();
+            const before = await passwords();
+            await run("pulumi", ["config", "set-all", "--path", "--stack", registry.name, ...plaintext({
+                "users[1].rotation": "2", "users[2].name": "bob", "bucketKeyRotation": "2", "logLevel": "warn", "replicas": "2",
+            })]);
+            const steps: string[] = [];
+            await assertUnnoticed(me, async () => {
+                for (; ;) {
+                    // A step is over when its resource is made, changed or deleted; each is killed at once.
+                    const step = await interruptUp((line) => {
+                        const [, name] = /^ \S+ +(\S+ \S+ (?:created|updated|deleted)(?: replacement| original)?) \(/.exec(line) ?? [];
+                        return name !== undefined && !steps.some((known) => known.includes(name));
+                    }, "SIGKILL", registry.name);
+                    if (step === undefined) {
+                        break;
+                    }
+                    steps.push(step);
+                    assert.ok(steps.length < 30, steps.join("\n"));
+                    // As scripts/recover begins.
+                    await run("find", [fileURLToPath(process.env.PULUMI_BACKEND_URL!), "-name", "*.attrs", "-empty", "-delete"]);
+                    await run("pulumi", ["cancel", "--yes", "--stack", registry.name]);
+                }
+            }, { checkAll: true });
+            console.log(`      killed ${steps.length} times`);
+            assert.ok(steps.length >= 8, steps.join("\n"));
+            await recover();
+            await assertConverged();
+            const [changed] = Object.keys(before).filter((urn) => urn.includes("alice-password"));
+            const { [changed!]: old, ...kept } = before;
+            const after = await passwords();
+            assert.deepEqual({ ...after, ...kept }, after);
+            assert.notEqual(after[changed!], old);
+        });
+
+        it("and each of its users may log in then, by the passwords of the stack's outputs", async () => {
+            for (const user of ["me", "alice", "bob"]) {
+                await registry.client(user);
+            }
+            const { items } = await get<{ items: { spec: { volumes: { secret: { secretName: string } }[] } }[] }>("pods", "--namespace", registry.name);
+            for (const { spec } of items) {
+                for (const { secret: { secretName } } of spec.volumes) {
+                    await secret(secretName, registry.name);
+                }
+            }
+            await kubectl("rollout", "status", "deployment", "--namespace", registry.name, "--timeout=60s");
+        });
+    });
+});
