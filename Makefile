@@ -34,9 +34,8 @@ e2e: up ## the tests that need one
 conformance: up ## the OCI distribution conformance suite against the registry, which e2e has as well
 	sandbox/env node_modules/.bin/mocha tests/e2e/conformance.test.ts
 
-faults: up ## the tests that break things, with clients at work; short=1: within minutes
+faults: up ## the tests that break things, with clients at work; short=1: fewer of them
 	FAULTS_SHORT=$(short) sandbox/env node_modules/.bin/mocha 'tests/faults/*.test.ts'
-	FAULTS_SHORT=$(short) node_modules/.bin/mocha 'tests/faults/node/*.test.ts'
 
 bench: up ## how fast it is beside the hand-made set-up and the limit (options="rounds=1 only=layer", say)
 	sandbox/env node --require ts-node/register bench/bench.ts $(options)
