@@ -152,7 +152,9 @@ export const scenarios: Record<string, Scenario> = {
                 const cwd = path.join(__dirname, "empty");
                 const pulumi = (...args: string[]) => run("pulumi", [...args, "--stack", "bench-empty", "--non-interactive"], { cwd });
                 await pulumi("stack", "select", "--create");
+                await pulumi("up", "--yes", "--skip-preview");
                 const taken = await seconds(() => pulumi("preview", "--expect-no-changes"));
+                await pulumi("destroy", "--yes", "--skip-preview");
                 await pulumi("stack", "rm", "--yes");
                 return [taken];
             },
