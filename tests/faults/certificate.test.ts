@@ -6,6 +6,7 @@ import * as path from "node:path";
 import { attempt, eventually, run } from "../e2e/support/run";
 import { apply, client, kubectl } from "../e2e/support/sandbox";
 import { assertUnnoticed } from "../e2e/support/traffic";
+import { itInFull } from "./support/form";
 
 describe("The certificate", function () {
     this.timeout("10m");
@@ -15,7 +16,7 @@ describe("The certificate", function () {
     /** The serial number of the one that the ingress controller shows to clients. */
     const served = async (host: string) => run("sh", ["-ec", 'openssl s_client -connect "$0:443" -servername "$0" </dev/null 2>/dev/null | openssl x509 -noout -serial', host]);
 
-    it("that is about to expire is renewed by cert-manager without a failed push or pull", async () => {
+    itInFull("that is about to expire is renewed by cert-manager without a failed push or pull", async () => {
         const me = await client();
         const [before, revision] = [await served(me.host), Number(await field("revision"))];
         const left = (Date.parse(await field("notAfter")) - Date.now()) / 1000;

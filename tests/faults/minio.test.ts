@@ -10,7 +10,7 @@ import { OtherRegistry } from "../e2e/support/otherRegistry";
 import { attempt, eventually, run } from "../e2e/support/run";
 import { client, kubectl, request, s3At } from "../e2e/support/sandbox";
 import { assertUnnoticed, Client, makeImage } from "../e2e/support/traffic";
-import { inForm } from "./support/form";
+import { describeInFull, inForm } from "./support/form";
 import { restarts } from "./support/processes";
 import { summary, watch } from "./support/watch";
 
@@ -60,7 +60,7 @@ describe("Minio", function () {
         });
     });
 
-    describe("with a full disk", () => {
+    describeInFull("with a full disk", () => {
         const registry = new OtherRegistry("faults");
         let minio: OtherMinio, me: Client, ca: string;
         before(async () => {

@@ -1,13 +1,15 @@
 import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { interruptUp } from "../e2e/support/interrupt";
 import { OtherRegistry } from "../e2e/support/otherRegistry";
-import { run } from "../e2e/support/run";
+import { eventually, run } from "../e2e/support/run";
 import { get, kubectl, plaintext, secret } from "../e2e/support/sandbox";
 import { assertUnnoticed } from "../e2e/support/traffic";
-import { isShort } from "./support/form";
+import { daemon } from "./support/daemons";
+import { isShort, itInFull } from "./support/form";
 
 interface Resource {
     urn: string;
@@ -16,7 +18,7 @@ interface Resource {
     outputs?: { result?: { plaintext: string } };
 }
 
-describe("An update that is killed", function () {
+describe("An update", function () {
     this.timeout("10m");
 
     const registry = new OtherRegistry("killed");
@@ -77,7 +79,7 @@ describe("An update that is killed", function () {
     });
     after(() => registry.remove());
 
-    describe("while it makes a registry comes to the same end, with no secret lost and nothing left over, when it was killed", () => {
+    describe("that is killed while it makes a registry comes to the same end, with no secret lost and nothing left over: killed", () => {
         afterEach(() => registry.destroy());
 
         const made = ["Namespace registry", "S3Bucket registry", "IamPolicy registry", "IamUser registry", "IamUserPolicyAttachment registry",
@@ -96,13 +98,13 @@ describe("An update that is killed", function () {
         }
     });
 
-    describe("at each of its steps, one after another, is gone on with by the next one", () => {
+    describe("of a registry that is in use", () => {
         before(async () => {
             await registry.configure({ "users[1].name": "alice" });
             await registry.up();
         });
 
-        it("with no failed push or pull, and no secret lost that was not to change", async () => {
+        itInFull("that is killed at each of its steps, one after another, is gone on with by the next one, with no failed push or pull, and no secret lost that was not to change", async () => {
             const me = await registry.client();
             const before = await passwords();
             await run("pulumi", ["config", "set-all", "--path", "--stack", registry.name, ...plaintext({
@@ -137,7 +139,7 @@ describe("An update that is killed", function () {
             assert.notEqual(after[changed!], old);
         });
 
-        it("and each of its users may log in then, by the passwords of the stack's outputs", async () => {
+        itInFull("leaves each of its users a login, by the passwords of the stack's outputs", async () => {
             for (const user of ["me", "alice", "bob"]) {
                 await registry.client(user);
             }
@@ -148,6 +150,26 @@ describe("An update that is killed", function () {
                 }
             }
             await kubectl("rollout", "status", "deployment", "--namespace", registry.name, "--timeout=60s");
+        });
+
+        it("in whose middle the API server goes away for 20 s is ended by the next one, with no failed push or pull", async () => {
+            const me = await registry.client();
+            const configs = async () => (await kubectl("get", "secrets", "--namespace", registry.name, "--output", "name"))
+                .split("\n").filter((name) => name.startsWith("secret/registry-config-"));
+            const [before] = await configs();
+            await registry.configure({ "users[1].name": "alice", "logLevel": "error" });
+            await assertUnnoticed(me, async () => {
+                const update = registry.tryPulumi("up", "--yes", "--skip-preview");
+                // Of the two that the pods have before and after it is there, and the pods are next.
+                await eventually(60, async () => (await configs()).some((name) => name !== before));
+                await daemon("kube-apiserver").stop();
+                await sleep(20_000);
+                await daemon("kube-apiserver").start();
+                const { code, stdout } = await update;
+                console.log(`      it ended with ${code}${/error: .*/.exec(stdout)?.[0] ?? ""}`);
+                await registry.up();
+            }, { checkAll: true });
+            await assertConverged();
         });
     });
 });

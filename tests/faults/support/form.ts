@@ -3,3 +3,7 @@ export const isShort = Boolean(process.env.FAULTS_SHORT);
 
 /** A number of the full form, or its counterpart in the short one. */
 export const inForm = (full: number, short: number) => (isShort ? short : full);
+
+/** What the short form leaves out, for it takes a minute or more. */
+export const itInFull = isShort ? it.skip : it;
+export const describeInFull = isShort ? describe.skip : describe;
