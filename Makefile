@@ -29,7 +29,7 @@ test: $(packages) ## all tests that need no homelab
 
 e2e: up ## the tests that need one
 	tests/e2e/examples/install
-	sandbox/env node_modules/.bin/mocha 'tests/e2e/*.test.ts'
+	sandbox/env tests/e2e/run
 
 conformance: up ## the OCI distribution conformance suite against the registry, which e2e has as well
 	sandbox/env node_modules/.bin/mocha tests/e2e/conformance.test.ts

@@ -62,7 +62,7 @@ async function sample(what: string, side: Side, folder: string, work: () => Prom
         work(),
     ]);
     // Minio's comes in an archive, of one for each server.
-    await run("sh", ["-c", 'busybox unzip -p "$1" > "$1.new" && mv "$1.new" "$1"', "sh", file("Minio")]);
+    await run("sh", ["-c", 'unzip -p "$1" > "$1.new" && mv "$1.new" "$1"', "sh", file("Minio")]);
     for (const part of ["registry", "ingress", "Minio"]) {
         const { code, stdout } = await attempt("go", ["tool", "pprof", "-top", "-nodecount=12", file(part)]);
         console.log(`\n${what}, ${part}: ${code === 0 ? `\n${stdout}` : file(part)}`);

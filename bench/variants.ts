@@ -17,6 +17,8 @@ export const variants: Record<string, Variant> = {
     "signature-2": { config: ({ storage }) => void (storage.s3.v4auth = false) },
     "copy-4": { config: ({ storage }) => void (storage.s3.multipartcopymaxconcurrency = 4) },
     "copy-25": { config: ({ storage }) => void (storage.s3.multipartcopymaxconcurrency = 25) },
+    // Distribution's default.
+    "copy-100": { config: ({ storage }) => void (storage.s3.multipartcopymaxconcurrency = 100) },
     "copy-whole": { config: ({ storage }) => void (storage.s3.multipartcopythresholdsize = 5 * 1024 ** 3) },
     "copy-parts-128": { config: ({ storage }) => void (storage.s3.multipartcopychunksize = 128 * MiB) },
     // What it costs that the key reaches one bucket alone.

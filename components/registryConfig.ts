@@ -69,11 +69,7 @@ export function renderRegistryConfig(config: RegistryConfig): string {
             host: `https://${config.host}`,
             secret: config.httpSecret,
             draintimeout: `${config.drainSeconds}s`,
-            headers: {
-                "X-Content-Type-Options": ["nosniff"],
-                // A proxy's next request is a new connection, and so never one to a pod that is about to close it.
-                "Connection": ["close"],
-            },
+            headers: { "X-Content-Type-Options": ["nosniff"] },
         },
         // A check that fails was tried for some ten seconds already: with three of them, each 10 s, it took over a minute to say 503.
         health: { storagedriver: { enabled: true, interval: "3s", threshold: 1 } },

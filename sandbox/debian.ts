@@ -22,6 +22,7 @@ const needed: { command: string; packages: string[]; static?: boolean }[] = [
     { command: "rclone", packages: ["rclone"] },
     { command: "jq", packages: ["jq"] },
     { command: "wrk", packages: ["wrk"] },
+    { command: "unzip", packages: ["unzip"] },
     { command: "dockerd", packages: ["docker.io"] },
     { command: "docker", packages: ["docker-cli", "docker.io"] },
     { command: "s6-svscan", packages: ["s6"] },

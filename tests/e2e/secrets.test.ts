@@ -89,7 +89,7 @@ describe("No secret is in plain text", function () {
     });
 
     it("in the log of the registry", async () => {
-        assertNone("the log", await kubectl("logs", ...ofRegistry, "--tail", "-1"));
+        assertNone("the log", await kubectl("logs", ...ofRegistry(), "--tail", "-1"));
     });
 
     it("in an object of the cluster that is not a Secret", async () => {

@@ -15,7 +15,7 @@ describe("The registry's only pod", function () {
 
     beforeEach(async () => {
         // A new one, which Kubernetes does not make wait before it starts again.
-        await kubectl("delete", "pods", ...ofRegistry);
+        await kubectl("delete", "pods", ...ofRegistry());
         await settled(1);
     });
 

@@ -54,7 +54,7 @@ describe("The registry's configuration file", () => {
                 host: "https://docker.registry.example.com",
                 secret: "hhh",
                 draintimeout: "60s",
-                headers: { "X-Content-Type-Options": ["nosniff"], "Connection": ["close"] },
+                headers: { "X-Content-Type-Options": ["nosniff"] },
             },
             health: { storagedriver: { enabled: true, interval: "3s", threshold: 1 } },
         });

@@ -135,8 +135,8 @@ export async function deleteBucket(bucket: string): Promise<void> {
 
 export const minio = "minio-svc.minio.svc.homelab-k8s:9000";
 
-/** Options of kubectl that find the registry's pods. */
-export const ofRegistry = ["--selector", "app.kubernetes.io/instance=registry", "--namespace", "registry"];
+/** Options of kubectl that find the registry's pods, or those of another one. */
+export const ofRegistry = (namespace = "registry") => ["--selector", "app.kubernetes.io/instance=registry", "--namespace", namespace];
 
 interface Pod {
     metadata: { name: string; uid: string; deletionTimestamp?: string };
@@ -144,16 +144,16 @@ interface Pod {
     status: { conditions?: { type: string; status: string }[] };
 }
 
-/** The registry's pods, without those that were told to stop. */
-export async function pods(): Promise<Pod[]> {
-    const { items } = await get<{ items: Pod[] }>("pods", ...ofRegistry);
+/** The pods of a registry, without those that were told to stop. */
+export async function pods(namespace?: string): Promise<Pod[]> {
+    const { items } = await get<{ items: Pod[] }>("pods", ...ofRegistry(namespace));
     return items.filter(({ metadata }) => !metadata.deletionTimestamp);
 }
 
-/** Waits until there are so many pods of the registry, all of them ready, and no others; gives them back. */
-export function settled(replicas: number): Promise<Pod[]> {
+/** Waits until there are so many pods of a registry, all of them ready, and no others; gives them back. */
+export function settled(replicas: number, namespace?: string): Promise<Pod[]> {
     return eventually(120, async () => {
-        const all = await pods();
+        const all = await pods(namespace);
         const isReady = ({ status }: Pod) => status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
         return all.length === replicas && all.every(isReady) && all;
     });

@@ -3,9 +3,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { eventually, run } from "./support/run";
-import { kubectl, loginStatus, makeBucket, minioRoot } from "./support/sandbox";
-import { assertUnnoticed, Client } from "./support/traffic";
+import { eventually, run } from "../support/run";
+import { kubectl, loginStatus, makeBucket, minioRoot } from "../support/sandbox";
+import { assertUnnoticed, Client } from "../support/traffic";
 
 describe("A stack that reuses the component, and whose provider changes no Secret in place", function () {
     this.timeout("10m");

@@ -5,9 +5,9 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { attempt, run } from "./support/run";
-import { client, configure, kubectl, pods, previewed, pulumi, request, restoreConfiguration, settled, up } from "./support/sandbox";
-import { assertUnnoticed } from "./support/traffic";
+import { attempt, run } from "../support/run";
+import { client, configure, kubectl, pods, previewed, pulumi, request, restoreConfiguration, settled, up } from "../support/sandbox";
+import { assertUnnoticed } from "../support/traffic";
 
 describe("Two pods of the registry", function () {
     this.timeout("10m");

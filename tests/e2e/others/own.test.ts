@@ -4,12 +4,12 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { Authority, makeAuthority } from "./support/certificates";
-import { makeByHand } from "../../bench/seed";
-import { makeOtherMinio, OtherMinio, removeOtherMinio } from "./support/otherMinio";
-import { eventually, run } from "./support/run";
-import { apply, kubectl, plaintext, request, s3At } from "./support/sandbox";
-import { makeImage, makeImages } from "./support/traffic";
+import { Authority, makeAuthority } from "../support/certificates";
+import { makeByHand } from "../../../bench/seed";
+import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../support/otherMinio";
+import { eventually, run } from "../support/run";
+import { apply, kubectl, plaintext, request, s3At } from "../support/sandbox";
+import { makeImage, makeImages } from "../support/traffic";
 
 /**
  * What an owner may have already, and bring along: here the whole hand-made set-up, with registry 2.8.3 on a bucket of an S3

@@ -4,11 +4,11 @@ import * as path from "node:path";
 
 import * as bcrypt from "bcryptjs";
 
-import { attempt, eventually, run } from "./support/run";
+import { attempt, eventually, run } from "../support/run";
 import {
     accessKey, apply, deleteBucket, get, kubectl, loginStatus, makeBucket, minio, minioRoot, plaintext, previewed, request, s3,
-} from "./support/sandbox";
-import { Client } from "./support/traffic";
+} from "../support/sandbox";
+import { Client } from "../support/traffic";
 
 /** The examples, in a project that has nothing but the npm package and what it asks for: see its `install`. */
 const projects = "sandbox/.state/examples";

@@ -5,8 +5,8 @@ import * as path from "node:path";
 
 import { parseAllDocuments, stringify } from "yaml";
 
-import { attempt, eventually, run } from "./support/run";
-import { apply, deleteBucket, kubectl, loginStatus, minio, minioRoot, plaintext } from "./support/sandbox";
+import { attempt, eventually, run } from "../support/run";
+import { apply, deleteBucket, kubectl, loginStatus, minio, minioRoot, plaintext } from "../support/sandbox";
 
 interface Manifest { kind: string; metadata: { name: string; namespace?: string }; spec?: object; subjects?: { namespace: string }[] }
 

@@ -3,11 +3,11 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { makeAuthority } from "./support/certificates";
-import { runDocumented } from "./support/docs";
-import { makeOtherMinio, OtherMinio, removeOtherMinio } from "./support/otherMinio";
-import { eventually, run } from "./support/run";
-import { client, kubectl, loginStatus, minio, minioRoot, pulumi, request, restoreConfiguration, settled } from "./support/sandbox";
+import { makeAuthority } from "../support/certificates";
+import { runDocumented } from "../support/docs";
+import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../support/otherMinio";
+import { eventually, run } from "../support/run";
+import { client, kubectl, loginStatus, minio, minioRoot, pulumi, request, restoreConfiguration, settled } from "../support/sandbox";
 
 describe("The images", function () {
     this.timeout("10m");

@@ -6,13 +6,13 @@ import * as path from "node:path";
 
 import { parse } from "yaml";
 
-import { makeAuthority } from "./support/certificates";
-import { documented } from "./support/docs";
-import { makeOtherMinio, removeOtherMinio } from "./support/otherMinio";
-import { eventually, run } from "./support/run";
-import { deleteBucket, emptyBucket, kubectl, minio, minioRoot, request, s3At } from "./support/sandbox";
-import { Way } from "./support/way";
-import { cleanMachine, Contexts, evaluate, Job, Machine, Ran, readWorkflow, runOn, runJob, Workflow } from "./support/workflows";
+import { makeAuthority } from "../support/certificates";
+import { documented } from "../support/docs";
+import { makeOtherMinio, removeOtherMinio } from "../support/otherMinio";
+import { eventually, run } from "../support/run";
+import { deleteBucket, emptyBucket, kubectl, minio, minioRoot, request, s3At } from "../support/sandbox";
+import { Way } from "../support/way";
+import { cleanMachine, Contexts, evaluate, Job, Machine, Ran, readWorkflow, runOn, runJob, Workflow } from "../support/workflows";
 
 const folder = ".github/workflows";
 const page = "docs/pull-requests.md";

@@ -1,0 +1,100 @@
+import * as assert from "node:assert/strict";
+
+import { interruptUp } from "../support/interrupt";
+import { OtherRegistry } from "../support/otherRegistry";
+import { run } from "../support/run";
+import { accessKey, get, loginStatus, mounted, previewed, s3, settled } from "../support/sandbox";
+import { assertUnnoticed } from "../support/traffic";
+
+describe("What is rotated by a number:", function () {
+    this.timeout("10m");
+
+    const registry = new OtherRegistry("keys");
+    before(async () => {
+        await registry.configure();
+        await registry.up();
+    });
+    after(() => registry.remove());
+
+    describe("The access key", () => {
+        /** Keys that were in use before. */
+        const old: Awaited<ReturnType<typeof accessKey>>[] = [];
+        let rotation = 1;
+
+        /** Raises the rotation by one. */
+        async function raise(): Promise<void> {
+            old.push(await accessKey("keys"));
+            await registry.configure({ bucketKeyRotation: String(++rotation) });
+        }
+
+        /** Fails unless everything is as a rotation leaves it, whichever way it came to that. */
+        async function assertRotated(): Promise<void> {
+            await registry.pulumi("preview", "--expect-no-changes");
+            await settled(1, "keys");
+            const namesOf = async (kind: string) =>
+                (await get<{ items: { metadata: { name: string } }[] }>(kind, "--namespace", "keys")).items.map(({ metadata }) => metadata.name);
+            assert.deepEqual(await namesOf("deployments"), [`registry-${rotation}`]);
+            assert.equal((await namesOf("secrets")).filter((name) => name.startsWith("registry-config-")).length, 1);
+            assert.equal((await s3(await accessKey("keys"), "GET", "keys?location=")).status, 200);
+            for (const key of old) {
+                assert.equal((await s3(key, "GET", "keys?location=")).status, 403);
+            }
+            assert.equal(await loginStatus(await registry.client()), 200);
+        }
+
+        it("is rotated by a raised number, and the preview shows that alone", async () => {
+            await raise();
+            assert.deepEqual(await previewed(registry.pulumi), [
+                "replace kubernetes:apps/v1:Deployment::registry metadata.name spec.selector.matchLabels.homelab-registry/key-rotation "
+                    + "spec.template.metadata.labels.homelab-registry/key-rotation spec.template.spec.volumes[0].secret.secretName",
+                "replace kubernetes:core/v1:Secret::registry-config data stringData",
+                "replace minio:index/iamServiceAccount:IamServiceAccount::registry",
+            ]);
+        });
+
+        it("is rotated without a failed push or pull, though there is but one pod", async () => {
+            await assertUnnoticed(await registry.client(), registry.up);
+            await assertRotated();
+        });
+
+        const steps: [string, RegExp, "SIGINT" | "SIGKILL"][] = [
+            ["stopped after the new key is made", /IamServiceAccount registry created replacement/, "SIGINT"],
+            ["killed after the new key is made", /IamServiceAccount registry created replacement/, "SIGKILL"],
+            ["stopped while the new pods start", /Deployment registry creating replacement/, "SIGINT"],
+            ["killed while the new pods start", /Deployment registry creating replacement/, "SIGKILL"],
+            ["stopped while the old pods end", /Deployment registry deleting original/, "SIGINT"],
+            ["killed while the old pods end", /Deployment registry deleting original/, "SIGKILL"],
+            ["killed while the old key is deleted", /IamServiceAccount registry deleting original/, "SIGKILL"],
+        ];
+        for (const [what, at, signal] of steps) {
+            it(`is the same in the end when the rotation is ${what}, and run again`, async () => {
+                await raise();
+                await assertUnnoticed(await registry.client(), async () => {
+                    assert.ok(await interruptUp((line) => at.test(line), signal, registry.name), "it was not interrupted");
+                    // Of what is made while Pulumi is killed it never hears.
+                    await (signal === "SIGKILL" ? run("scripts/recover", [], { env: { ...process.env, PULUMI_STACK: registry.name } }) : registry.up());
+                });
+                await assertRotated();
+            });
+        }
+    });
+
+    describe("The secret that signs uploads under way", () => {
+        const httpSecret = async () => /^ {2}secret: "(.*)"/m.exec((await mounted("config", "keys"))["config.yml"]!)![1];
+
+        it("is rotated by a raised number; an upload under way may have to begin again", async () => {
+            const before = await httpSecret();
+            await registry.configure({ httpSecretRotation: "2" });
+            assert.deepEqual(await previewed(registry.pulumi), [
+                "replace kubernetes:core/v1:Secret::registry-config data stringData",
+                "replace random:index/randomPassword:RandomPassword::registry-http-secret",
+                "update kubernetes:apps/v1:Deployment::registry spec.template.spec.volumes[0].secret.secretName",
+            ]);
+            await assertUnnoticed(await registry.client(), async () => {
+                await registry.up();
+                await settled(1, "keys");
+            }, { retries: 1 });
+            assert.notEqual(await httpSecret(), before);
+        });
+    });
+});
