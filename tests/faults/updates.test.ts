@@ -152,7 +152,7 @@ describe("An update", function () {
             await kubectl("rollout", "status", "deployment", "--namespace", registry.name, "--timeout=60s");
         });
 
-        it("in whose middle the API server goes away for 20 s is ended by the next one, with no failed push or pull", async () => {
+        it.skip("in whose middle the API server goes away for 20 s is ended by the next one, with no failed push or pull", async () => {
             const me = await registry.client();
             const configs = async () => (await kubectl("get", "secrets", "--namespace", registry.name, "--output", "name"))
                 .split("\n").filter((name) => name.startsWith("secret/registry-config-"));
