@@ -9,7 +9,7 @@ export const variants: Record<string, Variant> = {
     "same": {},
     // For `profile=1`, by function.
     "debug": { config: ({ http }) => void (http.debug = { addr: `:${debugPort}` }) },
-    "keep-alive": { config: ({ http }) => delete http.headers.Connection },
+    "connection-close": { config: ({ http }) => void (http.headers.Connection = ["close"]) },
     "chunk-5": { config: ({ storage }) => void (storage.s3.chunksize = 5 * MiB) },
     "chunk-16": { config: ({ storage }) => void (storage.s3.chunksize = 16 * MiB) },
     "chunk-32": { config: ({ storage }) => void (storage.s3.chunksize = 32 * MiB) },
