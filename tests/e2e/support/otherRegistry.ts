@@ -53,6 +53,12 @@ export class OtherRegistry {
         return JSON.parse(await run("pulumi", ["stack", "output", "--json", "--show-secrets", "--stack", this.name])) as T;
     }
 
+    /** The Secrets that have the registry's configuration: two while its pods are replaced. */
+    async configSecrets(): Promise<string[]> {
+        const names = await kubectl("get", "secrets", "--namespace", this.name, "--output", "name");
+        return names.split("\n").filter((name) => name.startsWith("secret/registry-config-"));
+    }
+
     /** Takes away all that it deployed, the bucket included if it is in the sandbox's Minio. */
     async destroy(): Promise<void> {
         await attempt("pulumi", ["cancel", "--yes", "--stack", this.name]);
