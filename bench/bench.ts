@@ -5,11 +5,11 @@ import * as path from "node:path";
 import { run } from "../tests/e2e/support/run";
 import { makeBucket } from "../tests/e2e/support/sandbox";
 import { Scenario, scenarios, Size } from "./figures";
-import { growths } from "./growth";
+import { Growth, growths } from "./growth";
 import { empty, forgetImages } from "./load";
 import { profileSide } from "./profile";
 import { picture, Result, table, variantTable } from "./report";
-import { configureOurs, makeOurs, makeSeed, makeVariant, removeLeftovers, removeOurs, removeSeed, removeVariant, Side } from "./sides";
+import { configureOurs, keepToOneNode, makeOurs, makeSeed, makeVariant, removeLeftovers, removeOurs, removeSeed, removeVariant, Side } from "./sides";
 import { variants } from "./variants";
 
 /** Where the results go. */
@@ -24,6 +24,7 @@ interface Options {
     rounds: number;
     size: Size;
     scenarios: Record<string, Scenario>;
+    growths: Record<string, Growth>;
     /** Given, they are measured beside ours, and the seed's set-up is not. */
     variants?: typeof variants;
 }
@@ -61,8 +62,9 @@ function readOptions(): Options {
     const options = {
         mode,
         rounds: number("rounds", 6),
-        size: { layerBytes: number("layer", 1024) * 1024 * 1024, duration: number("duration", 10) },
-        scenarios: among("only", scenarios),
+        size: { layerBytes: number("layer", mode === "growth" ? 4096 : 1024) * 1024 * 1024, duration: number("duration", 10) },
+        scenarios: mode === "compare" ? among("only", scenarios) : {},
+        growths: mode === "growth" ? among("only", growths) : {},
         variants: given.variants === undefined ? undefined : among("variants", variants),
     };
     if (problems.length > 0) {
@@ -81,6 +83,7 @@ async function main(): Promise<void> {
     try {
         say("making the registries");
         await removeLeftovers();
+        await keepToOneNode();
         remove.unshift(() => removeOurs("ours"));
         await configureOurs("ours");
         const ours = await makeOurs("ours");
@@ -98,7 +101,7 @@ async function main(): Promise<void> {
         }
         switch (options.mode) {
             case "profile": await profile(sides, options.size); break;
-            case "growth": await grow(ours); break;
+            case "growth": await grow(ours, options); break;
             default: await compare(sides, options);
         }
     } finally {
@@ -170,10 +173,10 @@ async function profile(sides: Side[], size: Size): Promise<void> {
 }
 
 /** Prints what is measured of ours as it grows. */
-async function grow(ours: Side): Promise<void> {
-    for (const { name, counts, figures, measure } of growths) {
+async function grow(ours: Side, { growths, size }: Options): Promise<void> {
+    for (const { name, counts, figures, measure } of Object.values(growths)) {
         console.log(`\n| ${name} | ${figures.join(" | ")} |\n|---|${"---|".repeat(figures.length)}`);
-        for (const count of counts) {
+        for (const count of counts(size)) {
             const values = await measure(ours, count);
             console.log(`| ${count} | ${values.map((value) => Number(value.toPrecision(3))).join(" | ")} |`);
             await tidy([ours]);

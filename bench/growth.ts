@@ -1,13 +1,15 @@
 import * as assert from "node:assert/strict";
 
 import { run } from "../tests/e2e/support/run";
+import { Size } from "./figures";
 import { makeImage, makeLayer, pullLayer, pushImage, pushLayer, requests, seconds } from "./load";
 import { configure, makeOurs, preview, Side } from "./sides";
 
 /** What grows: how it is made so large, and what is measured then. */
-interface Growth {
+export interface Growth {
+    /** Of what there are more and more. */
     name: string;
-    counts: number[];
+    counts: (size: Size) => number[];
     figures: string[];
     measure: (ours: Side, count: number) => Promise<number[]>;
 }
@@ -16,10 +18,10 @@ const MiB = 1024 * 1024;
 const duration = 5;
 
 /** Those that change the registry itself last. */
-export const growths: Growth[] = [
-    {
+export const growths: Record<string, Growth> = {
+    tags: {
         name: "tags",
-        counts: [10, 100, 1000],
+        counts: () => [10, 100, 1000],
         figures: ["put so many, 4 at a time, 1/s", "list them, ms", "GET a manifest by tag, 1/s"],
         async measure(side, count) {
             const { client: { host, user, password } } = side;
@@ -35,9 +37,9 @@ export const growths: Growth[] = [
             return [count / put, list * 1000, (await requests(side, `tags/manifests/t${count}`, duration)).rate];
         },
     },
-    {
+    layer: {
         name: "GiB of a layer",
-        counts: [1, 4],
+        counts: ({ layerBytes }) => [1, 4, 16].filter((count) => count * 1024 * MiB <= layerBytes),
         figures: ["push, s per GiB", "pull, s per GiB"],
         async measure(side, count) {
             const layer = await makeLayer(count * 1024 * MiB, "large");
@@ -45,9 +47,9 @@ export const growths: Growth[] = [
             return [(upload + commit) / count, await seconds(() => pullLayer(side, layer)) / count];
         },
     },
-    {
+    users: {
         name: "users",
-        counts: [1, 10, 100],
+        counts: () => [1, 10, 100],
         figures: ["update that adds them, s", "preview, s", "GET /v2/ of the last, 1/s"],
         async measure(ours, count) {
             const names = Array.from({ length: count }, (_, index) => (index === 0 ? "me" : `user-${index}`));
@@ -60,9 +62,9 @@ export const growths: Growth[] = [
             ];
         },
     },
-    {
+    replicas: {
         name: "replicas",
-        counts: [1, 2],
+        counts: () => [1, 2],
         figures: ["GET /v2/, 1/s", "GET a manifest, 1/s", "five pushes at once, s"],
         async measure(ours, count) {
             await configure("ours", `replicas=${count}`);
@@ -76,4 +78,4 @@ export const growths: Growth[] = [
             ];
         },
     },
-];
+};

@@ -10,8 +10,10 @@ import { get, minio, minioRoot } from "../tests/e2e/support/sandbox";
 import { Client, makeImageOf } from "../tests/e2e/support/traffic";
 import { emptied, s3Client, Side } from "./sides";
 
-/** What is sent and fetched is in memory, so that the disk is Minio's alone. */
-const folder = emptied(path.join(fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir(), "homelab-registry-bench-load"));
+/** What is sent and fetched is in memory, so that the disk is Minio's alone; but for what has no room there. */
+const [folder, roomy] = [fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir(), os.tmpdir()].map((place, index) =>
+    emptied(path.join(place, `homelab-registry-bench-load-${index}`))) as [string, string];
+const mostInMemory = 4 * 1024 ** 3;
 
 /** Takes away the images that were made and pulled. */
 export function forgetImages(): void {
@@ -32,7 +34,7 @@ export interface Layer { file: string; digest: string; bytes: number }
 
 /** Makes a layer that no registry has: the one before it is overwritten. */
 export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
-    const file = path.join(folder, name);
+    const file = path.join(bytes > mostInMemory ? roomy : folder, name);
     if (!fs.existsSync(file) || fs.statSync(file).size !== bytes) {
         await run("sh", ["-c", 'head -c "$1" /dev/urandom > "$2"', "sh", String(bytes), file]);
     }
@@ -46,7 +48,7 @@ export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
 
 /** curl, logged in, by HTTP/1.1 unless told. */
 const curl = ({ user, password }: Client, ...args: string[]) =>
-    run("curl", ["--silent", "--show-error", "--fail", "--max-time", "300", "--http1.1", "--header", "Expect:", "--user", `${user}:${password}`, ...args]);
+    run("curl", ["--silent", "--show-error", "--fail-with-body", "--max-time", "900", "--http1.1", "--header", "Expect:", "--user", `${user}:${password}`, ...args]);
 
 /** Pushes a layer as docker does, in one PATCH and a PUT; gives back the seconds of each. */
 export async function pushLayer({ client }: Side, { file, digest }: Layer, repository = "layer"): Promise<{ upload: number; commit: number }> {
@@ -54,11 +56,11 @@ export async function pushLayer({ client }: Side, { file, digest }: Layer, repos
     const withDigest = (url: string) => `${url}${url.includes("?") ? "&" : "?"}digest=${digest}`;
     let url = "";
     const upload = await seconds(async () => {
-        url = location(await curl(client, "--request", "POST", "--dump-header", "-", "--output", "/dev/null", `https://${client.host}/v2/${repository}/blobs/uploads/`));
+        url = location(await curl(client, "--request", "POST", "--dump-header", "-", `https://${client.host}/v2/${repository}/blobs/uploads/`));
         url = location(await curl(client, "--request", "PATCH", "--upload-file", file, "--header", "Content-Type: application/octet-stream",
-            "--dump-header", "-", "--output", "/dev/null", url));
+            "--dump-header", "-", url));
     });
-    const commit = await seconds(() => curl(client, "--request", "PUT", "--output", "/dev/null", withDigest(url)));
+    const commit = await seconds(() => curl(client, "--request", "PUT", withDigest(url)));
     return { upload, commit };
 }
 

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -33,6 +34,17 @@ const called = (name: string) => ({
 /** Pulumi on a stack of this project's program that is the benchmark's own. */
 const pulumi = (name: string, ...args: string[]) =>
     run("pulumi", [...args, "--stack", called(name).stack, "--non-interactive", "--color", "never"]);
+
+/** Lets pods start on Minio's node alone until this process ends: what one side had to go by another node would be measured as well. */
+export async function keepToOneNode(): Promise<void> {
+    interface Node { metadata: { name: string } }
+    const [{ items: nodes }, { items: [minioPod] }] = await Promise.all([
+        get<{ items: Node[] }>("nodes"), get<{ items: [{ spec: { nodeName: string } }] }>("pods", "--namespace", "minio"),
+    ]);
+    const others = nodes.map(({ metadata }) => metadata.name).filter((name) => name !== minioPod.spec.nodeName);
+    process.on("exit", () => spawnSync("kubectl", ["uncordon", ...others]));
+    await kubectl("cordon", ...others);
+}
 
 /** What is measured without a change. */
 export const preview = (name: string) => pulumi(name, "preview", "--expect-no-changes");
@@ -129,11 +141,21 @@ interface Container {
     resources: { requests: { cpu?: string } };
 }
 
+/** And of its pod. */
+interface Pod {
+    nodeName?: string;
+    securityContext: { seccompProfile?: object };
+    containers: [Container];
+    volumes: { name: string; secret: { secretName: string } }[];
+}
+
 /** What is other than in ours: a knob to try. */
 export interface Variant {
     /** Minio's root key is given along. */
     config?: (config: RegistryConfig, root: { user: string; password: string }) => void;
     container?: (container: Container) => void;
+    pod?: (pod: Pod) => void;
+    annotations?: (annotations: Record<string, string>) => void;
     /** The cost of bcrypt. */
     cost?: number;
 }
@@ -142,7 +164,6 @@ export interface Variant {
 export async function makeVariant(name: string, variant: Variant, ours: Side): Promise<Side> {
     const { host, namespace } = called(name);
     const only = async <T>(kind: string) => (await get<{ items: [T] }>(kind, "--namespace", ours.namespace)).items[0];
-    interface Pod { containers: [Container]; volumes: { name: string; secret: { secretName: string } }[] }
     const { spec: deployment } = await only<{ spec: { template: { spec: Pod } } }>("deployments");
     const { spec: { ports, selector } } = await only<{ spec: { ports: object; selector: object } }>("services");
     const { metadata: { annotations }, spec: ingress } =
@@ -153,6 +174,8 @@ export async function makeVariant(name: string, variant: Variant, ours: Side): P
     variant.config?.(config, await minioRoot());
     const pod = deployment.template.spec;
     variant.container?.(pod.containers[0]);
+    variant.pod?.(pod);
+    variant.annotations?.(annotations);
     for (const { name, secret } of pod.volumes) {
         secret.secretName = name;
     }

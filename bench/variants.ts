@@ -38,4 +38,9 @@ export const variants: Record<string, Variant> = {
     "gomemlimit": variable("GOMEMLIMIT", "200MiB"),
     "no-cpu-request": { container: ({ resources }) => delete resources.requests.cpu },
     "request-1-cpu": { container: ({ resources }) => void (resources.requests.cpu = "1") },
+    "unconfined": { pod: ({ securityContext }) => delete securityContext.seccompProfile },
+    // Else all are on Minio's.
+    "other-node": { pod: (pod) => void (pod.nodeName = "homelab-2") },
+    // Straight to the pods, not by the Service.
+    "direct": { annotations: (annotations) => delete annotations["nginx.ingress.kubernetes.io/service-upstream"] },
 };

@@ -81,9 +81,9 @@ config_path = "/etc/containerd/certs.d"
                 tlsCertFile: pki(`kubelet${node.suffix}.crt`),
                 tlsPrivateKeyFile: pki(`kubelet${node.suffix}.key`),
                 volumePluginDir: `/var/lib/kubelet${node.suffix}/volume-plugins`,
-                // A disk that is nearly full is no reason to throw away images that nothing here can fetch again.
+                // A disk that is full is no reason to throw away images that nothing here can fetch again: 0% is never.
                 imageGCHighThresholdPercent: 100,
-                evictionHard: { "memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%", "nodefs.inodesFree": "1%" },
+                evictionHard: { "memory.available": "100Mi", "nodefs.available": "0%", "imagefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.inodesFree": "0%" },
             }),
         },
     },
