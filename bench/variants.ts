@@ -10,7 +10,7 @@ export const variants: Record<string, Variant> = {
     // For `profile=1`, by function.
     "debug": { config: ({ http }) => void (http.debug = { addr: `:${debugPort}` }) },
     "connection-close": { config: ({ http }) => void (http.headers.Connection = ["close"]) },
-    "chunk-5": { config: ({ storage }) => void (storage.s3.chunksize = 5 * MiB) },
+    "chunk-10": { config: ({ storage }) => void (storage.s3.chunksize = 10 * MiB) },
     "chunk-16": { config: ({ storage }) => void (storage.s3.chunksize = 16 * MiB) },
     "chunk-32": { config: ({ storage }) => void (storage.s3.chunksize = 32 * MiB) },
     "chunk-64": { config: ({ storage }) => void (storage.s3.chunksize = 64 * MiB) },

@@ -91,7 +91,7 @@ describe("Minio", function () {
             makeImage(other);
             fs.writeFileSync(filler, Buffer.alloc(16 * 1024 * 1024));
             // Just over what the registry sends on at once, so that all of it is sent when the answer comes.
-            fs.writeFileSync(chunk, Buffer.alloc(10 * 1024 * 1024 + 1));
+            fs.writeFileSync(chunk, Buffer.alloc(5 * 1024 * 1024 + 1));
             assert.equal((await push(image, me, "kept:1")).code, 0);
 
             const pulls = await watch(me, [["kept/manifests/1"]], async () => {
