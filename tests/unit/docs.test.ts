@@ -2,7 +2,9 @@ import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-const pages = ["README.md", "CHANGELOG.md", "examples/README.md", ...fs.readdirSync("docs").map((name) => `docs/${name}`)];
+import { parse } from "yaml";
+
+const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md", ...fs.readdirSync("docs").map((name) => `docs/${name}`)];
 
 /** What a heading is as an anchor, by GitHub's rule. */
 const anchor = (heading: string) => heading.toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-");
@@ -22,4 +24,17 @@ describe("The pages", () => {
             assert.deepEqual(broken.map(([link]) => link), []);
         });
     }
+
+    it("have each configuration key in the README, with its default", () => {
+        const rows = [...fs.readFileSync("README.md", "utf8").matchAll(/^\| (`[^|]*`) \| ([^|]*) \| [^|]* \|$/gm)];
+        const documented = Object.fromEntries(rows.flatMap(([, names, value]) => names!.split(", ").map((name) => [name.replaceAll("`", ""), value!])));
+        const { config } = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as { config: Record<string, { default?: unknown }> };
+        for (const [key, { default: value }] of Object.entries(config).filter(([key]) => !key.includes(":"))) {
+            assert.ok(documented[key], key);
+            // What is empty, or an object, is said in words.
+            if (value !== "" && typeof value !== "object") {
+                assert.equal(documented[key], `\`${String(value)}\``, key);
+            }
+        }
+    });
 });
