@@ -87,6 +87,7 @@ export function readSite(name: string): Site {
             name: text("bucketName") ?? "",
             endpoint: text("bucketEndpoint") ?? "",
             import: flag("bucketImport"),
+            quota: text("bucketQuota"),
             secure: flag("bucketSecure"),
             ca: text("bucketCa"),
             accessKey,

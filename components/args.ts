@@ -46,6 +46,11 @@ export interface Bucket {
      * bucket that is there is an error.
      */
     import?: boolean;
+    /**
+     * How much the bucket may hold, with Kubernetes' suffixes. Minio refuses pushes over it, and pulls go on; it counts what is there once
+     * a minute or so, and what is pushed meanwhile comes on top. Default: as much as the disk. Example: `"100Gi"`.
+     */
+    quota?: pulumi.Input<string>;
     /** Whether `endpoint` speaks TLS. Default: false. */
     secure?: pulumi.Input<boolean>;
     /** The CA of `endpoint`'s certificate, in PEM, where the world does not know it. Default: none but the world's. */
@@ -174,6 +179,7 @@ export function withDefaults(name: string, args: ContainerRegistryArgs) {
         readOnly: args.readOnly ?? false,
         bucket: {
             name: args.bucket.name,
+            quota: args.bucket.quota,
             endpoint: args.bucket.endpoint,
             secure: args.bucket.secure ?? false,
             keyRotation: args.bucket.keyRotation ?? 1,

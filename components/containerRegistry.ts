@@ -81,6 +81,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         if (bucket.accessKey === undefined) {
             this.storage = new Storage(name, {
                 bucketName: settings.bucket.name,
+                quota: settings.bucket.quota,
                 importId: bucket.import ? bucket.name as string : undefined,
                 keyRotation,
             }, { parent });

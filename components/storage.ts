@@ -1,9 +1,13 @@
 import * as minio from "@pulumi/minio";
 import * as pulumi from "@pulumi/pulumi";
 
+import { bytesOf } from "./bytes";
+
 /** What the bucket and its key are made of. */
 export interface StorageArgs {
     bucketName: pulumi.Input<string>;
+    /** Such as `100Gi`. */
+    quota: pulumi.Output<string | undefined>;
     /** The bucket's name, where it is there already. */
     importId?: string;
     keyRotation: number;
@@ -22,7 +26,7 @@ export class Storage extends pulumi.ComponentResource {
         super("homelab-registry:index:Storage", name, {}, opts);
         const parent = this;
 
-        this.bucket = new minio.S3Bucket(name, { bucket: args.bucketName, acl: "private" }, {
+        this.bucket = new minio.S3Bucket(name, { bucket: args.bucketName, acl: "private", quota: args.quota.apply((quota) => (quota === undefined ? undefined : bytesOf(quota))) }, {
             parent,
             // The images outlive the registry: no destroy, replacement or slip of the pen takes them along.
             protect: true,

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs, LogLevel, User, withDefaults } from "./args";
+import { bytesOf } from "./bytes";
 
 /** S3 takes no smaller part, except as the last one of an upload. */
 const minChunkSize = 5 * 1024 * 1024;
@@ -79,6 +80,7 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     check("bucket.endpoint", settings.bucket.endpoint, endpointProblem);
     check("bucket.region", settings.bucket.region, notEmpty("the region that Minio is set to, such as us-east-1"));
     check("bucket.chunkSize", settings.bucket.chunkSize, chunkSizeProblem);
+    check("bucket.quota", settings.bucket.quota, quotaProblem);
     const { accessKey, secretKey } = args.bucket;
     for (const [field, key, other] of [["accessKey", accessKey, secretKey], ["secretKey", secretKey, accessKey]] as const) {
         if (key === undefined && other !== undefined) {
@@ -89,6 +91,7 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     }
     check("bucket.keyRotation", settings.bucket.keyRotation, rotationProblem);
     given("bucket.keyRotation", args.bucket.keyRotation !== undefined && accessKey !== undefined, "a key of your own", "leave it out, and replace that key itself");
+    given("bucket.quota", args.bucket.quota !== undefined && accessKey !== undefined, "a key of your own", "set it in that S3 itself");
     check("bucket.ca", args.bucket.ca, caProblem);
     given("bucket.import", Boolean(args.bucket.import) && accessKey !== undefined, "a key of your own", "leave it out: such a bucket is used as it is");
     for (const [field, isImported, what, value] of [
@@ -251,6 +254,12 @@ function chunkSizeProblem(bytes: number): string | undefined {
     return Number.isInteger(bytes) && bytes >= minChunkSize && bytes <= maxChunkSize
         ? undefined
         : `${bytes} is not a number of bytes that S3 takes for a part; allowed are ${minChunkSize} (5 MiB) to ${maxChunkSize} (5 GiB)`;
+}
+
+function quotaProblem(quota: string | undefined): string | undefined {
+    return quota === undefined || bytesOf(quota) > 0
+        ? undefined
+        : `"${quota}" is not an amount of bytes; give one such as 100Gi, or leave it out for as much as the disk has`;
 }
 
 function replicasProblem(replicas: number): string | undefined {

@@ -124,6 +124,13 @@ describe("ContainerRegistry", () => {
             assert.equal(bucket.opts.retainOnDelete, true);
         });
 
+        it("has a bucket that holds no more than its quota, in bytes", async () => {
+            for (const [quota, bytes] of [["100Gi", 107374182400], ["2T", 2e12], ["500", 500]] as const) {
+                const bucket = find((await deployRegistry({ bucket: { ...args.bucket, quota } })).resources, ":S3Bucket");
+                assert.deepEqual(bucket.inputs, { bucket: "container-repo", acl: "private", quota: bytes });
+            }
+        });
+
         it("takes over a bucket that is there, of which no acl is read, when told to", async () => {
             const { opts: { import: id, ignoreChanges } } = find((await deployRegistry({ bucket: { ...args.bucket, import: true } })).resources, ":S3Bucket");
             assert.deepEqual({ id, ignoreChanges }, { id: "container-repo", ignoreChanges: ["acl"] });

@@ -1,0 +1,62 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { OtherRegistry } from "../support/otherRegistry";
+import { attempt, eventually, run } from "../support/run";
+import { previewed } from "../support/sandbox";
+import { Client, makeImage } from "../support/traffic";
+
+describe("A bucket that may hold 20 MiB", function () {
+    this.timeout("10m");
+
+    const registry = new OtherRegistry("quota");
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quota-"));
+    let me: Client;
+    let pushed = 0;
+
+    /** Pushes a new image of 12 MiB. */
+    async function push() {
+        const image = path.join(folder, String(++pushed));
+        makeImage(image);
+        return attempt("skopeo", ["copy", "--quiet", "--retry-times", "0", "--dest-creds", `${me.user}:${me.password}`, `dir:${image}`, `docker://${me.host}/quota:${pushed}`]);
+    }
+
+    before(async () => {
+        await registry.configure({ bucketQuota: "20Mi" });
+        await registry.up();
+        me = await registry.client();
+    });
+    after(async () => {
+        await registry.remove();
+        fs.rmSync(folder, { recursive: true });
+    });
+
+    it("refuses pushes once Minio has counted that much; the log says why, and pulls go on", async () => {
+        assert.equal((await push()).code, 0);
+        await eventually(240, async () => {
+            await sleep(5000);
+            const { code, stderr } = await push();
+            return code !== 0 && /500 Internal Server Error/.test(stderr);
+        });
+        const log = await run("kubectl", ["logs", "deployment/registry", "--namespace", "quota"]);
+        assert.match(log, /XMinioAdminBucketQuotaExceeded/);
+        await run("skopeo", ["copy", "--quiet", "--src-creds", `${me.user}:${me.password}`, `docker://${me.host}/quota:1`, `dir:${path.join(folder, "pulled")}`]);
+    });
+
+    it("takes pushes as soon as it may hold more, and the preview shows that alone", async () => {
+        await registry.configure({ bucketQuota: "10Gi" });
+        assert.deepEqual(await previewed(registry.pulumi), ["update minio:index/s3Bucket:S3Bucket::registry quota"]);
+        await registry.up();
+        assert.equal((await push()).code, 0);
+    });
+
+    it("may hold anything again without a quota", async () => {
+        await run("pulumi", ["config", "rm", "bucketQuota", "--stack", registry.name]);
+        await registry.up();
+        await registry.pulumi("preview", "--expect-no-changes");
+        assert.equal((await push()).code, 0);
+    });
+});
