@@ -9,7 +9,7 @@ import { eventually, run } from "../e2e/support/run";
 import { get, kubectl, plaintext, secret } from "../e2e/support/sandbox";
 import { assertUnnoticed } from "../e2e/support/traffic";
 import { daemon } from "./support/daemons";
-import { isShort, itInFull } from "./support/form";
+import { describeInFull, isShort } from "./support/form";
 
 interface Resource {
     urn: string;
@@ -98,13 +98,32 @@ describe("An update", function () {
         }
     });
 
-    describe("of a registry that is in use", () => {
+    describe("that is killed, and gone on with by scripts/recover while something else is wrong, comes to the same end by it once that is right: killed", () => {
+        afterEach(async () => {
+            await registry.configure({ "users[1].name": "alice", "replicas": "1", "bucketImport": "false" });
+            await registry.destroy();
+        });
+
+        for (const resource of ["S3Bucket registry", "IamServiceAccount registry"]) {
+            it(`after the ${resource}`, async () => {
+                const at = new RegExp(`:${resource} created`);
+                assert.ok(await interruptUp((line) => at.test(line), "SIGKILL", registry.name), "it was not killed");
+                await registry.configure({ "users[1].name": "alice", "replicas": "0" });
+                await assert.rejects(recover(), /replicas: 0 is not a number of pods/);
+                await registry.configure({ "users[1].name": "alice", "replicas": "1" });
+                await recover();
+                await assertConverged();
+            });
+        }
+    });
+
+    describeInFull("of a registry that is in use", () => {
         before(async () => {
             await registry.configure({ "users[1].name": "alice" });
             await registry.up();
         });
 
-        itInFull("that is killed at each of its steps, one after another, is gone on with by the next one, with no failed push or pull, and no secret lost that was not to change", async () => {
+        it("that is killed at each of its steps, one after another, is gone on with by the next one, with no failed push or pull, and no secret lost that was not to change", async () => {
             const me = await registry.client();
             const before = await passwords();
             await run("pulumi", ["config", "set-all", "--path", "--stack", registry.name, ...plaintext({
@@ -139,7 +158,7 @@ describe("An update", function () {
             assert.notEqual(after[changed!], old);
         });
 
-        itInFull("leaves each of its users a login, by the passwords of the stack's outputs", async () => {
+        it("leaves each of its users a login, by the passwords of the stack's outputs", async () => {
             for (const user of ["me", "alice", "bob"]) {
                 await registry.client(user);
             }
@@ -152,7 +171,7 @@ describe("An update", function () {
             await kubectl("rollout", "status", "deployment", "--namespace", registry.name, "--timeout=60s");
         });
 
-        itInFull("in whose middle the API server goes away for 20 s is ended by the next one; pushes and pulls succeed, some of them when tried again", async () => {
+        it("in whose middle the API server goes away for 20 s is ended by the next one; pushes and pulls succeed, some of them when tried again", async () => {
             const me = await registry.client();
             const [before] = await registry.configSecrets();
             await registry.configure({ "users[1].name": "alice", "logLevel": "error" });

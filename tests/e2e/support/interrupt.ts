@@ -11,6 +11,14 @@ function tree(pid: number): number[] {
     return [pid, ...children.split("\n").filter(Boolean).flatMap((child) => tree(Number(child)))];
 }
 
+function kill(pid: number): void {
+    try {
+        process.kill(pid, "SIGKILL");
+    } catch {
+        // It ended by itself.
+    }
+}
+
 /**
  * Runs `pulumi up`, and sends it a signal as soon as it prints a line. With SIGKILL go its plugins as well, which would stay for ever.
  *
@@ -30,7 +38,7 @@ export function interruptUp(at: (line: string) => boolean, signal: "SIGINT" | "S
                 if (signal === "SIGKILL") {
                     // Nothing goes on while they are looked for.
                     process.kill(child.pid!, "SIGSTOP");
-                    tree(child.pid!).slice(1).forEach((pid) => process.kill(pid, signal));
+                    tree(child.pid!).slice(1).forEach(kill);
                 }
                 child.kill(signal);
             });
