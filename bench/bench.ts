@@ -15,8 +15,12 @@ import { variants } from "./variants";
 /** Where the results go. */
 const results = path.join(__dirname, "results");
 
-/** What is done: sides are measured in turn; or ours is profiled, or measured as it grows. */
-const modes = ["compare", "profile", "growth"];
+/** What is done: sides are measured in turn; or ours is profiled, or measured as it grows. With the options that each reads. */
+const modes: Record<string, string[]> = {
+    compare: ["rounds", "layer", "duration", "only", "variants"],
+    profile: ["layer", "duration", "variants"],
+    growth: ["layer", "duration", "only"],
+};
 
 /** The command line: `name=value`. */
 interface Options {
@@ -33,13 +37,17 @@ interface Options {
 function readOptions(): Options {
     const problems: string[] = [];
     const given: Record<string, string | undefined> = {};
-    const known = ["mode", "rounds", "layer", "duration", "only", "variants"];
     for (const word of process.argv.slice(2)) {
         const [name, value] = word.split("=") as [string, string?];
         given[name] = value;
-        if (!known.includes(name) || !value) {
-            problems.push(`"${word}" is no option; they are ${known.map((option) => `${option}=…`).join(", ")}`);
-        }
+    }
+    const mode = given.mode ?? "compare";
+    const known = modes[mode];
+    if (!known) {
+        problems.push(`mode: "${mode}" is none of ${Object.keys(modes).join(", ")}`);
+    } else {
+        problems.push(...Object.entries(given).filter(([name, value]) => name !== "mode" && (!known.includes(name) || !value))
+            .map(([name, value]) => `"${name}=${value ?? ""}" is no option of mode=${mode}; they are ${known.map((option) => `${option}=…`).join(", ")}`));
     }
     const number = (name: string, otherwise: number) => {
         const value = given[name] ?? String(otherwise);
@@ -55,10 +63,6 @@ function readOptions(): Options {
         }
         return Object.fromEntries(Object.entries(all).filter(([value]) => names.includes(value)));
     };
-    const mode = given.mode ?? "compare";
-    if (!modes.includes(mode)) {
-        problems.push(`mode: "${mode}" is none of ${modes.join(", ")}`);
-    }
     const options = {
         mode,
         rounds: number("rounds", 6),
@@ -78,7 +82,8 @@ const say = (text: string) => console.log(`${new Date(Date.now() - began).toISOS
 
 async function main(): Promise<void> {
     const options = readOptions();
-    fs.mkdirSync(results, { recursive: true });
+    fs.rmSync(results, { recursive: true, force: true });
+    fs.mkdirSync(results);
     const remove: (() => Promise<unknown>)[] = [];
     try {
         say("making the registries");
@@ -177,7 +182,7 @@ async function grow(ours: Side, { growths, size }: Options): Promise<void> {
     for (const { name, counts, figures, measure } of Object.values(growths)) {
         console.log(`\n| ${name} | ${figures.join(" | ")} |\n|---|${"---|".repeat(figures.length)}`);
         for (const count of counts(size)) {
-            const values = await measure(ours, count);
+            const values = await measure(ours, count, size);
             console.log(`| ${count} | ${values.map((value) => Number(value.toPrecision(3))).join(" | ")} |`);
             await tidy([ours]);
         }
@@ -185,7 +190,9 @@ async function grow(ours: Side, { growths, size }: Options): Promise<void> {
 }
 
 // So that what is done at the exit is done.
-process.once("SIGINT", () => process.exit(130));
+for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.once(signal, () => process.exit(130));
+}
 
 main().catch((error: Error) => {
     console.error(error.message);

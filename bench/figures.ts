@@ -117,12 +117,19 @@ export const scenarios: Record<string, Scenario> = {
         ],
         async measure(side, { layerBytes, duration }) {
             await pushImage(side, makeImage(1, MiB), "small:one");
-            const layer = await makeLayer(layerBytes);
+            // What is there already would not be committed.
+            const enough = Math.ceil(duration / 5);
             const during = async (path: string) => {
+                const layers: Layer[] = [];
+                for (let number = 1; number <= enough; number++) {
+                    layers.push(await makeLayer(layerBytes, `layer-${number}`));
+                }
                 let isOver = false;
                 const pushing = (async () => {
-                    for (let number = 1; !isOver; number++) {
-                        await pushLayer(side, layer, `layer-${number}`);
+                    for (const layer of layers) {
+                        if (!isOver) {
+                            await pushLayer(side, layer);
+                        }
                     }
                 })();
                 const [measured] = await Promise.allSettled([requests(side, path, duration).finally(() => (isOver = true)), pushing]);
@@ -138,8 +145,11 @@ export const scenarios: Record<string, Scenario> = {
     memory: {
         figures: [{ name: "peak memory during five large uploads", unit: "MiB", goal: { atMost: 256 } }],
         async measure(side, { layerBytes }) {
-            const layer = await makeLayer(layerBytes);
-            return [await peakMemory(side, () => Promise.all([1, 2, 3, 4, 5].map((number) => pushLayer(side, layer, `layer-${number}`))))];
+            const layers: Layer[] = [];
+            for (let number = 1; number <= 5; number++) {
+                layers.push(await makeLayer(layerBytes, `layer-${number}`));
+            }
+            return [await peakMemory(side, () => Promise.all(layers.map((layer) => pushLayer(side, layer))))];
         },
     },
     preview: {
@@ -152,11 +162,15 @@ export const scenarios: Record<string, Scenario> = {
                 const cwd = path.join(__dirname, "empty");
                 const pulumi = (...args: string[]) => run("pulumi", [...args, "--stack", "bench-empty", "--non-interactive"], { cwd });
                 await pulumi("stack", "select", "--create");
-                await pulumi("up", "--yes", "--skip-preview");
-                const taken = await seconds(() => pulumi("preview", "--expect-no-changes"));
-                await pulumi("destroy", "--yes", "--skip-preview");
-                await pulumi("stack", "rm", "--yes");
-                return [taken];
+                // Of a run that was killed.
+                await pulumi("cancel", "--yes");
+                try {
+                    await pulumi("up", "--yes", "--skip-preview");
+                    return [await seconds(() => pulumi("preview", "--expect-no-changes"))];
+                } finally {
+                    await pulumi("destroy", "--yes", "--skip-preview");
+                    await pulumi("stack", "rm", "--yes");
+                }
             },
         },
     },

@@ -11,19 +11,17 @@ export interface Growth {
     name: string;
     counts: (size: Size) => number[];
     figures: string[];
-    measure: (ours: Side, count: number) => Promise<number[]>;
+    measure: (ours: Side, count: number, size: Size) => Promise<number[]>;
 }
 
 const MiB = 1024 * 1024;
-const duration = 5;
-
 /** Those that change the registry itself last. */
 export const growths: Record<string, Growth> = {
     tags: {
         name: "tags",
         counts: () => [10, 100, 1000],
         figures: ["put so many, 4 at a time, 1/s", "list them, ms", "GET a manifest by tag, 1/s"],
-        async measure(side, count) {
+        async measure(side, count, { duration }) {
             const { client: { host, user, password } } = side;
             await pushImage(side, makeImage(1, 1024), "tags:one");
             const curl = (...args: string[]) => run("curl", ["--silent", "--show-error", "--fail", "--user", `${user}:${password}`, ...args]);
@@ -39,7 +37,7 @@ export const growths: Record<string, Growth> = {
     },
     layer: {
         name: "GiB of a layer",
-        counts: ({ layerBytes }) => [1, 4, 16].filter((count) => count * 1024 * MiB <= layerBytes),
+        counts: ({ layerBytes }) => [1, 4, 16].filter((count) => count === 1 || count * 1024 * MiB <= layerBytes),
         figures: ["push, s per GiB", "pull, s per GiB"],
         async measure(side, count) {
             const layer = await makeLayer(count * 1024 * MiB, "large");
@@ -51,7 +49,7 @@ export const growths: Record<string, Growth> = {
         name: "users",
         counts: () => [1, 10, 100],
         figures: ["update that adds them, s", "preview, s", "GET /v2/ of the last, 1/s"],
-        async measure(ours, count) {
+        async measure(ours, count, { duration }) {
             const names = Array.from({ length: count }, (_, index) => (index === 0 ? "me" : `user-${index}`));
             await configure("ours", ...names.map((name, index) => `users[${index}].name=${name}`));
             let side = ours;
@@ -66,7 +64,7 @@ export const growths: Record<string, Growth> = {
         name: "replicas",
         counts: () => [1, 2],
         figures: ["GET /v2/, 1/s", "GET a manifest, 1/s", "five pushes at once, s"],
-        async measure(ours, count) {
+        async measure(ours, count, { duration }) {
             await configure("ours", `replicas=${count}`);
             const side = await makeOurs("ours");
             await pushImage(side, makeImage(1, MiB), "small:one");

@@ -11,14 +11,15 @@ import { Client, makeImageOf } from "../tests/e2e/support/traffic";
 import { emptied, s3Client, Side } from "./sides";
 
 /** What is sent and fetched is in memory, so that the disk is Minio's alone; but for what has no room there. */
-const [folder, roomy] = [fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir(), os.tmpdir()].map((place, index) =>
-    emptied(path.join(place, `homelab-registry-bench-load-${index}`))) as [string, string];
+const places = { memory: fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir(), disk: os.tmpdir() };
 const mostInMemory = 4 * 1024 ** 3;
+const made: Partial<typeof places> = {};
+const folder = (place: keyof typeof places) => made[place] ??= emptied(path.join(places[place], `homelab-registry-bench-${place}`));
 
 /** Takes away the images that were made and pulled. */
 export function forgetImages(): void {
-    for (const image of fs.readdirSync(folder).filter((name) => name.startsWith("image-"))) {
-        fs.rmSync(path.join(folder, image), { recursive: true });
+    for (const image of fs.readdirSync(folder("memory")).filter((name) => name.startsWith("image-"))) {
+        fs.rmSync(path.join(folder("memory"), image), { recursive: true });
     }
 }
 
@@ -34,7 +35,7 @@ export interface Layer { file: string; digest: string; bytes: number }
 
 /** Makes a layer that no registry has: the one before it is overwritten. */
 export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
-    const file = path.join(bytes > mostInMemory ? roomy : folder, name);
+    const file = path.join(folder(bytes > mostInMemory ? "disk" : "memory"), name);
     if (!fs.existsSync(file) || fs.statSync(file).size !== bytes) {
         await run("sh", ["-c", 'head -c "$1" /dev/urandom > "$2"', "sh", String(bytes), file]);
     }
@@ -92,7 +93,7 @@ export const empty = (bucket: string) => s3Client("delete", `minio:${bucket}`);
 
 /** Makes an image of so many layers of so many bytes each. */
 export function makeImage(layers: number, bytes: number): string {
-    const image = fs.mkdtempSync(path.join(folder, "image-"));
+    const image = fs.mkdtempSync(path.join(folder("memory"), "image-"));
     fs.rmdirSync(image);
     makeImageOf(image, Array<number>(layers).fill(bytes));
     return image;
@@ -106,7 +107,7 @@ export const pushImage = (side: Side, image: string, name: string) => skopeo(sid
 
 /** Pulls an image. */
 export async function pullImage(side: Side, name: string): Promise<void> {
-    await skopeo(side, "src", `docker://${side.client.host}/${name}`, `dir:${fs.mkdtempSync(path.join(folder, "image-"))}`);
+    await skopeo(side, "src", `docker://${side.client.host}/${name}`, `dir:${fs.mkdtempSync(path.join(folder("memory"), "image-"))}`);
 }
 
 /** Sends requests one after another on 8 connections that stay open; gives back how many a second, and the 99th percentile in ms. */

@@ -52,6 +52,7 @@ export function table(results: Result[]): string {
         ]),
     ]);
 }
+/** Ours first, then the seed and the limit, then the others: -1 becomes 3. */
 const order = (side: string) => (["ours", "seed", "limit"].indexOf(side) + 4) % 4;
 
 /** What was tried, as a table: a line for each variant, with how many times as good as ours it is. */

@@ -7,7 +7,7 @@ const variable = (name: string, value: string): Variant => ({ container: ({ env 
 export const variants: Record<string, Variant> = {
     // Nothing but how the benchmark makes a copy.
     "same": {},
-    // For `profile=1`, by function.
+    // For mode=profile, by function.
     "debug": { config: ({ http }) => void (http.debug = { addr: `:${debugPort}` }) },
     "connection-close": { config: ({ http }) => void (http.headers.Connection = ["close"]) },
     "chunk-10": { config: ({ storage }) => void (storage.s3.chunksize = 10 * MiB) },
