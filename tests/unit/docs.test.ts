@@ -28,7 +28,7 @@ describe("The pages", () => {
     it("have each configuration key in the README, with its default", () => {
         const rows = [...fs.readFileSync("README.md", "utf8").matchAll(/^\| (`[^|]*`) \| ([^|]*) \| [^|]* \|$/gm)];
         const documented = Object.fromEntries(rows.flatMap(([, names, value]) => names!.split(", ").map((name) => [name.replaceAll("`", ""), value!])));
-        const { config } = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as { config: Record<string, { default?: unknown }> };
+        const { config } = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as { config: Record<string, { default?: string | number | boolean | object }> };
         for (const [key, { default: value }] of Object.entries(config).filter(([key]) => !key.includes(":"))) {
             assert.ok(documented[key], key);
             // What is empty, or an object, is said in words.
