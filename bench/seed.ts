@@ -7,8 +7,8 @@ import { apply, kubectl } from "../tests/e2e/support/sandbox";
 
 /** The registry as people set it up by hand in 2024, or the same settings on this project's version: its Secrets, Deployment, Service and Ingress. */
 interface HandMade {
-    /** Of distribution: 2.8.3, which `registry:2` meant then, or the one that this project deploys. */
-    version: "2.8.3" | "3.1.2";
+    /** Of distribution: 2.8.3, which `registry:2` meant then, or that 3 which this project deploys. */
+    version: 2 | 3;
     /** Where it is; has to be there. */
     namespace: string;
     /** The bucket, and a key that may do everything; a CA is not looked at. */
@@ -20,7 +20,7 @@ interface HandMade {
 
 /** Sets it up, and waits until its pod takes connections. */
 export async function makeByHand({ version, namespace, s3, login, host }: HandMade): Promise<void> {
-    const [image, configFolder] = version === "2.8.3"
+    const [image, configFolder] = version === 2
         ? ["docker.io/library/registry:2", "/etc/docker/registry"]
         : ["docker.io/library/registry:3.1.2", "/etc/distribution"];
     const labels = { app: "registry-app" };
@@ -41,7 +41,7 @@ export async function makeByHand({ version, namespace, s3, login, host }: HandMa
                 chunksize: 5242880,
                 rootdirectory: "/",
                 // The one setting that 3.x needs in addition, to find Minio at all.
-                ...(version === "3.1.2" && { forcepathstyle: true }),
+                ...(version === 3 && { forcepathstyle: true }),
             },
             delete: { enabled: true },
             maintenance: { readonly: { enabled: false } },

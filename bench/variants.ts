@@ -13,25 +13,17 @@ export const variants: Record<string, Variant> = {
     "chunk-10": { config: ({ storage }) => void (storage.s3.chunksize = 10 * MiB) },
     "chunk-16": { config: ({ storage }) => void (storage.s3.chunksize = 16 * MiB) },
     "chunk-32": { config: ({ storage }) => void (storage.s3.chunksize = 32 * MiB) },
-    "chunk-64": { config: ({ storage }) => void (storage.s3.chunksize = 64 * MiB) },
     "signature-2": { config: ({ storage }) => void (storage.s3.v4auth = false) },
     "copy-4": { config: ({ storage }) => void (storage.s3.multipartcopymaxconcurrency = 4) },
-    "copy-25": { config: ({ storage }) => void (storage.s3.multipartcopymaxconcurrency = 25) },
-    // Distribution's default.
-    "copy-100": { config: ({ storage }) => void (storage.s3.multipartcopymaxconcurrency = 100) },
     "copy-whole": { config: ({ storage }) => void (storage.s3.multipartcopythresholdsize = 5 * 1024 ** 3) },
-    "copy-parts-128": { config: ({ storage }) => void (storage.s3.multipartcopychunksize = 128 * MiB) },
     // What it costs that the key reaches one bucket alone.
     "root-key": { config: ({ storage }, root) => void Object.assign(storage.s3, { accesskey: root.user, secretkey: root.password }) },
     // Minio's address is one that the clients of the sandbox reach.
     "redirect": { config: ({ storage }) => void (storage.redirect.disable = false) },
     "blob-cache": { config: ({ storage }) => void (storage.cache = { blobdescriptor: "inmemory" }) },
     "no-access-log": { config: ({ log }) => void (log.accesslog.disabled = true) },
-    "level-warn": { config: ({ log }) => void (log.level = "warn") },
     // Not to be had, but what a login costs shows by it.
     "no-login": { config: (config) => delete config.auth },
-    "cost-4": { cost: 4 },
-    "cost-10": { cost: 10 },
     "no-spans": variable("OTEL_TRACES_SAMPLER", "always_off"),
     "gogc-50": variable("GOGC", "50"),
     "gogc-400": variable("GOGC", "400"),
@@ -41,6 +33,9 @@ export const variants: Record<string, Variant> = {
     "unconfined": { pod: ({ securityContext }) => delete securityContext.seccompProfile },
     // Else all are on Minio's.
     "other-node": { pod: (pod) => void (pod.nodeName = "homelab-2") },
+    "no-timeouts": {
+        annotations: (annotations) => ["read", "send"].forEach((which) => delete annotations[`nginx.ingress.kubernetes.io/proxy-${which}-timeout`]),
+    },
     // Straight to the pods, not by the Service.
     "direct": { annotations: (annotations) => delete annotations["nginx.ingress.kubernetes.io/service-upstream"] },
 };

@@ -44,7 +44,7 @@ describe("Moving in from a registry set up by hand", function () {
         const root = await minioRoot();
         await makeBucket("moved");
         await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "moved" } });
-        await makeByHand({ version: "2.8.3", namespace: "moved", s3: { bucket: "moved", endpoint: minio, secure: false, key: root }, login: old, host: old.host });
+        await makeByHand({ version: 2, namespace: "moved", s3: { bucket: "moved", endpoint: minio, secure: false, key: root }, login: old, host: old.host });
         await eventually(120, async () => (await loginStatus(old)) === 200);
         certificate = await findCertificate();
 

@@ -51,7 +51,7 @@ describe("A registry of one's own things", function () {
 
     it("was registry 2.8.3, set up by hand, with images of all kinds", async () => {
         await makeByHand({
-            version: "2.8.3",
+            version: 2,
             namespace: "own",
             s3: { bucket: "container-repo", endpoint: s3.endpoint, secure: true, key: s3.root },
             login: { user: "seed", password: "correct horse" },
