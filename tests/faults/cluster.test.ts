@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { attempt, eventually, run } from "../e2e/support/run";
 import { client, configure, kubectl, mounted, restoreConfiguration, settled, tryPulumi } from "../e2e/support/sandbox";
 import { assertUnnoticed } from "../e2e/support/traffic";
-import { daemon } from "./support/daemons";
+import { daemon, without } from "./support/daemons";
 import { inForm, itInFull } from "./support/form";
 import { restarts } from "./support/processes";
 
@@ -13,8 +13,6 @@ describe("The cluster", function () {
     this.timeout("10m");
 
     const kubelets = ["kubelet", "kubelet-2"];
-    restoreConfiguration();
-
     const update = () => tryPulumi("up", "--yes", "--skip-preview");
     /** Waits until an update succeeds, and the pods have what it says. */
     async function updated(logLevel: string): Promise<void> {
@@ -37,13 +35,13 @@ describe("The cluster", function () {
         await eventually(60, isApiUp);
         await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=60s");
     });
+    // After that: it takes an API server.
+    restoreConfiguration();
 
     it("may lose etcd for some seconds without a failed push or pull, and takes an update as soon as it has it again", async () => {
         await configure("logLevel=warn");
         await assertUnnoticed(await client(), async () => {
-            await daemon("etcd").stop();
-            await sleep(inForm(20, 5) * 1000);
-            await daemon("etcd").start();
+            await without("etcd", () => sleep(inForm(20, 5) * 1000));
             await updated("warn");
         }, { checkAll: true });
     });
@@ -52,16 +50,13 @@ describe("The cluster", function () {
         await configure("logLevel=error");
         const before = await state();
         await assertUnnoticed(await client(), async () => {
-            await daemon("kube-apiserver").stop();
-            try {
+            await without("kube-apiserver", async () => {
                 const { code, stdout, stderr } = await update();
                 assert.notEqual(code, 0);
                 assert.match(stdout + stderr, /does not answer at \S+ \(ECONNREFUSED\)/);
                 assert.equal(await state(), before);
                 await sleep(45_000);
-            } finally {
-                await daemon("kube-apiserver").start();
-            }
+            });
             await updated("error");
         }, { checkAll: true });
     });

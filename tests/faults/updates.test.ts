@@ -8,7 +8,7 @@ import { OtherRegistry } from "../e2e/support/otherRegistry";
 import { eventually, run } from "../e2e/support/run";
 import { get, kubectl, plaintext, secret } from "../e2e/support/sandbox";
 import { assertUnnoticed } from "../e2e/support/traffic";
-import { daemon } from "./support/daemons";
+import { without } from "./support/daemons";
 import { describeInFull, isShort } from "./support/form";
 
 interface Resource {
@@ -22,9 +22,12 @@ describe("An update", function () {
     this.timeout("10m");
 
     const registry = new OtherRegistry("killed");
-    const environment = { ...process.env, PULUMI_STACK: registry.name } as Record<string, string>;
-    /** By the command of docs/operations.md. */
-    const recover = () => run("scripts/recover", [], { env: environment });
+
+    /** Begins to make the registry, and kills that after one of its resources. */
+    async function killAfter(resource: string): Promise<void> {
+        const at = new RegExp(`:${resource} created`);
+        assert.ok(await interruptUp((line) => at.test(line), "SIGKILL", registry.name), "it was not killed");
+    }
 
     async function state(): Promise<{ resources?: Resource[]; pending_operations?: unknown[] }> {
         const exported = await run("pulumi", ["stack", "export", "--show-secrets", "--stack", registry.name]);
@@ -87,11 +90,10 @@ describe("An update", function () {
             "Secret registry-config", "Service registry", "PodDisruptionBudget registry", "Ingress registry", "Deployment registry"];
         for (const resource of made.filter((name) => !isShort || /^(S3Bucket|IamServiceAccount)/.test(name))) {
             it(`after the ${resource}`, async () => {
-                const at = new RegExp(`:${resource} created`);
-                assert.ok(await interruptUp((line) => at.test(line), "SIGKILL", registry.name), "it was not killed");
+                await killAfter(resource);
                 // None where even the state cannot be read before.
                 const known = await passwords().catch(() => ({}));
-                await recover();
+                await registry.recover();
                 assert.deepEqual({ ...await passwords(), ...known }, await passwords());
                 await assertConverged();
             });
@@ -106,12 +108,11 @@ describe("An update", function () {
 
         for (const resource of ["S3Bucket registry", "IamServiceAccount registry"]) {
             it(`after the ${resource}`, async () => {
-                const at = new RegExp(`:${resource} created`);
-                assert.ok(await interruptUp((line) => at.test(line), "SIGKILL", registry.name), "it was not killed");
+                await killAfter(resource);
                 await registry.configure({ "users[1].name": "alice", "replicas": "0" });
-                await assert.rejects(recover(), /replicas: 0 is not a number of pods/);
+                await assert.rejects(registry.recover(), /replicas: 0 is not a number of pods/);
                 await registry.configure({ "users[1].name": "alice", "replicas": "1" });
-                await recover();
+                await registry.recover();
                 await assertConverged();
             });
         }
@@ -149,7 +150,7 @@ describe("An update", function () {
             }, { checkAll: true });
             console.log(`      killed ${steps.length} times`);
             assert.ok(steps.length >= 8, steps.join("\n"));
-            await recover();
+            await registry.recover();
             await assertConverged();
             const [changed] = Object.keys(before).filter((urn) => urn.includes("alice-password"));
             const { [changed!]: old, ...kept } = before;
@@ -179,12 +180,7 @@ describe("An update", function () {
                 const update = registry.tryPulumi("up", "--yes", "--skip-preview");
                 // Of the two that the pods have before and after it is there, and the pods are next.
                 await eventually(60, async () => (await registry.configSecrets()).some((name) => name !== before));
-                await daemon("kube-apiserver").stop();
-                try {
-                    await sleep(20_000);
-                } finally {
-                    await daemon("kube-apiserver").start();
-                }
+                await without("kube-apiserver", () => sleep(20_000));
                 const { code, stdout } = await update;
                 console.log(`      it ended with ${code}${/error: .*/.exec(stdout)?.[0] ?? ""}`);
                 await registry.up();

@@ -2,7 +2,6 @@ import * as assert from "node:assert/strict";
 
 import { interruptUp } from "../support/interrupt";
 import { OtherRegistry } from "../support/otherRegistry";
-import { run } from "../support/run";
 import { accessKey, kubectl, loginStatus, mounted, previewed, s3, settled } from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
@@ -71,7 +70,7 @@ describe("What is rotated by a number:", function () {
                 await assertUnnoticed(await registry.client(), async () => {
                     assert.ok(await interruptUp((line) => at.test(line), signal, registry.name), "it was not interrupted");
                     // Of what is made while Pulumi is killed it never hears.
-                    await (signal === "SIGKILL" ? run("scripts/recover", [], { env: { ...process.env, PULUMI_STACK: registry.name } }) : registry.up());
+                    await (signal === "SIGKILL" ? registry.recover() : registry.up());
                 }, { retries });
                 await assertRotated();
             });

@@ -25,6 +25,9 @@ export class OtherRegistry {
 
     readonly up = () => this.pulumi("up", "--yes", "--skip-preview");
 
+    /** What docs/reliability.md says of an update that was killed. */
+    readonly recover = () => run("scripts/recover", [], { env: { ...process.env, PULUMI_STACK: this.name } });
+
     /** Makes the stack, where a run that was killed may have left it, and its configuration; no more than that. */
     async configure(settings: Settings = {}): Promise<void> {
         const root = await minioRoot();
