@@ -3,7 +3,7 @@ import * as path from "node:path";
 import { run } from "../tests/e2e/support/run";
 import { makeBucket, minioRoot } from "../tests/e2e/support/sandbox";
 import {
-    bareRequest, getLayer, Layer, makeImage, makeLayer, peakMemory, pullImage, pullLayer, pushImage, pushLayer, putLayer, requests, seconds,
+    bareRequest, getLayer, Layer, makeImage, makeLayer, makeLayers, peakMemory, pullImage, pullLayer, pushImage, pushLayer, putLayer, requests, seconds,
 } from "./load";
 import { configureOurs, makeOurs, makeSeed, preview, removeBucket, removeOurs, removeSeed, Side } from "./sides";
 
@@ -117,13 +117,9 @@ export const scenarios: Record<string, Scenario> = {
         ],
         async measure(side, { layerBytes, duration }) {
             await pushImage(side, makeImage(1, MiB), "small:one");
-            // What is there already would not be committed.
-            const enough = Math.ceil(duration / 5);
             const during = async (path: string) => {
-                const layers: Layer[] = [];
-                for (let number = 1; number <= enough; number++) {
-                    layers.push(await makeLayer(layerBytes, `layer-${number}`));
-                }
+                // New ones, for what is there already would not be committed; enough, as a push of a GiB takes more than 5 s.
+                const layers = await makeLayers(Math.ceil(duration / 5), layerBytes);
                 let isOver = false;
                 const pushing = (async () => {
                     for (const layer of layers) {
@@ -145,10 +141,7 @@ export const scenarios: Record<string, Scenario> = {
     memory: {
         figures: [{ name: "peak memory during five large uploads", unit: "MiB", goal: { atMost: 256 } }],
         async measure(side, { layerBytes }) {
-            const layers: Layer[] = [];
-            for (let number = 1; number <= 5; number++) {
-                layers.push(await makeLayer(layerBytes, `layer-${number}`));
-            }
+            const layers = await makeLayers(5, layerBytes);
             return [await peakMemory(side, () => Promise.all(layers.map((layer) => pushLayer(side, layer))))];
         },
     },

@@ -15,6 +15,7 @@ export interface Growth {
 }
 
 const MiB = 1024 * 1024;
+
 /** Those that change the registry itself last. */
 export const growths: Record<string, Growth> = {
     tags: {
@@ -48,7 +49,7 @@ export const growths: Record<string, Growth> = {
     users: {
         name: "users",
         counts: () => [1, 10, 100],
-        figures: ["update that adds them, s", "preview, s", "GET /v2/ of the last, 1/s"],
+        figures: ["update that adds them, until the last may log in, s", "preview, s", "GET /v2/ of the last, 1/s"],
         async measure(ours, count, { duration }) {
             const names = Array.from({ length: count }, (_, index) => (index === 0 ? "me" : `user-${index}`));
             await configure("ours", ...names.map((name, index) => `users[${index}].name=${name}`));

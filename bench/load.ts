@@ -11,15 +11,16 @@ import { Client, makeImageOf } from "../tests/e2e/support/traffic";
 import { emptied, s3Client, Side } from "./sides";
 
 /** What is sent and fetched is in memory, so that the disk is Minio's alone; but for what has no room there. */
-const places = { memory: fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir(), disk: os.tmpdir() };
+const memory = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir();
 const mostInMemory = 4 * 1024 ** 3;
-const made: Partial<typeof places> = {};
-const folder = (place: keyof typeof places) => made[place] ??= emptied(path.join(places[place], `homelab-registry-bench-${place}`));
+/** Made when it is needed: to empty it takes away what another run has there. */
+const folders: Record<string, string> = {};
+const folder = (place = memory) => folders[place] ??= emptied(path.join(place, "homelab-registry-bench-load"));
 
 /** Takes away the images that were made and pulled. */
 export function forgetImages(): void {
-    for (const image of fs.readdirSync(folder("memory")).filter((name) => name.startsWith("image-"))) {
-        fs.rmSync(path.join(folder("memory"), image), { recursive: true });
+    for (const image of fs.readdirSync(folder()).filter((name) => name.startsWith("image-"))) {
+        fs.rmSync(path.join(folder(), image), { recursive: true });
     }
 }
 
@@ -35,7 +36,7 @@ export interface Layer { file: string; digest: string; bytes: number }
 
 /** Makes a layer that no registry has: the one before it is overwritten. */
 export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
-    const file = path.join(folder(bytes > mostInMemory ? "disk" : "memory"), name);
+    const file = path.join(folder(bytes > mostInMemory ? os.tmpdir() : memory), name);
     if (!fs.existsSync(file) || fs.statSync(file).size !== bytes) {
         await run("sh", ["-c", 'head -c "$1" /dev/urandom > "$2"', "sh", String(bytes), file]);
     }
@@ -47,17 +48,26 @@ export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
     return { file, digest: `sha256:${hash.digest("hex")}`, bytes };
 }
 
+/** Makes so many of them, each beside the others. */
+export async function makeLayers(count: number, bytes: number): Promise<Layer[]> {
+    const layers: Layer[] = [];
+    for (let number = 1; number <= count; number++) {
+        layers.push(await makeLayer(bytes, `layer-${number}`));
+    }
+    return layers;
+}
+
 /** curl, logged in, by HTTP/1.1 unless told. */
 const curl = ({ user, password }: Client, ...args: string[]) =>
     run("curl", ["--silent", "--show-error", "--fail-with-body", "--max-time", "900", "--http1.1", "--header", "Expect:", "--user", `${user}:${password}`, ...args]);
 
 /** Pushes a layer as docker does, in one PATCH and a PUT; gives back the seconds of each. */
-export async function pushLayer({ client }: Side, { file, digest }: Layer, repository = "layer"): Promise<{ upload: number; commit: number }> {
+export async function pushLayer({ client }: Side, { file, digest }: Layer): Promise<{ upload: number; commit: number }> {
     const location = (headers: string) => /^location: (.*?)\r?$/im.exec(headers)![1]!;
     const withDigest = (url: string) => `${url}${url.includes("?") ? "&" : "?"}digest=${digest}`;
     let url = "";
     const upload = await seconds(async () => {
-        url = location(await curl(client, "--request", "POST", "--dump-header", "-", `https://${client.host}/v2/${repository}/blobs/uploads/`));
+        url = location(await curl(client, "--request", "POST", "--dump-header", "-", `https://${client.host}/v2/layer/blobs/uploads/`));
         url = location(await curl(client, "--request", "PATCH", "--upload-file", file, "--header", "Content-Type: application/octet-stream",
             "--dump-header", "-", url));
     });
@@ -93,7 +103,7 @@ export const empty = (bucket: string) => s3Client("delete", `minio:${bucket}`);
 
 /** Makes an image of so many layers of so many bytes each. */
 export function makeImage(layers: number, bytes: number): string {
-    const image = fs.mkdtempSync(path.join(folder("memory"), "image-"));
+    const image = fs.mkdtempSync(path.join(folder(), "image-"));
     fs.rmdirSync(image);
     makeImageOf(image, Array<number>(layers).fill(bytes));
     return image;
@@ -107,7 +117,7 @@ export const pushImage = (side: Side, image: string, name: string) => skopeo(sid
 
 /** Pulls an image. */
 export async function pullImage(side: Side, name: string): Promise<void> {
-    await skopeo(side, "src", `docker://${side.client.host}/${name}`, `dir:${fs.mkdtempSync(path.join(folder("memory"), "image-"))}`);
+    await skopeo(side, "src", `docker://${side.client.host}/${name}`, `dir:${fs.mkdtempSync(path.join(folder(), "image-"))}`);
 }
 
 /** Sends requests one after another on 8 connections that stay open; gives back how many a second, and the 99th percentile in ms. */

@@ -6,12 +6,12 @@ import * as path from "node:path";
 import { parse, stringify } from "yaml";
 
 import { Authority, makeAuthority } from "../tests/e2e/support/certificates";
+import { makeByHand } from "../tests/e2e/support/handMade";
 import { eventually, run } from "../tests/e2e/support/run";
 import {
     apply, get, kubectl, loginStatus, minio, minioRoot, mounted, plaintext,
 } from "../tests/e2e/support/sandbox";
 import { Client } from "../tests/e2e/support/traffic";
-import { makeByHand } from "./seed";
 
 /** A registry that is measured beside others, on a bucket of its own. */
 export interface Side {
@@ -152,7 +152,6 @@ interface Pod {
 export interface Variant {
     /** Minio's root key is given along. */
     config?: (config: RegistryConfig, root: { user: string; password: string }) => void;
-    container?: (container: Container) => void;
     pod?: (pod: Pod) => void;
     annotations?: (annotations: Record<string, string>) => void;
 }
@@ -170,7 +169,6 @@ export async function makeVariant(name: string, variant: Variant, ours: Side): P
     config.http.host = `https://${host}`;
     variant.config?.(config, await minioRoot());
     const pod = deployment.template.spec;
-    variant.container?.(pod.containers[0]);
     variant.pod?.(pod);
     variant.annotations?.(annotations);
     for (const { name, secret } of pod.volumes) {

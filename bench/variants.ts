@@ -1,7 +1,7 @@
 import { debugPort, Variant } from "./sides";
 
 const MiB = 1024 * 1024;
-const variable = (name: string, value: string): Variant => ({ container: ({ env }) => void env.push({ name, value }) });
+const variable = (name: string, value: string): Variant => ({ pod: ({ containers: [{ env }] }) => void env.push({ name, value }) });
 
 /** What was tried, each against ours as it is: `make bench variants=NAME,…`. */
 export const variants: Record<string, Variant> = {
@@ -28,8 +28,8 @@ export const variants: Record<string, Variant> = {
     "gogc-50": variable("GOGC", "50"),
     "gogc-400": variable("GOGC", "400"),
     "gomemlimit": variable("GOMEMLIMIT", "200MiB"),
-    "no-cpu-request": { container: ({ resources }) => delete resources.requests.cpu },
-    "request-1-cpu": { container: ({ resources }) => void (resources.requests.cpu = "1") },
+    "no-cpu-request": { pod: ({ containers: [{ resources }] }) => delete resources.requests.cpu },
+    "request-1-cpu": { pod: ({ containers: [{ resources }] }) => void (resources.requests.cpu = "1") },
     "unconfined": { pod: ({ securityContext }) => delete securityContext.seccompProfile },
     // Else all are on Minio's.
     "other-node": { pod: (pod) => void (pod.nodeName = "homelab-2") },

@@ -26,7 +26,11 @@ export class Storage extends pulumi.ComponentResource {
         super("homelab-registry:index:Storage", name, {}, opts);
         const parent = this;
 
-        this.bucket = new minio.S3Bucket(name, { bucket: args.bucketName, acl: "private", quota: args.quota.apply((quota) => (quota === undefined ? undefined : bytesOf(quota))) }, {
+        this.bucket = new minio.S3Bucket(name, {
+            bucket: args.bucketName,
+            acl: "private",
+            quota: args.quota.apply((quota) => (quota === undefined ? undefined : bytesOf(quota))),
+        }, {
             parent,
             // The images outlive the registry: no destroy, replacement or slip of the pen takes them along.
             protect: true,

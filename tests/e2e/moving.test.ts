@@ -5,7 +5,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { runDocumented } from "./support/docs";
-import { makeByHand } from "../../bench/seed";
+import { makeByHand } from "./support/handMade";
 import { attempt, eventually, run } from "./support/run";
 import { apply, client, deleteBucket, kubectl, loginStatus, makeBucket, minio, minioRoot, plaintext, request } from "./support/sandbox";
 import { assertUnnoticed, Client, makeImage, makeImages } from "./support/traffic";

@@ -35,8 +35,8 @@ describe("The registry's only pod", function () {
         const { host, user, password } = await client();
         const folder = fs.mkdtempSync(path.join(os.tmpdir(), "memory-"));
         const before = memory(await registryProcess());
+        const images = Array.from({ length: 16 }, (_, index) => path.join(folder, `image-${index}`));
         try {
-            const images = Array.from({ length: 16 }, (_, index) => path.join(folder, `image-${index}`));
             for (let round = 0; round < 3; round++) {
                 // New ones: what is there already would not be sent.
                 images.forEach((image) => {
@@ -51,7 +51,7 @@ describe("The registry's only pod", function () {
             assert.equal(await restarts(), 0);
             assert.ok(peak < 400, `${peak} MiB is too near to the limit of 512`);
         } finally {
-            await Promise.all(Array.from({ length: 16 }, (_, index) =>
+            await Promise.all(images.map((_, index) =>
                 attempt("skopeo", ["delete", "--creds", `${user}:${password}`, `docker://${host}/memory:${index}`])));
             fs.rmSync(folder, { recursive: true });
         }

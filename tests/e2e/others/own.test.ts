@@ -5,7 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { Authority, makeAuthority } from "../support/certificates";
-import { makeByHand } from "../../../bench/seed";
+import { makeByHand } from "../support/handMade";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../support/otherMinio";
 import { eventually, run } from "../support/run";
 import { apply, kubectl, plaintext, request, s3At } from "../support/sandbox";

@@ -5,9 +5,9 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { OtherRegistry } from "../support/otherRegistry";
-import { attempt, eventually, run } from "../support/run";
-import { previewed } from "../support/sandbox";
-import { Client, makeImage } from "../support/traffic";
+import { eventually, run } from "../support/run";
+import { kubectl, previewed } from "../support/sandbox";
+import { Client, makeImage, tryPush } from "../support/traffic";
 
 describe("A bucket that may hold 20 MiB", function () {
     this.timeout("10m");
@@ -21,7 +21,7 @@ describe("A bucket that may hold 20 MiB", function () {
     async function push() {
         const image = path.join(folder, String(++pushed));
         makeImage(image);
-        return attempt("skopeo", ["copy", "--quiet", "--retry-times", "0", "--dest-creds", `${me.user}:${me.password}`, `dir:${image}`, `docker://${me.host}/quota:${pushed}`]);
+        return tryPush(image, me, `quota:${pushed}`);
     }
 
     before(async () => {
@@ -41,7 +41,7 @@ describe("A bucket that may hold 20 MiB", function () {
             const { code, stderr } = await push();
             return code !== 0 && /500 Internal Server Error/.test(stderr);
         });
-        const log = await run("kubectl", ["logs", "deployment/registry", "--namespace", "quota"]);
+        const log = await kubectl("logs", "deployment/registry", "--namespace", "quota");
         assert.match(log, /XMinioAdminBucketQuotaExceeded/);
         await run("skopeo", ["copy", "--quiet", "--src-creds", `${me.user}:${me.password}`, `docker://${me.host}/quota:1`, `dir:${path.join(folder, "pulled")}`]);
     });

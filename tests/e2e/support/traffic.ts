@@ -141,6 +141,10 @@ export async function assertUnnoticed(client: Client, change: () => Promise<unkn
     assert.ok(pushed > 1 && pulled > 1, "there was no traffic");
 }
 
+/** Pushes an image, as `makeImage` makes it, whatever comes of it. */
+export const tryPush = (image: string, { host, user, password }: Client, name: string) =>
+    attempt("skopeo", ["copy", "--quiet", "--preserve-digests", "--dest-creds", `${user}:${password}`, `dir:${image}`, `docker://${host}/${name}`]);
+
 /** Makes an image of random bytes, two layers, in the form of skopeo's `dir:`; gives back its digest. */
 export const makeImage = (folder: string): string => makeImageOf(folder, [64 * 1024, layerBytes]);
 

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import * as bcrypt from "bcryptjs";
 import { stringify } from "yaml";
 
-import { apply, kubectl } from "../tests/e2e/support/sandbox";
+import { apply, kubectl } from "./sandbox";
 
 /** The registry as people set it up by hand in 2024, or the same settings on this project's version: its Secrets, Deployment, Service and Ingress. */
 interface HandMade {
