@@ -27,7 +27,7 @@ export interface Site extends Omit<Collection, "signal"> {
 const readOnlyUntil = "homelab-registry/read-only-until";
 
 /** Milliseconds between two looks at the pods. */
-const lookEvery = 2000;
+const lookEvery = 1000;
 /** Milliseconds between two renewals of the lock. */
 const renewEvery = 30_000;
 /** Milliseconds that a pod may be unready: far fewer than those that pass until it forgets the lock, since it last heard of it. */
@@ -108,22 +108,25 @@ async function whileLocked(site: Site): Promise<string> {
 /**
  * Renews the lock until it is over.
  *
- * @throws when there is a minute left of it, or it is somebody else's
+ * @throws if it is about to run out, or somebody else's
  */
 async function renew({ lock }: Site, over: AbortSignal): Promise<void> {
     while (await later(renewEvery, over)) {
+        assertHeld(lock);
         await retried(() => lock.renew(), lock, over);
     }
 }
 
 /**
- * Sees that every pod heeds the lock, until it is over.
+ * Sees that the lock holds and every pod heeds it, until it is over.
  *
  * @throws if one may not
  */
 async function guard({ cluster, lock, selector, lockName }: Site, over: AbortSignal): Promise<void> {
     const unreadySince = new Map<string, number>();
     while (await later(lookEvery, over)) {
+        // Before anything else: this process may have stood still for minutes.
+        assertHeld(lock);
         const pods = await retried(() => cluster.pods(selector), lock, over) ?? [];
         assertHeeded(pods, lockName);
         for (const { metadata: { name }, status } of pods) {
@@ -148,12 +151,17 @@ async function retried<T>(work: () => Promise<T>, lock: Lock, over: AbortSignal)
             if (error instanceof LostLock) {
                 throw error;
             }
-            if (lock.left < guardSeconds) {
-                throw new Error("The cluster does not answer, and the lock is about to run out.", { cause: error });
-            }
+            assertHeld(lock, error);
         }
     } while (await later(lookEvery, over));
     return undefined;
+}
+
+/** @throws when there is a minute left of the lock */
+function assertHeld(lock: Lock, cause?: unknown): void {
+    if (lock.left < guardSeconds) {
+        throw new Error("The lock was not renewed in time.", { cause });
+    }
 }
 
 /** Waits, and says whether it is not over. */

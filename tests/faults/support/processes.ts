@@ -2,21 +2,24 @@ import * as fs from "node:fs";
 
 import { get, pods } from "../../e2e/support/sandbox";
 
+/** The processes of a pod whose command begins with a program. */
+export const processesOf = (podUid: string, program: string): number[] => fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).filter((name) => {
+    try {
+        return fs.readFileSync(`/proc/${name}/cgroup`, "utf8").includes(podUid)
+            && fs.readFileSync(`/proc/${name}/cmdline`, "utf8").startsWith(`${program}\0`);
+    } catch {
+        return false;
+    }
+}).map(Number);
+
 /** The process of the registry's only pod, or of one of its pods. */
 export async function registryProcess(): Promise<number> {
     const [pod] = await pods();
-    const found = fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).find((name) => {
-        try {
-            return fs.readFileSync(`/proc/${name}/cgroup`, "utf8").includes(pod!.metadata.uid)
-                && fs.readFileSync(`/proc/${name}/cmdline`, "utf8").startsWith("/bin/registry\0");
-        } catch {
-            return false;
-        }
-    });
+    const [found] = processesOf(pod!.metadata.uid, "/bin/registry");
     if (!found) {
         throw new Error(`the pod ${pod!.metadata.name} has no process of the registry`);
     }
-    return Number(found);
+    return found;
 }
 
 /** MiB of memory that a process has now, and that it had at the most. */
