@@ -11,7 +11,7 @@ import { attempt, eventually, run } from "../e2e/support/run";
 import { get, kubectl } from "../e2e/support/sandbox";
 import { assertUnnoticed, Client, makeImage, makeImageOf, tryPush } from "../e2e/support/traffic";
 import { describeInFull, isShort } from "./support/form";
-import { processesOf } from "./support/processes";
+import { processesOf } from "../e2e/support/processes";
 
 /** What a collection says when it begins a step. */
 const steps: [string, RegExp][] = [
@@ -53,7 +53,7 @@ describe("A collection of garbage", function () {
             "--field-selector", "status.phase=Running");
         return items[0]!;
     }
-    const kill = async (signal: NodeJS.Signals) => process.kill(processesOf((await collector()).metadata.uid, "node")[0]!, signal);
+    const kill = async (signal: NodeJS.Signals) => process.kill(processesOf([(await collector()).metadata.uid], "node")[0]!, signal);
 
     /** Begins a collection, of some new garbage, and does something at one of its steps; gives back how the collection ended. */
     async function collectAnd(step: RegExp, fault: () => Promise<unknown>): Promise<number> {
@@ -128,7 +128,7 @@ describe("A collection of garbage", function () {
             await assertUnnoticed(me, async () => {
                 await collectAnd(/^It is read-only/, async () => {
                     const { metadata: { uid } } = await collector();
-                    const all = () => ["node", "/registry/registry"].flatMap((program) => processesOf(uid, program));
+                    const all = () => ["node", "registry"].flatMap((program) => processesOf([uid], program));
                     all().forEach((pid) => process.kill(pid, "SIGSTOP"));
                     // Its layers are there still, so that they are not sent again.
                     await eventually(400, async () => (await tryPush(image, me, "deleted:1")).code === 0);
