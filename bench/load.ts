@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 
 import { memory, registryProcess } from "../tests/e2e/support/processes";
 import { attempt, run } from "../tests/e2e/support/run";
-import { get, minio, minioRoot } from "../tests/e2e/support/sandbox";
+import { minio, minioRoot } from "../tests/e2e/support/sandbox";
 import { Client, makeImageOf } from "../tests/e2e/support/traffic";
 import { emptied, s3Client, Side } from "./sides";
 
