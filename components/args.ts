@@ -119,8 +119,17 @@ export interface Resources {
     limits?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
-/** The levels of distribution's log. `debug` writes a line for each chunk of an upload. */
-export const LogLevel = { error: "error", warn: "warn", info: "info", debug: "debug" } as const;
+/** The levels of distribution's log. */
+export const LogLevel = {
+    /** What failed. */
+    error: "error",
+    /** And what may fail. */
+    warn: "warn",
+    /** And each request. */
+    info: "info",
+    /** And each chunk of an upload. */
+    debug: "debug",
+} as const;
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
 /** The arguments of `ContainerRegistry`. */
