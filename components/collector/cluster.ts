@@ -23,7 +23,7 @@ export interface Pod {
 }
 export interface Deployment {
     metadata: Meta;
-    spec: { replicas: number; template: { metadata: { annotations?: Record<string, string> } } };
+    spec: { replicas: number; selector: { matchLabels?: Record<string, string> }; template: { metadata: { annotations?: Record<string, string> } } };
     status: { observedGeneration?: number; replicas?: number; updatedReplicas?: number; availableReplicas?: number };
 }
 
@@ -52,12 +52,16 @@ export class Cluster {
         return this.request("PATCH", `/api/v1/namespaces/${this.namespace}/configmaps/${name}`, { metadata: { resourceVersion }, data });
     }
 
+    /** @param selector labels of theirs. Example: `"name=registry,instance=a"` */
     async pods(selector: string): Promise<Pod[]> {
-        return this.list<Pod>("/api/v1", "pods", selector);
+        return this.list<Pod>("/api/v1", `pods?labelSelector=${encodeURIComponent(selector)}`);
     }
 
+    /** @param selector labels of their pods; they themselves need have none */
     async deployments(selector: string): Promise<Deployment[]> {
-        return this.list<Deployment>("/apis/apps/v1", "deployments", selector);
+        const labels = selector.split(",").map((label) => label.split("=") as [string, string]);
+        return (await this.list<Deployment>("/apis/apps/v1", "deployments"))
+            .filter(({ spec }) => labels.every(([name, value]) => spec.selector.matchLabels?.[name] === value));
     }
 
     /** Replaces the pods of a Deployment by new ones with these annotations. */
@@ -66,8 +70,8 @@ export class Cluster {
             { spec: { template: { metadata: { annotations } } } });
     }
 
-    private async list<T>(api: string, kind: string, selector: string): Promise<T[]> {
-        const { items } = await this.request<{ items: T[] }>("GET", `${api}/namespaces/${this.namespace}/${kind}?labelSelector=${encodeURIComponent(selector)}`);
+    private async list<T>(api: string, what: string): Promise<T[]> {
+        const { items } = await this.request<{ items: T[] }>("GET", `${api}/namespaces/${this.namespace}/${what}`);
         return items;
     }
 

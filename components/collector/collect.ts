@@ -194,6 +194,9 @@ async function roll(site: Site, signal: AbortSignal): Promise<void> {
         for (const deployment of others) {
             await cluster.annotatePods(deployment, { [readOnlyUntil]: stamp });
         }
+        if (deployments.length === 0) {
+            throw new Error(`There is no Deployment of pods with ${selector}.`);
+        }
         if (others.length === 0 && deployments.every(isDone)) {
             const pods = await cluster.pods(selector);
             if (pods.every((pod) => pod.metadata.annotations?.[readOnlyUntil] === stamp && isReady(pod))) {
