@@ -40,7 +40,7 @@ async function main(): Promise<void> {
         return;
     }
     const stop = new AbortController();
-    process.on("SIGTERM", () => stop.abort(new Error("It was told to stop.")));
+    process.on("SIGTERM", () => stop.abort("It was told to stop."));
     const cluster = new Cluster();
     await collect({
         bucket,
