@@ -53,10 +53,11 @@ describe("A collection of garbage", function () {
             "--field-selector", "status.phase=Running");
         return items[0]!;
     }
-    const kill = async (signal: NodeJS.Signals) => process.kill(processesOf([(await collector()).metadata.uid], "node")[0]!, signal);
+    const kill = ({ metadata: { uid } }: Pod) => process.kill(processesOf([uid], "node")[0]!, "SIGKILL");
+    const isDryRun = (pid: number) => fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--dry-run");
 
     /** Begins a collection, of some new garbage, and does something at one of its steps; gives back how the collection ended. */
-    async function collectAnd(step: RegExp, fault: () => Promise<unknown>): Promise<number> {
+    async function collectAnd(step: RegExp, fault: (pod: Pod) => unknown): Promise<number> {
         const image = path.join(folder, "garbage");
         makeImage(image);
         assert.equal((await tryPush(image, me, "garbage:1")).code, 0);
@@ -65,11 +66,14 @@ describe("A collection of garbage", function () {
 
         const collection = spawn("scripts/collect", { env, stdio: ["ignore", "pipe", "ignore"] });
         const ended = new Promise<number>((resolve) => collection.on("close", (code) => resolve(code ?? -1)));
-        let did: Promise<unknown> | undefined;
+        let pod: Pod | undefined, did: Promise<unknown> | undefined;
         for await (const line of readline.createInterface({ input: collection.stdout })) {
             console.log(`      ${line}`);
+            // Looked for early: a step may be over within a second.
+            pod ??= await collector();
             if (!did && step.test(line)) {
-                did = fault();
+                did = Promise.resolve(fault(pod));
+                did.catch(() => undefined);
             }
         }
         assert.ok(did, "that step never came");
@@ -92,7 +96,7 @@ describe("A collection of garbage", function () {
     for (const [step, line] of isShort ? steps.slice(2, 3) : steps) {
         it(`whose pod is deleted when it ${step} gives the lock back, and the Job's next pod goes on, without a failed pull`, async () => {
             await assertUnnoticed(me, async () => {
-                assert.equal(await collectAnd(line, async () => kubectl("delete", "pod", (await collector()).metadata.name, "--namespace", registry.name, "--wait=false")), 0);
+                assert.equal(await collectAnd(line, (pod) => kubectl("delete", "pod", pod.metadata.name, "--namespace", registry.name, "--wait=false")), 0);
                 await assertWhole(60);
             }, { pushRetries: 30, checkAll: true });
         });
@@ -102,7 +106,7 @@ describe("A collection of garbage", function () {
         for (const [step, line] of steps) {
             it(`when it ${step} is gone on with by the Job's next pod, without a failed pull`, async () => {
                 await assertUnnoticed(me, async () => {
-                    assert.equal(await collectAnd(line, () => kill("SIGKILL")), 0);
+                    assert.equal(await collectAnd(line, kill), 0);
                     await assertWhole(60);
                 }, { pushRetries: 60, checkAll: true });
             });
@@ -110,8 +114,8 @@ describe("A collection of garbage", function () {
 
         it("and that nobody goes on with, leaves a registry that takes pushes again within six minutes, by itself", async () => {
             await assertUnnoticed(me, async () => {
-                await collectAnd(/^It is read-only/, async () => {
-                    await kill("SIGKILL");
+                await collectAnd(/^It is read-only/, async (pod) => {
+                    kill(pod);
                     await kubectl("delete", "jobs", "--all", "--namespace", registry.name, "--wait=false");
                 });
                 await assertWhole(360);
@@ -126,13 +130,17 @@ describe("A collection of garbage", function () {
             assert.equal((await tryPush(image, me, "deleted:1")).code, 0);
             await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/deleted:1`]);
             await assertUnnoticed(me, async () => {
-                await collectAnd(/^It is read-only/, async () => {
-                    const { metadata: { uid } } = await collector();
-                    const all = () => ["node", "registry"].flatMap((program) => processesOf([uid], program));
-                    all().forEach((pid) => process.kill(pid, "SIGSTOP"));
+                await collectAnd(/^It is read-only/, async ({ metadata: { uid } }) => {
+                    let deleting: number | undefined;
+                    while (deleting === undefined) {
+                        deleting = processesOf([uid], "registry").find((pid) => !isDryRun(pid));
+                        await sleep(1);
+                    }
+                    const all = [...processesOf([uid], "node"), deleting];
+                    all.forEach((pid) => process.kill(pid, "SIGSTOP"));
                     // Its layers are there still, so that they are not sent again.
                     await eventually(400, async () => (await tryPush(image, me, "deleted:1")).code === 0);
-                    all().forEach((pid) => process.kill(pid, "SIGCONT"));
+                    all.forEach((pid) => process.kill(pid, "SIGCONT"));
                 });
                 await assertWhole(400);
             }, { retries: 2, pushRetries: 60, checkAll: true });
