@@ -161,10 +161,10 @@ describe("A collection of garbage", function () {
 
         it("so that there is none any more, ends before any pod writes that does not heed it", async () => {
             await assertUnnoticed(me, async () => {
-                await collectAnd(/^Making the registry read-only/, async () => {
+                assert.equal(await collectAnd(/^Making the registry read-only/, async () => {
                     await run("pulumi", ["config", "rm", "collectionSchedule", "--stack", registry.name]);
                     await registry.up();
-                }).catch(() => undefined);
+                }), 1);
                 const image = path.join(folder, "after");
                 makeImage(image);
                 await eventually(60, async () => (await tryPush(image, me, "after:1")).code === 0);
