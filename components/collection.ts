@@ -5,6 +5,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
 import { restricted, restrictedPod } from "./hardening";
+import { readOnlyUntil } from "./lock";
 import { owner } from "./owner";
 
 /** What collects garbage is made of. */
@@ -48,7 +49,7 @@ export class Collection extends pulumi.ComponentResource {
         const metadata = { name: fullName, namespace: args.namespace, annotations: owner };
         // Not the registry's: its Service would lead clients here.
         const labels = { "app.kubernetes.io/name": "container-registry-collection", "app.kubernetes.io/instance": name };
-        const selector = (labels: Record<string, string>) => Object.entries(labels).map((label) => label.join("=")).join(",");
+        const flags = (flag: string, labels: Record<string, string>) => Object.entries(labels).flatMap((label) => [flag, label.join("=")]);
 
         const account = new kubernetes.core.v1.ServiceAccount(fullName, { metadata, automountServiceAccountToken: false }, { parent });
         this.role = new kubernetes.rbac.v1.Role(fullName, {
@@ -68,17 +69,15 @@ export class Collection extends pulumi.ComponentResource {
             subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace: args.namespace }],
         }, { parent });
 
-        // Both immutable: a change is another one, and a collection under way keeps what it was started with.
+        // Under names that stay: the next pod of a Job under way finds them after an update as well.
         const config = new kubernetes.core.v1.Secret(fullName, {
-            metadata: { namespace: args.namespace },
+            metadata,
             stringData: { [configFile]: args.config, ...(args.ca !== undefined && { "ca.crt": args.ca }) },
-            immutable: true,
         }, { parent });
         const files = readProgram();
         const collector = new kubernetes.core.v1.ConfigMap(fullName, {
-            metadata: { namespace: args.namespace },
+            metadata,
             data: Object.fromEntries(files.map(({ key, content }) => [key, content])),
-            immutable: true,
         }, { parent });
 
         this.cronJob = new kubernetes.batch.v1.CronJob(fullName, {
@@ -116,8 +115,9 @@ export class Collection extends pulumi.ComponentResource {
                                         "--config", `${configFolder}/${configFile}`,
                                         "--registry", `${registryFolder}/registry`,
                                         "--lock", lock,
-                                        "--selector", selector(args.labels),
-                                        "--collectors", selector(labels),
+                                        "--annotation", readOnlyUntil,
+                                        ...flags("--label", args.labels),
+                                        ...flags("--collector-label", labels),
                                         "--drain-seconds", String(drainSeconds),
                                         ...(deleteUntagged ? ["--delete-untagged"] : []),
                                     ]),

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { AwsClient } from "aws4fetch";
 
 /** How the registry's configuration has its bucket. */
@@ -10,7 +12,7 @@ export interface S3Parameters {
     secure: boolean;
 }
 
-/** Reads a bucket. */
+/** A bucket, to read and to delete from. */
 export interface Bucket {
     /** The bytes of each object whose key begins so, by what comes after that. */
     list(prefix: string): Promise<Map<string, number>>;
@@ -18,24 +20,40 @@ export interface Bucket {
     get(key: string): Promise<Buffer | undefined>;
     /** An object's bytes; undefined if it is not there. */
     size(key: string): Promise<number | undefined>;
+    delete(key: string): Promise<void>;
 }
 
-/** How often a request that failed is made again, as Minio may be busy or start anew. */
-const retries = 4;
+/** Milliseconds until a request that failed is made again, as Minio may be busy or start anew. */
+const retryDelays = [500, 1000, 2000, 4000, 8000];
 
-/** The bucket that a registry's configuration names. */
-export function openBucket({ accesskey, secretkey, region, bucket, regionendpoint, secure }: S3Parameters): Bucket {
-    const client = new AwsClient({ accessKeyId: accesskey, secretAccessKey: secretkey, region, service: "s3", retries, initRetryMs: 500 });
+/**
+ * The bucket that a registry's configuration names.
+ *
+ * @param stop ends all requests
+ */
+export function openBucket({ accesskey, secretkey, region, bucket, regionendpoint, secure }: S3Parameters, stop?: AbortSignal): Bucket {
+    const client = new AwsClient({ accessKeyId: accesskey, secretAccessKey: secretkey, region, service: "s3", retries: 0 });
     const base = `${secure ? "https" : "http"}://${regionendpoint}/${bucket}`;
 
-    /** @throws on any answer but 200, and 404 */
-    const request = async (method: string, query: string): Promise<Response | undefined> => {
-        const response = await client.fetch(`${base}${query}`, { method });
+    /** @throws on any answer but success, and 404 */
+    const attempt = async (method: string, query: string): Promise<Response | undefined> => {
+        const response = await client.fetch(`${base}${query}`, { method, signal: stop });
         if (response.ok || response.status === 404) {
             return response.ok ? response : undefined;
         }
         const [, code = ""] = /<Code>(.*?)<\/Code>/.exec(await response.text()) ?? [];
         throw new Error(`The bucket answers ${response.status} ${code} to ${method} ${query}.`);
+    };
+    const request = async (method: string, query: string): Promise<Response | undefined> => {
+        for (const delay of retryDelays) {
+            try {
+                return await attempt(method, query);
+            } catch {
+                stop?.throwIfAborted();
+                await sleep(delay);
+            }
+        }
+        return attempt(method, query);
     };
     const object = (key: string) => `/${key.split("/").map(encodeURIComponent).join("/")}`;
 
@@ -63,6 +81,9 @@ export function openBucket({ accesskey, secretkey, region, bucket, regionendpoin
         async size(key) {
             const response = await request("HEAD", object(key));
             return response && Number(response.headers.get("content-length"));
+        },
+        async delete(key) {
+            await request("DELETE", object(key));
         },
     };
 }

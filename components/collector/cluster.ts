@@ -27,14 +27,7 @@ export interface Deployment {
     status: { observedGeneration?: number; replicas?: number; updatedReplicas?: number; availableReplicas?: number };
 }
 
-/** An answer of the API server that is not the one asked for. */
-export class ApiError extends Error {
-    readonly status: number;
-    constructor(status: number, message: string) {
-        super(message);
-        this.status = status;
-    }
-}
+export type Labels = Record<string, string>;
 
 /** Milliseconds until a request is given up. */
 const patience = 10_000;
@@ -52,16 +45,17 @@ export class Cluster {
         return this.request("PATCH", `/api/v1/namespaces/${this.namespace}/configmaps/${name}`, { metadata: { resourceVersion }, data });
     }
 
-    /** @param selector labels of theirs. Example: `"name=registry,instance=a"` */
-    async pods(selector: string): Promise<Pod[]> {
-        return this.list<Pod>("/api/v1", `pods?labelSelector=${encodeURIComponent(selector)}`);
+    /** Those that run, or are about to; the ones that ended stay in the list for a while. */
+    async pods(labels: Labels): Promise<Pod[]> {
+        const selector = Object.entries(labels).map((label) => label.join("=")).join(",");
+        return (await this.list<Pod>("/api/v1", `pods?labelSelector=${encodeURIComponent(selector)}`))
+            .filter(({ status }) => !["Succeeded", "Failed"].includes(status.phase));
     }
 
-    /** @param selector labels of their pods; they themselves need have none */
-    async deployments(selector: string): Promise<Deployment[]> {
-        const labels = selector.split(",").map((label) => label.split("=") as [string, string]);
+    /** Those whose pods have these labels; they themselves need have none. */
+    async deployments(labels: Labels): Promise<Deployment[]> {
         return (await this.list<Deployment>("/apis/apps/v1", "deployments"))
-            .filter(({ spec }) => labels.every(([name, value]) => spec.selector.matchLabels?.[name] === value));
+            .filter(({ spec }) => Object.entries(labels).every(([name, value]) => spec.selector.matchLabels?.[name] === value));
     }
 
     /** Replaces the pods of a Deployment by new ones with these annotations. */
@@ -98,7 +92,7 @@ export class Cluster {
                     if (response.statusCode === 200) {
                         resolve(JSON.parse(text) as T);
                     } else {
-                        reject(new ApiError(response.statusCode!, `Kubernetes answers ${response.statusCode} to ${method} ${path}: ${text.slice(0, 500)}`));
+                        reject(new Error(`Kubernetes answers ${response.statusCode} to ${method} ${path}: ${text.slice(0, 500)}`));
                     }
                 });
             });

@@ -1,39 +1,40 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Bucket } from "./bucket.ts";
-import type { Cluster, Deployment, Pod } from "./cluster.ts";
+import type { Cluster, Deployment, Labels, Pod } from "./cluster.ts";
 import { type Contents, readContents } from "./contents.ts";
-import { type Collection, collectGarbage, neededAmong } from "./garbage.ts";
+import { deleteGarbage, findGarbage, type Search } from "./garbage.ts";
 import { type Lock, LostLock } from "./lock.ts";
 import { Refusal } from "./refusal.ts";
 import { amount, count, totals } from "./report.ts";
 
 /** What a collection is of. */
-export interface Site extends Omit<Collection, "signal"> {
+export interface Site extends Search {
     bucket: Bucket;
     cluster: Cluster;
     lock: Lock;
-    lockName: string;
-    /** Labels of the registry's Deployments and pods, and of the pods that collect. */
-    selector: string;
-    collectors: string;
+    /** The annotation of the registry's pods that says until when they read only, as they may hear of the lock too late. */
+    annotation: string;
+    /** Of the registry's pods, and of those that collect. */
+    labels: Labels;
+    collectors: Labels;
     /** Seconds that a pod may take to end its uploads. */
     drainSeconds: number;
     /** Whether it has been told to stop: the lock is given back, and nothing is waited for. */
     stop: AbortSignal;
 }
 
-/** Replaces the pods by such as read it: a new pod may hear of the lock's ConfigMap too late. */
-const readOnlyUntil = "homelab-registry/read-only-until";
-
 /** Milliseconds between two looks at the pods. */
 const lookEvery = 1000;
 /** Milliseconds between two renewals of the lock. */
 const renewEvery = 30_000;
-/** Milliseconds that a pod may be unready: far fewer than those that pass until it forgets the lock, since it last heard of it. */
+/**
+ * Nothing is deleted any more so many seconds before the lock runs out. A pod goes by what its node last heard: of the renewal before
+ * (30 s), a kubelet's period ago (up to 90 s), by a clock that may be wrong by as much as is left.
+ */
+const guardSeconds = 150;
+/** Milliseconds that a pod may be unready: its node may be cut off, and the lock run out for it alone. */
 const heardWithin = 60_000;
-/** A collection ends so many seconds before its lock does, by the clock of its node; those of other nodes may be wrong by less. */
-const guardSeconds = 60;
 /** Seconds that new pods are given to start, besides the time that the old ones may take to end. */
 const startSeconds = 300;
 
@@ -48,8 +49,8 @@ export function assertWhole({ problems }: Contents, what: string): void {
 }
 
 /**
- * Collects garbage while nobody can write: checks that every image is whole, makes the registry read-only, has distribution's
- * `garbage-collect` delete what no manifest needs, checks again, and lets the registry write.
+ * Collects garbage while nobody can write: checks that every image is whole, makes the registry read-only, deletes what distribution
+ * and that check agree that nobody needs, checks again, and lets the registry write.
  *
  * @throws Refusal if an image is broken, or another collection runs
  */
@@ -60,49 +61,66 @@ export async function collect(site: Site): Promise<void> {
     const before = await readContents(bucket, deleteUntagged);
     say(`There are ${totals(before)}.`);
     assertWhole(before, "Nothing was collected, as there is a broken image already.");
+    // What fails here costs nobody a push.
+    await agree(site, before, stop);
+    const { problem } = await look(site);
+    if (problem) {
+        throw new Error(`Nothing was collected: ${problem}`);
+    }
+    stop.throwIfAborted();
 
     await lock.take(await cluster.pods(site.collectors));
     try {
         const freed = await whileLocked(site);
-        const seconds = Math.round((Date.now() - began) / 1000);
-        say(`Freed ${freed}; it took ${seconds} s.`);
-    } finally {
-        await unlock(site);
+        say(`Freed ${freed}; it took ${Math.round((Date.now() - began) / 1000)} s.`);
+    } catch (error) {
+        await unlock(site).catch((error: unknown) => say(`The registry stays read-only until its lock runs out: ${String(error)}`));
+        throw error;
     }
+    await unlock(site);
     stop.throwIfAborted();
     say("The registry takes pushes again.");
 }
 
 /** What happens between lock and unlock; gives back what was freed, in words. */
 async function whileLocked(site: Site): Promise<string> {
-    const { bucket, deleteUntagged, stop } = site;
+    const { bucket, lock, deleteUntagged, stop } = site;
     const failed = new AbortController();
     const signal = AbortSignal.any([stop, failed.signal]);
     const over = new AbortController();
-    const renewing = renew(site, over.signal).catch((error: unknown) => failed.abort(error));
-    let guarding: Promise<void> | undefined;
+    const during = (work: Promise<void>) => work.catch((error: unknown) => failed.abort(error));
+    const watching = [during(renew(site, over.signal))];
     try {
         say("Making the registry read-only: new pods, and the end of all uploads under way ...");
         await roll(site, signal);
-        guarding = guard(site, over.signal).catch((error: unknown) => failed.abort(error));
+        watching.push(during(guard(site, over.signal)));
         say("It is read-only. Collecting garbage ...");
 
         const before = await readContents(bucket, deleteUntagged);
         assertWhole(before, "Nothing was collected, as there is a broken image.");
-        const planned = await collectGarbage({ ...site, signal }, true);
-        const wrong = neededAmong(planned, before);
-        if (wrong.length > 0) {
-            throw new Refusal([`Nothing was collected: garbage-collect would delete ${count(wrong.length, "part")} that images need:`,
-                ...wrong.map((part) => `  - ${part}`)].join("\n"));
-        }
-        const collected = await collectGarbage({ ...site, signal }, false);
+        const garbage = await agree(site, before, signal);
+        await deleteGarbage(bucket, garbage, before, () => {
+            signal.throwIfAborted();
+            assertHeld(lock);
+        });
         const after = await readContents(bucket, deleteUntagged);
         assertWhole(after, "After the collection there is a broken image.");
-        return `${amount(before.bytes - after.bytes)} of ${amount(before.bytes)}, ${count(collected.blobs.length, "blob")}`;
+        return `${amount(before.bytes - after.bytes)} of ${amount(before.bytes)}, ${count(garbage.length, "blob")}`;
     } finally {
         over.abort();
-        await Promise.all([renewing, guarding]);
+        await Promise.all(watching);
     }
+}
+
+/** What is garbage by distribution's word, and by what was read. @throws Refusal where the two do not agree */
+async function agree(site: Site, { needed }: Contents, signal: AbortSignal): Promise<string[]> {
+    const garbage = await findGarbage(site, signal);
+    const wrong = garbage.filter((digest) => needed.has(digest));
+    if (wrong.length > 0) {
+        throw new Refusal([`Nothing was collected: distribution would delete ${count(wrong.length, "blob")} that images need.`,
+            ...wrong.map((digest) => `  - ${digest}`)].join("\n"));
+    }
+    return garbage;
 }
 
 /**
@@ -122,21 +140,22 @@ async function renew({ lock }: Site, over: AbortSignal): Promise<void> {
  *
  * @throws if one may not
  */
-async function guard({ cluster, lock, selector, lockName }: Site, over: AbortSignal): Promise<void> {
+async function guard({ cluster, lock, labels }: Site, over: AbortSignal): Promise<void> {
     const unreadySince = new Map<string, number>();
     while (await later(lookEvery, over)) {
         // Before anything else: this process may have stood still for minutes.
         assertHeld(lock);
-        const pods = await retried(() => cluster.pods(selector), lock, over) ?? [];
-        assertHeeded(pods, lockName);
-        for (const { metadata: { name }, status } of pods) {
-            const since = isReady({ status }) ? undefined : unreadySince.get(name) ?? Date.now();
-            if (since === undefined) {
+        const pods = await retried(() => cluster.pods(labels), lock, over) ?? [];
+        assertHeeded(pods, lock);
+        for (const { metadata: { name, deletionTimestamp }, status } of pods) {
+            if (isReady(status) || deletionTimestamp) {
                 unreadySince.delete(name);
-            } else if (Date.now() - since > heardWithin) {
+                continue;
+            }
+            const since = unreadySince.get(name) ?? Date.now();
+            unreadySince.set(name, since);
+            if (Date.now() - since > heardWithin) {
                 throw new Error(`${name} is not ready: its node may be cut off, and not hear that the lock is renewed.`);
-            } else {
-                unreadySince.set(name, since);
             }
         }
     }
@@ -157,10 +176,18 @@ async function retried<T>(work: () => Promise<T>, lock: Lock, over: AbortSignal)
     return undefined;
 }
 
-/** @throws when there is a minute left of the lock */
+/** @throws when the lock is about to run out */
 function assertHeld(lock: Lock, cause?: unknown): void {
     if (lock.left < guardSeconds) {
         throw new Error("The lock was not renewed in time.", { cause });
+    }
+}
+
+/** @throws if there is a pod that writes whatever the lock says: of a Deployment that somebody changed just now */
+function assertHeeded(pods: Pod[], lock: Lock): void {
+    const other = pods.find(({ spec }) => !spec.volumes.some(({ configMap }) => configMap?.name === lock.name));
+    if (other) {
+        throw new Error(`${other.metadata.name} does not heed the lock.`);
     }
 }
 
@@ -170,45 +197,56 @@ async function later(milliseconds: number, over: AbortSignal): Promise<boolean> 
     return !over.aborted;
 }
 
-/** @throws if there is a pod that writes whatever the lock says: of a Deployment that somebody changed just now */
-function assertHeeded(pods: Pod[], lockName: string): void {
-    const other = pods.find(({ spec }) => !spec.volumes.some(({ configMap }) => configMap?.name === lockName));
-    if (other) {
-        throw new Error(`${other.metadata.name} does not heed the lock.`);
-    }
-}
+const isReady = ({ conditions }: Pod["status"]) => Boolean(conditions?.some(({ type, status }) => type === "Ready" && status === "True"));
 
-const isReady = ({ status }: Pick<Pod, "status">) => Boolean(status.conditions?.some(({ type, status }) => type === "Ready" && status === "True"));
+/** The registry's Deployments and pods, and what is not as it should be before they can be replaced, or after they were. */
+async function look({ cluster, labels }: Site): Promise<{ deployments: Deployment[]; pods: Pod[]; problem?: string }> {
+    const [deployments, pods] = [await cluster.deployments(labels), await cluster.pods(labels)];
+    const undone = deployments.find(({ metadata, spec, status }) => status.observedGeneration !== metadata.generation
+        || [status.updatedReplicas, status.availableReplicas, status.replicas].some((replicas) => replicas !== spec.replicas));
+    const pod = pods.find(({ metadata, status }) => metadata.deletionTimestamp || !isReady(status));
+    const problem = deployments.length === 0 ? "there is no Deployment of the registry's pods"
+        : undone ? `the Deployment ${undone.metadata.name} is not done`
+            : pod && `the pod ${pod.metadata.name} ${pod.metadata.deletionTimestamp ? "has not ended yet" : "is not ready"}`;
+    return { deployments, pods, problem };
+}
 
 /** Replaces all pods of the registry by such as have heard when the lock ends, and waits until the old ones are gone. */
 async function roll(site: Site, signal: AbortSignal): Promise<void> {
-    const { cluster, lock, selector, lockName } = site;
+    const { cluster, lock, annotation, drainSeconds } = site;
     const stamp = String(lock.ends);
-    const isDone = ({ metadata, spec, status }: Deployment) => status.observedGeneration === metadata.generation
-        && status.updatedReplicas === spec.replicas && status.availableReplicas === spec.replicas && status.replicas === spec.replicas;
-    const end = Date.now() + (site.drainSeconds + startSeconds) * 1000;
+    const end = Date.now() + (drainSeconds + startSeconds) * 1000;
+    let last: unknown;
     do {
-        const deployments = await cluster.deployments(selector);
+        const seen = await look(site).catch((error: unknown) => ({ deployments: [], pods: [], problem: error }));
         // Those that came meanwhile as well.
-        const others = deployments.filter(({ spec }) => spec.template.metadata.annotations?.[readOnlyUntil] !== stamp);
+        const others = seen.deployments.filter(({ spec }) => spec.template.metadata.annotations?.[annotation] !== stamp);
+        last = seen.problem;
         for (const deployment of others) {
-            await cluster.annotatePods(deployment, { [readOnlyUntil]: stamp });
+            await cluster.annotatePods(deployment, { [annotation]: stamp }).catch((error: unknown) => (last = error));
         }
-        if (deployments.length === 0) {
-            throw new Error(`There is no Deployment of pods with ${selector}.`);
-        }
-        if (others.length === 0 && deployments.every(isDone)) {
-            const pods = await cluster.pods(selector);
-            if (pods.every((pod) => pod.metadata.annotations?.[readOnlyUntil] === stamp && isReady(pod))) {
-                assertHeeded(pods, lockName);
-                return;
-            }
+        if (others.length === 0 && !last && seen.pods.every(({ metadata }) => metadata.annotations?.[annotation] === stamp)) {
+            return assertHeeded(seen.pods, lock);
         }
         if (Date.now() > end) {
-            throw new Error("The registry's pods were not replaced in time; see them with: kubectl get pods");
+            throw new Error(`The registry's pods were not replaced in time: ${String(last)}`);
         }
     } while (await later(lookEvery, signal));
     signal.throwIfAborted();
+}
+
+/** Tries ten times. */
+async function insist<T>(work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+        try {
+            return await work();
+        } catch (error) {
+            if (tries === 10) {
+                throw error;
+            }
+            await sleep(lookEvery);
+        }
+    }
 }
 
 /** Gives the lock back, and replaces the pods by such as write. Does not wait for them once it was told to stop. */
@@ -218,7 +256,7 @@ async function unlock(site: Site): Promise<void> {
         say(`An earlier collection was lost, and may go on unseen for ${lock.lostFor} s; the registry stays read-only until then ...`);
         await later(lock.lostFor * 1000, stop);
     }
-    if (await lock.giveBack()) {
+    if (await insist(() => lock.giveBack())) {
         await roll(site, stop).catch((error: unknown) => {
             if (!stop.aborted) {
                 throw error;

@@ -1,51 +1,36 @@
 import { spawn } from "node:child_process";
 import * as readline from "node:readline";
 
-import type { Contents } from "./contents.ts";
+import type { Bucket } from "./bucket.ts";
+import { blobKey, type Contents } from "./contents.ts";
 
-/** What a collection deletes, or would delete. */
-export interface Garbage {
-    /** Digests of blobs, whichever repository had them. */
-    blobs: string[];
-    /** Manifests and layers of a repository, as `repository@digest`. */
-    ofRepositories: string[];
-}
-
-/** How distribution's own collection is run. */
-export interface Collection {
+/** How distribution finds garbage. */
+export interface Search {
     /** The program. */
     registry: string;
+    /** The file with its configuration. */
     config: string;
     deleteUntagged: boolean;
-    /** When it is killed at once. */
-    signal: AbortSignal;
 }
 
 /**
- * Runs `registry garbage-collect` to its end, and reads what it says.
+ * The blobs that `registry garbage-collect` would delete.
  *
  * @throws with its last words if it fails, and the reason of the signal if that killed it
  */
-export async function collectGarbage({ registry, config, deleteUntagged, signal }: Collection, dryRun: boolean): Promise<Garbage> {
+export async function findGarbage({ registry, config, deleteUntagged }: Search, signal: AbortSignal): Promise<string[]> {
     signal.throwIfAborted();
-    const flags = [...(dryRun ? ["--dry-run"] : []), ...(deleteUntagged ? ["--delete-untagged"] : [])];
-    const child = spawn(registry, ["garbage-collect", ...flags, config], {
+    const child = spawn(registry, ["garbage-collect", "--dry-run", ...(deleteUntagged ? ["--delete-untagged"] : []), config], {
         env: { ...process.env, OTEL_TRACES_EXPORTER: "none" },
         stdio: ["ignore", "pipe", "pipe"],
         signal,
         killSignal: "SIGKILL",
     });
-    const garbage: Garbage = { blobs: [], ofRepositories: [] };
+    const garbage: string[] = [];
     readline.createInterface({ input: child.stdout }).on("line", (line) => {
-        const [, blob] = /^blob eligible for deletion: (\S+)$/.exec(line) ?? [];
-        const [, repository, layer] = /^(\S+): layer link eligible for deletion: (\S+)$/.exec(line) ?? [];
-        const [, owner, manifest] = /^manifest eligible for deletion: \{(\S+) (\S+) /.exec(line) ?? [];
-        if (blob) {
-            garbage.blobs.push(blob);
-        } else if (repository) {
-            garbage.ofRepositories.push(`${repository}@${layer}`);
-        } else if (owner) {
-            garbage.ofRepositories.push(`${owner}@${manifest}`);
+        const [, digest] = /^blob eligible for deletion: (\S+)$/.exec(line) ?? [];
+        if (digest) {
+            garbage.push(digest);
         }
     });
     const lastWords: string[] = [];
@@ -60,12 +45,23 @@ export async function collectGarbage({ registry, config, deleteUntagged, signal 
     });
     signal.throwIfAborted();
     if (code !== 0) {
-        throw new Error(`registry garbage-collect ended with ${code}:\n${lastWords.join("\n")}`);
+        throw new Error(`registry garbage-collect --dry-run ended with ${code}:\n${lastWords.join("\n")}`);
     }
     return garbage;
 }
 
-/** What a collection would delete that a tag, or another manifest that is to stay, needs. */
-export function neededAmong(garbage: Garbage, { needed, neededIn }: Contents): string[] {
-    return [...garbage.blobs.filter((blob) => needed.has(blob)), ...garbage.ofRepositories.filter((part) => neededIn.has(part))];
+/**
+ * Deletes blobs, and all by which a repository knows them: first as manifests, so that none is left that leads nowhere; last as layers,
+ * which may well do so.
+ *
+ * @param assertMay is asked before each one, and throws if no more may be deleted
+ */
+export async function deleteGarbage(bucket: Bucket, garbage: string[], { links }: Contents, assertMay: () => void): Promise<void> {
+    for (const digest of garbage) {
+        const { manifests, layers } = links.get(digest) ?? { manifests: [], layers: [] };
+        for (const key of [...manifests, blobKey(digest), ...layers]) {
+            assertMay();
+            await bucket.delete(key);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-import { ApiError, type Cluster, type ConfigMap, type Pod } from "./cluster.ts";
+import type { Cluster, ConfigMap, Pod } from "./cluster.ts";
 import { Refusal } from "./refusal.ts";
 
 /** Seconds that a lock holds from the last time it was renewed. */
@@ -12,7 +12,7 @@ const now = () => Math.floor(Date.now() / 1000);
  */
 export class Lock {
     private readonly cluster: Cluster;
-    private readonly name: string;
+    readonly name: string;
     private readonly holder: string;
     private until = 0;
     /** What a holder before may still go by, that was never heard to end. */
@@ -37,7 +37,7 @@ export class Lock {
     /**
      * Takes the lock, or takes it over from a pod that is gone.
      *
-     * @param pods of all collections
+     * @param pods of all collections that run
      * @throws Refusal if one of them has it, and runs
      */
     async take(pods: Pod[]): Promise<void> {
@@ -45,7 +45,7 @@ export class Lock {
         const { holder, until } = read(lock);
         if (holder !== this.holder && until > now()) {
             const other = pods.find(({ metadata }) => metadata.name === holder);
-            if (other && !other.metadata.deletionTimestamp && ["Pending", "Running"].includes(other.status.phase)) {
+            if (other && !other.metadata.deletionTimestamp) {
                 throw new Refusal(`${holder} collects already. See what it does with: kubectl logs --follow ${holder}`);
             }
             this.notBefore = until;
@@ -78,11 +78,7 @@ export class Lock {
     }
 
     private async set(lock: ConfigMap, until: number): Promise<void> {
-        try {
-            await this.cluster.patchConfigMap(lock, { holder: this.holder, until: String(until) });
-        } catch (error) {
-            throw error instanceof ApiError && error.status === 409 ? new LostLock("Somebody else has taken the lock just now.") : error;
-        }
+        await this.cluster.patchConfigMap(lock, { holder: this.holder, until: String(until) });
         this.until = until;
     }
 }

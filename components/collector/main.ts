@@ -21,34 +21,36 @@ async function main(): Promise<void> {
             "config": { type: "string", default: "" },
             "registry": { type: "string", default: "" },
             "lock": { type: "string", default: "" },
-            "selector": { type: "string", default: "" },
-            "collectors": { type: "string", default: "" },
+            "annotation": { type: "string", default: "" },
+            "label": { type: "string", multiple: true, default: [] },
+            "collector-label": { type: "string", multiple: true, default: [] },
             "drain-seconds": { type: "string", default: "" },
             "delete-untagged": { type: "boolean", default: false },
         },
     });
     // Distribution reads it as YAML.
     const { storage } = JSON.parse(fs.readFileSync(values.config, "utf8")) as { storage: { s3: S3Parameters } };
-    const bucket = openBucket(storage.s3);
+    const stop = new AbortController();
+    process.on("SIGTERM", () => stop.abort("It was told to stop."));
+    const bucket = openBucket(storage.s3, stop.signal);
 
     if (command === "check") {
         const contents = await readContents(bucket, values["delete-untagged"]);
         console.log(tagTable(contents).join("\n"));
         console.log(`\nThere are ${totals(contents)}.`);
-        assertWhole(contents, "There is a broken image:");
+        contents.notes.forEach((note) => console.log(`${note}.`));
+        assertWhole(contents, "There is a broken image.");
         console.log("Every image is whole.");
         return;
     }
-    const stop = new AbortController();
-    process.on("SIGTERM", () => stop.abort("It was told to stop."));
     const cluster = new Cluster();
     await collect({
         bucket,
         cluster,
         lock: new Lock(cluster, values.lock, os.hostname()),
-        lockName: values.lock,
-        selector: values.selector,
-        collectors: values.collectors,
+        annotation: values.annotation,
+        labels: parseLabels(values.label),
+        collectors: parseLabels(values["collector-label"]),
         drainSeconds: Number(values["drain-seconds"]),
         registry: values.registry,
         config: values.config,
@@ -56,6 +58,9 @@ async function main(): Promise<void> {
         stop: stop.signal,
     });
 }
+
+/** Labels that were given as `name=value`. */
+const parseLabels = (labels: string[]) => Object.fromEntries(labels.map((label) => label.split("=") as [string, string]));
 
 main().then(() => process.exit(status.done), (error: unknown) => {
     console.error(error instanceof Refusal ? error.message : error);

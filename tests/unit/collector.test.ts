@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 
 import { Bucket } from "../../components/collector/bucket";
 import { readContents } from "../../components/collector/contents";
-import { neededAmong } from "../../components/collector/garbage";
+import { deleteGarbage } from "../../components/collector/garbage";
 import { amount, tagTable, totals } from "../../components/collector/report";
 
 const digestOf = (content: string) => `sha256:${createHash("sha256").update(content).digest("hex")}`;
@@ -21,8 +21,8 @@ class Registry implements Bucket {
         return { digest, size: content.length };
     }
     /** Pushes what refers to other things; the layers among them are known in the repository. */
-    manifest(repository: string, body: { config?: { digest: string }; layers?: { digest: string }[]; manifests?: object[] }): { digest: string; size: number } {
-        const pushed = this.blob(JSON.stringify(body));
+    manifest(repository: string, body: { config?: { digest: string }; layers?: { digest: string }[] | null; manifests?: object[] | null }): { digest: string; size: number } {
+        const pushed = this.blob(JSON.stringify({ schemaVersion: 2, ...body }));
         for (const { digest } of [...(body.config ? [body.config] : []), ...(body.layers ?? [])]) {
             this.put(`repositories/${repository}/_layers/${digest.replace(":", "/")}/link`, digest);
         }
@@ -48,6 +48,10 @@ class Registry implements Bucket {
     list = (prefix: string) => Promise.resolve(new Map([...this.objects].map(([key, content]) => [key.slice(prefix.length), content.length])));
     get = (key: string) => Promise.resolve(this.objects.has(key) ? Buffer.from(this.objects.get(key)!) : undefined);
     size = (key: string) => Promise.resolve(this.objects.get(key)?.length);
+    delete = (key: string) => {
+        assert.ok(this.objects.delete(key), key);
+        return Promise.resolve();
+    };
 }
 
 describe("The contents of a registry", () => {
@@ -64,7 +68,7 @@ describe("The contents of a registry", () => {
     });
 
     it("are none in a bucket that nobody has pushed to", async () => {
-        assert.deepEqual(await read(), { tags: [], problems: [], blobs: new Map(), needed: new Set(), neededIn: new Set(), bytes: 0 });
+        assert.deepEqual(await read(), { tags: [], problems: [], blobs: new Map(), needed: new Set(), notes: [], links: new Map(), bytes: 0 });
     });
 
     it("count a layer that is there twice in an image once", async () => {
@@ -81,6 +85,17 @@ describe("The contents of a registry", () => {
         const { tags, problems } = await read();
         assert.deepEqual(problems, []);
         assert.equal(tags.find(({ name }) => name === "all")!.manifests, 2);
+    });
+
+    it("may have an index of layers, as BuildKit kept its cache, and lists that are null, as Go writes empty ones", async () => {
+        const layer = registry.blob("layer");
+        registry.manifest("web", { layers: [layer] });
+        registry.tag("web", "cache", registry.manifest("web", { layers: null, manifests: [layer] }).digest);
+        registry.tag("web", "empty", registry.manifest("web", { layers: null, manifests: null }).digest);
+        const { tags, problems, needed } = await read(true);
+        assert.deepEqual(problems, []);
+        assert.deepEqual(tags.map(({ manifests, blobs }) => [manifests, blobs]), [[1, 1], [1, 0]]);
+        assert.ok(needed.has(layer.digest));
     });
 
     it("need no layer that is got elsewhere", async () => {
@@ -111,10 +126,24 @@ describe("The contents of a registry", () => {
             });
         }
 
-        it("where a manifest that no tag leads to is not there, which would lead a collection astray", async () => {
-            const { digest } = registry.manifest("web", { layers: [] });
-            registry.remove(Registry.keyOf(digest));
-            assert.deepEqual((await read()).problems, [`web@${digest}, which has no tag: the manifest ${digest} is not there`]);
+        it("where a manifest is none, or of a version that distribution does not read", async () => {
+            const [none, old] = [registry.blob("none"), registry.manifest("web", { schemaVersion: 1 } as object)];
+            registry.objects.set(`docker/registry/v2/${link("_manifests/revisions", none.digest)}`, none.digest);
+            registry.tag("web", "none", none.digest);
+            registry.tag("web", "old", old.digest);
+            assert.deepEqual((await read()).problems, [
+                `web:none: the manifest ${none.digest} is none`,
+                `web:old: the manifest ${old.digest} is of schema version 1, which distribution 3 does not read`,
+            ]);
+        });
+
+        it("where a link is empty", async () => {
+            registry.objects.set(`docker/registry/v2/${link("_layers", image.layer)}`, "");
+            registry.objects.set("docker/registry/v2/repositories/web/_manifests/tags/2/current/link", "");
+            assert.deepEqual((await read()).problems, [
+                "web:2: its link is empty",
+                `web:1: the layer ${image.layer} is not known in this repository`,
+            ]);
         });
 
         it("where a manifest of an index is not there", async () => {
@@ -124,6 +153,14 @@ describe("The contents of a registry", () => {
                 `web:all: the manifest ${child.digest} is not there`,
                 `web:all: the manifest ${child.digest} is not known in this repository`,
             ]);
+        });
+
+        it("but not where no tag leads to it: that is only said", async () => {
+            const { digest } = registry.manifest("web", { layers: [] });
+            registry.remove(Registry.keyOf(digest));
+            const { problems, notes } = await read();
+            assert.deepEqual(problems, []);
+            assert.deepEqual(notes, [`web@${digest}, which has no tag: the manifest ${digest} is not there`]);
         });
 
         it("but not where it was so for a moment only: half of a deletion", async () => {
@@ -165,12 +202,51 @@ describe("What is to stay", () => {
         assert.deepEqual(needed, new Set([tagged.digest, tagged.layer, tagged.config]));
     });
 
-    it("is found among what a collection would delete, in each repository by itself", async () => {
+    it("is what any repository needs: one that has it untagged leaves it", async () => {
         const elsewhere = registry.image("other", "1", "old");
+        const { needed } = await readContents(registry, true, 0);
+        assert.ok([elsewhere.digest, elsewhere.layer, elsewhere.config].every((digest) => needed.has(digest)));
+    });
+});
+
+describe("Garbage", () => {
+    let registry: Registry;
+    let image: ReturnType<Registry["image"]>;
+    beforeEach(() => {
+        registry = new Registry();
+        image = registry.image("web", "1", "old");
+        registry.image("web", "1", "new");
+        registry.manifest("copy", { config: { digest: image.config }, layers: [{ digest: image.layer }] });
+    });
+    const garbage = () => [image.digest, image.layer, image.config];
+    const rest = () => [...registry.objects.keys()].filter((key) => garbage().some((digest) => key.includes(digest.slice(7))));
+
+    it("is deleted with all by which repositories know it: manifests first, so that no link to one leads nowhere", async () => {
+        const deleted: string[] = [];
+        const { delete: original } = registry;
+        registry.delete = (key) => {
+            deleted.push(key.replace("docker/registry/v2/", ""));
+            return original(key);
+        };
         const contents = await readContents(registry, true, 0);
-        assert.deepEqual(neededAmong({ blobs: [], ofRepositories: [`web@${untagged.digest}`, `web@${untagged.layer}`] }, contents), []);
-        assert.deepEqual(neededAmong({ blobs: [elsewhere.layer], ofRepositories: [`other@${elsewhere.digest}`] }, contents),
-            [elsewhere.layer, `other@${elsewhere.digest}`]);
+        await deleteGarbage(registry, garbage(), contents, () => undefined);
+        assert.deepEqual(rest(), []);
+        const revision = `repositories/web/_manifests/revisions/sha256/${image.digest.slice(7)}/link`;
+        assert.ok(deleted.indexOf(revision) < deleted.indexOf(Registry.keyOf(image.digest)));
+        assert.ok(deleted.indexOf(Registry.keyOf(image.layer)) < deleted.indexOf(`repositories/copy/_layers/sha256/${image.layer.slice(7)}/link`));
+        const { problems, notes, tags } = await readContents(registry, true, 0);
+        assert.deepEqual([problems, notes.length, tags.length], [[], 2, 1]);
+    });
+
+    it("stays from where on no more may be deleted", async () => {
+        const contents = await readContents(registry, true, 0);
+        let left = 3;
+        await assert.rejects(deleteGarbage(registry, garbage(), contents, () => {
+            if (left-- === 0) {
+                throw new Error("The lock was not renewed in time.");
+            }
+        }), /not renewed in time/);
+        assert.ok(registry.objects.has(`docker/registry/v2/${Registry.keyOf(image.layer)}`));
     });
 });
 

@@ -600,8 +600,9 @@ describe("ContainerRegistry", () => {
                 "--config", "/etc/distribution/config.json",
                 "--registry", "/registry/registry",
                 "--lock", "registry-lock",
-                "--selector", "app.kubernetes.io/name=container-registry,app.kubernetes.io/instance=registry",
-                "--collectors", "app.kubernetes.io/name=container-registry-collection,app.kubernetes.io/instance=registry",
+                "--annotation", "homelab-registry/read-only-until",
+                "--label", "app.kubernetes.io/name=container-registry", "--label", "app.kubernetes.io/instance=registry",
+                "--collector-label", "app.kubernetes.io/name=container-registry-collection", "--collector-label", "app.kubernetes.io/instance=registry",
                 "--drain-seconds", "300",
             ]);
             const secret = find(collecting, ":Secret", "registry-collection");

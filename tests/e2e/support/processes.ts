@@ -1,5 +1,6 @@
 import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
+import * as path from "node:path";
 
 import { get } from "./sandbox";
 
@@ -7,7 +8,8 @@ import { get } from "./sandbox";
 export const processesOf = (podUids: string[], program: string): number[] => fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).filter((name) => {
     try {
         const group = fs.readFileSync(`/proc/${name}/cgroup`, "utf8");
-        return fs.readFileSync(`/proc/${name}/comm`, "utf8") === `${program}\n` && podUids.some((uid) => group.includes(uid));
+        const [command] = fs.readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
+        return path.basename(command!) === program && podUids.some((uid) => group.includes(uid));
     } catch {
         return false;
     }
