@@ -103,7 +103,7 @@ describe("A collection of garbage", function () {
 
     it("takes what no tag leads to, if it is told to, but none of a manifest that an index leads to", async () => {
         await registry.configure({ collectionSchedule: "0 4 * * 0", collectionDeleteUntagged: "true" });
-        assert.deepEqual(await previewed(registry.pulumi), ["update kubernetes:batch/v1:CronJob::registry-collection spec.jobTemplate.spec.template.spec.containers[0].args[12]"]);
+        assert.deepEqual(await previewed(registry.pulumi), ["update kubernetes:batch/v1:CronJob::registry-collection spec.jobTemplate.spec.template.spec.containers[0].args[18]"]);
         await registry.up();
         const { code, stdout, stderr } = await collect();
         assert.equal(code, 0, stdout + stderr);
