@@ -78,6 +78,8 @@ export function readSite(name: string): Site {
     const keyRotation = number("bucketKeyRotation");
     const clusterIssuer = text("ingressClusterIssuer");
     const tlsSecret = text("ingressTlsSecret");
+    const schedule = text("collectionSchedule");
+    const collection = { deleteUntagged: flag("collectionDeleteUntagged"), image: text("collectionImage") };
     const registry: ContainerRegistryArgs = {
         host: text("host") ?? "",
         users,
@@ -115,6 +117,7 @@ export function readSite(name: string): Site {
         logLevel: text("logLevel") as LogLevel | undefined,
         deleteEnabled: flag("deleteEnabled"),
         readOnly: flag("readOnly"),
+        collection: schedule === undefined ? undefined : { schedule, ...collection },
     };
     if (isShaped) {
         problems.push(...findProblems(name, withDefaults(name, registry), registry).map(inTermsOfKeys));
@@ -147,6 +150,9 @@ export function readSite(name: string): Site {
         }
     }
 
+    if (collection.deleteUntagged && schedule === undefined) {
+        problems.push("collectionDeleteUntagged: true, but there is no collection; give a collectionSchedule as well");
+    }
     const kubeContext = text("kubeContext");
     const given = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
     problems.push(...given.filter((key) => !known.includes(key)).map((key) => unknownName(key, known)));
@@ -165,7 +171,7 @@ export function readSite(name: string): Site {
 
 /** `bucket.name: …` as `bucketName: …`; lists and objects are keys of their own. */
 function inTermsOfKeys(problem: string): string {
-    return problem.replace(/^(bucket|ingress)\.(\w)/, (_, group: string, letter: string) => group + letter.toUpperCase());
+    return problem.replace(/^(bucket|ingress|collection)\.(\w)/, (_, group: string, letter: string) => group + letter.toUpperCase());
 }
 
 interface Type {

@@ -5,17 +5,18 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { pipeline } from "node:stream/promises";
 
+import { memory, registryProcess } from "../tests/e2e/support/processes";
 import { attempt, run } from "../tests/e2e/support/run";
-import { get, minio, minioRoot } from "../tests/e2e/support/sandbox";
+import { minio, minioRoot } from "../tests/e2e/support/sandbox";
 import { Client, makeImageOf } from "../tests/e2e/support/traffic";
 import { emptied, s3Client, Side } from "./sides";
 
 /** What is sent and fetched is in memory, so that the disk is Minio's alone; but for what has no room there. */
-const memory = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir();
+const inMemory = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir();
 const mostInMemory = 4 * 1024 ** 3;
 /** Made when it is needed: to empty it takes away what another run has there. */
 const folders: Record<string, string> = {};
-const folder = (place = memory) => folders[place] ??= emptied(path.join(place, "homelab-registry-bench-load"));
+const folder = (place = inMemory) => folders[place] ??= emptied(path.join(place, "homelab-registry-bench-load"));
 
 /** Takes away the images that were made and pulled. */
 export function forgetImages(): void {
@@ -36,7 +37,7 @@ export interface Layer { file: string; digest: string; bytes: number }
 
 /** Makes a layer that no registry has: the one before it is overwritten. */
 export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
-    const file = path.join(folder(bytes > mostInMemory ? os.tmpdir() : memory), name);
+    const file = path.join(folder(bytes > mostInMemory ? os.tmpdir() : inMemory), name);
     if (!fs.existsSync(file) || fs.statSync(file).size !== bytes) {
         await run("sh", ["-c", 'head -c "$1" /dev/urandom > "$2"', "sh", String(bytes), file]);
     }
@@ -133,25 +134,11 @@ export async function requests({ client }: Side, path: string, duration: number)
     return { rate: Number(rate), p99: Number(p99[1]) * { us: 0.001, ms: 1, s: 1000 }[p99[2] as "us" | "ms" | "s"] };
 }
 
-/** The processes of a registry, by the control group of its pods. */
-export async function processes({ namespace }: Side): Promise<string[]> {
-    const { items } = await get<{ items: { metadata: { uid: string } }[] }>("pods", "--namespace", namespace);
-    return fs.readdirSync("/proc").filter((pid) => {
-        try {
-            const group = fs.readFileSync(`/proc/${pid}/cgroup`, "utf8");
-            return fs.readFileSync(`/proc/${pid}/comm`, "utf8") === "registry\n" && items.some(({ metadata }) => group.includes(metadata.uid));
-        } catch {
-            return false;
-        }
-    });
-}
-
 /** The most memory, in MiB, that a registry has resident while work is done. */
-export async function peakMemory(side: Side, work: () => Promise<unknown>): Promise<number> {
-    const all = await processes(side);
-    assert.equal(all.length, 1, `${all.length} processes of ${side.name}`);
+export async function peakMemory({ namespace }: Side, work: () => Promise<unknown>): Promise<number> {
+    const pid = await registryProcess(namespace);
     // The peak begins anew.
-    fs.writeFileSync(`/proc/${all[0]!}/clear_refs`, "5");
+    fs.writeFileSync(`/proc/${pid}/clear_refs`, "5");
     await work();
-    return Number(/VmHWM:\s+(\d+) kB/.exec(fs.readFileSync(`/proc/${all[0]!}/status`, "utf8"))![1]) / 1024;
+    return memory(pid).peak;
 }

@@ -1,10 +1,11 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
+import { registryProcess } from "../tests/e2e/support/processes";
 import { attempt, run } from "../tests/e2e/support/run";
 import { get, minio, minioRoot } from "../tests/e2e/support/sandbox";
 import { Size } from "./figures";
-import { makeImage, makeLayer, processes, pullImage, pullLayer, pushImage, pushLayer, requests, seconds } from "./load";
+import { makeImage, makeLayer, pullImage, pullLayer, pushImage, pushLayer, requests, seconds } from "./load";
 import { debugPort, Side } from "./sides";
 
 /** CPU seconds that a part took, in its own code and in the kernel's. */
@@ -22,7 +23,7 @@ function cpuOf(pid: string): Cpu {
 /** The processes of the parts that a request goes through. */
 async function parts(side: Side): Promise<Record<string, string[]>> {
     const called = async (name: string) => (await run("pgrep", ["--exact", name])).trim().split("\n");
-    return { ingress: await called("traefik"), registry: await processes(side), Minio: await called("minio") };
+    return { ingress: await called("traefik"), registry: [String(await registryProcess(side.namespace))], Minio: await called("minio") };
 }
 
 /** The machine's own time of all processors: what is idle shows how much was waited for. */

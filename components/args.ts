@@ -98,6 +98,19 @@ export interface Ingress {
     annotations?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
+/** When and how garbage is collected: what no manifest needs any more, in a bucket that else only grows. */
+export interface Collection {
+    /** When, as cron says it, by the clock of the cluster's controllers: minute, hour, day, month, day of the week. Example: `"0 4 * * 0"`. */
+    schedule: pulumi.Input<string>;
+    /**
+     * Whether manifests go that no tag leads to: those that were pushed over, and those that are pulled by digest alone, signatures that
+     * refer to an image among them. Default: false, and they go when a client deletes them.
+     */
+    deleteUntagged?: pulumi.Input<boolean>;
+    /** Node's image, 24 or later, in which the collector runs. Default: "docker.io/library/node:26.10.0-slim". */
+    image?: pulumi.Input<string>;
+}
+
 /** What a pod asks for and may take, in Kubernetes' quantities. Example: `{ limits: { memory: "1Gi" } }`. */
 export interface Resources {
     /** What a node has to have free. Default: { cpu: "50m", memory: "128Mi" }. */
@@ -106,8 +119,17 @@ export interface Resources {
     limits?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
-/** The levels of distribution's log. `debug` writes a line for each chunk of an upload. */
-export const LogLevel = { error: "error", warn: "warn", info: "info", debug: "debug" } as const;
+/** The levels of distribution's log. */
+export const LogLevel = {
+    /** What failed. */
+    error: "error",
+    /** And what may fail. */
+    warn: "warn",
+    /** And each request. */
+    info: "info",
+    /** And each chunk of an upload. */
+    debug: "debug",
+} as const;
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
 /** The arguments of `ContainerRegistry`. */
@@ -153,6 +175,11 @@ export interface ContainerRegistryArgs {
     deleteEnabled?: pulumi.Input<boolean>;
     /** Whether pushes are refused. Default: false. */
     readOnly?: pulumi.Input<boolean>;
+    /**
+     * When garbage is collected. Meanwhile pushes are refused, and pulls go on. Default: never, and only images are deleted, which gives no
+     * disk back.
+     */
+    collection?: Collection;
 }
 
 /** The arguments without the users, the key and the CA (which are secret, or may be): defaults filled in, checked, all known. */
@@ -177,6 +204,11 @@ export function withDefaults(name: string, args: ContainerRegistryArgs) {
         logLevel: args.logLevel ?? "info",
         deleteEnabled: args.deleteEnabled ?? true,
         readOnly: args.readOnly ?? false,
+        collection: args.collection && {
+            schedule: args.collection.schedule,
+            deleteUntagged: args.collection.deleteUntagged ?? false,
+            image: args.collection.image ?? "docker.io/library/node:26.10.0-slim",
+        },
         bucket: {
             name: args.bucket.name,
             quota: args.bucket.quota,

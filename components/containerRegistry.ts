@@ -4,11 +4,12 @@ import * as random from "@pulumi/random";
 
 import { ContainerRegistryArgs, Settings, withDefaults } from "./args";
 import { withoutStack } from "./errors";
+import { Collection } from "./collection";
 import { Exposure } from "./exposure";
 import { htpasswdFile, Logins } from "./logins";
 import { owner } from "./owner";
 import { PullSecrets } from "./pullSecrets";
-import { renderRegistryConfig } from "./registryConfig";
+import { registryConfig, renderRegistryConfig } from "./registryConfig";
 import { Storage } from "./storage";
 import { findProblems, imageWarning } from "./validate";
 import { Workload } from "./workload";
@@ -59,6 +60,8 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     /** Not there without `pullSecrets`. */
     accessor pullSecrets: PullSecrets | undefined;
     accessor workload: Workload;
+    /** Not there without `collection`. */
+    accessor collection: Collection | undefined;
     accessor exposure: Exposure;
 
     constructor(name: string, args: ContainerRegistryArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -68,7 +71,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         const { users = [], bucket } = args;
         const given = withDefaults(name, args);
         // What decides which resources there are, and which are replaced, has to be known now.
-        const { pullSecrets, createNamespace, httpSecretRotation, bucket: { keyRotation } } = given;
+        const { pullSecrets, createNamespace, httpSecretRotation, bucket: { keyRotation }, collection } = given;
         const settings = this.checked(name, given, args);
 
         if (createNamespace) {
@@ -103,19 +106,24 @@ export class ContainerRegistry extends pulumi.ComponentResource {
 
         const httpSecret = new random.RandomPassword(`${name}-http-secret`, { length: 64, special: false },
             { parent, replacementTrigger: httpSecretRotation });
+        const config = pulumi.all([settings, accessKey, secretKey, httpSecret.result]).apply(([settings, accessKey, secretKey, httpSecret]) => ({
+            ...settings,
+            httpSecret,
+            htpasswdPath: `${authFolder}/${htpasswdFile}`,
+            bucket: { ...settings.bucket, accessKey, secretKey },
+        }));
         this.workload = new Workload(name, {
             namespace,
             image: settings.image,
             replicas: settings.replicas,
             // Not lifted: an Output has a member of that name itself.
             resources: settings.apply(({ resources }) => resources),
-            config: pulumi.secret(pulumi.all([settings, accessKey, secretKey, httpSecret.result])
-                .apply(([settings, accessKey, secretKey, httpSecret]) => renderRegistryConfig({
-                    ...settings,
-                    httpSecret,
-                    htpasswdPath: `${authFolder}/${htpasswdFile}`,
-                    bucket: { ...settings.bucket, accessKey, secretKey },
-                }))),
+            config: pulumi.secret(config.apply(renderRegistryConfig)),
+            readOnlyConfig: collection && pulumi.secret(config.apply((config) => renderRegistryConfig({
+                ...config,
+                readOnly: true,
+                warning: "Garbage is being collected. Pulls go on; push again in some minutes.",
+            }))),
             keyRotation,
             ca: bucket.ca,
             auth: {
@@ -125,6 +133,23 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             },
             drainSeconds: settings.drainSeconds,
         }, { parent });
+
+        if (collection) {
+            const known = settings.apply(({ collection }) => collection!);
+            this.collection = new Collection(name, {
+                namespace,
+                schedule: known.schedule,
+                deleteUntagged: known.deleteUntagged,
+                image: known.image,
+                registryImage: settings.image,
+                config: pulumi.secret(config.apply((config) => JSON.stringify(registryConfig(config)))),
+                ca: bucket.ca,
+                lock: this.workload.lock!,
+                labels: this.workload.labels,
+                drainSeconds: settings.drainSeconds,
+            // So that it never meets pods that do not heed the lock.
+            }, { parent, dependsOn: this.workload.deployment });
+        }
 
         this.exposure = new Exposure(name, {
             namespace,

@@ -13,6 +13,8 @@ export interface RegistryConfig {
     logLevel: LogLevel;
     deleteEnabled: boolean;
     readOnly: boolean;
+    /** What each answer says besides, to clients that show it (`Warning`, by the OCI distribution specification). */
+    warning?: string;
     bucket: {
         name: string;
         endpoint: string;
@@ -30,8 +32,18 @@ export const registryPort = 5000;
 
 /** Renders `config.yml` of distribution's registry 3.1 (https://distribution.github.io/distribution/about/configuration/). */
 export function renderRegistryConfig(config: RegistryConfig): string {
+    return stringify(registryConfig(config), {
+        // The registry reads YAML 1.1, which takes more words and digits for something else than a string.
+        defaultStringType: "QUOTE_DOUBLE",
+        defaultKeyType: "PLAIN",
+        lineWidth: 0,
+    });
+}
+
+/** What is in it. */
+export function registryConfig(config: RegistryConfig) {
     const { bucket } = config;
-    return stringify({
+    return {
         version: 0.1,
         log: {
             level: config.logLevel,
@@ -69,14 +81,9 @@ export function renderRegistryConfig(config: RegistryConfig): string {
             host: `https://${config.host}`,
             secret: config.httpSecret,
             draintimeout: `${config.drainSeconds}s`,
-            headers: { "X-Content-Type-Options": ["nosniff"] },
+            headers: { "X-Content-Type-Options": ["nosniff"], ...(config.warning && { Warning: [`299 - "${config.warning}"`] }) },
         },
         // A check that fails was tried for some ten seconds already: with three of them, each 10 s, it took over a minute to say 503.
         health: { storagedriver: { enabled: true, interval: "3s", threshold: 1 } },
-    }, {
-        // The registry reads YAML 1.1, which takes more words and digits for something else than a string.
-        defaultStringType: "QUOTE_DOUBLE",
-        defaultKeyType: "PLAIN",
-        lineWidth: 0,
-    });
+    };
 }

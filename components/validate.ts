@@ -115,6 +115,10 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
             nameProblem("a ClusterIssuer, such as letsencrypt-prod; the other way is a tlsSecret"));
     }
 
+    if (settings.collection) {
+        check("collection.schedule", settings.collection.schedule, scheduleProblem);
+        check("collection.image", settings.collection.image, notEmpty("Node's image, such as docker.io/library/node:26.10.0-slim"));
+    }
     check("image", settings.image, notEmpty("the registry's image, such as docker.io/library/registry:3.1.2"));
     check("replicas", settings.replicas, replicasProblem);
     check("drainSeconds", settings.drainSeconds, drainProblem);
@@ -254,6 +258,14 @@ function chunkSizeProblem(bytes: number): string | undefined {
     return Number.isInteger(bytes) && bytes >= minChunkSize && bytes <= maxChunkSize
         ? undefined
         : `${bytes} is not a number of bytes that S3 takes for a part; allowed are ${minChunkSize} (5 MiB) to ${maxChunkSize} (5 GiB)`;
+}
+
+function scheduleProblem(schedule: string): string | undefined {
+    const field = /^[\d*/,-]+$|^([a-z]{3})([-,][a-z]{3})*$/i;
+    const fields = schedule.trim().split(/\s+/);
+    return /^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$/.test(schedule) || (fields.length === 5 && fields.every((value) => field.test(value)))
+        ? undefined
+        : `"${schedule}" is not a time as cron says it: minute, hour, day, month, day of the week, such as "0 4 * * 0" for Sundays at four`;
 }
 
 function quotaProblem(quota: string | undefined): string | undefined {

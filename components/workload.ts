@@ -1,6 +1,8 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
+import { restricted, restrictedPod } from "./hardening";
+import { lockEnv, lockFolder, serve } from "./lock";
 import { owner } from "./owner";
 import { registryPort } from "./registryConfig";
 
@@ -12,6 +14,8 @@ export interface WorkloadArgs {
     resources: pulumi.Input<kubernetes.types.input.core.v1.ResourceRequirements>;
     /** The content of the registry's `config.yml`, secret. */
     config: pulumi.Output<string>;
+    /** The same, but to read only: where garbage is collected. */
+    readOnlyConfig?: pulumi.Output<string>;
     /** Which of the keys that were made is in it, from 1. */
     keyRotation: number;
     /** A CA to trust besides those that the image knows, in PEM. */
@@ -22,20 +26,22 @@ export interface WorkloadArgs {
     drainSeconds: pulumi.Output<number>;
 }
 
-/** The official image runs as root, but needs nothing of it when its storage is S3. */
-const uid = 1000;
-
 /** Seconds that a pod goes on taking requests after it is told to stop: by then no proxy sends it new ones. */
 const deregisterSeconds = 5;
 
 const configFolder = "/etc/distribution";
 const configFile = "config.yml";
+const readOnlyConfigFile = "read-only.yml";
 
 const keyRotationLabel = "homelab-registry/key-rotation";
 
 /** The registry: its configuration, its pods, how many of them may be away, and their Service. */
 export class Workload extends pulumi.ComponentResource {
+    /** Of the Deployment and its pods. */
+    readonly labels: Record<string, string>;
     readonly config: kubernetes.core.v1.Secret;
+    /** Not there without a collection of garbage. */
+    readonly lock?: kubernetes.core.v1.ConfigMap;
     readonly deployment: kubernetes.apps.v1.Deployment;
     readonly disruptionBudget: kubernetes.policy.v1.PodDisruptionBudget;
     readonly service: kubernetes.core.v1.Service;
@@ -46,15 +52,24 @@ export class Workload extends pulumi.ComponentResource {
         super("homelab-registry:index:Workload", name, {}, opts);
         const parent = this;
         const metadata = { name, namespace: args.namespace, annotations: owner };
-        const labels = { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": name };
+        const labels = this.labels = { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": name };
 
         // Immutable, so that a change makes a new one under a new name: the pods roll, and the old ones keep what they
         // were started with. (The registry reads this file once, but the htpasswd file again whenever it changes.)
         this.config = new kubernetes.core.v1.Secret(`${name}-config`, {
             metadata: { namespace: args.namespace },
-            stringData: { [configFile]: args.config, ...(args.ca !== undefined && { "ca.crt": args.ca }) },
+            stringData: {
+                [configFile]: args.config,
+                ...(args.readOnlyConfig && { [readOnlyConfigFile]: args.readOnlyConfig }),
+                ...(args.ca !== undefined && { "ca.crt": args.ca }),
+            },
             immutable: true,
         }, { parent });
+
+        if (args.readOnlyConfig) {
+            // Without data, which is the collector's.
+            this.lock = new kubernetes.core.v1.ConfigMap(`${name}-lock`, { metadata: { ...metadata, name: `${name}-lock` } }, { parent });
+        }
 
         // A new key has pods of its own beside the old ones. Pulumi takes those away when the new ones are there, waits until
         // their last upload has ended, and deletes their key only then.
@@ -81,23 +96,20 @@ export class Workload extends pulumi.ComponentResource {
                         automountServiceAccountToken: false,
                         // A Service named like one of the registry's settings would become that setting.
                         enableServiceLinks: false,
-                        securityContext: {
-                            runAsNonRoot: true,
-                            runAsUser: uid,
-                            runAsGroup: uid,
-                            fsGroup: uid,
-                            seccompProfile: { type: "RuntimeDefault" },
-                        },
+                        securityContext: restrictedPod,
                         terminationGracePeriodSeconds: args.drainSeconds.apply((seconds) => deregisterSeconds + seconds + 10),
                         containers: [{
                             name: "registry",
                             image: args.image,
-                            command: ["/bin/registry", "serve", `${configFolder}/${configFile}`],
+                            command: this.lock
+                                ? ["/bin/sh", "-c", serve, "serve", `${configFolder}/${configFile}`, `${configFolder}/${readOnlyConfigFile}`]
+                                : ["/bin/registry", "serve", `${configFolder}/${configFile}`],
                             env: [
                                 // Else it sends traces to a collector that is not there.
                                 { name: "OTEL_TRACES_EXPORTER", value: "none" },
                                 // A folder to look for CAs in, besides the image's own file of them.
                                 ...(args.ca !== undefined ? [{ name: "SSL_CERT_DIR", value: configFolder }] : []),
+                                ...(this.lock ? [lockEnv] : []),
                             ],
                             ports: [{ name: "http", containerPort: registryPort }],
                             resources: args.resources,
@@ -106,15 +118,12 @@ export class Workload extends pulumi.ComponentResource {
                             // ... but no restart either, which would not help.
                             livenessProbe: { tcpSocket: { port: "http" }, periodSeconds: 10 },
                             lifecycle: { preStop: { sleep: { seconds: deregisterSeconds } } },
-                            securityContext: {
-                                allowPrivilegeEscalation: false,
-                                readOnlyRootFilesystem: true,
-                                capabilities: { drop: ["ALL"] },
-                            },
+                            securityContext: restricted,
                             // Folders, not files (subPath): only so does a changed htpasswd file reach a running pod.
                             volumeMounts: [
                                 { name: "config", mountPath: configFolder, readOnly: true },
                                 { name: "auth", mountPath: args.auth.folder, readOnly: true },
+                                ...(this.lock ? [{ name: "lock", mountPath: lockFolder, readOnly: true }] : []),
                             ],
                         }],
                         volumes: [
@@ -128,6 +137,7 @@ export class Workload extends pulumi.ComponentResource {
                                     items: [{ key: args.auth.file, path: args.auth.file }],
                                 },
                             },
+                            ...(this.lock ? [{ name: "lock", configMap: { name: this.lock.metadata.name } }] : []),
                         ],
                     },
                 },

@@ -5,6 +5,7 @@ import { daemonNames, writeServices } from "./daemons";
 import { guest, isDaemonUp, ownGuest, removeGuest, startGuest, stopGuest } from "./guest";
 import { loadImages } from "./images";
 import { findObstacles, thisMachine } from "./machine";
+import { ensureNode } from "./node";
 import { applyParts, makeSecrets, maskSecrets, parts, trustAcmeServer, waitForNodes, waitForParts } from "./parts";
 import { host, inState, state } from "./paths";
 import { duration } from "./progress";
@@ -26,7 +27,10 @@ async function up(): Promise<void> {
     }
     const log = inState("logs", "up.log");
 
-    const { crds } = await step(1, "getting the tools", () => ensureTools({ bin: inState("bin"), pluginHome: inState("pulumi-home"), log }));
+    const { crds } = await step(1, "getting the tools", async () => {
+        await ensureNode(log);
+        return ensureTools({ bin: inState("bin"), pluginHome: inState("pulumi-home"), log });
+    });
     await step(2, "starting the nodes", async () => {
         makeSecrets();
         makeCertificates();

@@ -5,6 +5,7 @@ import * as path from "node:path";
 
 import { containerdSocket, pauseImage } from "./daemons";
 import { guest } from "./guest";
+import { nodeProgram, nodeVersion } from "./node";
 import { inState, nodes } from "./paths";
 
 /** A container image made of programs of this machine: each program's place in it, and what it runs. */
@@ -14,8 +15,10 @@ interface Image {
     entrypoint: string[];
     /** Numeric, for pods that may not be root; root if left out. */
     user?: string;
-    /** Symbolic links to busybox, for an image with a shell. */
+    /** Busybox, and symbolic links to it, for an image with a shell. */
     shell?: boolean;
+    /** Whether its programs need libraries of this machine, which are put in. */
+    libraries?: boolean;
     /** Which engine has it: the first node's, if left out. */
     engine?: "every node's" | "docker";
 }
@@ -35,6 +38,14 @@ const images: Image[] = [
         engine: "every node's",
         files: { "bin/registry": program("registry") },
         entrypoint: ["/bin/registry"],
+        shell: true,
+    },
+    {
+        name: `docker.io/library/node:${nodeVersion}-slim`,
+        engine: "every node's",
+        files: { "usr/local/bin/node": nodeProgram },
+        entrypoint: ["/usr/local/bin/node"],
+        libraries: true,
     },
     { name: "docker.io/library/registry:2", files: { "bin/registry": program("registry-2.8") }, entrypoint: ["/bin/registry"] },
     { name: "localhost/coredns:sandbox", files: { "coredns": program("coredns") }, entrypoint: ["/coredns"] },
@@ -49,7 +60,7 @@ const images: Image[] = [
         user: "1000",
     },
     { name: "localhost/pebble:sandbox", files: { "pebble": program("pebble") }, entrypoint: ["/pebble"] },
-    { name: "alpine:latest", files: { "bin/busybox": "/bin/busybox" }, entrypoint: [], shell: true, engine: "docker" },
+    { name: "alpine:latest", files: {}, entrypoint: [], shell: true, engine: "docker" },
 ];
 
 /** Gives the nodes' containerd, and dockerd, the images that they do not have yet. */
@@ -81,11 +92,13 @@ function makeArchive(image: Image): string {
     const folder = inState("images", image.name.replaceAll("/", "_"));
     fs.rmSync(folder, { recursive: true, force: true });
     const root = path.join(folder, "root");
-    for (const [place, file] of Object.entries(image.files)) {
+    const files = { ...image.files, ...(image.shell && { "bin/busybox": "/bin/busybox" }) };
+    const libraries = image.libraries ? Object.values(files).flatMap(librariesOf) : [];
+    for (const [place, file] of [...Object.entries(files), ...libraries.map((library) => [library, library] as const)]) {
         fs.mkdirSync(path.dirname(path.join(root, place)), { recursive: true });
         fs.copyFileSync(file, path.join(root, place), fs.constants.COPYFILE_FICLONE);
     }
-    for (const applet of image.shell ? ["sh", "echo", "sleep", "cat", "ls"] : []) {
+    for (const applet of image.shell ? ["sh", "echo", "sleep", "cat", "cp", "date", "ls"] : []) {
         fs.symlinkSync("busybox", path.join(root, "bin", applet));
     }
     const tar = (file: string, ...content: string[]) => check(spawnSync("tar",
@@ -95,7 +108,7 @@ function makeArchive(image: Image): string {
     const config = JSON.stringify({
         architecture: { x64: "amd64" }[process.arch as string] ?? process.arch,
         os: "linux",
-        config: { Entrypoint: image.entrypoint, User: image.user ?? "", Env: ["PATH=/bin"], ...(image.shell ? { Cmd: ["/bin/sh"] } : {}) },
+        config: { Entrypoint: image.entrypoint, User: image.user ?? "", Env: ["PATH=/usr/local/bin:/bin"], ...(image.shell ? { Cmd: ["/bin/sh"] } : {}) },
         rootfs: { type: "layers", diff_ids: [`sha256:${digest("layer.tar")}`] },
     });
     fs.writeFileSync(path.join(folder, "config.json"), config);
@@ -103,6 +116,12 @@ function makeArchive(image: Image): string {
     tar(`${folder}.tar`, folder, "manifest.json", "config.json", "layer.tar");
     fs.rmSync(folder, { recursive: true });
     return `${folder}.tar`;
+}
+
+/** The libraries that a program is linked with, and what links it. */
+function librariesOf(file: string): string[] {
+    const { stdout } = spawnSync("ldd", [file], { encoding: "utf8" });
+    return [...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, library]) => library!);
 }
 
 function check({ status, stderr }: { status: number | null; stderr: string }): void {

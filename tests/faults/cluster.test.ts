@@ -7,7 +7,7 @@ import { client, configure, kubectl, mounted, restoreConfiguration, settled, try
 import { assertUnnoticed } from "../e2e/support/traffic";
 import { daemon, without } from "./support/daemons";
 import { inForm, itInFull } from "./support/form";
-import { restarts } from "./support/processes";
+import { restarts } from "../e2e/support/processes";
 
 describe("The cluster", function () {
     this.timeout("10m");

@@ -11,7 +11,7 @@ import { eventually, run } from "../e2e/support/run";
 import { client, kubectl, request, s3At } from "../e2e/support/sandbox";
 import { assertUnnoticed, Client, makeImage, tryPush } from "../e2e/support/traffic";
 import { describeInFull, inForm } from "./support/form";
-import { restarts } from "./support/processes";
+import { restarts } from "../e2e/support/processes";
 import { summary, watch } from "./support/watch";
 
 describe("Minio", function () {

@@ -8,7 +8,7 @@ import { attempt, eventually, run } from "../e2e/support/run";
 import { client, kubectl, ofRegistry, settled } from "../e2e/support/sandbox";
 import { assertUnnoticed, makeImage } from "../e2e/support/traffic";
 import { inForm, itInFull } from "./support/form";
-import { memory, registryProcess, restarts } from "./support/processes";
+import { memory, registryProcess, restarts } from "../e2e/support/processes";
 
 describe("The registry's only pod", function () {
     this.timeout("10m");

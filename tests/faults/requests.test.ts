@@ -9,7 +9,7 @@ import { eventually, run } from "../e2e/support/run";
 import { client, keysOf } from "../e2e/support/sandbox";
 import { Client, makeImage } from "../e2e/support/traffic";
 import { inForm } from "./support/form";
-import { memory, registryProcess, restarts } from "./support/processes";
+import { memory, registryProcess, restarts } from "../e2e/support/processes";
 import { RawAnswer, RawRequest, send, Target } from "./support/raw";
 
 /** Always the same requests; another seed makes others. */

@@ -79,6 +79,9 @@ describe("The configuration", () => {
             logLevel: "debug",
             deleteEnabled: false,
             readOnly: true,
+            collectionSchedule: "0 4 * * 0",
+            collectionDeleteUntagged: true,
+            collectionImage: "node.example.com/node:26",
         });
         assert.deepEqual(given(registry), {
             host: "docker.registry.example.com",
@@ -107,7 +110,13 @@ describe("The configuration", () => {
             logLevel: "debug",
             deleteEnabled: false,
             readOnly: true,
+            collection: { schedule: "0 4 * * 0", deleteUntagged: true, image: "node.example.com/node:26" },
         });
+    });
+
+    it("says what belongs together", async () => {
+        assert.deepEqual(await problemsOf({ ...complete, collectionDeleteUntagged: true }),
+            ["collectionDeleteUntagged: true, but there is no collection; give a collectionSchedule as well"]);
     });
 
     it("may bring a bucket, a login and a certificate along, and then needs no Minio", async () => {

@@ -532,6 +532,92 @@ describe("ContainerRegistry", () => {
         ].join("\n"));
     });
 
+    describe("that collects garbage", () => {
+        let collecting: Registered[];
+        before(async () => ({ resources: collecting } = await deployRegistry({ collection: { schedule: "0 4 * * 0" } })));
+
+        it("has these resources more", () => {
+            const names = (resources: Registered[]) => resources.map(({ type, name }) => `${type} ${name}`);
+            assert.deepEqual(names(collecting).filter((name) => !names(resources).includes(name)), [
+                "homelab-registry:index:Collection registry",
+                "kubernetes:batch/v1:CronJob registry-collection",
+                "kubernetes:core/v1:ConfigMap registry-collection",
+                "kubernetes:core/v1:ConfigMap registry-lock",
+                "kubernetes:core/v1:Secret registry-collection",
+                "kubernetes:core/v1:ServiceAccount registry-collection",
+                "kubernetes:rbac.authorization.k8s.io/v1:Role registry-collection",
+                "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding registry-collection",
+            ]);
+        });
+
+        it("has the right to take the lock and replace the pods, and no other", () => {
+            assert.deepEqual((find(collecting, ":Role", "registry-collection").inputs as { rules: object[] }).rules, [
+                { apiGroups: [""], resources: ["configmaps"], resourceNames: ["registry-lock"], verbs: ["get", "patch"] },
+                { apiGroups: ["apps"], resources: ["deployments"], verbs: ["list", "patch"] },
+                { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
+            ]);
+            assert.equal((find(collecting, ":ServiceAccount", "registry-collection").inputs as { automountServiceAccountToken: boolean }).automountServiceAccountToken, false);
+        });
+
+        it("has a lock without data, which Pulumi never writes", () => {
+            assert.deepEqual(find(collecting, ":ConfigMap", "registry-lock").inputs,
+                { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "registry-lock", namespace: "registry", annotations: owner } });
+        });
+
+        it("has pods that heed the lock, with a configuration to read only", () => {
+            const { template: { spec } } = (find(collecting, ":Deployment").inputs as
+                { spec: { template: { spec: { volumes: object[]; containers: { command: string[]; volumeMounts: object[]; env: object[] }[] } } } }).spec;
+            const [container] = spec.containers;
+            assert.deepEqual(container!.command.filter((_, i) => i !== 2), ["/bin/sh", "-c", "serve", "/etc/distribution/config.yml", "/etc/distribution/read-only.yml"]);
+            assert.deepEqual(container!.env.at(-1),
+                { name: "READ_ONLY_UNTIL", valueFrom: { fieldRef: { fieldPath: "metadata.annotations['homelab-registry/read-only-until']" } } });
+            assert.deepEqual(container!.volumeMounts.at(-1), { name: "lock", mountPath: "/lock", readOnly: true });
+            assert.deepEqual(spec.volumes.at(-1), { name: "lock", configMap: { name: "registry-lock" } });
+            const { "config.yml": normal, "read-only.yml": readOnly } =
+                (find(collecting, ":Secret", "registry-config").inputs as { stringData: Secret }).stringData.value as Record<string, string>;
+            assert.equal(readOnly, normal!.replace("readonly:\n      enabled: false", "readonly:\n      enabled: true")
+                .replace('- "nosniff"\n', '- "nosniff"\n    Warning:\n      - "299 - \\"Garbage is being collected. Pulls go on; push again in some minutes.\\""\n'));
+        });
+
+        it("does so in a Job that is no more than the collector, with the registry's own key", () => {
+            const { schedule, concurrencyPolicy, jobTemplate } = (find(collecting, ":CronJob", "registry-collection").inputs as
+                { spec: { schedule: string; concurrencyPolicy: string; jobTemplate: { spec: { backoffLimit: number; podFailurePolicy: object; template: { metadata: { labels: object }; spec: Record<string, unknown> } } } } }).spec;
+            assert.deepEqual([schedule, concurrencyPolicy], ["0 4 * * 0", "Forbid"]);
+            const { template, podFailurePolicy } = jobTemplate.spec;
+            assert.deepEqual(podFailurePolicy, { rules: [{ action: "FailJob", onExitCodes: { containerName: "collector", operator: "In", values: [1] } }] });
+            assert.deepEqual(template.metadata.labels, { "app.kubernetes.io/name": "container-registry-collection", "app.kubernetes.io/instance": "registry" });
+            const { containers, initContainers, securityContext } = template.spec as
+                { containers: { args: string[]; image: string; securityContext: object }[]; initContainers: { image: string; securityContext: object }[]; securityContext: object };
+            assert.deepEqual(securityContext,
+                { runAsNonRoot: true, runAsUser: 1000, runAsGroup: 1000, fsGroup: 1000, seccompProfile: { type: "RuntimeDefault" } });
+            for (const container of [...containers, ...initContainers]) {
+                assert.deepEqual(container.securityContext,
+                    { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ["ALL"] } });
+            }
+            assert.equal(containers[0]!.image, "docker.io/library/node:26.10.0-slim");
+            assert.equal(initContainers[0]!.image, "docker.io/library/registry:3.1.2");
+            assert.deepEqual(containers[0]!.args, [
+                "--config", "/etc/distribution/config.json",
+                "--registry", "/registry/registry",
+                "--lock", "registry-lock",
+                "--annotation", "homelab-registry/read-only-until",
+                "--label", "app.kubernetes.io/name=container-registry", "--label", "app.kubernetes.io/instance=registry",
+                "--collector-label", "app.kubernetes.io/name=container-registry-collection", "--collector-label", "app.kubernetes.io/instance=registry",
+                "--drain-seconds", "300",
+            ]);
+            const secret = find(collecting, ":Secret", "registry-collection");
+            const { "config.json": config } = (secret.inputs as { stringData: Secret }).stringData.value as Record<string, string>;
+            assert.equal((JSON.parse(config!) as { storage: { s3: { bucket: string } } }).storage.s3.bucket, "container-repo");
+        });
+
+        it("takes manifests that no tag leads to only if told so", async () => {
+            const { resources } = await deployRegistry({ collection: { schedule: "@weekly", deleteUntagged: true } });
+            const { jobTemplate } = (find(resources, ":CronJob", "registry-collection").inputs as
+                { spec: { jobTemplate: { spec: { template: { spec: { containers: { args: string[] }[] } } } } } }).spec;
+            assert.equal(jobTemplate.spec.template.spec.containers[0]!.args.at(-1), "--delete-untagged");
+        });
+    });
+
     it("takes every option to its place", async () => {
         const { resources } = await deployRegistry({
             namespace: "images",

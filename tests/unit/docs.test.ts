@@ -1,10 +1,12 @@
 import * as assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
+import * as os from "node:os";
 import * as path from "node:path";
 
 import { parse } from "yaml";
 
-const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md", ...fs.readdirSync("docs").map((name) => `docs/${name}`)];
+const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md", ...fs.readdirSync("docs").filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)];
 
 /** What a heading is as an anchor, by GitHub's rule. */
 const anchor = (heading: string) => heading.toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-");
@@ -24,6 +26,19 @@ describe("The pages", () => {
             assert.deepEqual(broken.map(([link]) => link), []);
         });
     }
+
+    it("have the reference that the docstrings make, each of which is there", function () {
+        this.timeout(60_000);
+        const made = fs.mkdtempSync(path.join(os.tmpdir(), "reference-"));
+        try {
+            const { status, stdout, stderr } = spawnSync("node_modules/.bin/typedoc", ["--out", made], { encoding: "utf8" });
+            assert.equal(status, 0, stdout + stderr);
+            assert.deepEqual(fs.readdirSync(made), fs.readdirSync("docs/api"));
+            assert.equal(fs.readFileSync("docs/api/README.md", "utf8"), fs.readFileSync(`${made}/README.md`, "utf8"), "make it anew with: make reference");
+        } finally {
+            fs.rmSync(made, { recursive: true });
+        }
+    });
 
     it("have each configuration key in the README, with its default", () => {
         const rows = [...fs.readFileSync("README.md", "utf8").matchAll(/^\| (`[^|]*`) \| ([^|]*) \| [^|]* \|$/gm)];

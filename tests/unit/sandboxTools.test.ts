@@ -3,8 +3,10 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import { withDefaults } from "../../components/args";
 import { failure } from "../../sandbox/command";
 import { atLeast, modules } from "../../sandbox/go";
+import { nodeVersion } from "../../sandbox/node";
 import { duration, roughly, timeLeft } from "../../sandbox/progress";
 import { builtName, tools } from "../../sandbox/tools";
 
@@ -42,6 +44,13 @@ describe("The tools of the sandbox", () => {
 
     it("each have a name of their own", () => {
         assert.equal(new Set(tools.map(({ name }) => name)).size, tools.length);
+    });
+});
+
+describe("Node's image in the sandbox", () => {
+    it("is the one that the collector runs in", () => {
+        const { collection } = withDefaults("registry", { host: "", bucket: { name: "", endpoint: "" }, ingress: { className: "" }, collection: { schedule: "" } });
+        assert.equal(collection!.image, `docker.io/library/node:${nodeVersion}-slim`);
     });
 });
 

@@ -129,6 +129,12 @@ describe("The arguments of a registry", () => {
             ["bucket.region: none given; give the region that Minio is set to, such as us-east-1"]],
         ["a quota that is no amount", bucket({ quota: "100 GB" }),
             ['bucket.quota: "100 GB" is not an amount of bytes; give one such as 100Gi, or leave it out for as much as the disk has']],
+        ["a schedule that is none", problemsWith({ collection: { schedule: "sundays" } }),
+            ['collection.schedule: "sundays" is not a time as cron says it: minute, hour, day, month, day of the week, such as "0 4 * * 0" for Sundays at four']],
+        ["a schedule of six fields", problemsWith({ collection: { schedule: "0 0 4 * * 0" } }),
+            ['collection.schedule: "0 0 4 * * 0" is not a time as cron says it: minute, hour, day, month, day of the week, such as "0 4 * * 0" for Sundays at four']],
+        ["a collection without an image", problemsWith({ collection: { schedule: "@weekly", image: "" } }),
+            ["collection.image: none given; give Node's image, such as docker.io/library/node:26.10.0-slim"]],
         ["a quota of nothing", bucket({ quota: "0" }),
             ['bucket.quota: "0" is not an amount of bytes; give one such as 100Gi, or leave it out for as much as the disk has']],
         ["a chunk under 5 MiB", bucket({ chunkSize: 5242879 }), [`bucket.chunkSize: 5242879 ${notChunk}`]],
@@ -184,6 +190,9 @@ describe("The arguments of a registry", () => {
     for (const fine of ["50m", "0.5", ".5", "128Mi", "1G", "1e3", "2"]) {
         it(`may have a quantity such as ${fine}`, () =>
             assert.deepEqual(problemsWith({ resources: { requests: { cpu: fine } } }), []));
+    }
+    for (const fine of ["0 4 * * 0", "*/15 2-4 1,15 * mon-fri", "@daily"]) {
+        it(`may have a schedule such as ${fine}`, () => assert.deepEqual(problemsWith({ collection: { schedule: fine } }), []));
     }
     for (const fine of ["minio:9000", "192.168.1.10:9000", "[fd00::1]:9000"]) {
         it(`may have an endpoint such as ${fine}`, () => assert.deepEqual(bucket({ endpoint: fine }), []));

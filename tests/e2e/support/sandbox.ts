@@ -118,11 +118,16 @@ export async function keysOf(bucket: string): Promise<string[]> {
     return keys;
 }
 
+/** Deletes an object of the sandbox's Minio. */
+export async function deleteObject(bucket: string, key: string, root?: { user: string; password: string }): Promise<void> {
+    assert.equal((await s3(root ?? await minioRoot(), "DELETE", `${bucket}/${key}`)).status, 204, `${key} was not deleted`);
+}
+
 /** Deletes all that is in a bucket of the sandbox's Minio. */
 export async function emptyBucket(bucket: string): Promise<void> {
     const root = await minioRoot();
     for (const key of await keysOf(bucket)) {
-        assert.equal((await s3(root, "DELETE", `${bucket}/${key}`)).status, 204, `${key} was not deleted`);
+        await deleteObject(bucket, key, root);
     }
 }
 
@@ -136,7 +141,7 @@ export async function deleteBucket(bucket: string): Promise<void> {
 export const minio = "minio-svc.minio.svc.homelab-k8s:9000";
 
 /** Options of kubectl that find the registry's pods, or those of another one. */
-export const ofRegistry = (namespace = "registry") => ["--selector", "app.kubernetes.io/instance=registry", "--namespace", namespace];
+export const ofRegistry = (namespace = "registry") => ["--selector", "app.kubernetes.io/name=container-registry,app.kubernetes.io/instance=registry", "--namespace", namespace];
 
 interface Pod {
     metadata: { name: string; uid: string; deletionTimestamp?: string };

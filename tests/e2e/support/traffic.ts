@@ -35,6 +35,8 @@ const layerBytes = 12 * 1024 * 1024;
 interface Options {
     /** How often an attempt that failed may be made again. */
     retries?: number;
+    /** The same of pushes alone, where they may be refused. */
+    pushRetries?: number;
     pushers?: number;
     /** Whether every image that was pushed is pulled once more in the end. */
     checkAll?: boolean;
@@ -47,7 +49,7 @@ interface Options {
  * @throws what the change throws
  */
 async function underTraffic(
-    client: Client, change: () => Promise<unknown>, { retries = 0, pushers = 2, checkAll = false }: Options = {},
+    client: Client, change: () => Promise<unknown>, { retries = 0, pushRetries = retries, pushers = 2, checkAll = false }: Options = {},
 ): Promise<Traffic> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "traffic-"));
     const authfile = path.join(folder, "auth.json");
@@ -57,7 +59,7 @@ async function underTraffic(
     let isOver = false;
     let tag = 0;
 
-    const skopeo = async (what: string, ...args: string[]): Promise<boolean> => {
+    const skopeo = async (what: string, retries: number, ...args: string[]): Promise<boolean> => {
         for (let tries = 0; ; tries++) {
             const { code, stderr } = await attempt("skopeo", ["copy", "--quiet", "--authfile", authfile, "--preserve-digests", ...args]);
             if (code === 0) {
@@ -75,7 +77,7 @@ async function underTraffic(
         const image = path.join(folder, `push-${tag++}`);
         const reference = `docker://${client.host}/traffic:${path.basename(folder)}-${tag}`;
         const digest = makeImage(image);
-        if (await skopeo(`push ${reference}`, `dir:${image}`, reference)) {
+        if (await skopeo(`push ${reference}`, pushRetries, `dir:${image}`, reference)) {
             traffic.pushed++;
             images.push({ reference, digest });
         }
@@ -83,7 +85,7 @@ async function underTraffic(
     };
     const pull = async ({ reference, digest } = images[Math.floor(Math.random() * images.length)]!) => {
         const image = fs.mkdtempSync(path.join(folder, "pull-"));
-        if (await skopeo(`pull ${reference}`, reference, `dir:${image}`)) {
+        if (await skopeo(`pull ${reference}`, retries, reference, `dir:${image}`)) {
             traffic.pulled++;
             if (digestOf(fs.readFileSync(path.join(image, "manifest.json"))) !== digest) {
                 traffic.failures.push(`${reference} is another image`);

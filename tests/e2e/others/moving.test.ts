@@ -4,11 +4,12 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { runDocumented } from "./support/docs";
-import { makeByHand } from "./support/handMade";
-import { attempt, eventually, run } from "./support/run";
-import { apply, client, deleteBucket, kubectl, loginStatus, makeBucket, minio, minioRoot, plaintext, request } from "./support/sandbox";
-import { assertUnnoticed, Client, makeImage, makeImages } from "./support/traffic";
+import { runDocumented } from "../support/docs";
+import { makeByHand } from "../support/handMade";
+import { OtherRegistry } from "../support/otherRegistry";
+import { attempt, eventually, run } from "../support/run";
+import { apply, deleteBucket, kubectl, loginStatus, makeBucket, minio, minioRoot, plaintext, request } from "../support/sandbox";
+import { assertUnnoticed, Client, makeImage, makeImages } from "../support/traffic";
 
 const page = "docs/moving-in.md";
 
@@ -21,6 +22,7 @@ describe("Moving in from a registry set up by hand", function () {
     const documented = (heading: string, here: Record<string, string> = {}) => runDocumented(page, heading, here, stack);
     const inNamespace = { "--namespace registry": "--namespace moved" };
 
+    const copied = new OtherRegistry("copied");
     const old: Client = { host: "moved.registry.homelab.test", user: "seed", password: "correct horse" };
     /** The images, with the manifest of each. */
     const images: Record<string, string> = {};
@@ -65,11 +67,14 @@ describe("Moving in from a registry set up by hand", function () {
         }
         await kubectl("delete", "namespace", "moved", "--ignore-not-found");
         await deleteBucket("moved");
+        await copied.remove();
         fs.rmSync(folder, { recursive: true });
     });
 
     it("by a copy has every image in the other registry, by digest", async () => {
-        const to = await client();
+        await copied.configure();
+        await copied.up();
+        const to = await copied.client();
         for (const at of [old, to]) {
             await run("skopeo", ["login", at.host, "--username", at.user, "--password-stdin"], { input: at.password });
         }
@@ -79,9 +84,6 @@ describe("Moving in from a registry set up by hand", function () {
             "docker.registry.example.com": to.host,
         });
         await assertImages(to);
-        for (const name of Object.keys(images)) {
-            await run("skopeo", ["delete", `docker://${to.host}/${name}`]);
-        }
     });
 
     it("begins with what is there: the bucket, the Ingress, the namespace and the logins", async () => {

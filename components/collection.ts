@@ -1,0 +1,165 @@
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import * as kubernetes from "@pulumi/kubernetes";
+import * as pulumi from "@pulumi/pulumi";
+
+import { restricted, restrictedPod } from "./hardening";
+import { readOnlyUntil } from "./lock";
+import { owner } from "./owner";
+
+/** What collects garbage is made of. */
+export interface CollectionArgs {
+    namespace: pulumi.Input<string>;
+    /** When, as cron says it. */
+    schedule: pulumi.Input<string>;
+    deleteUntagged: pulumi.Output<boolean>;
+    /** Node's image, which runs the collector, and the registry's, which has the program that deletes. */
+    image: pulumi.Input<string>;
+    registryImage: pulumi.Input<string>;
+    /** The registry's configuration in JSON, secret; and a CA to trust. */
+    config: pulumi.Output<string>;
+    ca?: pulumi.Input<string>;
+    /** The ConfigMap that the registry's pods heed, and the labels of these. */
+    lock: kubernetes.core.v1.ConfigMap;
+    labels: Record<string, string>;
+    drainSeconds: pulumi.Output<number>;
+}
+
+const configFolder = "/etc/distribution";
+const configFile = "config.json";
+const programFolder = "/collector";
+const registryFolder = "/registry";
+
+/** The program that runs in the cluster, as it is here: TypeScript, of which Node strips the types, or compiled. */
+const program = path.join(__dirname, "collector");
+
+/** Seconds after which a collection is ended, whatever it does. */
+const longest = 6 * 60 * 60;
+
+/** The CronJob that collects garbage, with the rights that it needs. */
+export class Collection extends pulumi.ComponentResource {
+    readonly role: kubernetes.rbac.v1.Role;
+    readonly cronJob: kubernetes.batch.v1.CronJob;
+
+    constructor(name: string, args: CollectionArgs, opts?: pulumi.ComponentResourceOptions) {
+        super("homelab-registry:index:Collection", name, {}, opts);
+        const parent = this;
+        const fullName = `${name}-collection`;
+        const metadata = { name: fullName, namespace: args.namespace, annotations: owner };
+        // Not the registry's: its Service would lead clients here.
+        const labels = { "app.kubernetes.io/name": "container-registry-collection", "app.kubernetes.io/instance": name };
+        const flags = (flag: string, labels: Record<string, string>) => Object.entries(labels).flatMap((label) => [flag, label.join("=")]);
+
+        const account = new kubernetes.core.v1.ServiceAccount(fullName, { metadata, automountServiceAccountToken: false }, { parent });
+        this.role = new kubernetes.rbac.v1.Role(fullName, {
+            metadata,
+            rules: [
+                // To take, renew and give back the lock.
+                { apiGroups: [""], resources: ["configmaps"], resourceNames: [args.lock.metadata.name], verbs: ["get", "patch"] },
+                // To replace the pods by such as read only, and back. By no name: a rotation of the key brings another one.
+                { apiGroups: ["apps"], resources: ["deployments"], verbs: ["list", "patch"] },
+                // To see that all of them are replaced.
+                { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
+            ],
+        }, { parent });
+        const binding = new kubernetes.rbac.v1.RoleBinding(fullName, {
+            metadata,
+            roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: this.role.metadata.name },
+            subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace: args.namespace }],
+        }, { parent });
+
+        // Under names that stay: the next pod of a Job under way finds them after an update as well.
+        const config = new kubernetes.core.v1.Secret(fullName, {
+            metadata,
+            stringData: { [configFile]: args.config, ...(args.ca !== undefined && { "ca.crt": args.ca }) },
+        }, { parent });
+        const files = readProgram();
+        const collector = new kubernetes.core.v1.ConfigMap(fullName, {
+            metadata,
+            data: Object.fromEntries(files.map(({ key, content }) => [key, content])),
+        }, { parent });
+
+        this.cronJob = new kubernetes.batch.v1.CronJob(fullName, {
+            metadata,
+            spec: {
+                schedule: args.schedule,
+                concurrencyPolicy: "Forbid",
+                jobTemplate: {
+                    spec: {
+                        activeDeadlineSeconds: longest,
+                        // One that was lost is taken up again; one that refused would refuse again.
+                        backoffLimit: 6,
+                        podFailurePolicy: { rules: [{ action: "FailJob", onExitCodes: { containerName: "collector", operator: "In", values: [1] } }] },
+                        template: {
+                            metadata: { labels },
+                            spec: {
+                                restartPolicy: "Never",
+                                serviceAccountName: account.metadata.name,
+                                automountServiceAccountToken: true,
+                                enableServiceLinks: false,
+                                securityContext: restrictedPod,
+                                // One program for both: what ends the collector ends what it started.
+                                initContainers: [{
+                                    name: "registry",
+                                    image: args.registryImage,
+                                    command: ["/bin/cp", "/bin/registry", `${registryFolder}/registry`],
+                                    securityContext: restricted,
+                                    volumeMounts: [{ name: "registry", mountPath: registryFolder }],
+                                }],
+                                containers: [{
+                                    name: "collector",
+                                    image: args.image,
+                                    command: ["node", `${programFolder}/main${path.extname(__filename)}`, "collect"],
+                                    args: pulumi.all([args.lock.metadata.name, args.deleteUntagged, args.drainSeconds]).apply(([lock, deleteUntagged, drainSeconds]) => [
+                                        "--config", `${configFolder}/${configFile}`,
+                                        "--registry", `${registryFolder}/registry`,
+                                        "--lock", lock,
+                                        "--annotation", readOnlyUntil,
+                                        ...flags("--label", args.labels),
+                                        ...flags("--collector-label", labels),
+                                        "--drain-seconds", String(drainSeconds),
+                                        ...(deleteUntagged ? ["--delete-untagged"] : []),
+                                    ]),
+                                    env: args.ca !== undefined ? [
+                                        { name: "NODE_EXTRA_CA_CERTS", value: `${configFolder}/ca.crt` },
+                                        { name: "SSL_CERT_DIR", value: configFolder },
+                                    ] : [],
+                                    resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
+                                    securityContext: restricted,
+                                    volumeMounts: [
+                                        { name: "config", mountPath: configFolder, readOnly: true },
+                                        { name: "program", mountPath: programFolder, readOnly: true },
+                                        { name: "registry", mountPath: registryFolder, readOnly: true },
+                                    ],
+                                }],
+                                volumes: [
+                                    { name: "config", secret: { secretName: config.metadata.name, defaultMode: 0o440 } },
+                                    {
+                                        name: "program",
+                                        configMap: { name: collector.metadata.name, items: files.map(({ key, path }) => ({ key, path })) },
+                                    },
+                                    { name: "registry", emptyDir: {} },
+                                ],
+                            },
+                        },
+                    },
+                },
+            },
+        }, { parent, dependsOn: binding });
+        this.registerOutputs({});
+    }
+}
+
+/** The collector's files, and the library that it needs; where each lies in its folder. */
+function readProgram(): { key: string; path: string; content: string }[] {
+    const files = fs.readdirSync(program)
+        .filter((file) => path.extname(file) === path.extname(__filename) && !file.endsWith(".d.ts"))
+        .map((file) => ({ key: file, path: file, content: fs.readFileSync(path.join(program, file), "utf8") }));
+    const library = "node_modules/aws4fetch";
+    return [
+        ...files,
+        { key: "aws4fetch.mjs", path: `${library}/index.mjs`, content: fs.readFileSync(path.join(path.dirname(require.resolve("aws4fetch")), "aws4fetch.esm.mjs"), "utf8") },
+        { key: "aws4fetch.json", path: `${library}/package.json`, content: JSON.stringify({ exports: "./index.mjs" }) },
+    ];
+}

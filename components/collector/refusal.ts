@@ -1,0 +1,2 @@
+/** A reason to end that another try would meet again. */
+export class Refusal extends Error {}
