@@ -12,19 +12,31 @@ export interface S3Parameters {
     secure: boolean;
 }
 
+/** What a list of a bucket tells of an object. */
+export interface Listed {
+    bytes: number;
+    written: Date;
+}
+
 /** A bucket, to read and to delete from. */
 export interface Bucket {
-    /** The bytes of each object whose key begins so, by what comes after that. */
-    list(prefix: string): Promise<Map<string, number>>;
+    /** The objects whose key begins so, by what comes after that. */
+    list(prefix: string): Promise<Map<string, Listed>>;
     /** An object's content; undefined if it is not there. */
     get(key: string): Promise<Buffer | undefined>;
     /** An object's bytes; undefined if it is not there. */
     size(key: string): Promise<number | undefined>;
+    /** Tries once, and for half a minute at the most: a lock that is asked for before each try has to hold until its end. */
     delete(key: string): Promise<void>;
 }
 
+/** The bucket cannot be reached, or answers with an error. */
+export class BucketError extends Error {}
+
 /** Milliseconds until a request that failed is made again, as Minio may be busy or start anew. */
 const retryDelays = [500, 1000, 2000, 4000, 8000];
+/** Milliseconds until a deletion is given up. */
+const deletePatience = 30_000;
 
 /**
  * The bucket that a registry's configuration names.
@@ -35,14 +47,17 @@ export function openBucket({ accesskey, secretkey, region, bucket, regionendpoin
     const client = new AwsClient({ accessKeyId: accesskey, secretAccessKey: secretkey, region, service: "s3", retries: 0 });
     const base = `${secure ? "https" : "http"}://${regionendpoint}/${bucket}`;
 
-    /** @throws on any answer but success, and 404 */
-    const attempt = async (method: string, query: string): Promise<Response | undefined> => {
-        const response = await client.fetch(`${base}${query}`, { method, signal: stop });
+    /** @throws BucketError on any answer but success, and 404 */
+    const attempt = async (method: string, query: string, signal = stop): Promise<Response | undefined> => {
+        const response = await client.fetch(`${base}${query}`, { method, signal }).catch((error: Error & { cause?: { code?: string; message?: string } }) => {
+            stop?.throwIfAborted();
+            throw new BucketError(`The bucket does not answer at ${base}: ${error.cause?.code ?? error.cause?.message ?? error.message}`);
+        });
         if (response.ok || response.status === 404) {
             return response.ok ? response : undefined;
         }
         const [, code = ""] = /<Code>(.*?)<\/Code>/.exec(await response.text()) ?? [];
-        throw new Error(`The bucket answers ${response.status} ${code} to ${method} ${query}.`);
+        throw new BucketError(`The bucket answers ${response.status} ${code} to ${method} ${base}${query}.`);
     };
     const request = async (method: string, query: string): Promise<Response | undefined> => {
         for (const delay of retryDelays) {
@@ -59,20 +74,21 @@ export function openBucket({ accesskey, secretkey, region, bucket, regionendpoin
 
     return {
         async list(prefix) {
-            const sizes = new Map<string, number>();
+            const objects = new Map<string, Listed>();
             for (let after: string | undefined = ""; after !== undefined;) {
                 const page = await request("GET", `?${new URLSearchParams({ "list-type": "2", prefix, ...(after && { "continuation-token": after }) }).toString()}`);
                 if (!page) {
-                    throw new Error(`There is no bucket "${bucket}".`);
+                    throw new BucketError(`There is no bucket "${bucket}" at ${regionendpoint}.`);
                 }
                 const xml = await page.text();
                 // What distribution names its objects needs no escape in XML.
-                for (const [, key, size] of xml.matchAll(/<Contents>.*?<Key>(.*?)<\/Key>.*?<Size>(\d+)<\/Size>.*?<\/Contents>/gs)) {
-                    sizes.set(key!.slice(prefix.length), Number(size));
+                for (const [object] of xml.matchAll(/<Contents>.*?<\/Contents>/gs)) {
+                    const [key, size, written] = ["Key", "Size", "LastModified"].map((name) => new RegExp(`<${name}>(.*?)</`).exec(object)![1]!);
+                    objects.set(key!.slice(prefix.length), { bytes: Number(size), written: new Date(written!) });
                 }
                 after = /<IsTruncated>true</.test(xml) ? /<NextContinuationToken>(.*?)</.exec(xml)![1]! : undefined;
             }
-            return sizes;
+            return objects;
         },
         async get(key) {
             const response = await request("GET", object(key));
@@ -83,7 +99,8 @@ export function openBucket({ accesskey, secretkey, region, bucket, regionendpoin
             return response && Number(response.headers.get("content-length"));
         },
         async delete(key) {
-            await request("DELETE", object(key));
+            const tooLong = AbortSignal.timeout(deletePatience);
+            await attempt("DELETE", object(key), stop ? AbortSignal.any([stop, tooLong]) : tooLong);
         },
     };
 }

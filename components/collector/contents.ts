@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Bucket } from "./bucket.ts";
+import { forEach } from "./forEach.ts";
 
 /** Below this distribution keeps everything (registry/storage/paths.go). */
 const root = "docker/registry/v2/";
@@ -14,6 +15,10 @@ export interface Tag {
     manifests: number;
     blobs: number;
     bytes: number;
+    /** Of these, the ones that other tags refer to as well. */
+    sharedBytes: number;
+    /** When it last came to refer to something else, or to the same again. */
+    pushed: Date;
 }
 
 /** What is in a registry's bucket. */
@@ -32,9 +37,6 @@ export interface Contents {
     /** Bytes of all objects, also of what is no blob: uploads under way and links. */
     bytes: number;
 }
-
-/** How many objects are read at once. */
-const atOnce = 16;
 
 interface Descriptor {
     mediaType?: string;
@@ -68,16 +70,16 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Conten
     const links: Contents["links"] = new Map();
     const layers = new Set<string>();
     const revisions = new Set<string>();
-    const tagged: { repository: string; tag: string }[] = [];
-    for (const [key, size] of objects) {
+    const tagged: { repository: string; tag: string; pushed: Date }[] = [];
+    for (const [key, { bytes, written }] of objects) {
         const [, algorithm, hash] = /^blobs\/(\w+)\/..\/(\w+)\/data$/.exec(key) ?? [];
         const [, repository, kind, rest] = /^repositories\/(.+?)\/(_layers|_manifests\/revisions|_manifests\/tags)\/(.+)\/link$/.exec(key) ?? [];
         if (hash) {
-            blobs.set(`${algorithm}:${hash}`, size);
+            blobs.set(`${algorithm}:${hash}`, bytes);
         } else if (kind) {
             const [, tag] = /^([^/]+)\/current$/.exec(rest!) ?? [];
             if (kind === "_manifests/tags" && tag) {
-                tagged.push({ repository: repository!, tag });
+                tagged.push({ repository: repository!, tag, pushed: written });
                 continue;
             }
             const digest = rest!.split("/").slice(-2).join(":");
@@ -85,7 +87,7 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Conten
             links.set(digest, known);
             (kind === "_layers" ? known.layers : known.manifests).push(root + key);
             // An empty one leads nowhere.
-            if (kind !== "_manifests/tags" && size > 0) {
+            if (kind !== "_manifests/tags" && bytes > 0) {
                 (kind === "_layers" ? layers : revisions).add(`${repository}@${digest}`);
             }
         }
@@ -149,7 +151,8 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Conten
     };
 
     const problems: string[] = [];
-    const tags = await forEach(tagged, async ({ repository, tag: name }): Promise<Tag | undefined> => {
+    const timesNeeded = new Map<string, number>();
+    const tags = await forEach(tagged, async ({ repository, tag: name, pushed }): Promise<Omit<Tag, "sharedBytes"> & { sizes: Map<string, number> } | undefined> => {
         const link = await bucket.get(`${root}repositories/${repository}/_manifests/tags/${name}/current/link`);
         // Deleted since the list was made.
         if (!link) {
@@ -164,7 +167,10 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Conten
             own.push("its link is empty");
         }
         problems.push(...own.map((problem) => `${repository}:${name}: ${problem}`));
-        return { repository, name, manifests: count, blobs: seen.size - count, bytes: [...seen.values()].reduce((sum, bytes) => sum + bytes, 0) };
+        for (const digest of seen.keys()) {
+            timesNeeded.set(digest, (timesNeeded.get(digest) ?? 0) + 1);
+        }
+        return { repository, name, manifests: count, blobs: seen.size - count, bytes: sum(seen.values()), pushed, sizes: seen };
     });
     const notes: string[] = [];
     await forEach([...revisions].filter((revision) => !visited.has(revision)), async (revision) => {
@@ -174,15 +180,20 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Conten
         notes.push(...own.map((problem) => `${revision}, which has no tag: ${problem}`));
     });
     return {
-        tags: tags.filter((tag) => tag !== undefined),
+        tags: tags.filter((tag) => tag !== undefined).map(({ sizes, ...tag }) => ({
+            ...tag,
+            sharedBytes: sum([...sizes].filter(([digest]) => timesNeeded.get(digest)! > 1).map(([, bytes]) => bytes)),
+        })),
         problems,
         notes,
         blobs,
         needed,
         links,
-        bytes: [...objects.values()].reduce((sum, bytes) => sum + bytes, 0),
+        bytes: sum([...objects.values()].map(({ bytes }) => bytes)),
     };
 }
+
+const sum = (numbers: Iterable<number>) => [...numbers].reduce((sum, number) => sum + number, 0);
 
 /** Where a blob is. */
 export function blobKey(digest: string): string {
@@ -221,17 +232,4 @@ function readManifest(digest: string, content: Buffer | undefined): Manifest {
     }
     // Layers that are got elsewhere, as in old images of Windows, need not be here.
     return { children: manifests ?? [], parts: [...(config ? [config] : []), ...(layers ?? []).filter(({ urls }) => !urls?.length)] };
-}
-
-/** Does something with each item, some at once; what comes of them, in their order. */
-async function forEach<T, R>(items: T[], work: (item: T) => Promise<R>): Promise<R[]> {
-    const results: R[] = [];
-    let next = 0;
-    await Promise.all(Array.from({ length: atOnce }, async () => {
-        while (next < items.length) {
-            const index = next++;
-            results[index] = await work(items[index]!);
-        }
-    }));
-    return results;
 }

@@ -3,6 +3,7 @@ import * as readline from "node:readline";
 
 import type { Bucket } from "./bucket.ts";
 import { blobKey, type Contents } from "./contents.ts";
+import { forEach } from "./forEach.ts";
 
 /** How distribution finds garbage. */
 export interface Search {
@@ -54,14 +55,14 @@ export async function findGarbage({ registry, config, deleteUntagged }: Search, 
  * Deletes blobs, and all by which a repository knows them: first as manifests, so that none is left that leads nowhere; last as layers,
  * which may well do so.
  *
- * @param assertMay is asked before each one, and throws if no more may be deleted
+ * @param assertMay is asked before each object, and throws if no more may be deleted
  */
 export async function deleteGarbage(bucket: Bucket, garbage: string[], { links }: Contents, assertMay: () => void): Promise<void> {
-    for (const digest of garbage) {
+    await forEach(garbage, async (digest) => {
         const { manifests, layers } = links.get(digest) ?? { manifests: [], layers: [] };
         for (const key of [...manifests, blobKey(digest), ...layers]) {
             assertMay();
             await bucket.delete(key);
         }
-    }
+    });
 }

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import { parseArgs } from "node:util";
 
-import { openBucket, type S3Parameters } from "./bucket.ts";
+import { BucketError, openBucket, type S3Parameters } from "./bucket.ts";
 import { Cluster } from "./cluster.ts";
 import { assertWhole, collect } from "./collect.ts";
 import { readContents } from "./contents.ts";
@@ -37,7 +37,7 @@ async function main(): Promise<void> {
     if (command === "check") {
         const contents = await readContents(bucket, values["delete-untagged"]);
         console.log(tagTable(contents).join("\n"));
-        console.log(`\nThere are ${totals(contents)}.`);
+        console.log(`\nIn the bucket: ${totals(contents)}.`);
         contents.notes.forEach((note) => console.log(`${note}.`));
         assertWhole(contents, "There is a broken image.");
         console.log("Every image is whole.");
@@ -63,6 +63,6 @@ async function main(): Promise<void> {
 const parseLabels = (labels: string[]) => Object.fromEntries(labels.map((label) => label.split("=") as [string, string]));
 
 main().then(() => process.exit(status.done), (error: unknown) => {
-    console.error(error instanceof Refusal ? error.message : error);
+    console.error(error instanceof Refusal || error instanceof BucketError ? error.message : error);
     process.exit(error instanceof Refusal ? status.refused : status.tryAgain);
 });

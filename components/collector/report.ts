@@ -8,12 +8,13 @@ export function amount(bytes: number): string {
     return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${suffixes[power]}`;
 }
 
-/** Each tag, a line for each. */
+/** A line for each tag; what of its size other tags share is not given back when it is deleted. */
 export function tagTable({ tags }: Contents): string[] {
     const rows = tags
         .sort((a, b) => `${a.repository}:${a.name}`.localeCompare(`${b.repository}:${b.name}`, "en", { numeric: true }))
-        .map(({ repository, name, manifests, blobs, bytes }) => [repository, name, String(manifests), String(blobs), amount(bytes)]);
-    const table = [["REPOSITORY", "TAG", "MANIFESTS", "LAYERS", "SIZE"], ...rows];
+        .map(({ repository, name, pushed, manifests, blobs, bytes, sharedBytes }) =>
+            [repository, name, `${pushed.toISOString().slice(0, 16)}Z`, String(manifests), String(blobs), amount(bytes), amount(sharedBytes)]);
+    const table = [["REPOSITORY", "TAG", "PUSHED", "MANIFESTS", "LAYERS", "SIZE", "SHARED"], ...rows];
     const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
     return table.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
 }

@@ -8,6 +8,7 @@ function makeRegistry(name: string, users: string[]): ContainerRegistry {
         users: users.map((user) => ({ name: user })),
         bucket: { name: `${name}-images`, endpoint: "minio-svc.minio.svc.homelab-k8s:9000" },
         ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
+        collection: { schedule: "0 4 * * 0" },
     });
 }
 

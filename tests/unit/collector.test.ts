@@ -1,5 +1,6 @@
 import * as assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { Bucket } from "../../components/collector/bucket";
 import { readContents } from "../../components/collector/contents";
@@ -7,6 +8,9 @@ import { deleteGarbage } from "../../components/collector/garbage";
 import { amount, tagTable, totals } from "../../components/collector/report";
 
 const digestOf = (content: string) => `sha256:${createHash("sha256").update(content).digest("hex")}`;
+
+/** When all that is in it was written. */
+const written = new Date("2026-11-25T20:15:30Z");
 
 /** A registry's bucket, as distribution keeps it. */
 class Registry implements Bucket {
@@ -45,7 +49,7 @@ class Registry implements Bucket {
     }
     static keyOf = (digest: string) => `blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}/data`;
 
-    list = (prefix: string) => Promise.resolve(new Map([...this.objects].map(([key, content]) => [key.slice(prefix.length), content.length])));
+    list = (prefix: string) => Promise.resolve(new Map([...this.objects].map(([key, content]) => [key.slice(prefix.length), { bytes: content.length, written }])));
     get = (key: string) => Promise.resolve(this.objects.has(key) ? Buffer.from(this.objects.get(key)!) : undefined);
     size = (key: string) => Promise.resolve(this.objects.get(key)?.length);
     delete = (key: string) => {
@@ -76,6 +80,24 @@ describe("The contents of a registry", () => {
         registry.tag("web", "1", registry.manifest("web", { config, layers: [layer, layer] }).digest);
         const [tag] = (await read()).tags;
         assert.equal(tag!.blobs, 2);
+    });
+
+    it("have with each tag what others share with it", async () => {
+        const [first, second] = [registry.blob("first"), registry.blob("second layer")];
+        const base = registry.blob("base");
+        const image = (...layers: { digest: string; size: number }[]) => registry.manifest("web", { layers }).digest;
+        const [one, two] = [image(base, first), image(base, second)];
+        registry.tag("web", "1", one);
+        registry.tag("web", "2", two);
+        registry.tag("other", "2", registry.manifest("other", { layers: [base, second] }).digest);
+        registry.tag("web", "3", image(registry.blob("alone")));
+        const { tags } = await read();
+        assert.deepEqual(tags.map(({ repository, name, bytes, sharedBytes }) => [`${repository}:${name}`, bytes - sharedBytes]), [
+            ["web:1", registry.objects.get(`docker/registry/v2/${Registry.keyOf(one)}`)!.length + first.size],
+            ["web:2", 0],
+            ["other:2", 0],
+            ["web:3", tags[3]!.bytes],
+        ]);
     });
 
     it("have an index's manifests with it", async () => {
@@ -240,13 +262,33 @@ describe("Garbage", () => {
 
     it("stays from where on no more may be deleted", async () => {
         const contents = await readContents(registry, true, 0);
+        const before = registry.objects.size;
         let left = 3;
         await assert.rejects(deleteGarbage(registry, garbage(), contents, () => {
-            if (left-- === 0) {
+            if (left-- <= 0) {
                 throw new Error("The lock was not renewed in time.");
             }
         }), /not renewed in time/);
-        assert.ok(registry.objects.has(`docker/registry/v2/${Registry.keyOf(image.layer)}`));
+        assert.equal(registry.objects.size, before - 3);
+    });
+
+    it("stays from where on a deletion fails, once those under way have ended", async () => {
+        const many = Array.from({ length: 100 }, (_, i) => registry.blob(`garbage ${i}`).digest);
+        const contents = await readContents(registry, true, 0);
+        const before = registry.objects.size;
+        const { delete: original } = registry;
+        registry.delete = async (key) => {
+            if (key.endsWith(Registry.keyOf(many[20]!))) {
+                throw new Error("The bucket answers 503.");
+            }
+            await sleep(1);
+            return original(key);
+        };
+        await assert.rejects(deleteGarbage(registry, many, contents, () => undefined), /^Error: The bucket answers 503\.$/);
+        const after = registry.objects.size;
+        assert.ok(after >= before - 36 && after < before, `${before - after} were deleted`);
+        await sleep(20);
+        assert.equal(registry.objects.size, after);
     });
 });
 
@@ -261,8 +303,12 @@ describe("The report", () => {
         registry.image("web", "9", "nine");
         registry.blob("garbage");
         const contents = await readContents(registry, false, 0);
-        assert.deepEqual(tagTable(contents).map((line) => line.replace(/ +/g, " ").replace(/\d+ B$/, "N B")),
-            ["REPOSITORY TAG MANIFESTS LAYERS SIZE", "web 9 1 2 N B", "web 10 1 2 N B"]);
+        assert.deepEqual(tagTable(contents).map((line) => line.replace(/ +/g, " ").replace(/\d+ B (?=0 B$)/, "N B ")),
+            [
+                "REPOSITORY TAG PUSHED MANIFESTS LAYERS SIZE SHARED",
+                "web 9 2026-11-25T20:15Z 1 2 N B 0 B",
+                "web 10 2026-11-25T20:15Z 1 2 N B 0 B",
+            ]);
         assert.match(totals(contents), /^2 tags in 1 repository, 7 blobs, \d(\.\d)? KiB in all; no manifest needs 1 blob of 7 B$/);
     });
 });

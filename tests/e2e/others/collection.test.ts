@@ -74,7 +74,7 @@ describe("A collection of garbage", function () {
             assert.equal(code, 0, stdout + stderr);
         }, { pushRetries: 12, checkAll: true });
         console.log(output.replace(/^/gm, "      "));
-        assert.match(output, /^There are \d+ tags in 4 repositories, .* no manifest needs \d+ blobs of \d\d\.\d MiB\.$/m);
+        assert.match(output, /^In the bucket: \d+ tags in 4 repositories, .* no manifest needs \d+ blobs of \d\d\.\d MiB\.$/m);
         // What the traffic pushed when its manifests were refused went as well.
         assert.match(output, /^Freed \d\d\.\d MiB of \d+(\.\d)? [MG]iB, \d+ blobs; it took \d+ s\.$/m);
         assert.match(output, /^The registry takes pushes again\.$/m);
@@ -114,8 +114,21 @@ describe("A collection of garbage", function () {
     it("shows each tag, and that all of them are whole, when it is only to look", async () => {
         const { code, stdout } = await collect("--check");
         assert.equal(code, 0);
-        assert.match(stdout, /^REPOSITORY +TAG +MANIFESTS +LAYERS +SIZE\nall +1 +3 +6 +24\.\d MiB\ndeleted +1 +1 +3 +12\.1 MiB\nkept +1 +1 +3 +12\.1 MiB\nover +1 +1 +3 +12\.1 MiB\n/m);
-        assert.match(stdout, /^Every image is whole\.$/m);
+        assert.match(stdout.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\dZ/g, "TIME"), new RegExp([
+            "^REPOSITORY +TAG +PUSHED +MANIFESTS +LAYERS +SIZE +SHARED",
+            "all +1 +TIME +3 +6 +24\\.\\d MiB +\\d+ B",
+            ...["deleted", "kept", "over"].map((name) => `${name} +1 +TIME +1 +3 +12\\.1 MiB +\\d+ B`),
+            "",
+            "In the bucket: 4 tags in 4 repositories, .*",
+            "Every image is whole\\.",
+        ].join("\n"), "m"));
+    });
+
+    it("shows the same by npm run images, which takes no collection", async () => {
+        const table = (output: string) => output.slice(output.indexOf("REPOSITORY")).replace(/\n*$/, "");
+        const { code, stdout, stderr } = await attempt("scripts/images", [], { env: { ...process.env, PULUMI_STACK: registry.name } });
+        assert.equal(code, 0, stderr);
+        assert.equal(stdout.trimEnd(), table((await collect("--check")).stdout));
     });
 
     describe("of a registry with a broken image", () => {
@@ -135,6 +148,9 @@ describe("A collection of garbage", function () {
             const check = await collect("--check");
             assert.equal(check.code, 1);
             assert.ok(check.stdout.includes(problem), check.stdout);
+            const images = await attempt("scripts/images", [], { env: { ...process.env, PULUMI_STACK: registry.name } });
+            assert.equal(images.code, 1);
+            assert.ok(images.stderr.includes(problem), images.stderr);
         });
 
         it("begins again once it is whole: the image pushed anew", async () => {

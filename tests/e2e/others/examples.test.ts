@@ -76,7 +76,9 @@ describe("The npm package", function () {
     });
 
     it("has the component with its types, and nothing else", () => {
-        const modules = fs.readdirSync("components").filter((file) => file.endsWith(".ts")).map((file) => file.replace(".ts", ""));
+        const modules = ["", "collector/"].flatMap((folder) => fs.readdirSync(path.join("components", folder))
+            .filter((file) => file.endsWith(".ts"))
+            .map((file) => folder + file.replace(".ts", "")));
         assert.deepEqual(files.sort(), [
             "dist/LICENSE", ...modules.flatMap((module) => [`dist/${module}.d.ts`, `dist/${module}.js`]), "package.json",
         ].sort());
@@ -176,6 +178,13 @@ describe("The example", function () {
                 assert.equal((await s3(key, "GET", `${name}-images?location=`)).status, 200);
                 assert.equal((await s3(key, "GET", `${name === "lab" ? "family" : "lab"}-images?location=`)).status, 403);
             }
+        });
+
+        it("collects the garbage of one, by the program that is compiled in the package", async () => {
+            const job = ["--namespace", "lab", "job/collect-now"];
+            await kubectl("create", "job", "collect-now", "--namespace", "lab", "--from=cronjob/lab-collection");
+            await kubectl("wait", "--for=condition=Complete", "--timeout=3m", ...job);
+            assert.match(await kubectl("logs", ...job), /^Freed /m);
         });
 
         it("changes one and not the other", async () => {
