@@ -24,7 +24,7 @@ export function totals({ tags, blobs, needed, bytes }: Contents): string {
     const garbage = [...blobs].filter(([digest]) => !needed.has(digest));
     const repositories = new Set(tags.map(({ repository }) => repository)).size;
     return `${count(tags.length, "tag")} in ${count(repositories, "repository", "repositories")}, ${count(blobs.size, "blob")}, ${amount(bytes)} in all; `
-        + `no manifest needs ${count(garbage.length, "blob")} of ${amount(garbage.reduce((sum, [, size]) => sum + size, 0))}`;
+        + (garbage.length === 0 ? "manifests need all of them" : `no manifest needs ${count(garbage.length, "blob")} of ${amount(garbage.reduce((sum, [, size]) => sum + size, 0))}`);
 }
 
 /** Example: `count(2, "tag")` is `"2 tags"`. */
