@@ -64,11 +64,13 @@ export function readSite(name: string): Site {
     const pullSecrets = json<PullSecret[]>("pullSecrets") ?? [];
     const resources = json<object>("resources") ?? {};
     const annotations = json<Record<string, string>>("ingressAnnotations") ?? {};
+    const monitorLabels = json<Record<string, string>>("metricsServiceMonitorLabels") ?? {};
     const shaped: [path: string, value: unknown, shape: Shape][] = [
         ...users.map((user, i) => [`users[${i}]`, user, userShape] as [string, unknown, Shape]),
         ...pullSecrets.map((pullSecret, i) => [`pullSecrets[${i}]`, pullSecret, pullSecretShape] as [string, unknown, Shape]),
         ["resources", resources, { requests: isObject, limits: isObject }],
         ["ingressAnnotations", annotations, isText],
+        ["metricsServiceMonitorLabels", monitorLabels, isText],
     ];
     problems.push(...shaped.flatMap(([path, value, shape]) => findShapeProblems(path, value, shape)));
     // What is not of the right shape cannot be looked at more closely.
@@ -78,6 +80,8 @@ export function readSite(name: string): Site {
     const keyRotation = number("bucketKeyRotation");
     const clusterIssuer = text("ingressClusterIssuer");
     const tlsSecret = text("ingressTlsSecret");
+    const metrics = flag("metrics");
+    const serviceMonitor = flag("metricsServiceMonitor");
     const schedule = text("collectionSchedule");
     const collection = { deleteUntagged: flag("collectionDeleteUntagged"), image: text("collectionImage") };
     const registry: ContainerRegistryArgs = {
@@ -118,6 +122,7 @@ export function readSite(name: string): Site {
         deleteEnabled: flag("deleteEnabled"),
         readOnly: flag("readOnly"),
         collection: schedule === undefined ? undefined : { schedule, ...collection },
+        metrics: metrics ? { serviceMonitor, serviceMonitorLabels: serviceMonitor || Object.keys(monitorLabels).length > 0 ? monitorLabels : undefined } : undefined,
     };
     if (isShaped) {
         problems.push(...findProblems(name, withDefaults(name, registry), registry).map(inTermsOfKeys));
@@ -153,6 +158,9 @@ export function readSite(name: string): Site {
     if (collection.deleteUntagged && schedule === undefined) {
         problems.push("collectionDeleteUntagged: true, but there is no collection; give a collectionSchedule as well");
     }
+    if (serviceMonitor && !metrics) {
+        problems.push("metricsServiceMonitor: true, but there are no metrics; set metrics to true as well");
+    }
     const kubeContext = text("kubeContext");
     const given = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
     problems.push(...given.filter((key) => !known.includes(key)).map((key) => unknownName(key, known)));
@@ -171,7 +179,7 @@ export function readSite(name: string): Site {
 
 /** `bucket.name: …` as `bucketName: …`; lists and objects are keys of their own. */
 function inTermsOfKeys(problem: string): string {
-    return problem.replace(/^(bucket|ingress|collection)\.(\w)/, (_, group: string, letter: string) => group + letter.toUpperCase());
+    return problem.replace(/^(bucket|ingress|collection|metrics)\.(\w)/, (_, group: string, letter: string) => group + letter.toUpperCase());
 }
 
 interface Type {

@@ -111,6 +111,17 @@ export interface Collection {
     image?: pulumi.Input<string>;
 }
 
+/**
+ * What Prometheus is told: requests, errors, how long they take. On a port of its own, 5001, that no Ingress leads to; whoever is in the
+ * cluster reaches it, and Go's profiler with it, without a login.
+ */
+export interface Metrics {
+    /** Whether the Prometheus operator, which has to be there, is told of it by a ServiceMonitor. Default: false. */
+    serviceMonitor?: boolean;
+    /** Labels of the ServiceMonitor, where a Prometheus goes by them. Default: {}. Example: `{ release: "kube-prometheus-stack" }`. */
+    serviceMonitorLabels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
+}
+
 /** What a pod asks for and may take, in Kubernetes' quantities. Example: `{ limits: { memory: "1Gi" } }`. */
 export interface Resources {
     /** What a node has to have free. Default: { cpu: "50m", memory: "128Mi" }. */
@@ -180,6 +191,8 @@ export interface ContainerRegistryArgs {
      * disk back.
      */
     collection?: Collection;
+    /** What Prometheus is told, and how. Default: nothing. */
+    metrics?: Metrics;
 }
 
 /** The arguments without the users, the key and the CA (which are secret, or may be): defaults filled in, checked, all known. */
@@ -208,6 +221,10 @@ export function withDefaults(name: string, args: ContainerRegistryArgs) {
             schedule: args.collection.schedule,
             deleteUntagged: args.collection.deleteUntagged ?? false,
             image: args.collection.image ?? "docker.io/library/node:26.10.0-slim",
+        },
+        metrics: args.metrics && {
+            serviceMonitor: args.metrics.serviceMonitor ?? false,
+            serviceMonitorLabels: args.metrics.serviceMonitorLabels ?? {},
         },
         bucket: {
             name: args.bucket.name,

@@ -7,6 +7,7 @@ import { withoutStack } from "./errors";
 import { Collection } from "./collection";
 import { Exposure } from "./exposure";
 import { htpasswdFile, Logins } from "./logins";
+import { Metrics } from "./metrics";
 import { owner } from "./owner";
 import { PullSecrets } from "./pullSecrets";
 import { registryConfig, renderRegistryConfig } from "./registryConfig";
@@ -62,6 +63,8 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     accessor workload: Workload;
     /** Not there without `collection`. */
     accessor collection: Collection | undefined;
+    /** Not there without `metrics`. */
+    accessor metrics: Metrics | undefined;
     accessor exposure: Exposure;
 
     constructor(name: string, args: ContainerRegistryArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -71,7 +74,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         const { users = [], bucket } = args;
         const given = withDefaults(name, args);
         // What decides which resources there are, and which are replaced, has to be known now.
-        const { pullSecrets, createNamespace, httpSecretRotation, bucket: { keyRotation }, collection } = given;
+        const { pullSecrets, createNamespace, httpSecretRotation, bucket: { keyRotation }, collection, metrics } = given;
         const settings = this.checked(name, given, args);
 
         if (createNamespace) {
@@ -108,6 +111,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             { parent, replacementTrigger: httpSecretRotation });
         const config = pulumi.all([settings, accessKey, secretKey, httpSecret.result]).apply(([settings, accessKey, secretKey, httpSecret]) => ({
             ...settings,
+            metrics: metrics !== undefined,
             httpSecret,
             htpasswdPath: `${authFolder}/${htpasswdFile}`,
             bucket: { ...settings.bucket, accessKey, secretKey },
@@ -126,6 +130,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             }))),
             keyRotation,
             ca: bucket.ca,
+            metrics: metrics !== undefined,
             auth: {
                 secretName: this.logins?.secret.metadata.name ?? args.htpasswdSecret!,
                 folder: authFolder,
@@ -149,6 +154,10 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                 drainSeconds: settings.drainSeconds,
             // So that it never meets pods that do not heed the lock.
             }, { parent, dependsOn: this.workload.deployment });
+        }
+
+        if (metrics) {
+            this.metrics = new Metrics(name, { namespace, labels: this.workload.labels, ...metrics }, { parent });
         }
 
         this.exposure = new Exposure(name, {

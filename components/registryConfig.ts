@@ -13,6 +13,8 @@ export interface RegistryConfig {
     logLevel: LogLevel;
     deleteEnabled: boolean;
     readOnly: boolean;
+    /** Whether there is a port for metrics. */
+    metrics: boolean;
     /** What each answer says besides, to clients that show it (`Warning`, by the OCI distribution specification). */
     warning?: string;
     bucket: {
@@ -29,6 +31,9 @@ export interface RegistryConfig {
 
 /** The registry's port in the pod. */
 export const registryPort = 5000;
+/** The one of its metrics, which has what Go's profiler tells as well, and no login. */
+export const metricsPort = 5001;
+export const metricsPath = "/metrics";
 
 /** Renders `config.yml` of distribution's registry 3.1 (https://distribution.github.io/distribution/about/configuration/). */
 export function renderRegistryConfig(config: RegistryConfig): string {
@@ -82,6 +87,7 @@ export function registryConfig(config: RegistryConfig) {
             secret: config.httpSecret,
             draintimeout: `${config.drainSeconds}s`,
             headers: { "X-Content-Type-Options": ["nosniff"], ...(config.warning && { Warning: [`299 - "${config.warning}"`] }) },
+            ...(config.metrics && { debug: { addr: `:${metricsPort}`, prometheus: { enabled: true, path: metricsPath } } }),
         },
         // A check that fails was tried for some ten seconds already: with three of them, each 10 s, it took over a minute to say 503.
         health: { storagedriver: { enabled: true, interval: "3s", threshold: 1 } },

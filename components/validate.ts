@@ -119,6 +119,9 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
         check("collection.schedule", settings.collection.schedule, scheduleProblem);
         check("collection.image", settings.collection.image, notEmpty("Node's image, such as docker.io/library/node:26.10.0-slim"));
     }
+    if (args.metrics?.serviceMonitorLabels !== undefined && !args.metrics.serviceMonitor) {
+        problems.push("metrics.serviceMonitorLabels: given, but there is no ServiceMonitor; have one made, or leave them out");
+    }
     check("image", settings.image, notEmpty("the registry's image, such as docker.io/library/registry:3.1.2"));
     check("replicas", settings.replicas, replicasProblem);
     check("drainSeconds", settings.drainSeconds, drainProblem);

@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { restricted, restrictedPod } from "./hardening";
 import { lockEnv, lockFolder, serve } from "./lock";
 import { owner } from "./owner";
-import { registryPort } from "./registryConfig";
+import { metricsPort, registryPort } from "./registryConfig";
 
 /** What the registry's pods are made of. */
 export interface WorkloadArgs {
@@ -20,6 +20,8 @@ export interface WorkloadArgs {
     keyRotation: number;
     /** A CA to trust besides those that the image knows, in PEM. */
     ca?: pulumi.Input<string>;
+    /** Whether the configuration has a port for metrics. */
+    metrics: boolean;
     /** The Secret with the htpasswd file, and the folder where the configuration looks for it. */
     auth: { secretName: pulumi.Input<string>; folder: string; file: string };
     /** Seconds that uploads under way are given to end when a pod stops. */
@@ -111,7 +113,10 @@ export class Workload extends pulumi.ComponentResource {
                                 ...(args.ca !== undefined ? [{ name: "SSL_CERT_DIR", value: configFolder }] : []),
                                 ...(this.lock ? [lockEnv] : []),
                             ],
-                            ports: [{ name: "http", containerPort: registryPort }],
+                            ports: [
+                                { name: "http", containerPort: registryPort },
+                                ...(args.metrics ? [{ name: "metrics", containerPort: metricsPort }] : []),
+                            ],
                             resources: args.resources,
                             // 503 while Minio does not answer: no traffic then ...
                             readinessProbe: { httpGet: { path: "/", port: "http" }, periodSeconds: 5 },

@@ -82,6 +82,9 @@ describe("The configuration", () => {
             collectionSchedule: "0 4 * * 0",
             collectionDeleteUntagged: true,
             collectionImage: "node.example.com/node:26",
+            metrics: true,
+            metricsServiceMonitor: true,
+            metricsServiceMonitorLabels: { release: "prometheus" },
         });
         assert.deepEqual(given(registry), {
             host: "docker.registry.example.com",
@@ -111,12 +114,17 @@ describe("The configuration", () => {
             deleteEnabled: false,
             readOnly: true,
             collection: { schedule: "0 4 * * 0", deleteUntagged: true, image: "node.example.com/node:26" },
+            metrics: { serviceMonitor: true, serviceMonitorLabels: { release: "prometheus" } },
         });
     });
 
     it("says what belongs together", async () => {
         assert.deepEqual(await problemsOf({ ...complete, collectionDeleteUntagged: true }),
             ["collectionDeleteUntagged: true, but there is no collection; give a collectionSchedule as well"]);
+        assert.deepEqual(await problemsOf({ ...complete, metricsServiceMonitor: true }),
+            ["metricsServiceMonitor: true, but there are no metrics; set metrics to true as well"]);
+        assert.deepEqual(await problemsOf({ ...complete, metrics: true, metricsServiceMonitorLabels: { release: "prometheus" } }),
+            ["metricsServiceMonitorLabels: given, but there is no ServiceMonitor; have one made, or leave them out"]);
     });
 
     it("may bring a bucket, a login and a certificate along, and then needs no Minio", async () => {

@@ -618,6 +618,58 @@ describe("ContainerRegistry", () => {
         });
     });
 
+    describe("that has metrics", () => {
+        let watched: Registered[];
+        before(async () => ({ resources: watched } = await deployRegistry({ metrics: {} })));
+        const namesOf = (resources: Registered[]) => resources.map(({ type, name }) => `${type} ${name}`);
+        const ports = (of: Registered[]) => (find(of, ":Deployment").inputs as
+            { spec: { template: { spec: { containers: { ports: object[] }[] } } } }).spec.template.spec.containers[0]!.ports;
+
+        it("has a Service more, which leads to every pod, ready or not", () => {
+            assert.deepEqual(namesOf(watched).filter((name) => !namesOf(resources).includes(name)),
+                ["homelab-registry:index:Metrics registry", "kubernetes:core/v1:Service registry-metrics"]);
+            assert.deepEqual(find(watched, ":Service", "registry-metrics").inputs, {
+                apiVersion: "v1",
+                kind: "Service",
+                metadata: {
+                    name: "registry-metrics",
+                    namespace: "registry",
+                    labels: { "app.kubernetes.io/name": "container-registry-metrics", "app.kubernetes.io/instance": "registry" },
+                    annotations: { ...owner, "prometheus.io/scrape": "true", "prometheus.io/port": "5001", "prometheus.io/path": "/metrics" },
+                },
+                spec: {
+                    clusterIP: "None",
+                    publishNotReadyAddresses: true,
+                    selector: { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" },
+                    ports: [{ name: "metrics", port: 5001, targetPort: "metrics", protocol: "TCP" }],
+                },
+            });
+        });
+
+        it("has a port for them in its pods, and none without", () => {
+            assert.deepEqual(ports(watched), [{ name: "http", containerPort: 5000 }, { name: "metrics", containerPort: 5001 }]);
+            assert.deepEqual(ports(resources), [{ name: "http", containerPort: 5000 }]);
+        });
+
+        it("leads no client there", () => {
+            assert.deepEqual(find(watched, ":Ingress").inputs, find(resources, ":Ingress").inputs);
+            assert.deepEqual(find(watched, ":Service").inputs, find(resources, ":Service").inputs);
+        });
+
+        it("tells the Prometheus operator of them if told to", async () => {
+            const { resources: monitored } = await deployRegistry({ metrics: { serviceMonitor: true, serviceMonitorLabels: { release: "prometheus" } } });
+            assert.deepEqual(find(monitored, ":ServiceMonitor", "registry-metrics").inputs, {
+                apiVersion: "monitoring.coreos.com/v1",
+                kind: "ServiceMonitor",
+                metadata: { name: "registry-metrics", namespace: "registry", labels: { release: "prometheus" }, annotations: owner },
+                spec: {
+                    selector: { matchLabels: { "app.kubernetes.io/name": "container-registry-metrics", "app.kubernetes.io/instance": "registry" } },
+                    endpoints: [{ port: "metrics", path: "/metrics" }],
+                },
+            });
+        });
+    });
+
     it("takes every option to its place", async () => {
         const { resources } = await deployRegistry({
             namespace: "images",

@@ -12,6 +12,7 @@ const config: RegistryConfig = {
     logLevel: "info",
     deleteEnabled: true,
     readOnly: false,
+    metrics: false,
     bucket: {
         name: "container-repo",
         endpoint: "minio-svc.minio.svc.homelab-k8s:9000",
@@ -68,6 +69,7 @@ describe("The registry's configuration file", () => {
         [{ logLevel: "debug" }, 'level: "debug"'],
         [{ deleteEnabled: false }, "delete:\n    enabled: false"],
         [{ readOnly: true }, "readonly:\n      enabled: true"],
+        [{ metrics: true }, 'debug:\n    addr: ":5001"\n    prometheus:\n      enabled: true\n      path: "/metrics"'],
         [{ bucket: { ...config.bucket, redirect: true } }, "redirect:\n    disable: false"],
     ] as const) {
         it(`says ${JSON.stringify(field)} in its place`, () => {
