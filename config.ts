@@ -83,7 +83,7 @@ export function readSite(name: string): Site {
     const metrics = flag("metrics");
     const serviceMonitor = flag("metricsServiceMonitor");
     const schedule = text("collectionSchedule");
-    const collection = { deleteUntagged: flag("collectionDeleteUntagged"), image: text("collectionImage") };
+    const collection = { deleteUntagged: flag("collectionDeleteUntagged"), image: text("collectionImage"), pushgateway: text("collectionPushgateway") };
     const registry: ContainerRegistryArgs = {
         host: text("host") ?? "",
         users,
@@ -155,8 +155,10 @@ export function readSite(name: string): Site {
         }
     }
 
-    if (collection.deleteUntagged && schedule === undefined) {
-        problems.push("collectionDeleteUntagged: true, but there is no collection; give a collectionSchedule as well");
+    for (const [key, value] of [["collectionDeleteUntagged", collection.deleteUntagged], ["collectionPushgateway", collection.pushgateway]] as const) {
+        if (value && schedule === undefined) {
+            problems.push(`${key}: ${value}, but there is no collection; give a collectionSchedule as well`);
+        }
     }
     if (serviceMonitor && !metrics) {
         problems.push("metricsServiceMonitor: true, but there are no metrics; set metrics to true as well");

@@ -109,6 +109,11 @@ export interface Collection {
     deleteUntagged?: pulumi.Input<boolean>;
     /** Node's image, 24 or later, in which the collector runs. Default: "docker.io/library/node:26.10.0-slim". */
     image?: pulumi.Input<string>;
+    /**
+     * The URL of a Prometheus Pushgateway, which is told when a collection went well or failed, and what it freed. Default: nobody is told.
+     * Example: `"http://pushgateway.monitoring.svc:9091"`.
+     */
+    pushgateway?: pulumi.Input<string>;
 }
 
 /**
@@ -221,6 +226,7 @@ export function withDefaults(name: string, args: ContainerRegistryArgs) {
             schedule: args.collection.schedule,
             deleteUntagged: args.collection.deleteUntagged ?? false,
             image: args.collection.image ?? "docker.io/library/node:26.10.0-slim",
+            pushgateway: args.collection.pushgateway,
         },
         metrics: args.metrics && {
             serviceMonitor: args.metrics.serviceMonitor ?? false,

@@ -24,6 +24,8 @@ export interface CollectionArgs {
     lock: kubernetes.core.v1.ConfigMap;
     labels: Record<string, string>;
     drainSeconds: pulumi.Output<number>;
+    /** The URL of a Pushgateway that is told how it went. */
+    pushgateway: pulumi.Output<string | undefined>;
 }
 
 const configFolder = "/etc/distribution";
@@ -111,7 +113,7 @@ export class Collection extends pulumi.ComponentResource {
                                     name: "collector",
                                     image: args.image,
                                     command: ["node", `${programFolder}/main${path.extname(__filename)}`, "collect"],
-                                    args: pulumi.all([args.lock.metadata.name, args.deleteUntagged, args.drainSeconds]).apply(([lock, deleteUntagged, drainSeconds]) => [
+                                    args: pulumi.all([args.lock.metadata.name, args.deleteUntagged, args.drainSeconds, args.pushgateway, args.namespace]).apply(([lock, deleteUntagged, drainSeconds, pushgateway, namespace]) => [
                                         "--config", `${configFolder}/${configFile}`,
                                         "--registry", `${registryFolder}/registry`,
                                         "--lock", lock,
@@ -120,6 +122,9 @@ export class Collection extends pulumi.ComponentResource {
                                         ...flags("--collector-label", labels),
                                         "--drain-seconds", String(drainSeconds),
                                         ...(deleteUntagged ? ["--delete-untagged"] : []),
+                                        ...(pushgateway !== undefined
+                                            ? ["--pushgateway", `${pushgateway.replace(/\/+$/, "")}/metrics/job/registry-collection/namespace/${namespace}/instance/${name}`]
+                                            : []),
                                     ]),
                                     env: args.ca !== undefined ? [
                                         { name: "NODE_EXTRA_CA_CERTS", value: `${configFolder}/ca.crt` },

@@ -145,6 +145,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                 namespace,
                 schedule: known.schedule,
                 deleteUntagged: known.deleteUntagged,
+                pushgateway: known.pushgateway,
                 image: known.image,
                 registryImage: settings.image,
                 config: pulumi.secret(config.apply((config) => JSON.stringify(registryConfig(config)))),

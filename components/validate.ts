@@ -117,6 +117,7 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
 
     if (settings.collection) {
         check("collection.schedule", settings.collection.schedule, scheduleProblem);
+        check("collection.pushgateway", settings.collection.pushgateway, pushgatewayProblem);
         check("collection.image", settings.collection.image, notEmpty("Node's image, such as docker.io/library/node:26.10.0-slim"));
     }
     if (args.metrics?.serviceMonitorLabels !== undefined && !args.metrics.serviceMonitor) {
@@ -269,6 +270,12 @@ function scheduleProblem(schedule: string): string | undefined {
     return /^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$/.test(schedule) || (fields.length === 5 && fields.every((value) => field.test(value)))
         ? undefined
         : `"${schedule}" is not a time as cron says it: minute, hour, day, month, day of the week, such as "0 4 * * 0" for Sundays at four`;
+}
+
+function pushgatewayProblem(url: string | undefined): string | undefined {
+    return url === undefined || (/^https?:\/\/[^/]/.test(url) && URL.canParse(url))
+        ? undefined
+        : `"${url}" is not a URL; give that of a Pushgateway, such as http://pushgateway.monitoring.svc:9091`;
 }
 
 function quotaProblem(quota: string | undefined): string | undefined {

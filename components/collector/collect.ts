@@ -24,6 +24,14 @@ export interface Site extends Search {
     stop: AbortSignal;
 }
 
+/** What a collection came to. */
+export interface Result {
+    /** What was freed, and what was left. */
+    freedBytes: number;
+    leftBytes: number;
+    seconds: number;
+}
+
 /** Milliseconds between two looks at the pods. */
 const lookEvery = 1000;
 /** Milliseconds between two renewals of the lock. */
@@ -54,7 +62,7 @@ export function assertWhole({ problems }: Contents, what: string): void {
  *
  * @throws Refusal if an image is broken, or another collection runs
  */
-export async function collect(site: Site): Promise<void> {
+export async function collect(site: Site): Promise<Result> {
     const { bucket, cluster, lock, deleteUntagged, stop } = site;
     const began = Date.now();
 
@@ -70,9 +78,12 @@ export async function collect(site: Site): Promise<void> {
     stop.throwIfAborted();
 
     await lock.take(await cluster.pods(site.collectors));
+    let result: Result;
     try {
-        const freed = await whileLocked(site);
-        say(`Freed ${freed}; it took ${Math.round((Date.now() - began) / 1000)} s.`);
+        const { blobs, ...bytes } = await whileLocked(site);
+        result = { ...bytes, seconds: Math.round((Date.now() - began) / 1000) };
+        const { freedBytes, leftBytes, seconds } = result;
+        say(`Freed ${amount(freedBytes)} of ${amount(freedBytes + leftBytes)}, ${count(blobs, "blob")}; it took ${seconds} s.`);
     } catch (error) {
         await unlock(site).catch((error: unknown) => say(`The registry stays read-only until its lock runs out: ${String(error)}`));
         throw error;
@@ -80,10 +91,11 @@ export async function collect(site: Site): Promise<void> {
     await unlock(site);
     stop.throwIfAborted();
     say("The registry takes pushes again.");
+    return result;
 }
 
-/** What happens between lock and unlock; gives back what was freed, in words. */
-async function whileLocked(site: Site): Promise<string> {
+/** What happens between lock and unlock. */
+async function whileLocked(site: Site): Promise<Omit<Result, "seconds"> & { blobs: number }> {
     const { bucket, lock, deleteUntagged, stop } = site;
     const failed = new AbortController();
     const signal = AbortSignal.any([stop, failed.signal]);
@@ -105,7 +117,7 @@ async function whileLocked(site: Site): Promise<string> {
         });
         const after = await readContents(bucket, deleteUntagged);
         assertWhole(after, "After the collection there is a broken image.");
-        return `${amount(before.bytes - after.bytes)} of ${amount(before.bytes)}, ${count(garbage.length, "blob")}`;
+        return { freedBytes: before.bytes - after.bytes, leftBytes: after.bytes, blobs: garbage.length };
     } finally {
         over.abort();
         await Promise.all(watching);

@@ -7,6 +7,7 @@ import { Cluster } from "./cluster.ts";
 import { assertWhole, collect } from "./collect.ts";
 import { readContents } from "./contents.ts";
 import { Lock } from "./lock.ts";
+import { type Numbers, push } from "./pushgateway.ts";
 import { Refusal } from "./refusal.ts";
 import { tagTable, totals } from "./report.ts";
 
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
             "collector-label": { type: "string", multiple: true, default: [] },
             "drain-seconds": { type: "string", default: "" },
             "delete-untagged": { type: "boolean", default: false },
+            "pushgateway": { type: "string", default: "" },
         },
     });
     // Distribution reads it as YAML.
@@ -44,7 +46,14 @@ async function main(): Promise<void> {
         return;
     }
     const cluster = new Cluster();
-    await collect({
+    const tell = async (numbers: Numbers) => {
+        if (values.pushgateway) {
+            // The collection is over, whoever hears of it.
+            await push(values.pushgateway, numbers).catch((error: unknown) => console.error(`The Pushgateway was not told: ${String(error)}`));
+        }
+    };
+    const now = () => Date.now() / 1000;
+    const { freedBytes, leftBytes, seconds } = await collect({
         bucket,
         cluster,
         lock: new Lock(cluster, values.lock, os.hostname()),
@@ -56,7 +65,11 @@ async function main(): Promise<void> {
         config: values.config,
         deleteUntagged: values["delete-untagged"],
         stop: stop.signal,
+    }).catch(async (error: unknown) => {
+        await tell({ last_failure_timestamp_seconds: now() });
+        throw error;
     });
+    await tell({ last_success_timestamp_seconds: now(), freed_bytes: freedBytes, bucket_bytes: leftBytes, duration_seconds: seconds });
 }
 
 /** Labels that were given as `name=value`. */

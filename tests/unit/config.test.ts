@@ -82,6 +82,7 @@ describe("The configuration", () => {
             collectionSchedule: "0 4 * * 0",
             collectionDeleteUntagged: true,
             collectionImage: "node.example.com/node:26",
+            collectionPushgateway: "http://pushgateway:9091",
             metrics: true,
             metricsServiceMonitor: true,
             metricsServiceMonitorLabels: { release: "prometheus" },
@@ -113,7 +114,7 @@ describe("The configuration", () => {
             logLevel: "debug",
             deleteEnabled: false,
             readOnly: true,
-            collection: { schedule: "0 4 * * 0", deleteUntagged: true, image: "node.example.com/node:26" },
+            collection: { schedule: "0 4 * * 0", deleteUntagged: true, image: "node.example.com/node:26", pushgateway: "http://pushgateway:9091" },
             metrics: { serviceMonitor: true, serviceMonitorLabels: { release: "prometheus" } },
         });
     });
@@ -121,6 +122,8 @@ describe("The configuration", () => {
     it("says what belongs together", async () => {
         assert.deepEqual(await problemsOf({ ...complete, collectionDeleteUntagged: true }),
             ["collectionDeleteUntagged: true, but there is no collection; give a collectionSchedule as well"]);
+        assert.deepEqual(await problemsOf({ ...complete, collectionPushgateway: "http://pushgateway:9091" }),
+            ["collectionPushgateway: http://pushgateway:9091, but there is no collection; give a collectionSchedule as well"]);
         assert.deepEqual(await problemsOf({ ...complete, metricsServiceMonitor: true }),
             ["metricsServiceMonitor: true, but there are no metrics; set metrics to true as well"]);
         assert.deepEqual(await problemsOf({ ...complete, metrics: true, metricsServiceMonitorLabels: { release: "prometheus" } }),

@@ -616,6 +616,14 @@ describe("ContainerRegistry", () => {
                 { spec: { jobTemplate: { spec: { template: { spec: { containers: { args: string[] }[] } } } } } }).spec;
             assert.equal(jobTemplate.spec.template.spec.containers[0]!.args.at(-1), "--delete-untagged");
         });
+
+        it("tells a Pushgateway how it went if told so, as the registry that it is", async () => {
+            const { resources } = await deployRegistry({ namespace: "images", collection: { schedule: "@weekly", pushgateway: "http://pushgateway:9091/" } });
+            const { jobTemplate } = (find(resources, ":CronJob", "registry-collection").inputs as
+                { spec: { jobTemplate: { spec: { template: { spec: { containers: { args: string[] }[] } } } } } }).spec;
+            assert.deepEqual(jobTemplate.spec.template.spec.containers[0]!.args.slice(-2),
+                ["--pushgateway", "http://pushgateway:9091/metrics/job/registry-collection/namespace/images/instance/registry"]);
+        });
     });
 
     describe("that has metrics", () => {
