@@ -13,7 +13,8 @@ if [ ! -e $policy ] || grep --quiet "$mark" $policy; then
     chmod 755 $policy
 fi
 units="etcd.service containerd.service docker.service docker.socket
-    podman.service podman.socket podman-restart.service podman-auto-update.service podman-auto-update.timer"
+    podman.service podman.socket podman-restart.service podman-auto-update.service podman-auto-update.timer
+    prometheus.service prometheus-pushgateway.service"
 # Podman's bridge would be a network for the Pods of a node on this machine.
 network=--path-exclude=/etc/cni/net.d/87-podman-bridge.conflist
 disabled=$(for unit in $units; do systemctl is-enabled --quiet $unit 2> /dev/null || echo $unit; done)

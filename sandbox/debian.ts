@@ -34,6 +34,8 @@ const needed: { command: string; packages: string[]; static?: boolean }[] = [
     { command: "curl", packages: ["curl"] },
     { command: "pgrep", packages: ["procps"] },
     { command: "faketime", packages: ["faketime"] },
+    { command: "promtool", packages: ["prometheus"] },
+    { command: "prometheus-pushgateway", packages: ["prometheus-pushgateway"] },
     // What Node's build is linked with, beyond what every machine with Node has.
     { command: `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/libatomic.so.1`, packages: ["libatomic1"] },
 ];

@@ -1,0 +1,164 @@
+import * as assert from "node:assert/strict";
+import { ChildProcess, spawn } from "node:child_process";
+import { createHmac } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { stringify } from "yaml";
+
+import { nodeAddress } from "../../../sandbox/paths";
+import { OtherRegistry } from "../support/otherRegistry";
+import { attempt, eventually, run } from "../support/run";
+import { deleteObject, get, kubectl, minio, minioRoot, request } from "../support/sandbox";
+import { Client, makeImage, tryPush } from "../support/traffic";
+
+const registry = new OtherRegistry("watched");
+const pushgateway = `${nodeAddress}:9091`;
+const prometheus = "127.0.0.1:9090";
+
+/** Every metric that an expression names. */
+function metricsIn(expression: string): string[] {
+    const bare = expression.replace(/\{[^}]*\}|"[^"]*"|\b(by|on|ignoring)\s*\([^)]*\)|\[[^\]]*\]/g, " ");
+    return [...bare.matchAll(/\b(up|(registry|minio|certmanager|process|go)_\w+)\b/g)].map(([name]) => name);
+}
+
+/** What `mc admin prometheus generate` gives out: what Minio asks of a Prometheus. */
+async function minioToken(): Promise<string> {
+    const { user, password } = await minioRoot();
+    const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
+    const signed = `${encode({ alg: "HS512", typ: "JWT" })}.${encode({ exp: 4_000_000_000, sub: user, iss: "prometheus" })}`;
+    return `${signed}.${createHmac("sha512", password).update(signed).digest("base64url")}`;
+}
+
+describe("A Prometheus", function () {
+    this.timeout("6m");
+
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "watched-"));
+    const processes: ChildProcess[] = [];
+    let me: Client;
+
+    const query = async <T = { metric: Record<string, string>; value: [number, string] }[]>(expression: string): Promise<T> => {
+        const { body } = await request(`http://${prometheus}/api/v1/query`, "--get", "--data-urlencode", `query=${expression}`);
+        const { data, error } = JSON.parse(body) as { data?: { result: T }; error?: string };
+        assert.equal(error, undefined, expression);
+        return data!.result;
+    };
+    const start = (command: string, ...args: string[]) => {
+        const log = fs.openSync(path.join(folder, `${command}.log`), "w");
+        processes.push(spawn(command, args, { stdio: ["ignore", log, log] }));
+    };
+    const rules = fs.readFileSync("monitoring/alerts.yaml", "utf8");
+
+    before(async () => {
+        start("prometheus-pushgateway", `--web.listen-address=${pushgateway}`);
+        await registry.configure({
+            metrics: "true",
+            bucketQuota: "1Gi",
+            collectionSchedule: "0 4 * * 0",
+            collectionPushgateway: `http://${pushgateway}`,
+        });
+        await registry.up();
+        me = await registry.client();
+        makeImage(path.join(folder, "image"));
+        assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
+
+        const addresses = async (...args: string[]) => {
+            const { subsets } = await get<{ subsets: { addresses: { ip: string }[] }[] }>("endpoints", ...args);
+            return subsets[0]!.addresses.map(({ ip }) => ip);
+        };
+        const pods = await get<{ items: { status: { podIP: string } }[] }>("pods", "--namespace", "cert-manager", "--selector", "app=cert-manager");
+        const job = (name: string, targets: string[], more: object = {}) => ({ job_name: name, static_configs: [{ targets }], ...more });
+        const minioJob = { authorization: { credentials: await minioToken() } };
+        fs.writeFileSync(path.join(folder, "prometheus.yml"), stringify({
+            global: { scrape_interval: "2s", evaluation_interval: "2s" },
+            rule_files: [path.resolve("monitoring/alerts.yaml")],
+            scrape_configs: [
+                job("registry-metrics", (await addresses("registry-metrics", "--namespace", registry.name)).map((ip) => `${ip}:5001`)),
+                job("minio", [minio], { ...minioJob, metrics_path: "/minio/v2/metrics/cluster" }),
+                job("minio-bucket", [minio], { ...minioJob, metrics_path: "/minio/v2/metrics/bucket" }),
+                job("cert-manager", pods.items.map(({ status }) => `${status.podIP}:9402`)),
+                job("pushgateway", [pushgateway], { honor_labels: true }),
+            ],
+        }));
+        start("prometheus", `--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`, `--web.listen-address=${prometheus}`);
+        await eventually(30, async () => (await request(`http://${prometheus}/-/ready`)).status === 200);
+    });
+    after(async () => {
+        processes.forEach((child) => child.kill());
+        await registry.remove();
+        fs.rmSync(folder, { recursive: true });
+    });
+
+    it("takes the alerts, each of which is raised by what it is for, and by nothing less", async () => {
+        await run("promtool", ["check", "rules", "monitoring/alerts.yaml"]);
+        const tests = path.join(folder, "alerts.test.yaml");
+        fs.copyFileSync("tests/e2e/monitoring/alerts.test.yaml", tests);
+        fs.copyFileSync("monitoring/alerts.yaml", path.join(folder, "alerts.yaml"));
+        await run("promtool", ["test", "rules", tests]);
+        const tested = new Set([...fs.readFileSync(tests, "utf8").matchAll(/alertname: (\w+)/g)].map(([, name]) => name));
+        assert.deepEqual([...rules.matchAll(/alert: (\w+)/g)].map(([, name]) => name), [...tested]);
+    });
+
+    it("is told of a collection: that it went well, how long it took, and what it freed", async () => {
+        await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/hello:1`]);
+        const { code, stdout, stderr } = await attempt("scripts/collect", [], { env: { ...process.env, PULUMI_STACK: registry.name } });
+        assert.equal(code, 0, stdout + stderr);
+        const [freed] = await eventually(20, async () => {
+            const found = await query("registry_collection_freed_bytes");
+            return found.length > 0 && found;
+        });
+        assert.deepEqual([freed!.metric.job, freed!.metric.namespace, freed!.metric.instance], ["registry-collection", registry.name, "registry"]);
+        assert.ok(Math.abs(Number(freed!.value[1]) - 12.1 * 1024 ** 2) < 1024 ** 2, freed!.value[1]);
+        const [age] = await query("time() - registry_collection_last_success_timestamp_seconds");
+        assert.ok(Number(age!.value[1]) < 60, age!.value[1]);
+    });
+
+    it("finds every metric that the alerts and the dashboard name", async () => {
+        assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
+        const dashboard = JSON.parse(fs.readFileSync("monitoring/dashboard.json", "utf8")) as { panels: { targets: { expr: string }[] }[] };
+        const expressions = [...rules.split("\n").filter((line) => !line.includes("summary:") && !line.includes("description:")), ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr))];
+        const named = new Set(expressions.flatMap(metricsIn));
+        // There are none while no collection fails.
+        named.delete("registry_collection_last_failure_timestamp_seconds");
+        assert.ok(named.size > 15, [...named].join(" "));
+        const missing = async () => {
+            const found = await Promise.all([...named].map(async (name) => ({ name, isThere: (await query(`${name}`)).length > 0 })));
+            return found.filter(({ isThere }) => !isThere).map(({ name }) => name);
+        };
+        // Minio counts what is in a bucket once a minute or so.
+        await eventually(150, async () => (await missing()).length === 0).catch(() => undefined);
+        assert.deepEqual(await missing(), []);
+    });
+
+    it("evaluates every expression of the dashboard to something", async () => {
+        const dashboard = JSON.parse(fs.readFileSync("monitoring/dashboard.json", "utf8")) as { panels: { title: string; targets: { expr: string }[] }[] };
+        for (const { title, targets } of dashboard.panels) {
+            for (const { expr } of targets) {
+                const filled = expr.replaceAll("$__rate_interval", "1m").replaceAll("$bucket", registry.name);
+                assert.ok((await query(filled)).length > 0, `${title}: ${filled}`);
+            }
+        }
+    });
+
+    it("has nothing to tell of a registry that is well", async () => {
+        assert.deepEqual(await query('ALERTS{alertstate="firing"}'), []);
+    });
+
+    it("is told when a collection fails", async () => {
+        // An image that is broken already.
+        const manifest = JSON.parse(fs.readFileSync(path.join(folder, "image", "manifest.json"), "utf8")) as { layers: { digest: string }[] };
+        const digest = manifest.layers[0]!.digest.replace("sha256:", "");
+        await deleteObject(registry.name, `docker/registry/v2/blobs/sha256/${digest.slice(0, 2)}/${digest}/data`);
+        const { code } = await attempt("scripts/collect", [], { env: { ...process.env, PULUMI_STACK: registry.name } });
+        assert.equal(code, 1);
+        await eventually(20, async () => (await query('ALERTS{alertname="RegistryCollectionFailed"}')).length > 0);
+    });
+
+    it("is led there by no Ingress", async () => {
+        for (const path of ["metrics", "debug/pprof/", "debug/health"]) {
+            assert.equal((await request(`https://${me.host}/${path}`)).status, 404, path);
+        }
+        assert.doesNotMatch(await kubectl("get", "ingress", "--namespace", registry.name, "--output", "yaml"), /5001|metrics/);
+    });
+});
