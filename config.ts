@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { closest } from "fastest-levenshtein";
 
-import { ContainerRegistryArgs, LogLevel, PullSecret, User, withDefaults } from "./components/args";
+import { ContainerRegistryArgs, LogLevel, PullSecret, ServiceType, User, withDefaults } from "./components/args";
 import { withoutStack } from "./components/errors";
 import { endpointProblem, findProblems } from "./components/validate";
 
@@ -64,12 +64,14 @@ export function readSite(name: string): Site {
     const pullSecrets = json<PullSecret[]>("pullSecrets") ?? [];
     const resources = json<object>("resources") ?? {};
     const annotations = json<Record<string, string>>("ingressAnnotations") ?? {};
+    const serviceAnnotations = json<Record<string, string>>("serviceAnnotations") ?? {};
     const monitorLabels = json<Record<string, string>>("metricsServiceMonitorLabels") ?? {};
     const shaped: [path: string, value: unknown, shape: Shape][] = [
         ...users.map((user, i) => [`users[${i}]`, user, userShape] as [string, unknown, Shape]),
         ...pullSecrets.map((pullSecret, i) => [`pullSecrets[${i}]`, pullSecret, pullSecretShape] as [string, unknown, Shape]),
         ["resources", resources, { requests: isObject, limits: isObject }],
         ["ingressAnnotations", annotations, isText],
+        ["serviceAnnotations", serviceAnnotations, isText],
         ["metricsServiceMonitorLabels", monitorLabels, isText],
     ];
     problems.push(...shaped.flatMap(([path, value, shape]) => findShapeProblems(path, value, shape)));
@@ -80,6 +82,30 @@ export function readSite(name: string): Site {
     const keyRotation = number("bucketKeyRotation");
     const clusterIssuer = text("ingressClusterIssuer");
     const tlsSecret = text("ingressTlsSecret");
+    const exposure = text("exposure");
+    const ways = ["ingress", "gateway", "service"];
+    if (exposure !== undefined && !ways.includes(exposure)) {
+        problems.push(`exposure: "${exposure}" is not a way to reach the registry; allowed are ${ways.join(", ")}`);
+    }
+    const ingress = {
+        className: text("ingressClassName") ?? "",
+        clusterIssuer: tlsSecret ? undefined : clusterIssuer,
+        tlsSecret,
+        import: flag("ingressImport"),
+        annotations,
+    };
+    const gateway = {
+        name: text("gatewayName") ?? "",
+        namespace: text("gatewayNamespace") ?? "",
+        sectionName: text("gatewaySectionName"),
+        httpSectionName: text("gatewayHttpSectionName"),
+    };
+    const service = {
+        type: text("serviceType") as ServiceType | undefined,
+        // 0 is Pulumi.yaml's way to say none.
+        nodePort: number("serviceNodePort") || undefined,
+        annotations: serviceAnnotations,
+    };
     const metrics = flag("metrics");
     const serviceMonitor = flag("metricsServiceMonitor");
     const schedule = text("collectionSchedule");
@@ -104,13 +130,7 @@ export function readSite(name: string): Site {
             chunkSize: number("bucketChunkSize"),
             redirect: flag("bucketRedirect"),
         },
-        ingress: {
-            className: text("ingressClassName") ?? "",
-            clusterIssuer: tlsSecret ? undefined : clusterIssuer,
-            tlsSecret,
-            import: flag("ingressImport"),
-            annotations,
-        },
+        ...(exposure === "gateway" ? { gateway } : exposure === "service" ? { service } : { ingress }),
         namespace: text("namespace"),
         createNamespace: flag("createNamespace"),
         image: text("image"),
@@ -181,7 +201,7 @@ export function readSite(name: string): Site {
 
 /** `bucket.name: …` as `bucketName: …`; lists and objects are keys of their own. */
 function inTermsOfKeys(problem: string): string {
-    return problem.replace(/^(bucket|ingress|collection|metrics)\.(\w)/, (_, group: string, letter: string) => group + letter.toUpperCase());
+    return problem.replace(/^(bucket|ingress|gateway|service|collection|metrics)\.(\w)/, (_, group: string, letter: string) => group + letter.toUpperCase());
 }
 
 interface Type {

@@ -82,7 +82,10 @@ export interface Bucket {
 
 /** The Ingress in front of the registry. */
 export interface Ingress {
-    /** The class of the controller that serves it. Example: `"nginx"`. */
+    /**
+     * The class of the controller that serves it. With `"traefik"` there are Traefik's annotations, else those of ingress-nginx.
+     * Example: `"nginx"`.
+     */
     className: pulumi.Input<string>;
     /** The cert-manager ClusterIssuer that issues its certificate, unless there is a `tlsSecret`. Example: `"letsencrypt-prod"`. */
     clusterIssuer?: pulumi.Input<string>;
@@ -97,6 +100,45 @@ export interface Ingress {
     /** Further annotations; they win over the component's own. Default: {}. */
     annotations?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
+
+/**
+ * Instead of an Ingress: HTTPRoutes on a Gateway that is there (Gateway API v1), whose certificate is good for the host, and which lets
+ * the registry's namespace attach routes.
+ */
+export interface Gateway {
+    /** Its name. Example: `"home"`. */
+    name: pulumi.Input<string>;
+    /** Where it is. Example: `"gateways"`. */
+    namespace: pulumi.Input<string>;
+    /** The listener that speaks https. Default: "https". */
+    sectionName?: pulumi.Input<string>;
+    /** The one that speaks http, which is to send clients to https. Default: none, and http is left alone. Example: `"http"`. */
+    httpSectionName?: pulumi.Input<string>;
+}
+
+/**
+ * Instead of an Ingress: the registry's Service alone, which speaks plain http. For something of one's own that speaks https to clients,
+ * by the name that is the `host`: a proxy, a tunnel.
+ */
+export interface Service {
+    /** ClusterIP, NodePort or LoadBalancer. Default: "ClusterIP". */
+    type?: pulumi.Input<ServiceType>;
+    /** The port on each node, with NodePort or LoadBalancer. Default: one that Kubernetes chooses. Example: `30500`. */
+    nodePort?: pulumi.Input<number>;
+    /** Annotations of the Service, such as those by which a load balancer goes. Default: {}. */
+    annotations?: pulumi.Input<Record<string, pulumi.Input<string>>>;
+}
+
+/** The types of Kubernetes' Services. */
+export const ServiceType = {
+    /** An address within the cluster. */
+    ClusterIP: "ClusterIP",
+    /** And a port of each node. */
+    NodePort: "NodePort",
+    /** And an address by what the cluster has for that: MetalLB, k3s' ServiceLB. */
+    LoadBalancer: "LoadBalancer",
+} as const;
+export type ServiceType = (typeof ServiceType)[keyof typeof ServiceType];
 
 /** When and how garbage is collected: what no manifest needs any more, in a bucket that else only grows. */
 export interface Collection {
@@ -163,8 +205,12 @@ export interface ContainerRegistryArgs {
     pullSecrets?: PullSecret[];
     /** Where the images are. Required. */
     bucket: Bucket;
-    /** How clients reach the registry. Required. */
-    ingress: Ingress;
+    /** How clients reach the registry: an Ingress, or one of the next two. */
+    ingress?: Ingress;
+    /** Instead of it, routes on a Gateway. */
+    gateway?: Gateway;
+    /** Instead of both, no more than a Service. */
+    service?: Service;
     /** The namespace of the registry alone. Default: the component's name. */
     namespace?: pulumi.Input<string>;
     /**
@@ -242,11 +288,22 @@ export function withDefaults(name: string, args: ContainerRegistryArgs) {
             chunkSize: args.bucket.chunkSize ?? 5 * 1024 * 1024,
             redirect: args.bucket.redirect ?? false,
         },
-        ingress: {
+        ingress: args.ingress && {
             className: args.ingress.className,
             clusterIssuer: args.ingress.clusterIssuer,
             tlsSecret: args.ingress.tlsSecret ?? `${name}-tls-ingress`,
             annotations: args.ingress.annotations ?? {},
+        },
+        gateway: args.gateway && {
+            name: args.gateway.name,
+            namespace: args.gateway.namespace,
+            sectionName: args.gateway.sectionName ?? "https",
+            httpSectionName: args.gateway.httpSectionName,
+        },
+        service: {
+            type: args.service?.type ?? "ClusterIP",
+            nodePort: args.service?.nodePort,
+            annotations: args.service?.annotations ?? {},
         },
     };
 }

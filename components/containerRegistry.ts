@@ -65,7 +65,8 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     accessor collection: Collection | undefined;
     /** Not there without `metrics`. */
     accessor metrics: Metrics | undefined;
-    accessor exposure: Exposure;
+    /** Not there with a `service`. */
+    accessor exposure: Exposure | undefined;
 
     constructor(name: string, args: ContainerRegistryArgs, opts?: pulumi.ComponentResourceOptions) {
         // No arguments here: they would be kept in the state, passwords included.
@@ -137,6 +138,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                 file: htpasswdFile,
             },
             drainSeconds: settings.drainSeconds,
+            service: settings.service,
         }, { parent });
 
         if (collection) {
@@ -161,16 +163,17 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             this.metrics = new Metrics(name, { namespace, labels: this.workload.labels, ...metrics }, { parent });
         }
 
-        this.exposure = new Exposure(name, {
-            namespace,
-            host: settings.host,
-            className: settings.ingress.className,
-            clusterIssuer: settings.ingress.clusterIssuer,
-            tlsSecret: settings.ingress.tlsSecret,
-            annotations: settings.ingress.annotations,
-            service: this.workload.serviceRef,
-            importId: args.ingress.import ? `${given.namespace as string}/${name}` : undefined,
-        }, { parent });
+        if (args.service === undefined) {
+            this.exposure = new Exposure(name, {
+                namespace,
+                host: settings.host,
+                ingress: given.ingress && settings.apply(({ ingress }) => ingress!),
+                gateway: given.gateway && settings.apply(({ gateway }) => gateway!),
+                redirects: given.gateway?.httpSectionName !== undefined,
+                service: this.workload.serviceRef,
+                importId: args.ingress?.import ? `${given.namespace as string}/${name}` : undefined,
+            }, { parent });
+        }
 
         this.host = settings.host;
         this.url = pulumi.interpolate`https://${this.host}`;
@@ -194,7 +197,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         check(settings);
         const warnings = [
             typeof settings.image === "string" && imageWarning(settings.image),
-            args.ingress.import && "The Ingress that is imported stays as it is; the next update without its import leads clients here.",
+            args.ingress?.import && "The Ingress that is imported stays as it is; the next update without its import leads clients here.",
         ];
         for (const warning of warnings.filter((warning) => typeof warning === "string")) {
             void pulumi.log.warn(warning, this);

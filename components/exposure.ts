@@ -1,45 +1,63 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
+import { Settings } from "./args";
 import { owner } from "./owner";
 
 /** How clients reach the registry. */
 export interface ExposureArgs {
     namespace: pulumi.Input<string>;
     host: pulumi.Input<string>;
-    className: pulumi.Input<string>;
-    /** Who issues the certificate; none where it is there already. */
-    clusterIssuer: pulumi.Input<string | undefined>;
-    /** The Secret of the certificate. */
-    tlsSecret: pulumi.Input<string>;
+    /** One of the two. */
+    ingress?: pulumi.Output<NonNullable<Settings["ingress"]>>;
+    gateway?: pulumi.Output<NonNullable<Settings["gateway"]>>;
+    /** Whether the Gateway has a listener for http. */
+    redirects: boolean;
     /** An Ingress that is there already, `namespace/name`, and stays as it is for now. */
     importId?: string;
-    annotations: pulumi.Input<Record<string, pulumi.Input<string>>>;
     /** Named, not waited for: so the certificate is asked for while the pods still start. */
-    service: { name: string; portName: string };
+    service: { name: string; portName: string; port: number };
 }
 
-/** The Ingress, with its certificate, made for layers of any size. */
+/** An Ingress with its certificate, or routes on a Gateway, made for layers of any size. */
 export class Exposure extends pulumi.ComponentResource {
-    readonly ingress: kubernetes.networking.v1.Ingress;
+    /** Not there with a Gateway. */
+    readonly ingress?: kubernetes.networking.v1.Ingress;
+    /** Only there with a Gateway. */
+    readonly route?: kubernetes.apiextensions.CustomResource;
 
     constructor(name: string, args: ExposureArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Exposure", name, {}, opts);
+        if (args.ingress) {
+            this.ingress = this.makeIngress(name, args, args.ingress);
+        }
+        if (args.gateway) {
+            const { sectionName, httpSectionName } = args.gateway;
+            this.route = this.makeRoute(name, args, args.gateway, sectionName, {
+                backendRefs: [{ name: args.service.name, port: args.service.port }],
+                // A slow client may take as long as it needs for a layer.
+                timeouts: { request: "0s" },
+            });
+            if (args.redirects) {
+                this.makeRoute(`${name}-http`, args, args.gateway, httpSectionName, {
+                    filters: [{ type: "RequestRedirect", requestRedirect: { scheme: "https", statusCode: 301 } }],
+                });
+            }
+        }
+        this.registerOutputs({});
+    }
 
-        const annotations = pulumi.all([args.clusterIssuer, args.annotations]).apply(([clusterIssuer, further]) => ({
+    private makeIngress(
+        name: string,
+        { namespace, host, importId, service }: ExposureArgs,
+        ingress: NonNullable<ExposureArgs["ingress"]>,
+    ): kubernetes.networking.v1.Ingress {
+        const annotations = ingress.apply(({ className, clusterIssuer, annotations }) => ({
             ...(clusterIssuer && {
                 "cert-manager.io/cluster-issuer": clusterIssuer,
                 "acme.cert-manager.io/http01-edit-in-place": "true",
             }),
-            "nginx.ingress.kubernetes.io/ssl-redirect": "true",
-            // A layer is one request: of any size, not kept on the way, and slow from a slow client.
-            "nginx.ingress.kubernetes.io/proxy-body-size": "0",
-            "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
-            "nginx.ingress.kubernetes.io/proxy-read-timeout": "900",
-            "nginx.ingress.kubernetes.io/proxy-send-timeout": "900",
-            // To the Service, not past it to the pods: Traefik's provider for this class would go on sending requests to a pod
-            // that ends.
-            "nginx.ingress.kubernetes.io/service-upstream": "true",
+            ...(className === "traefik" ? ofTraefik : ofNginx),
             // Not waited for: many controllers of a homelab never write the status that says "ready".
             "pulumi.com/skipAwait": "true",
             // cert-manager writes its challenge into the rules, and owns them from then on: without this, no change of the host
@@ -49,29 +67,60 @@ export class Exposure extends pulumi.ComponentResource {
             // Else the Ingress stays until its Certificate is gone, which cert-manager makes anew as long as there is an
             // Ingress: a destroy may never end (cert-manager#5866).
             "pulumi.com/deletionPropagationPolicy": "background",
-            ...further,
+            ...annotations,
         }));
-
-        this.ingress = new kubernetes.networking.v1.Ingress(name, {
-            metadata: { name, namespace: args.namespace, annotations },
+        return new kubernetes.networking.v1.Ingress(name, {
+            metadata: { name, namespace, annotations },
             spec: {
-                ingressClassName: args.className,
-                tls: [{ hosts: [args.host], secretName: args.tlsSecret }],
+                ingressClassName: ingress.className,
+                tls: [{ hosts: [host], secretName: ingress.tlsSecret }],
                 rules: [{
-                    host: args.host,
+                    host,
                     http: {
                         paths: [{
                             path: "/",
                             pathType: "Prefix",
-                            backend: { service: { name: args.service.name, port: { name: args.service.portName } } },
+                            backend: { service: { name: service.name, port: { name: service.portName } } },
                         }],
                     },
                 }],
             },
         }, {
             parent: this,
-            ...(args.importId !== undefined && { import: args.importId, ignoreChanges: ["metadata", "spec"] }),
+            ...(importId !== undefined && { import: importId, ignoreChanges: ["metadata", "spec"] }),
         });
-        this.registerOutputs({});
+    }
+
+    private makeRoute(
+        name: string,
+        { namespace, host }: ExposureArgs,
+        gateway: NonNullable<ExposureArgs["gateway"]>,
+        sectionName: pulumi.Input<string | undefined>,
+        rule: object,
+    ): kubernetes.apiextensions.CustomResource {
+        return new kubernetes.apiextensions.CustomResource(name, {
+            apiVersion: "gateway.networking.k8s.io/v1",
+            kind: "HTTPRoute",
+            metadata: { name, namespace, annotations: owner },
+            spec: { parentRefs: [{ name: gateway.name, namespace: gateway.namespace, sectionName }], hostnames: [host], rules: [rule] },
+        }, { parent: this });
     }
 }
+
+const ofNginx = {
+    "nginx.ingress.kubernetes.io/ssl-redirect": "true",
+    // A layer is one request: of any size, not kept on the way, and slow from a slow client.
+    "nginx.ingress.kubernetes.io/proxy-body-size": "0",
+    "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
+    "nginx.ingress.kubernetes.io/proxy-read-timeout": "900",
+    "nginx.ingress.kubernetes.io/proxy-send-timeout": "900",
+    // To the Service, not past it to the pods: Traefik's provider for this class would go on sending requests to a pod
+    // that ends.
+    "nginx.ingress.kubernetes.io/service-upstream": "true",
+};
+
+/** Sizes it does not limit. How long a request may take, and what becomes of http, is for its entry points to say, not for an Ingress. */
+const ofTraefik = {
+    "traefik.ingress.kubernetes.io/router.entrypoints": "websecure",
+    "traefik.ingress.kubernetes.io/router.tls": "true",
+};

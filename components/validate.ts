@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { ContainerRegistryArgs, LogLevel, User, withDefaults } from "./args";
+import { ContainerRegistryArgs, LogLevel, ServiceType, User, withDefaults } from "./args";
 import { bytesOf } from "./bytes";
 
 /** S3 takes no smaller part, except as the last one of an upload. */
@@ -96,7 +96,7 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     given("bucket.import", Boolean(args.bucket.import) && accessKey !== undefined, "a key of your own", "leave it out: such a bucket is used as it is");
     for (const [field, isImported, what, value] of [
         ["bucket.import", args.bucket.import, "bucket's name", settings.bucket.name],
-        ["ingress.import", args.ingress.import, "namespace", settings.namespace],
+        ["ingress.import", args.ingress?.import, "namespace", settings.namespace],
     ] as const) {
         if (isImported && typeof value !== "string") {
             problems.push(`${field}: true, but the ${what} is an output; give it as plain text`);
@@ -106,14 +106,32 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
         problems.push("bucket.secure: false, but there is a CA for its certificate; set it to true");
     }
 
-    check("ingress.className", settings.ingress.className, nameProblem("an ingress class, such as nginx"));
-    if (args.ingress.tlsSecret !== undefined) {
-        check("ingress.tlsSecret", settings.ingress.tlsSecret, nameProblem("a Secret, such as wildcard-tls"));
-        given("ingress.tlsSecret", args.ingress.clusterIssuer !== undefined, "a clusterIssuer");
-    } else {
-        check("ingress.clusterIssuer", settings.ingress.clusterIssuer ?? "",
-            nameProblem("a ClusterIssuer, such as letsencrypt-prod; the other way is a tlsSecret"));
+    const { ingress, gateway, service } = args;
+    if (!ingress && !gateway && !service) {
+        problems.push("ingress: none given; nobody could reach the registry. Give an ingress, a gateway or a service");
     }
+    given("gateway", ingress !== undefined && gateway !== undefined, "an ingress");
+    given("service", (ingress ?? gateway) !== undefined && service !== undefined, ingress ? "an ingress" : "a gateway");
+    if (ingress && settings.ingress) {
+        check("ingress.className", settings.ingress.className, nameProblem("an ingress class, such as nginx"));
+        if (ingress.tlsSecret !== undefined) {
+            check("ingress.tlsSecret", settings.ingress.tlsSecret, nameProblem("a Secret, such as wildcard-tls"));
+            given("ingress.tlsSecret", ingress.clusterIssuer !== undefined, "a clusterIssuer");
+        } else {
+            check("ingress.clusterIssuer", settings.ingress.clusterIssuer ?? "",
+                nameProblem("a ClusterIssuer, such as letsencrypt-prod; the other way is a tlsSecret"));
+        }
+    }
+    if (settings.gateway) {
+        check("gateway.name", settings.gateway.name, nameProblem("a Gateway, such as home"));
+        check("gateway.namespace", settings.gateway.namespace, (value) => labelProblem(value, 63));
+        for (const field of ["sectionName", "httpSectionName"] as const) {
+            check(`gateway.${field}`, settings.gateway[field], (value) => (value === undefined ? undefined : nameProblem("a listener, such as https")(value)));
+        }
+    }
+    check("service.type", settings.service.type, serviceTypeProblem);
+    check("service.nodePort", settings.service.nodePort, nodePortProblem);
+    given("service.nodePort", service?.nodePort !== undefined && settings.service.type === "ClusterIP", "the type ClusterIP", "set service.type to NodePort or LoadBalancer");
 
     if (settings.collection) {
         check("collection.schedule", settings.collection.schedule, scheduleProblem);
@@ -276,6 +294,17 @@ function pushgatewayProblem(url: string | undefined): string | undefined {
     return url === undefined || (/^https?:\/\/[^/]/.test(url) && URL.canParse(url))
         ? undefined
         : `"${url}" is not a URL; give that of a Pushgateway, such as http://pushgateway.monitoring.svc:9091`;
+}
+
+function serviceTypeProblem(type: string): string | undefined {
+    const types: string[] = Object.values(ServiceType);
+    return types.includes(type) ? undefined : `"${type}" is not a type of Service; allowed are ${types.join(", ")}`;
+}
+
+function nodePortProblem(port: number | undefined): string | undefined {
+    return port === undefined || (Number.isInteger(port) && port >= 1 && port <= 65535)
+        ? undefined
+        : `${port} is not a port; clusters allow 30000 to 32767, unless they are set up otherwise`;
 }
 
 function quotaProblem(quota: string | undefined): string | undefined {

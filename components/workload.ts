@@ -26,6 +26,7 @@ export interface WorkloadArgs {
     auth: { secretName: pulumi.Input<string>; folder: string; file: string };
     /** Seconds that uploads under way are given to end when a pod stops. */
     drainSeconds: pulumi.Output<number>;
+    service: pulumi.Output<{ type: string; nodePort?: number; annotations: Record<string, string> }>;
 }
 
 /** Seconds that a pod goes on taking requests after it is told to stop: by then no proxy sends it new ones. */
@@ -47,8 +48,8 @@ export class Workload extends pulumi.ComponentResource {
     readonly deployment: kubernetes.apps.v1.Deployment;
     readonly disruptionBudget: kubernetes.policy.v1.PodDisruptionBudget;
     readonly service: kubernetes.core.v1.Service;
-    /** How an Ingress names the Service. */
-    readonly serviceRef: { name: string; portName: string };
+    /** How an Ingress or a route names the Service. */
+    readonly serviceRef: { name: string; portName: string; port: number };
 
     constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Workload", name, {}, opts);
@@ -163,13 +164,15 @@ export class Workload extends pulumi.ComponentResource {
             },
         }, { parent });
 
-        this.serviceRef = { name, portName: "http-port" };
+        this.serviceRef = { name, portName: "http-port", port: 80 };
         this.service = new kubernetes.core.v1.Service(name, {
-            metadata,
-            spec: {
+            metadata: { ...metadata, annotations: args.service.apply(({ annotations }) => ({ ...owner, ...annotations })) },
+            spec: args.service.apply(({ type, nodePort }) => ({
+                // Kubernetes' own default is not said, as it never was.
+                ...(type !== "ClusterIP" && { type }),
                 selector: labels,
-                ports: [{ name: this.serviceRef.portName, port: 80, targetPort: "http", protocol: "TCP" }],
-            },
+                ports: [{ name: this.serviceRef.portName, port: this.serviceRef.port, targetPort: "http", protocol: "TCP", ...(nodePort !== undefined && { nodePort }) }],
+            })),
         }, { parent });
         this.registerOutputs({});
     }

@@ -144,7 +144,7 @@ describe("The configuration", () => {
         assert.equal(site.minio, undefined);
         const { htpasswdSecret, bucket, ingress } = site.registry;
         assert.deepEqual([htpasswdSecret, bucket.accessKey, bucket.secretKey, bucket.keyRotation], ["registry-auth-secret", "OWN", "own-secret", undefined]);
-        assert.deepEqual([ingress.tlsSecret, ingress.clusterIssuer], ["wildcard-tls", undefined]);
+        assert.deepEqual([ingress!.tlsSecret, ingress!.clusterIssuer], ["wildcard-tls", undefined]);
     });
 
     it("may have its secrets only encrypted", async () => {
@@ -163,7 +163,7 @@ describe("The configuration", () => {
         const { registry } = await read(complete);
         const { host, users, bucket, ingress } = registry;
         assert.deepEqual(withDefaults("registry", registry), withDefaults("registry", {
-            host, users, bucket: { name: bucket.name, endpoint: bucket.endpoint }, ingress: { className: ingress.className, clusterIssuer: ingress.clusterIssuer },
+            host, users, bucket: { name: bucket.name, endpoint: bucket.endpoint }, ingress: { className: ingress!.className, clusterIssuer: ingress!.clusterIssuer },
         }));
     });
 

@@ -313,14 +313,14 @@ describe("ContainerRegistry", () => {
         });
 
         it("leaves an Ingress that is there as it is while it is taken over", async () => {
-            const { resources } = await deployRegistry({ namespace: "images", ingress: { ...args.ingress, import: true } });
+            const { resources } = await deployRegistry({ namespace: "images", ingress: { ...args.ingress!, import: true } });
             const { opts: { import: id, ignoreChanges } } = find(resources, ":Ingress");
             assert.deepEqual({ id, ignoreChanges }, { id: "images/registry", ignoreChanges: ["metadata", "spec"] });
         });
 
         it("passes further annotations of the Ingress through", async () => {
             const further = { "example.com/x": "y", "nginx.ingress.kubernetes.io/proxy-read-timeout": "60" };
-            const { resources } = await deployRegistry({ ingress: { ...args.ingress, annotations: further } });
+            const { resources } = await deployRegistry({ ingress: { ...args.ingress!, annotations: further } });
             const { annotations } = (find(resources, ":Ingress").inputs as { metadata: { annotations: Record<string, string> } }).metadata;
             assert.equal(annotations["example.com/x"], "y");
             assert.equal(annotations["nginx.ingress.kubernetes.io/proxy-read-timeout"], "60");
@@ -623,6 +623,72 @@ describe("ContainerRegistry", () => {
                 { spec: { jobTemplate: { spec: { template: { spec: { containers: { args: string[] }[] } } } } } }).spec;
             assert.deepEqual(jobTemplate.spec.template.spec.containers[0]!.args.slice(-2),
                 ["--pushgateway", "http://pushgateway:9091/metrics/job/registry-collection/namespace/images/instance/registry"]);
+        });
+    });
+
+    describe("behind Traefik's own class", () => {
+        it("has Traefik's annotations, and none of ingress-nginx", async () => {
+            const { resources } = await deployRegistry({ ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod" } });
+            const { metadata, spec } = find(resources, ":Ingress").inputs as { metadata: { annotations: object }; spec: { ingressClassName: string } };
+            assert.equal(spec.ingressClassName, "traefik");
+            assert.deepEqual(metadata.annotations, {
+                "cert-manager.io/cluster-issuer": "letsencrypt-prod",
+                "acme.cert-manager.io/http01-edit-in-place": "true",
+                "traefik.ingress.kubernetes.io/router.entrypoints": "websecure",
+                "traefik.ingress.kubernetes.io/router.tls": "true",
+                "pulumi.com/skipAwait": "true",
+                "pulumi.com/patchForce": "true",
+                ...owner,
+                "pulumi.com/deletionPropagationPolicy": "background",
+            });
+        });
+    });
+
+    describe("on a Gateway", () => {
+        let routed: Registered[];
+        const parentRef = (sectionName: string) => ({ name: "home", namespace: "gateways", sectionName });
+        before(async () => ({ resources: routed } = await deployRegistry({ ingress: undefined, gateway: { name: "home", namespace: "gateways", httpSectionName: "http" } })));
+
+        it("has routes and no Ingress: one for https, and one that leads from http to it", () => {
+            const kinds = routed.filter(({ type }) => /gateway|Ingress/.test(type)).map(({ type, name }) => `${type} ${name}`);
+            assert.deepEqual(kinds, ["kubernetes:gateway.networking.k8s.io/v1:HTTPRoute registry", "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute registry-http"]);
+            assert.deepEqual((find(routed, ":HTTPRoute").inputs as { spec: object }).spec, {
+                parentRefs: [parentRef("https")],
+                hostnames: ["docker.registry.example.com"],
+                rules: [{ backendRefs: [{ name: "registry", port: 80 }], timeouts: { request: "0s" } }],
+            });
+            assert.deepEqual((find(routed, ":HTTPRoute", "registry-http").inputs as { spec: object }).spec, {
+                parentRefs: [parentRef("http")],
+                hostnames: ["docker.registry.example.com"],
+                rules: [{ filters: [{ type: "RequestRedirect", requestRedirect: { scheme: "https", statusCode: 301 } }] }],
+            });
+        });
+
+        it("leaves http alone if no listener for it is named", async () => {
+            const { resources } = await deployRegistry({ ingress: undefined, gateway: { name: "home", namespace: "gateways" } });
+            assert.deepEqual(resources.filter(({ type }) => type.endsWith(":HTTPRoute")).map(({ name }) => name), ["registry"]);
+        });
+    });
+
+    describe("with no more than a Service", () => {
+        const serviceOf = async (service: ContainerRegistryArgs["service"]) => {
+            const { resources } = await deployRegistry({ ingress: undefined, service });
+            assert.deepEqual(resources.filter(({ type }) => /HTTPRoute|Ingress|Exposure/.test(type)), []);
+            return find(resources, ":Service").inputs as { metadata: { annotations: object }; spec: object };
+        };
+
+        it("has the one that it has behind an Ingress", async () => {
+            assert.deepEqual(await serviceOf({}), find(resources, ":Service").inputs);
+        });
+
+        it("may have a port on each node, or a load balancer's address", async () => {
+            const { metadata, spec } = await serviceOf({ type: "LoadBalancer", nodePort: 30500, annotations: { "metallb.io/address-pool": "home" } });
+            assert.deepEqual(metadata.annotations, { ...owner, "metallb.io/address-pool": "home" });
+            assert.deepEqual(spec, {
+                type: "LoadBalancer",
+                selector: { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" },
+                ports: [{ name: "http-port", port: 80, targetPort: "http", protocol: "TCP", nodePort: 30500 }],
+            });
         });
     });
 

@@ -144,7 +144,7 @@ describe("The arguments of a registry", () => {
         ["a chunk under 5 MiB", bucket({ chunkSize: 5242879 }), [`bucket.chunkSize: 5242879 ${notChunk}`]],
         ["a chunk that is no number", bucket({ chunkSize: "5MiB" as unknown as number }), [`bucket.chunkSize: 5MiB ${notChunk}`]],
 
-        ["no ingress class", problemsWith({ ingress: { ...good.ingress, className: "" } }),
+        ["no ingress class", problemsWith({ ingress: { ...good.ingress!, className: "" } }),
             ['ingress.className: "" is not the name of an ingress class, such as nginx']],
         ["a quota for a bucket of one's own", bucket({ quota: "100Gi", accessKey: "OWN", secretKey: "own-secret" }),
             ["bucket.quota: given beside a key of your own; set it in that S3 itself"]],
@@ -155,13 +155,27 @@ describe("The arguments of a registry", () => {
             problemsWith({
                 namespace: pulumi.output("registry"),
                 bucket: { ...good.bucket, name: pulumi.output("images"), import: true },
-                ingress: { ...good.ingress, import: true },
+                ingress: { ...good.ingress!, import: true },
             }),
             [
                 "bucket.import: true, but the bucket's name is an output; give it as plain text",
                 "ingress.import: true, but the namespace is an output; give it as plain text",
             ]],
-        ["no issuer", problemsWith({ ingress: { ...good.ingress, clusterIssuer: "" } }),
+        ["no way to it", problemsWith({ ingress: undefined }),
+            ["ingress: none given; nobody could reach the registry. Give an ingress, a gateway or a service"]],
+        ["two ways to it", problemsWith({ gateway: { name: "home", namespace: "gateways" } }), ["gateway: given beside an ingress; give one of them"]],
+        ["a Gateway without a name", problemsWith({ ingress: undefined, gateway: { name: "", namespace: "Gateways", sectionName: "https:443" } }), [
+            'gateway.name: "" is not the name of a Gateway, such as home',
+            'gateway.namespace: "Gateways" is not a name for Kubernetes: 1 to 63 lower-case letters, digits and hyphens, a hyphen not first or last',
+            'gateway.sectionName: "https:443" is not the name of a listener, such as https',
+        ]],
+        ["a Service of another type", problemsWith({ ingress: undefined, service: { type: "ExternalName" as "NodePort", nodePort: 70000 } }), [
+            'service.type: "ExternalName" is not a type of Service; allowed are ClusterIP, NodePort, LoadBalancer',
+            "service.nodePort: 70000 is not a port; clusters allow 30000 to 32767, unless they are set up otherwise",
+        ]],
+        ["a port of nodes without a Service that has one", problemsWith({ ingress: undefined, service: { nodePort: 30500 } }),
+            ["service.nodePort: given beside the type ClusterIP; set service.type to NodePort or LoadBalancer"]],
+        ["no issuer", problemsWith({ ingress: { ...good.ingress!, clusterIssuer: "" } }),
             ['ingress.clusterIssuer: "" is not the name of a ClusterIssuer, such as letsencrypt-prod; the other way is a tlsSecret']],
         ["no image", problemsWith({ image: "" }),
             ["image: none given; give the registry's image, such as docker.io/library/registry:3.1.2"]],
