@@ -51,7 +51,7 @@ export async function waitForNodes(): Promise<void> {
 }
 
 /** Puts all parts into the cluster as the manifests say; does nothing where they are so already. */
-export async function applyParts(crds: string): Promise<void> {
+export async function applyParts(crds: string[]): Promise<void> {
     const values: Record<string, string> = {
         HOST_DOMAIN: hostDomain,
         NODE_ADDRESS: nodeAddress,
@@ -69,8 +69,8 @@ export async function applyParts(crds: string): Promise<void> {
         secret("pebble", "pebble-tls", { "tls.crt": file(pki("pebble.crt")), "tls.key": file(pki("pebble.key")) }, "kubernetes.io/tls"),
     ];
     // The lines in braces are for a chart's engine.
-    const definitions = fs.readdirSync(crds).filter((name) => name.endsWith(".yaml"))
-        .map((name) => file(path.join(crds, name)).split("\n").filter((line) => !line.includes("{{")).join("\n"));
+    const definitions = crds.flatMap((folder) => fs.readdirSync(folder).filter((name) => name.endsWith(".yaml"))
+        .map((name) => file(path.join(folder, name)).split("\n").filter((line) => !line.includes("{{")).join("\n")));
     const folder = path.join(__dirname, "manifests");
     const manifests = fs.readdirSync(folder).map((name) => file(path.join(folder, name)).replace(/\$\{(\w+)\}/g, (_, key: string) => values[key]!));
     const apply = (documents: string[]) =>

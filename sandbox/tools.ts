@@ -91,7 +91,9 @@ export const tools: Tool[] = [
     tool("registry-2.8", 30, "github.com/docker/distribution/cmd/registry", { name: "registry-2.8", sources: ["letsencrypt"] }),
     tool("cluster", 95, "github.com/coredns/coredns"),
     tool("cluster", 90, "github.com/minio/minio"),
-    tool("cluster", 175, "github.com/traefik/traefik/v3/cmd/traefik"),
+    tool("cluster", 175, "github.com/traefik/traefik/v3/cmd/traefik", {
+        ships: { dependency: "sigs.k8s.io/gateway-api", folder: "config/crd/standard", as: "crds" },
+    }),
     kubernetes("kube-apiserver", 110),
     kubernetes("kube-controller-manager", 55),
     kubernetes("kubelet", 20),
@@ -150,8 +152,8 @@ export async function ensureTools(options: {
     /** The log file, which is appended to. */
     log: string;
 }): Promise<{
-    /** The folder with the CRDs of cert-manager, as they are in its repository. */
-    crds: string;
+    /** The folders with the CRDs of cert-manager and the Gateway API, as they are in their repositories. */
+    crds: string[];
 }> {
     const { bin, pluginHome, log } = options;
     let missing = tools.filter((tool) => !cached(tool));
@@ -175,7 +177,7 @@ export async function ensureTools(options: {
         const isPlugin = tool.plugin && folder !== inCache(officialPulumi);
         linkFiles(folder, isPlugin ? path.join(pluginHome, "plugins", pluginFolder(tool.plugin!)) : bin);
     }
-    return { crds: path.join(cached(named("controller"))!, "crds") };
+    return { crds: ["controller", "traefik"].map((name) => path.join(cached(named(name))!, "crds")) };
 }
 
 /** Whether there is a tool that is not in the cache. */

@@ -1,0 +1,196 @@
+import * as assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { nodes } from "../../../sandbox/paths";
+import { OtherRegistry } from "../support/otherRegistry";
+import { eventually, run } from "../support/run";
+import { apply, kubectl, loginStatus, previewed, request } from "../support/sandbox";
+import { assertUnnoticed, Client, makeImage, tryPush } from "../support/traffic";
+
+const registry = new OtherRegistry("exposed");
+const GiB = 1024 ** 3;
+
+/** A Gateway of its own, as an owner has it: for https with a certificate for the host, and for http. */
+const gateway = (host: string) => [
+    { apiVersion: "v1", kind: "Namespace", metadata: { name: "gateways" } },
+    {
+        apiVersion: "cert-manager.io/v1",
+        kind: "Certificate",
+        metadata: { name: "home-tls", namespace: "gateways" },
+        spec: { secretName: "home-tls", dnsNames: [host], issuerRef: { kind: "ClusterIssuer", name: "letsencrypt-prod" } },
+    },
+    {
+        apiVersion: "gateway.networking.k8s.io/v1",
+        kind: "Gateway",
+        metadata: { name: "home", namespace: "gateways" },
+        spec: {
+            gatewayClassName: "traefik",
+            listeners: [
+                { name: "http", port: 80, protocol: "HTTP", allowedRoutes: { namespaces: { from: "All" } } },
+                { name: "https", port: 443, protocol: "HTTPS", tls: { certificateRefs: [{ name: "home-tls" }] }, allowedRoutes: { namespaces: { from: "All" } } },
+            ],
+        },
+    },
+];
+
+describe("A registry", function () {
+    this.timeout("10m");
+
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "exposed-"));
+    const large = path.join(folder, "large");
+    let me: Client;
+
+    before(async () => {
+        await registry.configure();
+        await registry.up();
+        me = await registry.client();
+        fs.mkdirSync(large);
+        await run("sh", ["-c", `head -c ${2 * GiB} /dev/urandom > "$0"`, path.join(large, "layer")]);
+    });
+    after(async () => {
+        await registry.remove();
+        await kubectl("delete", "namespace", "gateways", "--ignore-not-found");
+        fs.rmSync(folder, { recursive: true });
+    });
+
+    /** Makes an image, in the form of skopeo's `dir:`, of a layer of 2 GiB that is not there yet; gives back the manifest's digest. */
+    async function makeLargeImage(): Promise<string> {
+        const layer = fs.readdirSync(large).find((name) => /^(layer|[0-9a-f]{64})$/.test(name) && fs.statSync(path.join(large, name)).size >= 2 * GiB)!;
+        fs.appendFileSync(path.join(large, layer), "\0");
+        const [digest] = (await run("sha256sum", [path.join(large, layer)])).split(" ") as [string];
+        fs.renameSync(path.join(large, layer), path.join(large, digest));
+        const config = '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}';
+        const configDigest = createHash("sha256").update(config).digest("hex");
+        fs.writeFileSync(path.join(large, configDigest), config);
+        fs.writeFileSync(path.join(large, "version"), "Directory Transport Version: 1.1\n");
+        const manifest = JSON.stringify({
+            schemaVersion: 2,
+            mediaType: "application/vnd.oci.image.manifest.v1+json",
+            config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: `sha256:${configDigest}`, size: config.length },
+            layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar", digest: `sha256:${digest}`, size: fs.statSync(path.join(large, digest)).size }],
+        });
+        fs.writeFileSync(path.join(large, "manifest.json"), manifest);
+        return createHash("sha256").update(manifest).digest("hex");
+    }
+
+    async function pushAndPullLarge(): Promise<void> {
+        const digest = await makeLargeImage();
+        const { code, stderr } = await tryPush(large, me, "large:1");
+        assert.equal(code, 0, stderr);
+        const pulled = path.join(folder, "pulled");
+        // Skopeo compares every layer with its digest.
+        await run("skopeo", ["copy", "--quiet", "--src-creds", `${me.user}:${me.password}`, `docker://${me.host}/large:1`, `dir:${pulled}`]);
+        assert.equal((await run("sha256sum", [path.join(pulled, "manifest.json")])).slice(0, 64), digest);
+        fs.rmSync(pulled, { recursive: true });
+        await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/large:1`]);
+    }
+
+    /** Sends a layer in one request that takes more than two minutes. */
+    async function pushSlowly(): Promise<void> {
+        const layer = randomBytes(13 * 1024 * 1024);
+        const file = path.join(folder, "slow");
+        fs.writeFileSync(file, layer);
+        const headers = path.join(folder, "headers");
+        const send = (url: string, ...options: string[]) =>
+            request(url, "--user", `${me.user}:${me.password}`, "--header", "Content-Type: application/octet-stream", "--max-time", "300", "--dump-header", headers, ...options);
+        const location = () => /^location: (.*)\r$/im.exec(fs.readFileSync(headers, "utf8"))![1]!;
+        assert.equal((await send(`https://${me.host}/v2/slow/blobs/uploads/`, "--request", "POST")).status, 202);
+        const began = Date.now();
+        assert.equal((await send(location(), "--request", "PATCH", "--limit-rate", "100K", "--data-binary", `@${file}`)).status, 202);
+        assert.ok(Date.now() - began > 120_000, "it was not slow");
+        const digest = createHash("sha256").update(layer).digest("hex");
+        assert.equal((await send(`${location()}&digest=sha256:${digest}`, "--request", "PUT")).status, 201);
+    }
+
+    /** What holds whatever leads clients to it. */
+    function servesAll(): void {
+        it("takes and gives a layer of 2 GiB, and meanwhile takes one from a slow client, who needs over two minutes", () =>
+            Promise.all([pushAndPullLarge(), pushSlowly()]));
+
+        it("has its pods replaced without a failed push or pull", () => assertUnnoticed(me, async () => {
+            await kubectl("rollout", "restart", "deployment/registry", "--namespace", registry.name);
+            await kubectl("rollout", "status", "deployment/registry", "--namespace", registry.name);
+        }));
+    }
+    const answers = (what: string) => request(`${what}://${me.host}/v2/`, "--user", `${me.user}:${me.password}`, "--include");
+
+    describe("behind an Ingress of class nginx", servesAll);
+
+    describe("behind an Ingress of Traefik's own class", () => {
+        before(async () => {
+            await registry.configure({ ingressClassName: "traefik" });
+            const preview = await previewed(registry.pulumi);
+            assert.deepEqual(preview.map((line) => line.replace(/ (metadata|spec).*/, "")), ["update kubernetes:networking.k8s.io/v1:Ingress::registry"]);
+            await registry.up();
+            await eventually(120, async () => (await loginStatus(me)) === 200);
+        });
+
+        servesAll();
+
+        it("is not there by http, which is for Traefik's entry points to lead to https", async () => {
+            assert.equal((await answers("http")).status, 404);
+        });
+    });
+
+    describe("on a Gateway", () => {
+        before(async () => {
+            await apply(...gateway(me.host));
+            await kubectl("wait", "--for=condition=Ready", "--timeout=120s", "--namespace", "gateways", "certificate/home-tls");
+            await registry.configure({ exposure: "gateway", gatewayName: "home", gatewayNamespace: "gateways", gatewayHttpSectionName: "http" });
+            assert.deepEqual(await previewed(registry.pulumi), [
+                "create kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::registry",
+                "create kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::registry-http",
+                "delete kubernetes:networking.k8s.io/v1:Ingress::registry",
+            ]);
+            await registry.up();
+            await eventually(60, async () => (await loginStatus(me)) === 200);
+        });
+
+        servesAll();
+
+        it("shows no difference in a second preview", () => registry.pulumi("preview", "--expect-no-changes"));
+
+        it("sends http to https", async () => {
+            const { status, body } = await answers("http");
+            assert.equal(status, 301);
+            assert.match(body, new RegExp(`^location: https://${me.host}(:443)?/v2/\r$`, "im"));
+        });
+    });
+
+    describe("with no more than a Service, of the type NodePort", () => {
+        const port = 30500;
+        before(async () => {
+            makeImage(path.join(folder, "image"));
+            assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
+            await registry.configure({ exposure: "service", serviceType: "NodePort", serviceNodePort: String(port) });
+            await registry.up();
+        });
+
+        it("gives an image by http, on each node, to who logs in", async () => {
+            for (const { address } of nodes) {
+                const url = `http://${address}:${port}/v2/`;
+                assert.equal((await request(url)).status, 401);
+                assert.equal((await request(url, "--user", `${me.user}:${me.password}`)).status, 200);
+                const pulled = path.join(folder, address);
+                await run("skopeo", ["copy", "--quiet", "--src-tls-verify=false", "--src-creds", `${me.user}:${me.password}`, `docker://${address}:${port}/hello:1`, `dir:${pulled}`]);
+                assert.deepEqual(fs.readFileSync(path.join(pulled, "manifest.json")), fs.readFileSync(path.join(folder, "image", "manifest.json")));
+            }
+        });
+
+        it("tells clients to send layers to its host, where something else has to answer", async () => {
+            const { body } = await request(`http://${nodes[0].address}:${port}/v2/hello/blobs/uploads/`, "--request", "POST", "--user", `${me.user}:${me.password}`, "--include");
+            assert.match(body, new RegExp(`^location: https://${me.host}/v2/hello/blobs/uploads/`, "im"));
+        });
+
+        it("is back behind an Ingress, with every image", async () => {
+            await registry.configure({ exposure: "ingress", serviceType: "ClusterIP", serviceNodePort: "0", ingressClassName: "nginx" });
+            await registry.up();
+            await eventually(120, async () => (await loginStatus(me)) === 200);
+            await run("skopeo", ["inspect", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/hello:1`]);
+            await registry.pulumi("preview", "--expect-no-changes");
+        });
+    });
+});
