@@ -53,10 +53,9 @@ export class Exposure extends pulumi.ComponentResource {
         ingress: NonNullable<ExposureArgs["ingress"]>,
     ): kubernetes.networking.v1.Ingress {
         const annotations = ingress.apply(({ className, clusterIssuer, annotations }) => ({
-            ...(clusterIssuer && {
-                "cert-manager.io/cluster-issuer": clusterIssuer,
-                "acme.cert-manager.io/http01-edit-in-place": "true",
-            }),
+            ...(clusterIssuer && { "cert-manager.io/cluster-issuer": clusterIssuer }),
+            // Not in Traefik's, which is for https alone, and no challenge arrives by that.
+            ...(clusterIssuer && className !== "traefik" && { "acme.cert-manager.io/http01-edit-in-place": "true" }),
             ...(className === "traefik" ? ofTraefik : ofNginx),
             // Not waited for: many controllers of a homelab never write the status that says "ready".
             "pulumi.com/skipAwait": "true",

@@ -633,7 +633,6 @@ describe("ContainerRegistry", () => {
             assert.equal(spec.ingressClassName, "traefik");
             assert.deepEqual(metadata.annotations, {
                 "cert-manager.io/cluster-issuer": "letsencrypt-prod",
-                "acme.cert-manager.io/http01-edit-in-place": "true",
                 "traefik.ingress.kubernetes.io/router.entrypoints": "websecure",
                 "traefik.ingress.kubernetes.io/router.tls": "true",
                 "pulumi.com/skipAwait": "true",

@@ -130,6 +130,16 @@ describe("A registry", function () {
 
         servesAll();
 
+        it("has its certificate issued anew when that is gone", async () => {
+            const serial = async () => {
+                const { body } = await request(`https://${me.host}/v2/`, "--write-out", "%{certs}");
+                return /Serial Number:(\w+)/.exec(body)![1];
+            };
+            const before = await serial();
+            await kubectl("delete", "secret", "registry-tls-ingress", "--namespace", registry.name);
+            await eventually(120, async () => (await loginStatus(me)) === 200 && await serial() !== before);
+        });
+
         it("is not there by http, which is for Traefik's entry points to lead to https", async () => {
             assert.equal((await answers("http")).status, 404);
         });
