@@ -7,7 +7,7 @@ import * as path from "node:path";
 
 import { stringify } from "yaml";
 
-import { nodeAddress } from "../../../sandbox/paths";
+import { clusterDomain, nodeAddress } from "../../../sandbox/paths";
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, run } from "../support/run";
 import { deleteObject, get, kubectl, minio, minioRoot, request } from "../support/sandbox";
@@ -63,10 +63,6 @@ describe("A Prometheus", function () {
         makeImage(path.join(folder, "image"));
         assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
 
-        const addresses = async (...args: string[]) => {
-            const { subsets } = await get<{ subsets: { addresses: { ip: string }[] }[] }>("endpoints", ...args);
-            return subsets[0]!.addresses.map(({ ip }) => ip);
-        };
         const pods = await get<{ items: { status: { podIP: string } }[] }>("pods", "--namespace", "cert-manager", "--selector", "app=cert-manager");
         const job = (name: string, targets: string[], more: object = {}) => ({ job_name: name, static_configs: [{ targets }], ...more });
         const minioJob = { authorization: { credentials: await minioToken() } };
@@ -74,7 +70,10 @@ describe("A Prometheus", function () {
             global: { scrape_interval: "2s", evaluation_interval: "2s" },
             rule_files: [path.resolve("monitoring/alerts.yaml")],
             scrape_configs: [
-                job("registry-metrics", (await addresses("registry-metrics", "--namespace", registry.name)).map((ip) => `${ip}:5001`)),
+                {
+                    job_name: "registry-metrics",
+                    dns_sd_configs: [{ names: [`registry-metrics.${registry.name}.svc.${clusterDomain}`], type: "A", port: 5001, refresh_interval: "2s" }],
+                },
                 job("minio", [minio], { ...minioJob, metrics_path: "/minio/v2/metrics/cluster" }),
                 job("minio-bucket", [minio], { ...minioJob, metrics_path: "/minio/v2/metrics/bucket" }),
                 job("cert-manager", pods.items.map(({ status }) => `${status.podIP}:9402`)),
