@@ -18,7 +18,7 @@ func main() {
 				Name:     pulumi.String("go-images"),
 				Endpoint: pulumi.String("minio-svc.minio.svc.homelab-k8s:9000"),
 			},
-			Ingress: homelabregistry.IngressArgs{
+			Ingress: &homelabregistry.IngressArgs{
 				ClassName:     pulumi.String("nginx"),
 				ClusterIssuer: pulumi.String("letsencrypt-prod"),
 			},
