@@ -108,6 +108,8 @@ export function readSite(name: string): Site {
     };
     const metrics = flag("metrics");
     const serviceMonitor = flag("metricsServiceMonitor");
+    const networkPolicy = flag("networkPolicy");
+    const metricsFrom = text("networkPolicyMetricsFrom");
     const schedule = text("collectionSchedule");
     const collection = { deleteUntagged: flag("collectionDeleteUntagged"), image: text("collectionImage"), pushgateway: text("collectionPushgateway") };
     const registry: ContainerRegistryArgs = {
@@ -143,6 +145,7 @@ export function readSite(name: string): Site {
         readOnly: flag("readOnly"),
         collection: schedule === undefined ? undefined : { schedule, ...collection },
         metrics: metrics ? { serviceMonitor, serviceMonitorLabels: serviceMonitor || Object.keys(monitorLabels).length > 0 ? monitorLabels : undefined } : undefined,
+        networkPolicy: networkPolicy ? { metricsFrom } : undefined,
     };
     if (isShaped) {
         problems.push(...findProblems(name, withDefaults(name, registry), registry).map(inTermsOfKeys));
@@ -180,6 +183,9 @@ export function readSite(name: string): Site {
             problems.push(`${key}: ${value}, but there is no collection; give a collectionSchedule as well`);
         }
     }
+    if (metricsFrom !== undefined && !networkPolicy) {
+        problems.push(`networkPolicyMetricsFrom: "${metricsFrom}", but there is no NetworkPolicy; set networkPolicy to true as well`);
+    }
     if (serviceMonitor && !metrics) {
         problems.push("metricsServiceMonitor: true, but there are no metrics; set metrics to true as well");
     }
@@ -201,7 +207,7 @@ export function readSite(name: string): Site {
 
 /** `bucket.name: …` as `bucketName: …`; lists and objects are keys of their own. */
 function inTermsOfKeys(problem: string): string {
-    return problem.replace(/^(bucket|ingress|gateway|service|collection|metrics)\.(\w)/, (_, group: string, letter: string) => group + letter.toUpperCase());
+    return problem.replace(/^(bucket|ingress|gateway|service|collection|metrics|networkPolicy)\.(\w)/, (_, group: string, letter: string) => group + letter.toUpperCase());
 }
 
 interface Type {

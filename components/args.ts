@@ -169,6 +169,15 @@ export interface Metrics {
     serviceMonitorLabels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
+/**
+ * NetworkPolicies, which take a network plugin that heeds them: to the registry's pods there is only their port, from them only the S3 and
+ * DNS. An S3 in the cluster (`name.namespace.svc…`) is reached by its namespace, one with an address by that, any other by its port alone.
+ */
+export interface NetworkPolicy {
+    /** The namespace of the Prometheus, which alone reaches the metrics. Default: none does. Example: `"monitoring"`. */
+    metricsFrom?: pulumi.Input<string>;
+}
+
 /** What a pod asks for and may take, in Kubernetes' quantities. Example: `{ limits: { memory: "1Gi" } }`. */
 export interface Resources {
     /** What a node has to have free. Default: { cpu: "50m", memory: "128Mi" }. */
@@ -244,6 +253,8 @@ export interface ContainerRegistryArgs {
     collection?: Collection;
     /** What Prometheus is told, and how. Default: nothing. */
     metrics?: Metrics;
+    /** Whether, and how, what reaches the pods is confined. Default: not at all. */
+    networkPolicy?: NetworkPolicy;
 }
 
 /** The arguments without the users, the key and the CA (which are secret, or may be): defaults filled in, checked, all known. */
@@ -274,6 +285,7 @@ export function withDefaults(name: string, args: ContainerRegistryArgs) {
             image: args.collection.image ?? "docker.io/library/node:26.10.0-slim",
             pushgateway: args.collection.pushgateway,
         },
+        networkPolicy: args.networkPolicy && { metricsFrom: args.networkPolicy.metricsFrom },
         metrics: args.metrics && {
             serviceMonitor: args.metrics.serviceMonitor ?? false,
             serviceMonitorLabels: args.metrics.serviceMonitorLabels ?? {},

@@ -41,6 +41,8 @@ const longest = 6 * 60 * 60;
 
 /** The CronJob that collects garbage, with the rights that it needs. */
 export class Collection extends pulumi.ComponentResource {
+    /** Of its pods. */
+    readonly labels: Record<string, string>;
     readonly role: kubernetes.rbac.v1.Role;
     readonly cronJob: kubernetes.batch.v1.CronJob;
 
@@ -50,7 +52,7 @@ export class Collection extends pulumi.ComponentResource {
         const fullName = `${name}-collection`;
         const metadata = { name: fullName, namespace: args.namespace, annotations: owner };
         // Not the registry's: its Service would lead clients here.
-        const labels = { "app.kubernetes.io/name": "container-registry-collection", "app.kubernetes.io/instance": name };
+        const labels = this.labels = { "app.kubernetes.io/name": "container-registry-collection", "app.kubernetes.io/instance": name };
         const flags = (flag: string, labels: Record<string, string>) => Object.entries(labels).flatMap((label) => [flag, label.join("=")]);
 
         const account = new kubernetes.core.v1.ServiceAccount(fullName, { metadata, automountServiceAccountToken: false }, { parent });

@@ -8,6 +8,7 @@ import { Collection } from "./collection";
 import { Exposure } from "./exposure";
 import { htpasswdFile, Logins } from "./logins";
 import { Metrics } from "./metrics";
+import { NetworkPolicies } from "./networkPolicy";
 import { owner } from "./owner";
 import { PullSecrets } from "./pullSecrets";
 import { registryConfig, renderRegistryConfig } from "./registryConfig";
@@ -65,6 +66,8 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     accessor collection: Collection | undefined;
     /** Not there without `metrics`. */
     accessor metrics: Metrics | undefined;
+    /** Not there without `networkPolicy`. */
+    accessor networkPolicies: NetworkPolicies | undefined;
     /** Not there with a `service`. */
     accessor exposure: Exposure | undefined;
 
@@ -161,6 +164,16 @@ export class ContainerRegistry extends pulumi.ComponentResource {
 
         if (metrics) {
             this.metrics = new Metrics(name, { namespace, labels: this.workload.labels, ...metrics }, { parent });
+        }
+
+        if (given.networkPolicy) {
+            this.networkPolicies = new NetworkPolicies(name, {
+                namespace,
+                labels: this.workload.labels,
+                collectorLabels: this.collection?.labels,
+                endpoint: settings.bucket.endpoint,
+                metricsFrom: settings.apply(({ networkPolicy }) => networkPolicy!.metricsFrom),
+            }, { parent });
         }
 
         if (args.service === undefined) {

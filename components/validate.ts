@@ -138,6 +138,10 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
         check("collection.pushgateway", settings.collection.pushgateway, pushgatewayProblem);
         check("collection.image", settings.collection.image, notEmpty("Node's image, such as docker.io/library/node:26.10.0-slim"));
     }
+    check("networkPolicy.metricsFrom", settings.networkPolicy?.metricsFrom, (value) => (value === undefined ? undefined : labelProblem(value, 63)));
+    if (args.networkPolicy?.metricsFrom !== undefined && !args.metrics) {
+        problems.push("networkPolicy.metricsFrom: given, but there are no metrics; have them as well, or leave it out");
+    }
     if (args.metrics?.serviceMonitorLabels !== undefined && !args.metrics.serviceMonitor) {
         problems.push("metrics.serviceMonitorLabels: given, but there is no ServiceMonitor; have one made, or leave them out");
     }

@@ -84,6 +84,8 @@ describe("The configuration", () => {
             collectionImage: "node.example.com/node:26",
             collectionPushgateway: "http://pushgateway:9091",
             metrics: true,
+            networkPolicy: true,
+            networkPolicyMetricsFrom: "monitoring",
             metricsServiceMonitor: true,
             metricsServiceMonitorLabels: { release: "prometheus" },
         });
@@ -115,6 +117,7 @@ describe("The configuration", () => {
             deleteEnabled: false,
             readOnly: true,
             collection: { schedule: "0 4 * * 0", deleteUntagged: true, image: "node.example.com/node:26", pushgateway: "http://pushgateway:9091" },
+            networkPolicy: { metricsFrom: "monitoring" },
             metrics: { serviceMonitor: true, serviceMonitorLabels: { release: "prometheus" } },
         });
     });
@@ -124,6 +127,8 @@ describe("The configuration", () => {
             ["collectionDeleteUntagged: true, but there is no collection; give a collectionSchedule as well"]);
         assert.deepEqual(await problemsOf({ ...complete, collectionPushgateway: "http://pushgateway:9091" }),
             ["collectionPushgateway: http://pushgateway:9091, but there is no collection; give a collectionSchedule as well"]);
+        assert.deepEqual(await problemsOf({ ...complete, networkPolicyMetricsFrom: "monitoring" }),
+            ['networkPolicyMetricsFrom: "monitoring", but there is no NetworkPolicy; set networkPolicy to true as well']);
         assert.deepEqual(await problemsOf({ ...complete, metricsServiceMonitor: true }),
             ["metricsServiceMonitor: true, but there are no metrics; set metrics to true as well"]);
         assert.deepEqual(await problemsOf({ ...complete, metrics: true, metricsServiceMonitorLabels: { release: "prometheus" } }),

@@ -691,6 +691,48 @@ describe("ContainerRegistry", () => {
         });
     });
 
+    describe("that is confined", () => {
+        const dns = { ports: [{ protocol: "UDP", port: 53 }, { protocol: "TCP", port: 53 }] };
+        const labels = { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" };
+        const policyOf = async (change: Partial<ContainerRegistryArgs>, name = "registry") =>
+            (find((await deployRegistry({ networkPolicy: {}, ...change })).resources, ":NetworkPolicy", name).inputs as { spec: { ingress: object[]; egress: object[] } }).spec;
+
+        it("is reached at its port alone, and reaches DNS and Minio's namespace", async () => {
+            assert.deepEqual(await policyOf({}), {
+                podSelector: { matchLabels: labels },
+                policyTypes: ["Ingress", "Egress"],
+                ingress: [{ ports: [{ protocol: "TCP", port: 5000 }] }],
+                egress: [dns, { to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "minio" } } }] }],
+            });
+        });
+
+        it("is asked for metrics from the namespace that is named", async () => {
+            assert.deepEqual((await policyOf({ metrics: {}, networkPolicy: { metricsFrom: "monitoring" } })).ingress, [
+                { ports: [{ protocol: "TCP", port: 5000 }] },
+                { from: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "monitoring" } } }], ports: [{ protocol: "TCP", port: 5001 }] },
+            ]);
+            assert.equal((await policyOf({ metrics: {} })).ingress.length, 1);
+        });
+
+        for (const [endpoint, rule] of [
+            ["192.168.1.10:9000", { to: [{ ipBlock: { cidr: "192.168.1.10/32" } }], ports: [{ protocol: "TCP", port: 9000 }] }],
+            ["[fd00::1]:9000", { to: [{ ipBlock: { cidr: "fd00::1/128" } }], ports: [{ protocol: "TCP", port: 9000 }] }],
+            ["s3.example.com:443", { ports: [{ protocol: "TCP", port: 443 }] }],
+            ["minio.storage.svc:80", { to: [{ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": "storage" } } }] }],
+        ] as const) {
+            it(`reaches an S3 at ${endpoint}, and no more`, async () => {
+                assert.deepEqual((await policyOf({ bucket: { ...args.bucket, endpoint } })).egress, [dns, rule]);
+            });
+        }
+
+        it("has its collector reached by nobody", async () => {
+            assert.deepEqual(await policyOf({ collection: { schedule: "@weekly" } }, "registry-collection"), {
+                podSelector: { matchLabels: { "app.kubernetes.io/name": "container-registry-collection", "app.kubernetes.io/instance": "registry" } },
+                policyTypes: ["Ingress"],
+            });
+        });
+    });
+
     describe("that has metrics", () => {
         let watched: Registered[];
         before(async () => ({ resources: watched } = await deployRegistry({ metrics: {} })));

@@ -137,6 +137,10 @@ describe("The arguments of a registry", () => {
             ['collection.pushgateway: "pushgateway:9091" is not a URL; give that of a Pushgateway, such as http://pushgateway.monitoring.svc:9091']],
         ["labels of a ServiceMonitor that there is not", problemsWith({ metrics: { serviceMonitorLabels: { release: "prometheus" } } }),
             ["metrics.serviceMonitorLabels: given, but there is no ServiceMonitor; have one made, or leave them out"]],
+        ["a namespace of a Prometheus that has nothing to ask for", problemsWith({ networkPolicy: { metricsFrom: "Monitoring" } }), [
+            'networkPolicy.metricsFrom: "Monitoring" is not a name for Kubernetes: 1 to 63 lower-case letters, digits and hyphens, a hyphen not first or last',
+            "networkPolicy.metricsFrom: given, but there are no metrics; have them as well, or leave it out",
+        ]],
         ["a collection without an image", problemsWith({ collection: { schedule: "@weekly", image: "" } }),
             ["collection.image: none given; give Node's image, such as docker.io/library/node:26.10.0-slim"]],
         ["a quota of nothing", bucket({ quota: "0" }),
