@@ -16,6 +16,8 @@ const needed: { command: string; packages: string[]; static?: boolean }[] = [
     })),
     { command: "conntrack", packages: ["conntrack"] },
     { command: "nft", packages: ["nftables"] },
+    { command: "iptables", packages: ["iptables"] },
+    { command: "ipset", packages: ["ipset"] },
     { command: "skopeo", packages: ["skopeo"] },
     { command: "podman", packages: ["podman"] },
     { command: "buildah", packages: ["buildah"] },

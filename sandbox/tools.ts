@@ -105,6 +105,7 @@ export const tools: Tool[] = [
         ships: { dependency: "github.com/cert-manager/cert-manager", folder: "deploy/crds", as: "crds" },
     }),
     tool("cert-manager", 2, "github.com/cert-manager/cert-manager/cmd/acmesolver"),
+    tool("kube-router", 80, "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"),
     tool("actionlint", 2, "github.com/rhysd/actionlint/cmd/actionlint"),
     tool("conformance", 2, conformance, { variables: { "main.Version": pinned("conformance", conformance) } }),
     tool("conformance", 4, "github.com/google/go-containerregistry/cmd/crane"),

@@ -1,0 +1,111 @@
+import * as assert from "node:assert/strict";
+import { ChildProcess, spawn } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { nodes, serviceRange } from "../../../sandbox/paths";
+import { OtherRegistry } from "../support/otherRegistry";
+import { attempt, eventually, run } from "../support/run";
+import { apply, get, kubectl } from "../support/sandbox";
+import { Client, makeImage, tryPush } from "../support/traffic";
+
+const registry = new OtherRegistry("confined");
+const [home, other] = nodes;
+/** Its image has a shell, and wget. */
+const image = "docker.io/library/registry:3.1.2";
+
+/** A Pod that asks, and answers to who asks at port 8080. */
+const pod = (namespace: string) => [
+    { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
+    {
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name: "asker", namespace },
+        spec: {
+            terminationGracePeriodSeconds: 1,
+            containers: [{ name: "asker", image, command: ["/bin/sh", "-c", "while :; do printf 'HTTP/1.0 200 OK\\r\\n\\r\\n' | nc -l -p 8080; done"] }],
+        },
+    },
+];
+
+describe("The pods of a registry that is confined", function () {
+    this.timeout("5m");
+
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "confined-"));
+    let controller: ChildProcess | undefined;
+    let me: Client;
+
+    /** Whether something that runs in a pod gets an answer, of whatever status. */
+    const reaches = async (namespace: string, what: string, url: string) => {
+        const { code, stderr } = await attempt("kubectl", ["exec", "--namespace", namespace, what, "--", "wget", "-q", "-T", "3", "-O", "/dev/null", url]);
+        return code === 0 || /server returned error/.test(stderr);
+    };
+    const podOf = async () => {
+        const { items } = await get<{ items: { status: { podIP: string } }[] }>("pods", "--namespace", registry.name, "--selector", "app.kubernetes.io/name=container-registry");
+        assert.equal(items.length, 1);
+        return items[0]!.status.podIP;
+    };
+    const addressOf = async (namespace: string) => (await get<{ status: { podIP: string } }>("pod", "asker", "--namespace", namespace)).status.podIP;
+
+    before(async () => {
+        // The nodes have their network in common, and the controller is of one of them.
+        await kubectl("cordon", other.name);
+        await apply(...pod("monitors"), ...pod("strangers"));
+        await registry.configure({ metrics: "true" });
+        await registry.up();
+        me = await registry.client();
+        for (const namespace of ["monitors", "strangers"]) {
+            await kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/asker", "--namespace", namespace);
+        }
+        const log = fs.openSync(path.join(folder, "kube-router.log"), "w");
+        controller = spawn("kube-router", [
+            "--run-firewall=true", "--run-router=false", "--run-service-proxy=false", "--run-loadbalancer=false",
+            `--kubeconfig=${process.env.KUBECONFIG}`, `--hostname-override=${home.name}`, `--service-cluster-ip-range=${serviceRange}`,
+            "--iptables-sync-period=5s", "--health-port=0", "--metrics-port=0",
+        ], { stdio: ["ignore", log, log] });
+    });
+    after(async () => {
+        controller?.kill();
+        await run("kube-router", ["--cleanup-config"]).catch(() => undefined);
+        await kubectl("uncordon", other.name);
+        await registry.remove();
+        await kubectl("delete", "namespace", "monitors", "strangers", "--ignore-not-found");
+        fs.rmSync(folder, { recursive: true });
+    });
+
+    it("would else be reached at every port, and reach everything: what follows would notice", async () => {
+        assert.ok(await reaches("strangers", "asker", `http://${await podOf()}:5001/metrics`));
+        assert.ok(await reaches(registry.name, "deployment/registry", `http://${await addressOf("strangers")}:8080`));
+    });
+
+    it("are confined by an update that leaves them alone", async () => {
+        await registry.configure({ metrics: "true", networkPolicy: "true", networkPolicyMetricsFrom: "monitors" });
+        const before = await podOf();
+        await registry.up();
+        assert.equal(await podOf(), before);
+        await eventually(60, async () => !await reaches("strangers", "asker", `http://${before}:5001/metrics`));
+    });
+
+    it("are reached at the registry's port by everybody, at the metrics' from the namespace that is named", async () => {
+        const address = await podOf();
+        assert.ok(await reaches("strangers", "asker", `http://${address}:5000/v2/`));
+        assert.ok(await reaches("monitors", "asker", `http://${address}:5001/metrics`));
+        assert.ok(!await reaches("strangers", "asker", `http://${address}:5001/metrics`));
+    });
+
+    it("reach Minio, by its name, and neither another pod nor the API server", async () => {
+        const from = [registry.name, "deployment/registry"] as const;
+        assert.ok(await reaches(...from, "http://minio-svc.minio.svc.homelab-k8s:9000/minio/health/live"));
+        assert.ok(!await reaches(...from, `http://${await addressOf("strangers")}:8080`));
+        // It speaks https, and answers http with an error.
+        assert.ok(!await reaches(...from, "http://10.96.0.1:443/"));
+        assert.ok(await reaches("strangers", "asker", "http://10.96.0.1:443/"));
+    });
+
+    it("take an image, and give it back", async () => {
+        makeImage(path.join(folder, "image"));
+        assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
+        await run("skopeo", ["copy", "--quiet", "--src-creds", `${me.user}:${me.password}`, `docker://${me.host}/hello:1`, `dir:${folder}/pulled`]);
+    });
+});
