@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { closest } from "fastest-levenshtein";
 
-import { ContainerRegistryArgs, LogLevel, PullSecret, ServiceType, User, withDefaults } from "./components/args";
+import { ContainerRegistryArgs, LogLevel, Mirror, PullSecret, ServiceType, User, withDefaults } from "./components/args";
 import { withoutStack } from "./components/errors";
 import { endpointProblem, findProblems } from "./components/validate";
 
@@ -62,6 +62,7 @@ export function readSite(name: string): Site {
 
     const users = json<User[]>("users") ?? [];
     const pullSecrets = json<PullSecret[]>("pullSecrets") ?? [];
+    const mirrors = json<Mirror[]>("mirrors") ?? [];
     const resources = json<object>("resources") ?? {};
     const annotations = json<Record<string, string>>("ingressAnnotations") ?? {};
     const serviceAnnotations = json<Record<string, string>>("serviceAnnotations") ?? {};
@@ -69,6 +70,7 @@ export function readSite(name: string): Site {
     const shaped: [path: string, value: unknown, shape: Shape][] = [
         ...users.map((user, i) => [`users[${i}]`, user, userShape] as [string, unknown, Shape]),
         ...pullSecrets.map((pullSecret, i) => [`pullSecrets[${i}]`, pullSecret, pullSecretShape] as [string, unknown, Shape]),
+        ...mirrors.map((mirror, i) => [`mirrors[${i}]`, mirror, mirrorShape] as [string, unknown, Shape]),
         ["resources", resources, { requests: isObject, limits: isObject }],
         ["ingressAnnotations", annotations, isText],
         ["serviceAnnotations", serviceAnnotations, isText],
@@ -145,6 +147,7 @@ export function readSite(name: string): Site {
         readOnly: flag("readOnly"),
         collection: schedule === undefined ? undefined : { schedule, ...collection },
         metrics: metrics ? { serviceMonitor, serviceMonitorLabels: serviceMonitor || Object.keys(monitorLabels).length > 0 ? monitorLabels : undefined } : undefined,
+        mirrors,
         networkPolicy: networkPolicy ? { metricsFrom } : undefined,
     };
     if (isShaped) {
@@ -153,6 +156,7 @@ export function readSite(name: string): Site {
         for (const field of ["password", "hash"] as const) {
             users.forEach((user, i) => user[field] !== undefined && requireEncrypted("users", `users[${i}].${field}`));
         }
+        mirrors.forEach(({ password }, i) => password !== undefined && requireEncrypted("mirrors", `mirrors[${i}].password`));
     }
 
     const { endpoint, secure, region } = registry.bucket as { endpoint: string; secure: boolean; region?: string };
@@ -216,11 +220,13 @@ interface Type {
 }
 const isText: Type = { test: (value) => typeof value === "string", what: "text; put it in quotes" };
 const isNumber: Type = { test: (value) => typeof value === "number", what: "a number; put it without quotes" };
+const isFlag: Type = { test: (value) => typeof value === "boolean", what: "true or false; put it without quotes" };
 const isObject: Type = { test: (value) => typeof value === "object" && value !== null && !Array.isArray(value), what: "an object" };
 
 /** What an object holds: fields of one type whatever their names, or certain ones, none of which has to be there. */
 type Shape = Type | Record<string, Type>;
 const userShape: Shape = { name: isText, password: isText, hash: isText, rotation: isNumber };
+const mirrorShape: Shape = { name: isText, host: isText, remote: isText, username: isText, password: isText, ttl: isText, login: isFlag };
 const pullSecretShape: Shape = { namespace: isText, user: isText, name: isText };
 
 const isAnyName = (shape: Shape): shape is Type => typeof shape.test === "function";

@@ -170,6 +170,30 @@ export interface Metrics {
 }
 
 /**
+ * A pull-through cache of another registry, such as Docker Hub: a deployment of its own beside the registry's, under a name of its own, in
+ * the same bucket. It fetches what is pulled, keeps it for a while, and serves it when the other registry is away. Nobody can push to it.
+ */
+export interface Mirror {
+    /** Part of the names of its resources. Example: `"hub"`. */
+    name: string;
+    /** The DNS name that clients use. Example: `"hub.registry.example.com"`. */
+    host: pulumi.Input<string>;
+    /** The registry that images are fetched from, a URL. Example: `"https://registry-1.docker.io"`. */
+    remote: pulumi.Input<string>;
+    /** A login there. Whoever pulls here gets what this login may see. Default: none. */
+    username?: pulumi.Input<string>;
+    /** Goes with `username`. Kept secret, whether given as a secret or not. */
+    password?: pulumi.Input<string>;
+    /** How long what was fetched is kept, as Go says it; `"0s"` for ever. Default: "168h", a week. */
+    ttl?: pulumi.Input<string>;
+    /**
+     * Whether only the registry's users may pull. Docker logs in to no mirror of Docker Hub, containerd does. Default: true; if false, everybody may
+     * who reaches it.
+     */
+    login?: boolean;
+}
+
+/**
  * NetworkPolicies, which take a network plugin that heeds them: to the registry's pods there is only their port, from them only the S3 and
  * DNS. An S3 in the cluster (`name.namespace.svc…`) is reached by its namespace, one with an address by that, any other by its port alone.
  */
@@ -255,6 +279,8 @@ export interface ContainerRegistryArgs {
     metrics?: Metrics;
     /** Whether, and how, what reaches the pods is confined. Default: not at all. */
     networkPolicy?: NetworkPolicy;
+    /** Pull-through caches of other registries. Default: none. */
+    mirrors?: Mirror[];
 }
 
 /** The arguments without the users, the key and the CA (which are secret, or may be): defaults filled in, checked, all known. */
@@ -285,6 +311,9 @@ export function withDefaults(name: string, args: ContainerRegistryArgs) {
             image: args.collection.image ?? "docker.io/library/node:26.10.0-slim",
             pushgateway: args.collection.pushgateway,
         },
+        mirrors: (args.mirrors ?? []).map(({ name, host, remote, username, ttl, login }) => ({
+            name, host, remote, username, ttl: ttl ?? "168h", login: login ?? true,
+        })),
         networkPolicy: args.networkPolicy && { metricsFrom: args.networkPolicy.metricsFrom },
         metrics: args.metrics && {
             serviceMonitor: args.metrics.serviceMonitor ?? false,

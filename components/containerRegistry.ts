@@ -8,6 +8,7 @@ import { Collection } from "./collection";
 import { Exposure } from "./exposure";
 import { htpasswdFile, Logins } from "./logins";
 import { Metrics } from "./metrics";
+import { Mirror } from "./mirror";
 import { NetworkPolicies } from "./networkPolicy";
 import { owner } from "./owner";
 import { PullSecrets } from "./pullSecrets";
@@ -66,6 +67,8 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     accessor collection: Collection | undefined;
     /** Not there without `metrics`. */
     accessor metrics: Metrics | undefined;
+    /** By their names. */
+    accessor mirrors: Record<string, Mirror> = {};
     /** Not there without `networkPolicy`. */
     accessor networkPolicies: NetworkPolicies | undefined;
     /** Not there with a `service`. */
@@ -120,27 +123,27 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             htpasswdPath: `${authFolder}/${htpasswdFile}`,
             bucket: { ...settings.bucket, accessKey, secretKey },
         }));
-        this.workload = new Workload(name, {
+        const likeAll = {
             namespace,
             image: settings.image,
-            replicas: settings.replicas,
             // Not lifted: an Output has a member of that name itself.
             resources: settings.apply(({ resources }) => resources),
+            keyRotation,
+            ca: bucket.ca,
+            drainSeconds: settings.drainSeconds,
+        };
+        const auth = { secretName: this.logins?.secret.metadata.name ?? args.htpasswdSecret!, folder: authFolder, file: htpasswdFile };
+        this.workload = new Workload(name, {
+            ...likeAll,
+            replicas: settings.replicas,
             config: pulumi.secret(config.apply(renderRegistryConfig)),
             readOnlyConfig: collection && pulumi.secret(config.apply((config) => renderRegistryConfig({
                 ...config,
                 readOnly: true,
                 warning: "Garbage is being collected. Pulls go on; push again in some minutes.",
             }))),
-            keyRotation,
-            ca: bucket.ca,
             metrics: metrics !== undefined,
-            auth: {
-                secretName: this.logins?.secret.metadata.name ?? args.htpasswdSecret!,
-                folder: authFolder,
-                file: htpasswdFile,
-            },
-            drainSeconds: settings.drainSeconds,
+            auth,
             service: settings.service,
         }, { parent });
 
@@ -176,17 +179,39 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             }, { parent });
         }
 
-        if (args.service === undefined) {
+        const exposure = args.service === undefined ? {
+            ingress: given.ingress && settings.apply(({ ingress }) => ingress!),
+            gateway: given.gateway && settings.apply(({ gateway }) => gateway!),
+            redirects: given.gateway?.httpSectionName !== undefined,
+        } : undefined;
+        if (exposure) {
             this.exposure = new Exposure(name, {
+                ...exposure,
                 namespace,
                 host: settings.host,
-                ingress: given.ingress && settings.apply(({ ingress }) => ingress!),
-                gateway: given.gateway && settings.apply(({ gateway }) => gateway!),
-                redirects: given.gateway?.httpSectionName !== undefined,
                 service: this.workload.serviceRef,
                 importId: args.ingress?.import ? `${given.namespace as string}/${name}` : undefined,
             }, { parent });
         }
+
+        given.mirrors.forEach((mirror, i) => {
+            const mirrorName = `${name}-mirror-${mirror.name}`;
+            const password = args.mirrors![i]!.password;
+            this.mirrors[mirror.name] = new Mirror(mirrorName, {
+                ...likeAll,
+                host: settings.apply(({ mirrors }) => mirrors[i]!.host),
+                config,
+                proxy: pulumi.all([settings, password === undefined ? undefined : pulumi.secret(password)])
+                    .apply(([{ mirrors }, password]) => ({ ...mirrors[i]!, password })),
+                rootDirectory: `/mirrors/${mirror.name}`,
+                auth: mirror.login ? auth : undefined,
+                exposure: exposure && {
+                    ...exposure,
+                    // A certificate of its own, unless there is one that is to be good for all names.
+                    ingress: exposure.ingress?.apply((ingress) => ({ ...ingress, tlsSecret: args.ingress!.tlsSecret === undefined ? `${mirrorName}-tls-ingress` : ingress.tlsSecret })),
+                },
+            }, { parent });
+        });
 
         this.host = settings.host;
         this.url = pulumi.interpolate`https://${this.host}`;

@@ -9,12 +9,15 @@ export interface RegistryConfig {
     httpSecret: string;
     /** Seconds that uploads under way are given to end when a pod stops. */
     drainSeconds: number;
-    htpasswdPath: string;
+    /** Nobody has to log in if undefined. */
+    htpasswdPath?: string;
     logLevel: LogLevel;
     deleteEnabled: boolean;
     readOnly: boolean;
     /** Whether there is a port for metrics. */
     metrics: boolean;
+    /** The registry that images are fetched from, and kept for a while, instead of being pushed. */
+    proxy?: { remote: string; username?: string; password?: string; ttl: string };
     /** What each answer says besides, to clients that show it (`Warning`, by the OCI distribution specification). */
     warning?: string;
     bucket: {
@@ -24,6 +27,8 @@ export interface RegistryConfig {
         region: string;
         chunkSize: number;
         redirect: boolean;
+        /** Where in the bucket everything is. Default: at its root. */
+        rootDirectory?: string;
         accessKey: string;
         secretKey: string;
     };
@@ -47,7 +52,7 @@ export function renderRegistryConfig(config: RegistryConfig): string {
 
 /** What is in it. */
 export function registryConfig(config: RegistryConfig) {
-    const { bucket } = config;
+    const { bucket, proxy } = config;
     return {
         version: 0.1,
         log: {
@@ -70,7 +75,7 @@ export function registryConfig(config: RegistryConfig) {
                 chunksize: bucket.chunkSize,
                 // The default of 100 makes Minio reject pushes and, under load, corrupt them (minio#18688).
                 multipartcopymaxconcurrency: 16,
-                rootdirectory: "/",
+                rootdirectory: bucket.rootDirectory ?? "/",
             },
             delete: { enabled: config.deleteEnabled },
             maintenance: { readonly: { enabled: config.readOnly } },
@@ -79,7 +84,14 @@ export function registryConfig(config: RegistryConfig) {
         },
         // Layers that are to be got elsewhere, as in old images of Windows: by default they are refused, with a 500.
         validation: { manifests: { urls: { allow: ["^https://"] } } },
-        auth: { htpasswd: { realm: "Registry Realm", path: config.htpasswdPath } },
+        ...(config.htpasswdPath !== undefined && { auth: { htpasswd: { realm: "Registry Realm", path: config.htpasswdPath } } }),
+        ...(proxy && {
+            proxy: {
+                remoteurl: proxy.remote,
+                ...(proxy.username !== undefined && { username: proxy.username, password: proxy.password }),
+                ttl: proxy.ttl,
+            },
+        }),
         http: {
             addr: `:${registryPort}`,
             // Where clients are sent for uploads, whatever the proxies in between say.

@@ -145,6 +145,19 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     if (args.metrics?.serviceMonitorLabels !== undefined && !args.metrics.serviceMonitor) {
         problems.push("metrics.serviceMonitorLabels: given, but there is no ServiceMonitor; have one made, or leave them out");
     }
+    settings.mirrors.forEach((mirror, i, mirrors) => {
+        const path = `mirrors[${i}]`;
+        const { username, password } = args.mirrors![i]!;
+        check(`${path}.name`, mirror.name, (value) => labelProblem(value, 30)
+            ?? (mirrors.slice(0, i).some(({ name }) => name === value) ? `"${value}" is there twice; give each mirror a name of its own` : undefined));
+        check(`${path}.host`, mirror.host, (value) => hostProblem(value)
+            ?? ([settings, ...mirrors.slice(0, i)].some(({ host }) => host === value) ? `"${value}" is another's already; give each mirror a name of its own` : undefined));
+        check(`${path}.remote`, mirror.remote, remoteProblem);
+        check(`${path}.ttl`, mirror.ttl, ttlProblem);
+        if ((username === undefined) !== (password === undefined)) {
+            problems.push(`${path}.${username === undefined ? "username" : "password"}: none given; the other half of the login is: give both, or none`);
+        }
+    });
     check("image", settings.image, notEmpty("the registry's image, such as docker.io/library/registry:3.1.2"));
     check("replicas", settings.replicas, replicasProblem);
     check("drainSeconds", settings.drainSeconds, drainProblem);
@@ -298,6 +311,16 @@ function pushgatewayProblem(url: string | undefined): string | undefined {
     return url === undefined || (/^https?:\/\/[^/]/.test(url) && URL.canParse(url))
         ? undefined
         : `"${url}" is not a URL; give that of a Pushgateway, such as http://pushgateway.monitoring.svc:9091`;
+}
+
+function remoteProblem(remote: string): string | undefined {
+    return /^https?:\/\/[^/?#@]+$/.test(remote) && URL.canParse(remote)
+        ? undefined
+        : `"${remote.replace(/\/\/.*@/, "//…@")}" is not the URL of a registry, without a path; give one such as https://registry-1.docker.io`;
+}
+
+function ttlProblem(ttl: string): string | undefined {
+    return /^(\d+(\.\d+)?[hms])+$/.test(ttl) ? undefined : `"${ttl}" is not a time as Go says it, such as 168h for a week, or 0s for ever`;
 }
 
 function serviceTypeProblem(type: string): string | undefined {

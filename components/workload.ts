@@ -22,8 +22,8 @@ export interface WorkloadArgs {
     ca?: pulumi.Input<string>;
     /** Whether the configuration has a port for metrics. */
     metrics: boolean;
-    /** The Secret with the htpasswd file, and the folder where the configuration looks for it. */
-    auth: { secretName: pulumi.Input<string>; folder: string; file: string };
+    /** The Secret with the htpasswd file, and the folder where the configuration looks for it; none where nobody logs in. */
+    auth?: { secretName: pulumi.Input<string>; folder: string; file: string };
     /** Seconds that uploads under way are given to end when a pod stops. */
     drainSeconds: pulumi.Output<number>;
     service: pulumi.Output<{ type: string; nodePort?: number; annotations: Record<string, string> }>;
@@ -54,6 +54,7 @@ export class Workload extends pulumi.ComponentResource {
     constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Workload", name, {}, opts);
         const parent = this;
+        const { auth } = args;
         const metadata = { name, namespace: args.namespace, annotations: owner };
         const labels = this.labels = { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": name };
 
@@ -128,21 +129,21 @@ export class Workload extends pulumi.ComponentResource {
                             // Folders, not files (subPath): only so does a changed htpasswd file reach a running pod.
                             volumeMounts: [
                                 { name: "config", mountPath: configFolder, readOnly: true },
-                                { name: "auth", mountPath: args.auth.folder, readOnly: true },
+                                ...(auth ? [{ name: "auth", mountPath: auth.folder, readOnly: true }] : []),
                                 ...(this.lock ? [{ name: "lock", mountPath: lockFolder, readOnly: true }] : []),
                             ],
                         }],
                         volumes: [
                             { name: "config", secret: { secretName: this.config.metadata.name, defaultMode: 0o440 } },
-                            {
+                            ...(auth ? [{
                                 name: "auth",
                                 secret: {
-                                    secretName: args.auth.secretName,
+                                    secretName: auth.secretName,
                                     defaultMode: 0o440,
                                     // No pod starts without it: the registry would make up a user of its own.
-                                    items: [{ key: args.auth.file, path: args.auth.file }],
+                                    items: [{ key: auth.file, path: auth.file }],
                                 },
-                            },
+                            }] : []),
                             ...(this.lock ? [{ name: "lock", configMap: { name: this.lock.metadata.name } }] : []),
                         ],
                     },
