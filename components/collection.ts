@@ -36,6 +36,9 @@ const registryFolder = "/registry";
 /** The program that runs in the cluster, as it is here: TypeScript, of which Node strips the types, or compiled. */
 const program = path.join(__dirname, "collector");
 
+/** The collector's exit status for what another try would meet again. */
+const refused = 65;
+
 /** Seconds after which a collection is ended, whatever it does. */
 const longest = 6 * 60 * 60;
 
@@ -78,10 +81,10 @@ export class Collection extends pulumi.ComponentResource {
             metadata,
             stringData: { [configFile]: args.config, ...(args.ca !== undefined && { "ca.crt": args.ca }) },
         }, { parent });
-        const files = readProgram();
+        const { files, library } = readProgram();
         const collector = new kubernetes.core.v1.ConfigMap(fullName, {
             metadata,
-            data: Object.fromEntries(files.map(({ key, content }) => [key, content])),
+            data: Object.fromEntries([...files, ...library].map(({ key, content }) => [key, content])),
         }, { parent });
 
         this.cronJob = new kubernetes.batch.v1.CronJob(fullName, {
@@ -94,11 +97,13 @@ export class Collection extends pulumi.ComponentResource {
                         activeDeadlineSeconds: longest,
                         // One that was lost is taken up again; one that refused would refuse again.
                         backoffLimit: 6,
-                        podFailurePolicy: { rules: [{ action: "FailJob", onExitCodes: { containerName: "collector", operator: "In", values: [1] } }] },
+                        podFailurePolicy: { rules: [{ action: "FailJob", onExitCodes: { containerName: "collector", operator: "In", values: [refused] } }] },
                         template: {
                             metadata: { labels },
                             spec: {
                                 restartPolicy: "Never",
+                                // A deletion that was sent is waited for.
+                                terminationGracePeriodSeconds: 60,
                                 serviceAccountName: account.metadata.name,
                                 automountServiceAccountToken: true,
                                 enableServiceLinks: false,
@@ -144,7 +149,13 @@ export class Collection extends pulumi.ComponentResource {
                                     { name: "config", secret: { secretName: config.metadata.name, defaultMode: 0o440 } },
                                     {
                                         name: "program",
-                                        configMap: { name: collector.metadata.name, items: files.map(({ key, path }) => ({ key, path })) },
+                                        projected: {
+                                            sources: [
+                                                // Whatever is in it when the pod starts: a Job under way goes on with the program after an update.
+                                                { configMap: { name: collector.metadata.name } },
+                                                { configMap: { name: collector.metadata.name, items: library.map(({ key, path }) => ({ key, path })) } },
+                                            ],
+                                        },
                                     },
                                     { name: "registry", emptyDir: {} },
                                 ],
@@ -158,15 +169,15 @@ export class Collection extends pulumi.ComponentResource {
     }
 }
 
-/** The collector's files, and the library that it needs; where each lies in its folder. */
-function readProgram(): { key: string; path: string; content: string }[] {
+/** The collector's files, and those of the library that it needs, which lie deeper. */
+function readProgram() {
     const files = fs.readdirSync(program)
         .filter((file) => path.extname(file) === path.extname(__filename) && !file.endsWith(".d.ts"))
-        .map((file) => ({ key: file, path: file, content: fs.readFileSync(path.join(program, file), "utf8") }));
-    const library = "node_modules/aws4fetch";
-    return [
-        ...files,
-        { key: "aws4fetch.mjs", path: `${library}/index.mjs`, content: fs.readFileSync(path.join(path.dirname(require.resolve("aws4fetch")), "aws4fetch.esm.mjs"), "utf8") },
-        { key: "aws4fetch.json", path: `${library}/package.json`, content: JSON.stringify({ exports: "./index.mjs" }) },
+        .map((file) => ({ key: file, content: fs.readFileSync(path.join(program, file), "utf8") }));
+    const folder = "node_modules/aws4fetch";
+    const library = [
+        { key: "aws4fetch.mjs", path: `${folder}/index.mjs`, content: fs.readFileSync(path.join(path.dirname(require.resolve("aws4fetch")), "aws4fetch.esm.mjs"), "utf8") },
+        { key: "aws4fetch.json", path: `${folder}/package.json`, content: JSON.stringify({ exports: "./index.mjs" }) },
     ];
+    return { files, library };
 }

@@ -15,7 +15,11 @@ export const serve = `
 until=0
 # What cannot be told counts as locked.
 is_locked() {
-    [ -e ${lockFolder}/until ] && read -r until < ${lockFolder}/until
+    if [ -e ${lockFolder}/until ]; then
+        read -r until < ${lockFolder}/until
+        case $until in '' | *[!0-9]*) return 0 ;; esac
+    fi
+    case $READ_ONLY_UNTIL in *[!0-9]*) return 0 ;; esac
     now=$(date +%s)
     [ "$((\${now:-0} - $1))" -lt "\${READ_ONLY_UNTIL:-0}" ] || [ "$((\${now:-0} - $1))" -lt "\${until:-0}" ]
 }

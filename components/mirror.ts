@@ -43,7 +43,7 @@ export class Mirror extends pulumi.ComponentResource {
             metrics: false,
             // What is kept until when is in one file, which one pod writes.
             replicas: 1,
-            service: pulumi.output({ type: "ClusterIP", annotations: {} as Record<string, string> }),
+            service: { type: "ClusterIP", annotations: {} },
         }, { parent });
         if (exposure) {
             this.exposure = new Exposure(name, {

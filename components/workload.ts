@@ -26,7 +26,7 @@ export interface WorkloadArgs {
     auth?: { secretName: pulumi.Input<string>; folder: string; file: string };
     /** Seconds that uploads under way are given to end when a pod stops. */
     drainSeconds: pulumi.Output<number>;
-    service: pulumi.Output<{ type: string; nodePort?: number; annotations: Record<string, string> }>;
+    service: pulumi.Input<{ type: string; nodePort?: number; annotations: Record<string, string> }>;
 }
 
 /** Seconds that a pod goes on taking requests after it is told to stop: by then no proxy sends it new ones. */
@@ -55,6 +55,7 @@ export class Workload extends pulumi.ComponentResource {
         super("homelab-registry:index:Workload", name, {}, opts);
         const parent = this;
         const { auth } = args;
+        const service = pulumi.output(args.service);
         const metadata = { name, namespace: args.namespace, annotations: owner };
         const labels = this.labels = { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": name };
 
@@ -167,8 +168,8 @@ export class Workload extends pulumi.ComponentResource {
 
         this.serviceRef = { name, portName: "http-port", port: 80 };
         this.service = new kubernetes.core.v1.Service(name, {
-            metadata: { ...metadata, annotations: args.service.apply(({ annotations }) => ({ ...owner, ...annotations })) },
-            spec: args.service.apply(({ type, nodePort }) => ({
+            metadata: { ...metadata, annotations: service.apply(({ annotations }) => ({ ...owner, ...annotations })) },
+            spec: service.apply(({ type, nodePort }) => ({
                 // Kubernetes' own default is not said, as it never was.
                 ...(type !== "ClusterIP" && { type }),
                 selector: labels,

@@ -26,8 +26,12 @@ export interface Bucket {
     get(key: string): Promise<Buffer | undefined>;
     /** An object's bytes; undefined if it is not there. */
     size(key: string): Promise<number | undefined>;
-    /** Tries once, and for half a minute at the most: a lock that is asked for before each try has to hold until its end. */
-    delete(key: string): Promise<void>;
+    /**
+     * Tries once, for half a minute at the most, and is ended by nothing else: a request that nobody waits for may still be carried out.
+     *
+     * @param assertMay is asked last before the request is sent, and throws if it may not be
+     */
+    delete(key: string, assertMay: () => void): Promise<void>;
 }
 
 /** The bucket cannot be reached, or answers with an error. */
@@ -48,8 +52,10 @@ export function openBucket({ accesskey, secretkey, region, bucket, regionendpoin
     const base = `${secure ? "https" : "http"}://${regionendpoint}/${bucket}`;
 
     /** @throws BucketError on any answer but success, and 404 */
-    const attempt = async (method: string, query: string, signal = stop): Promise<Response | undefined> => {
-        const response = await client.fetch(`${base}${query}`, { method, signal }).catch((error: Error & { cause?: { code?: string; message?: string } }) => {
+    const attempt = async (method: string, query: string, signal = stop, assertMay = () => {}): Promise<Response | undefined> => {
+        const signed = await client.sign(`${base}${query}`, { method });
+        assertMay();
+        const response = await fetch(signed, { signal }).catch((error: Error & { cause?: { code?: string; message?: string } }) => {
             stop?.throwIfAborted();
             throw new BucketError(`The bucket does not answer at ${base}: ${error.cause?.code ?? error.cause?.message ?? error.message}`);
         });
@@ -98,9 +104,8 @@ export function openBucket({ accesskey, secretkey, region, bucket, regionendpoin
             const response = await request("HEAD", object(key));
             return response && Number(response.headers.get("content-length"));
         },
-        async delete(key) {
-            const tooLong = AbortSignal.timeout(deletePatience);
-            await attempt("DELETE", object(key), stop ? AbortSignal.any([stop, tooLong]) : tooLong);
+        async delete(key, assertMay) {
+            await attempt("DELETE", object(key), AbortSignal.timeout(deletePatience), assertMay);
         },
     };
 }

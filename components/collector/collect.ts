@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Bucket } from "./bucket.ts";
 import type { Cluster, Deployment, Labels, Pod } from "./cluster.ts";
 import { type Contents, readContents } from "./contents.ts";
-import { deleteGarbage, findGarbage, type Search } from "./garbage.ts";
+import { deleteGarbage, findGarbage, type Search, UnsettledDeletion } from "./garbage.ts";
 import { type Lock, LostLock } from "./lock.ts";
 import { Refusal } from "./refusal.ts";
 import { amount, count, totals } from "./report.ts";
@@ -37,10 +37,10 @@ const lookEvery = 1000;
 /** Milliseconds between two renewals of the lock. */
 const renewEvery = 30_000;
 /**
- * Nothing is deleted any more so many seconds before the lock runs out. A pod goes by what its node last heard: of the renewal before
- * (30 s), a kubelet's period ago (up to 90 s), by a clock that may be wrong by as much as is left.
+ * No deletion begins any more so many seconds before the lock runs out. It may take half a minute; and a pod goes by what its node last
+ * heard: of the renewal before (30 s), a kubelet's period ago (90 s), by a clock that may be wrong by the last half minute.
  */
-const guardSeconds = 150;
+const guardSeconds = 30 + 30 + 90 + 30;
 /** Milliseconds that a pod may be unready: its node may be cut off, and the lock run out for it alone. */
 const heardWithin = 60_000;
 /** Seconds that new pods are given to start, besides the time that the old ones may take to end. */
@@ -85,6 +85,11 @@ export async function collect(site: Site): Promise<Result> {
         const { freedBytes, leftBytes, seconds } = result;
         say(`Freed ${amount(freedBytes)} of ${amount(freedBytes + leftBytes)}, ${count(blobs, "blob")}; it took ${seconds} s.`);
     } catch (error) {
+        if (error instanceof UnsettledDeletion) {
+            // Whoever writes before it is settled may be told of something that is deleted then.
+            say("The registry stays read-only until its lock runs out, in five minutes at the most.");
+            throw error;
+        }
         await unlock(site).catch((error: unknown) => say(`The registry stays read-only until its lock runs out: ${String(error)}`));
         throw error;
     }

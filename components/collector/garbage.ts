@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import * as readline from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import type { Bucket } from "./bucket.ts";
 import { blobKey, type Contents } from "./contents.ts";
@@ -51,18 +52,51 @@ export async function findGarbage({ registry, config, deleteUntagged }: Search, 
     return garbage;
 }
 
+/** A deletion was sent, and not answered: it may still be carried out. */
+export class UnsettledDeletion extends Error {}
+
+/** How often a deletion is tried. */
+const tries = 20;
+
 /**
  * Deletes blobs, and all by which a repository knows them: first as manifests, so that none is left that leads nowhere; last as layers,
  * which may well do so.
  *
- * @param assertMay is asked before each object, and throws if no more may be deleted
+ * @param assertMay is asked before each request, and throws if no more may be deleted
+ * @param retryAfter milliseconds until a deletion that failed is tried again
+ * @throws UnsettledDeletion if one was not answered to the last
  */
-export async function deleteGarbage(bucket: Bucket, garbage: string[], { links }: Contents, assertMay: () => void): Promise<void> {
-    await forEach(garbage, async (digest) => {
-        const { manifests, layers } = links.get(digest) ?? { manifests: [], layers: [] };
-        for (const key of [...manifests, blobKey(digest), ...layers]) {
-            assertMay();
-            await bucket.delete(key);
+export async function deleteGarbage(bucket: Bucket, garbage: string[], { links }: Contents, assertMay: () => void, retryAfter = 1000): Promise<void> {
+    const unsettled = new Set<string>();
+    const remove = async (key: string) => {
+        for (let left = tries; ; left--) {
+            let isSent = false;
+            try {
+                await bucket.delete(key, () => {
+                    assertMay();
+                    isSent = true;
+                });
+                unsettled.delete(key);
+                return;
+            } catch (error) {
+                if (isSent) {
+                    unsettled.add(key);
+                }
+                if (!isSent || left === 1) {
+                    throw error;
+                }
+            }
+            await sleep(retryAfter);
         }
-    });
+    };
+    try {
+        await forEach(garbage, async (digest) => {
+            const { manifests, layers } = links.get(digest) ?? { manifests: [], layers: [] };
+            for (const key of [...manifests, blobKey(digest), ...layers]) {
+                await remove(key);
+            }
+        });
+    } catch (error) {
+        throw unsettled.size > 0 ? new UnsettledDeletion(`A deletion was not answered. ${String(error)}`, { cause: error }) : error;
+    }
 }

@@ -1,5 +1,5 @@
 import type { Cluster, ConfigMap, Pod } from "./cluster.ts";
-import { Refusal } from "./refusal.ts";
+import { Busy } from "./refusal.ts";
 
 /** Seconds that a lock holds from the last time it was renewed. */
 const holdsSeconds = 300;
@@ -38,7 +38,7 @@ export class Lock {
      * Takes the lock, or takes it over from a pod that is gone.
      *
      * @param pods of all collections that run
-     * @throws Refusal if one of them has it, and runs
+     * @throws Busy if one of them has it, and runs
      */
     async take(pods: Pod[]): Promise<void> {
         const lock = await this.cluster.configMap(this.name);
@@ -46,7 +46,7 @@ export class Lock {
         if (holder !== this.holder && until > now()) {
             const other = pods.find(({ metadata }) => metadata.name === holder);
             if (other && !other.metadata.deletionTimestamp) {
-                throw new Refusal(`${holder} collects already. See what it does with: kubectl logs --follow ${holder}`);
+                throw new Busy(`${holder} collects already. See what it does with: kubectl logs --follow ${holder}`);
             }
             this.notBefore = until;
         }

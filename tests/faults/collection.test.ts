@@ -15,7 +15,7 @@ import { processesOf } from "../e2e/support/processes";
 
 /** What a collection says when it begins a step. */
 const steps: [string, RegExp][] = [
-    ["has looked at every image", /^There are/],
+    ["has looked at every image", /^In the bucket/],
     ["makes the registry read-only", /^Making the registry read-only/],
     ["deletes", /^It is read-only/],
     ["has deleted", /^Freed/],

@@ -584,7 +584,7 @@ describe("ContainerRegistry", () => {
                 { spec: { schedule: string; concurrencyPolicy: string; jobTemplate: { spec: { backoffLimit: number; podFailurePolicy: object; template: { metadata: { labels: object }; spec: Record<string, unknown> } } } } }).spec;
             assert.deepEqual([schedule, concurrencyPolicy], ["0 4 * * 0", "Forbid"]);
             const { template, podFailurePolicy } = jobTemplate.spec;
-            assert.deepEqual(podFailurePolicy, { rules: [{ action: "FailJob", onExitCodes: { containerName: "collector", operator: "In", values: [1] } }] });
+            assert.deepEqual(podFailurePolicy, { rules: [{ action: "FailJob", onExitCodes: { containerName: "collector", operator: "In", values: [65] } }] });
             assert.deepEqual(template.metadata.labels, { "app.kubernetes.io/name": "container-registry-collection", "app.kubernetes.io/instance": "registry" });
             const { containers, initContainers, securityContext } = template.spec as
                 { containers: { args: string[]; image: string; securityContext: object }[]; initContainers: { image: string; securityContext: object }[]; securityContext: object };
