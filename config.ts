@@ -187,6 +187,25 @@ export function readSite(name: string): Site {
             problems.push(`${key}: ${value}, but there is no collection; give a collectionSchedule as well`);
         }
     }
+    for (const [way, key, isGiven] of [
+        ["ingress", "ingressTlsSecret", ingress.tlsSecret !== undefined],
+        ["ingress", "ingressImport", ingress.import],
+        ["ingress", "ingressAnnotations", Object.keys(annotations).length > 0],
+        ["gateway", "gatewayName", gateway.name !== ""],
+        ["gateway", "gatewayNamespace", gateway.namespace !== ""],
+        ["gateway", "gatewaySectionName", gateway.sectionName !== "https"],
+        ["gateway", "gatewayHttpSectionName", gateway.httpSectionName !== undefined],
+        ["service", "serviceType", service.type !== "ClusterIP"],
+        ["service", "serviceNodePort", service.nodePort !== undefined],
+        ["service", "serviceAnnotations", Object.keys(serviceAnnotations).length > 0],
+    ] as const) {
+        if (isGiven && exposure !== undefined && ways.includes(exposure) && way !== exposure) {
+            problems.push(`${key}: given, but exposure is ${exposure}; set exposure to ${way}, or leave it out`);
+        }
+    }
+    if (Object.keys(monitorLabels).length > 0 && !metrics) {
+        problems.push("metricsServiceMonitorLabels: given, but there are no metrics; set metrics to true as well");
+    }
     if (metricsFrom !== undefined && !networkPolicy) {
         problems.push(`networkPolicyMetricsFrom: "${metricsFrom}", but there is no NetworkPolicy; set networkPolicy to true as well`);
     }

@@ -38,7 +38,8 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
         }
     };
 
-    check("name", name, (value) => labelProblem(value, 50));
+    // With what is put behind it, it is to be a Service's name or, shorter, a CronJob's.
+    check("name", name, (value) => labelProblem(value, args.collection ? 41 : 50));
     check("host", settings.host, hostProblem);
     check("namespace", settings.namespace, (value) => labelProblem(value, 63));
 
@@ -131,7 +132,9 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     }
     check("service.type", settings.service.type, serviceTypeProblem);
     check("service.nodePort", settings.service.nodePort, nodePortProblem);
-    given("service.nodePort", service?.nodePort !== undefined && settings.service.type === "ClusterIP", "the type ClusterIP", "set service.type to NodePort or LoadBalancer");
+    if (typeof service?.nodePort === "number" && settings.service.type === "ClusterIP") {
+        problems.push(`service.nodePort: ${service.nodePort}, but the type is ClusterIP, which has none; let the type be NodePort or LoadBalancer`);
+    }
 
     if (settings.collection) {
         check("collection.schedule", settings.collection.schedule, scheduleProblem);
@@ -308,9 +311,11 @@ function scheduleProblem(schedule: string): string | undefined {
 }
 
 function pushgatewayProblem(url: string | undefined): string | undefined {
-    return url === undefined || (/^https?:\/\/[^/]/.test(url) && URL.canParse(url))
-        ? undefined
-        : `"${url}" is not a URL; give that of a Pushgateway, such as http://pushgateway.monitoring.svc:9091`;
+    const example = "give that of a Pushgateway, such as http://pushgateway.monitoring.svc:9091";
+    if (url?.includes("@")) {
+        return `has a login in it, which would be seen by all who see the Job; ${example}`;
+    }
+    return url === undefined || (/^https?:\/\/[^/?#]+[^?#]*$/.test(url) && URL.canParse(url)) ? undefined : `"${url}" is not a URL without a query; ${example}`;
 }
 
 function remoteProblem(remote: string): string | undefined {

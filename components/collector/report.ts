@@ -8,13 +8,13 @@ export function amount(bytes: number): string {
     return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${suffixes[power]}`;
 }
 
-/** A line for each tag; what of its size other tags share is not given back when it is deleted. */
+/** A line for each tag. Blobs are layers and configurations; of the size, what other tags share is not given back with this one. */
 export function tagTable({ tags }: Contents): string[] {
     const rows = tags
         .sort((a, b) => `${a.repository}:${a.name}`.localeCompare(`${b.repository}:${b.name}`, "en", { numeric: true }))
         .map(({ repository, name, pushed, manifests, blobs, bytes, sharedBytes }) =>
             [repository, name, `${pushed.toISOString().slice(0, 16)}Z`, String(manifests), String(blobs), amount(bytes), amount(sharedBytes)]);
-    const table = [["REPOSITORY", "TAG", "PUSHED", "MANIFESTS", "LAYERS", "SIZE", "SHARED"], ...rows];
+    const table = [["REPOSITORY", "TAG", "PUSHED", "MANIFESTS", "BLOBS", "SIZE", "SHARED"], ...rows];
     const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
     return table.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd());
 }

@@ -321,7 +321,7 @@ describe("The report", () => {
         const contents = await readContents(registry, false, 0);
         assert.deepEqual(tagTable(contents).map((line) => line.replace(/ +/g, " ").replace(/\d+ B (?=0 B$)/, "N B ")),
             [
-                "REPOSITORY TAG PUSHED MANIFESTS LAYERS SIZE SHARED",
+                "REPOSITORY TAG PUSHED MANIFESTS BLOBS SIZE SHARED",
                 "web 9 2026-11-25T20:15Z 1 2 N B 0 B",
                 "web 10 2026-11-25T20:15Z 1 2 N B 0 B",
             ]);

@@ -118,8 +118,41 @@ describe("The configuration", () => {
             readOnly: true,
             collection: { schedule: "0 4 * * 0", deleteUntagged: true, image: "node.example.com/node:26", pushgateway: "http://pushgateway:9091" },
             networkPolicy: { metricsFrom: "monitoring" },
+            mirrors: [],
             metrics: { serviceMonitor: true, serviceMonitorLabels: { release: "prometheus" } },
         });
+    });
+
+    it("has one way to the registry, and says what was given for another", async () => {
+        const waysOf = async (values: Record<string, unknown>) => {
+            const { registry: { ingress, gateway, service } } = await read({ ...complete, ...values });
+            return given({ ingress, gateway, service });
+        };
+        assert.deepEqual(await waysOf({ exposure: "gateway", gatewayName: "home", gatewayNamespace: "gateways", gatewaySectionName: "tls", gatewayHttpSectionName: "http" }),
+            { gateway: { name: "home", namespace: "gateways", sectionName: "tls", httpSectionName: "http" } });
+        assert.deepEqual(await waysOf({ exposure: "service", serviceType: "NodePort", serviceNodePort: 30500, serviceAnnotations: { "example.com/x": "y" } }),
+            { service: { type: "NodePort", nodePort: 30500, annotations: { "example.com/x": "y" } } });
+        assert.deepEqual(await waysOf({ exposure: "service" }), { service: { type: "ClusterIP", annotations: {} } });
+
+        assert.deepEqual(await problemsOf({ ...complete, exposure: "tunnel" }),
+            ['exposure: "tunnel" is not a way to reach the registry; allowed are ingress, gateway, service']);
+        assert.deepEqual(await problemsOf({ ...complete, gatewayName: "home", serviceNodePort: 30500 }), [
+            "gatewayName: given, but exposure is ingress; set exposure to gateway, or leave it out",
+            "serviceNodePort: given, but exposure is ingress; set exposure to service, or leave it out",
+        ]);
+        assert.deepEqual(await problemsOf({ ...complete, exposure: "service", ingressAnnotations: { "example.com/x": "y" } }),
+            ["ingressAnnotations: given, but exposure is service; set exposure to ingress, or leave it out"]);
+    });
+
+    it("takes the password of a mirror only if it is encrypted", async () => {
+        const mirrors = [{ name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io", username: "me", password: "hunter22" }];
+        assert.deepEqual(given((await read({ ...complete, mirrors }, { encrypted: ["mirrors", "minioPassword"] })).registry.mirrors!), mirrors);
+        assert.deepEqual(await problemsOf({ ...complete, mirrors }, { encrypted: ["minioPassword"] }),
+            ["mirrors[0].password: is in plain text; encrypt it with: pulumi config set --secret --path 'mirrors[0].password'"]);
+        assert.deepEqual(await problemsOf({ ...complete, mirrors: [{ name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io", login: "no", tll: "1h" }] }), [
+            "mirrors[0].login: is not true or false; put it without quotes",
+            "mirrors[0]: tll: there is no such key; the nearest is ttl",
+        ]);
     });
 
     it("says what belongs together", async () => {

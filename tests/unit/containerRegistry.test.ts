@@ -691,6 +691,66 @@ describe("ContainerRegistry", () => {
         });
     });
 
+    describe("with a mirror", () => {
+        const hub = { name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io" };
+        let mirrored: Registered[];
+        before(async () => ({ resources: mirrored } = await deployRegistry({ mirrors: [{ ...hub, username: "me", password: "hunter22" }] })));
+        const configOf = (of: Registered[], name = "registry-mirror-hub") =>
+            ((find(of, ":Secret", `${name}-config`).inputs as { stringData: Secret }).stringData.value as Record<string, string>)["config.yml"]!;
+        const podOf = (of: Registered[], name: string) => (find(of, ":Deployment", name).inputs as
+            { spec: { replicas: number; template: { spec: { containers: { volumeMounts: object[]; image: string }[]; volumes: object[] } } } }).spec;
+
+        it("has these resources more", () => {
+            const names = (resources: Registered[]) => resources.map(({ type, name }) => `${type} ${name}`);
+            assert.deepEqual(names(mirrored).filter((name) => !names(resources).includes(name)), [
+                "homelab-registry:index:Exposure registry-mirror-hub",
+                "homelab-registry:index:Mirror registry-mirror-hub",
+                "homelab-registry:index:Workload registry-mirror-hub",
+                "kubernetes:apps/v1:Deployment registry-mirror-hub",
+                "kubernetes:core/v1:Secret registry-mirror-hub-config",
+                "kubernetes:core/v1:Service registry-mirror-hub",
+                "kubernetes:networking.k8s.io/v1:Ingress registry-mirror-hub",
+                "kubernetes:policy/v1:PodDisruptionBudget registry-mirror-hub",
+            ]);
+        });
+
+        it("fetches from the other registry, and keeps it a week in a folder of the bucket", () => {
+            const lines = (yaml: string) => yaml.split("\n");
+            const own = lines(configOf(resources, "registry"));
+            assert.deepEqual(lines(configOf(mirrored)).filter((line) => !own.includes(line)), [
+                '    rootdirectory: "/mirrors/hub"',
+                "proxy:",
+                '  remoteurl: "https://registry-1.docker.io"',
+                '  username: "me"',
+                '  password: "hunter22"',
+                '  ttl: "168h"',
+                '  host: "https://hub.example.com"',
+            ]);
+        });
+
+        it("has one pod like the registry's, with its logins, and a name and a certificate of its own", async () => {
+            const { resources } = await deployRegistry({ replicas: 2, readOnly: true, deleteEnabled: false, mirrors: [hub] });
+            const [mirror, registry] = [podOf(resources, "registry-mirror-hub"), podOf(resources, "registry")];
+            assert.equal(mirror.replicas, 1);
+            assert.deepEqual(mirror.template.spec.containers[0]!.volumeMounts, registry.template.spec.containers[0]!.volumeMounts);
+            assert.match(configOf(resources), /^ {2}delete:\n {4}enabled: true\n {2}maintenance:\n {4}readonly:\n {6}enabled: false$/m);
+            assert.deepEqual((find(resources, ":Ingress", "registry-mirror-hub").inputs as { spec: { tls: object } }).spec.tls,
+                [{ hosts: ["hub.example.com"], secretName: "registry-mirror-hub-tls-ingress" }]);
+        });
+
+        it("lets everybody pull if told to", async () => {
+            const { resources } = await deployRegistry({ mirrors: [{ ...hub, login: false }] });
+            assert.doesNotMatch(configOf(resources), /^auth:/m);
+            assert.deepEqual(podOf(resources, "registry-mirror-hub").template.spec.volumes.map((volume) => (volume as { name: string }).name), ["config"]);
+        });
+
+        it("has the certificate that is there if that is to be good for all", async () => {
+            const { resources } = await deployRegistry({ ingress: { className: "nginx", tlsSecret: "wildcard-tls" }, mirrors: [hub] });
+            assert.deepEqual((find(resources, ":Ingress", "registry-mirror-hub").inputs as { spec: { tls: object } }).spec.tls,
+                [{ hosts: ["hub.example.com"], secretName: "wildcard-tls" }]);
+        });
+    });
+
     describe("that is confined", () => {
         const dns = { ports: [{ protocol: "UDP", port: 53 }, { protocol: "TCP", port: 53 }] };
         const labels = { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" };

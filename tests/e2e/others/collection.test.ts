@@ -115,7 +115,7 @@ describe("A collection of garbage", function () {
         const { code, stdout } = await collect("--check");
         assert.equal(code, 0);
         assert.match(stdout.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\dZ/g, "TIME"), new RegExp([
-            "^REPOSITORY +TAG +PUSHED +MANIFESTS +LAYERS +SIZE +SHARED",
+            "^REPOSITORY +TAG +PUSHED +MANIFESTS +BLOBS +SIZE +SHARED",
             "all +1 +TIME +3 +6 +24\\.\\d MiB +\\d+ B",
             ...["deleted", "kept", "over"].map((name) => `${name} +1 +TIME +1 +3 +12\\.1 MiB +\\d+ B`),
             "",

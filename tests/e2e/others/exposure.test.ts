@@ -172,7 +172,10 @@ describe("A registry", function () {
         before(async () => {
             makeImage(path.join(folder, "image"));
             assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
-            await registry.configure({ exposure: "service", serviceType: "NodePort", serviceNodePort: String(port) });
+            await registry.configure({
+                ...{ gatewayName: "", gatewayNamespace: "", gatewayHttpSectionName: "" },
+                exposure: "service", serviceType: "NodePort", serviceNodePort: String(port),
+            });
             await registry.up();
         });
 
