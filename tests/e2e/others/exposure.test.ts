@@ -130,7 +130,9 @@ describe("A registry", function () {
 
         servesAll();
 
-        it("has its certificate issued anew when that is gone", async () => {
+        it("has its certificate issued anew when that is gone, after the command of docs/exposure.md", async () => {
+            const [command] = /^kubectl annotate certificate .*$/m.exec(fs.readFileSync("docs/exposure.md", "utf8"))!;
+            await run("sh", ["-c", command.replace("--namespace registry", `--namespace ${registry.name}`)]);
             const serial = () => run("sh", ["-c", "openssl s_client -connect $0:443 -servername $0 </dev/null 2>/dev/null | openssl x509 -noout -serial", me.host]);
             const before = await serial();
             await kubectl("delete", "secret", "registry-tls-ingress", "--namespace", registry.name);
