@@ -131,11 +131,11 @@ describe("A mirror", function () {
         });
     });
 
-    it("goes without a change of what is there", async () => {
+    describe("that is configured no more", () => it("goes without a change of what is there", async () => {
         await run("pulumi", ["config", "rm", "mirrors", "--stack", registry.name]);
         const preview = await previewed(registry.pulumi);
         assert.deepEqual(preview.filter((line) => !/^delete [^ ]*::registry-mirror-(own|open)(-config)?$/.test(line)), []);
         await registry.up();
         await registry.pulumi("preview", "--expect-no-changes");
-    });
+    }));
 });
