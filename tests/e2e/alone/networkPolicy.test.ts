@@ -12,7 +12,7 @@ import { Client, makeImage, tryPush } from "../support/traffic";
 
 const registry = new OtherRegistry("confined");
 const [home, other] = nodes;
-/** Its image has a shell, and wget. */
+/** It has a shell, and busybox. */
 const image = "docker.io/library/registry:3.1.2";
 
 /** A Pod that asks, and answers to who asks at port 8080. */
@@ -24,7 +24,7 @@ const pod = (namespace: string) => [
         metadata: { name: "asker", namespace },
         spec: {
             terminationGracePeriodSeconds: 1,
-            containers: [{ name: "asker", image, command: ["/bin/sh", "-c", "while :; do printf 'HTTP/1.0 200 OK\\r\\n\\r\\n' | nc -l -p 8080; done"] }],
+            containers: [{ name: "asker", image, command: ["/bin/sh", "-c", "while :; do printf 'HTTP/1.0 200 OK\\r\\n\\r\\n' | busybox nc -l -p 8080; done"] }],
         },
     },
 ];
@@ -38,7 +38,7 @@ describe("The pods of a registry that is confined", function () {
 
     /** Whether something that runs in a pod gets an answer, of whatever status. */
     const reaches = async (namespace: string, what: string, url: string) => {
-        const { code, stderr } = await attempt("kubectl", ["exec", "--namespace", namespace, what, "--", "wget", "-q", "-T", "3", "-O", "/dev/null", url]);
+        const { code, stderr } = await attempt("kubectl", ["exec", "--namespace", namespace, what, "--", "busybox", "wget", "-q", "-T", "3", "-O", "/dev/null", url]);
         return code === 0 || /server returned error/.test(stderr);
     };
     const podOf = async () => {
