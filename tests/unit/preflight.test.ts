@@ -179,6 +179,32 @@ describe("A change of what is deployed", () => {
         });
     });
 
+    describe("to Traefik's own class", () => {
+        const ingress = "urn:pulumi:test::homelab-registry::homelab-registry:index:ContainerRegistry$homelab-registry:index:Exposure$kubernetes:networking.k8s.io/v1:Ingress::registry";
+        async function warned(className: string, resources: object): Promise<boolean> {
+            await mockLastUpdate({ readStackOutputs: last, readStackResourceOutputs: resources });
+            const usual = console.warn;
+            const said: string[] = [];
+            console.warn = (...words: unknown[]) => void said.push(words.join(" "));
+            try {
+                await checkChange({ registry: { host: last.host, bucket: { name: last.bucket }, ingress: { className } }, minio: {} } as Site);
+            } finally {
+                console.warn = usual;
+            }
+            return said.some((line) => line.includes("Traefik cuts off a push that is still sending after 60 s"));
+        }
+
+        it("warns of what no annotation of it can do", async () => {
+            assert.ok(await warned("traefik", {}));
+            assert.ok(await warned("traefik", { [ingress]: { spec: { ingressClassName: "nginx" } } }));
+        });
+
+        it("does so once", async () => {
+            assert.ok(!await warned("traefik", { [ingress]: { spec: { ingressClassName: "traefik" } } }));
+            assert.ok(!await warned("nginx", {}));
+        });
+    });
+
     it("is none the first time, and where host and bucket are as they were", async () => {
         const site = { host: "docker.example.com", bucket: "container-repo", minio: true };
         assert.deepEqual(await warnings({}, site), []);

@@ -122,10 +122,12 @@ describe("A registry", function () {
     describe("behind an Ingress of Traefik's own class", () => {
         before(async () => {
             await registry.configure({ ingressClassName: "traefik" });
+            assert.match(await registry.pulumi("preview"), /Traefik cuts off a push that is still sending after 60 s/);
             const preview = await previewed(registry.pulumi);
             assert.deepEqual(preview.map((line) => line.replace(/ (metadata|spec).*/, "")), ["update kubernetes:networking.k8s.io/v1:Ingress::registry"]);
             await registry.up();
             await eventually(120, async () => (await loginStatus(me)) === 200);
+            assert.doesNotMatch(await registry.pulumi("preview"), /warning/);
         });
 
         servesAll();
