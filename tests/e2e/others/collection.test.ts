@@ -124,7 +124,7 @@ describe("A collection of garbage", function () {
         ].join("\n"), "m"));
     });
 
-    it("shows the same by npm run images, which takes no collection", async () => {
+    it("shows the same by scripts/images, which takes no collection", async () => {
         const table = (output: string) => output.slice(output.indexOf("REPOSITORY")).replace(/\n*$/, "");
         const { code, stdout, stderr } = await attempt("scripts/images", [], { env: { ...process.env, PULUMI_STACK: registry.name } });
         assert.equal(code, 0, stderr);
