@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { nodes, serviceRange } from "../../../sandbox/paths";
+import { apiServiceAddress, dnsServiceAddress, nodes, serviceRange } from "../../../sandbox/paths";
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, run } from "../support/run";
 import { apply, get, kubectl } from "../support/sandbox";
@@ -15,7 +15,7 @@ const [home, other] = nodes;
 /** It has a shell, and busybox. */
 const image = "docker.io/library/registry:3.1.2";
 
-/** A Pod that asks, and answers to who asks at port 8080. */
+/** A Pod that asks, and answers at port 8080. */
 const pod = (namespace: string) => [
     { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
     {
@@ -36,10 +36,10 @@ describe("The pods of a registry that is confined", function () {
     let controller: ChildProcess | undefined;
     let me: Client;
 
-    /** Whether something that runs in a pod gets an answer, of whatever status. */
-    const reaches = async (namespace: string, what: string, url: string) => {
-        const { code, stderr } = await attempt("kubectl", ["exec", "--namespace", namespace, what, "--", "busybox", "wget", "-q", "-T", "3", "-O", "/dev/null", url]);
-        return code === 0 || /server returned error/.test(stderr);
+    /** Whether something that runs in a pod gets a connection. */
+    const reaches = async (namespace: string, what: string, address: string, port: number) => {
+        const { code } = await attempt("kubectl", ["exec", "--namespace", namespace, what, "--", "sh", "-c", `echo | busybox nc -w 3 ${address} ${port}`]);
+        return code === 0;
     };
     const podOf = async () => {
         const { items } = await get<{ items: { status: { podIP: string } }[] }>("pods", "--namespace", registry.name, "--selector", "app.kubernetes.io/name=container-registry");
@@ -75,8 +75,8 @@ describe("The pods of a registry that is confined", function () {
     });
 
     it("would else be reached at every port, and reach everything: what follows would notice", async () => {
-        assert.ok(await reaches("strangers", "asker", `http://${await podOf()}:5001/metrics`));
-        assert.ok(await reaches(registry.name, "deployment/registry", `http://${await addressOf("strangers")}:8080`));
+        assert.ok(await reaches("strangers", "asker", await podOf(), 5001));
+        assert.ok(await reaches(registry.name, "deployment/registry", await addressOf("strangers"), 8080));
     });
 
     it("are confined by an update that leaves them alone", async () => {
@@ -84,23 +84,24 @@ describe("The pods of a registry that is confined", function () {
         const before = await podOf();
         await registry.up();
         assert.equal(await podOf(), before);
-        await eventually(60, async () => !await reaches("strangers", "asker", `http://${before}:5001/metrics`));
+        await eventually(60, async () => !await reaches("strangers", "asker", before, 5001));
     });
 
     it("are reached at the registry's port by everybody, at the metrics' from the namespace that is named", async () => {
         const address = await podOf();
-        assert.ok(await reaches("strangers", "asker", `http://${address}:5000/v2/`));
-        assert.ok(await reaches("monitors", "asker", `http://${address}:5001/metrics`));
-        assert.ok(!await reaches("strangers", "asker", `http://${address}:5001/metrics`));
+        assert.ok(await reaches("strangers", "asker", address, 5000));
+        assert.ok(await reaches("monitors", "asker", address, 5001));
+        assert.ok(!await reaches("strangers", "asker", address, 5001));
     });
 
     it("reach Minio, by its name, and neither another pod nor the API server", async () => {
         const from = [registry.name, "deployment/registry"] as const;
-        assert.ok(await reaches(...from, "http://minio-svc.minio.svc.homelab-k8s:9000/minio/health/live"));
-        assert.ok(!await reaches(...from, `http://${await addressOf("strangers")}:8080`));
-        // It speaks https, and answers http with an error.
-        assert.ok(!await reaches(...from, "http://10.96.0.1:443/"));
-        assert.ok(await reaches("strangers", "asker", "http://10.96.0.1:443/"));
+        await kubectl("exec", "--namespace", ...from, "--", "busybox", "nslookup", "minio-svc.minio.svc.homelab-k8s", dnsServiceAddress);
+        const service = await get<{ spec: { clusterIP: string } }>("service", "minio-svc", "--namespace", "minio");
+        assert.ok(await reaches(...from, service.spec.clusterIP, 9000));
+        assert.ok(!await reaches(...from, await addressOf("strangers"), 8080));
+        assert.ok(!await reaches(...from, apiServiceAddress, 443));
+        assert.ok(await reaches("strangers", "asker", apiServiceAddress, 443));
     });
 
     it("take an image, and give it back", async () => {
