@@ -1,4 +1,4 @@
-.PHONY: help up stop down status logs test e2e conformance faults bench reference schema lifecycle
+.PHONY: help up stop down status logs test e2e conformance faults bench picture reference schema lifecycle
 .DEFAULT_GOAL := help
 
 # What npm writes when it is done.
@@ -39,6 +39,9 @@ faults: up ## the tests that break things, with clients at work; short=1: fewer 
 
 bench: up ## how fast it is beside the hand-made set-up and the limit (options="rounds=1 only=layer", say)
 	sandbox/env node --require ts-node/register bench/bench.ts $(options)
+
+picture: up ## docs/picture.svg, of what a first preview and a look at the registry print
+	sandbox/env node --require ts-node/register docs/picture.ts
 
 reference: $(packages) ## docs/api: the component's arguments, of their docstrings
 	node_modules/.bin/typedoc

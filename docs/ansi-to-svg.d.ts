@@ -1,0 +1,5 @@
+declare module "ansi-to-svg" {
+    /** Draws text with a terminal's colours. */
+    function ansiToSvg(text: string): string;
+    export = ansiToSvg;
+}
