@@ -40,8 +40,8 @@ describe("The pages", () => {
         }
     });
 
-    it("have each configuration key in the README, with its default", () => {
-        const rows = [...fs.readFileSync("README.md", "utf8").matchAll(/^\| (`[^|]*`) \| ([^|]*) \| [^|]* \|$/gm)];
+    it("have each configuration key, with its default", () => {
+        const rows = [...fs.readFileSync("docs/configuration.md", "utf8").matchAll(/^\| (`[^|]*`) \| ([^|]*) \| [^|]* \|$/gm)];
         const documented = Object.fromEntries(rows.flatMap(([, names, value]) => names!.split(", ").map((name) => [name.replaceAll("`", ""), value!])));
         const { config } = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as { config: Record<string, { default?: string | number | boolean | object }> };
         for (const [key, { default: value }] of Object.entries(config).filter(([key]) => !key.includes(":"))) {
