@@ -55,9 +55,9 @@ export async function checkChange(site: Site): Promise<void> {
         }
     }
     if (site.registry.ingress?.className === "traefik") {
-        const resources = await lastUpdate<Record<string, { spec?: { ingressClassName?: string } }>>("readStackResourceOutputs", "stackName");
-        const wasSo = Object.entries(resources).some(([urn, outputs]) =>
-            urn.endsWith("networking.k8s.io/v1:Ingress::registry") && outputs?.spec?.ingressClassName === "traefik");
+        const resources = await lastUpdate<Record<string, { outputs: { spec?: { ingressClassName?: string } } }>>("readStackResourceOutputs", "stackName");
+        const wasSo = Object.entries(resources).some(([urn, resource]) =>
+            urn.endsWith("networking.k8s.io/v1:Ingress::registry") && resource?.outputs.spec?.ingressClassName === "traefik");
         if (!wasSo) {
             await pulumi.log.warn("ingressClassName: Traefik cuts off a push that is still sending after 60 s, unless its entry point is told otherwise, and http is "
                 + "for its entry points to lead to https. docs/exposure.md has the lines.");

@@ -196,11 +196,11 @@ describe("A change of what is deployed", () => {
 
         it("warns of what no annotation of it can do", async () => {
             assert.ok(await warned("traefik", {}));
-            assert.ok(await warned("traefik", { [ingress]: { spec: { ingressClassName: "nginx" } } }));
+            assert.ok(await warned("traefik", { [ingress]: { outputs: { spec: { ingressClassName: "nginx" } } } }));
         });
 
         it("does so once", async () => {
-            assert.ok(!await warned("traefik", { [ingress]: { spec: { ingressClassName: "traefik" } } }));
+            assert.ok(!await warned("traefik", { [ingress]: { outputs: { spec: { ingressClassName: "traefik" } } } }));
             assert.ok(!await warned("nginx", {}));
         });
     });
