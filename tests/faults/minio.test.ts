@@ -42,7 +42,8 @@ describe("Minio", function () {
                 const answers = await watch(me, [["known/manifests/1"], ["known/blobs/uploads/", "--request", "POST"]], async () => {
                     // A connection that nobody refuses any more, while Kubernetes takes Minio's pod away, takes half a minute to fail.
                     await eventually(60, async () => (await request(`https://${me.host}/`)).status === 503);
-                    await sleep(inForm(30, 5) * 1000);
+                    // More than the 20 s that a request may take which was sent before.
+                    await sleep(inForm(30, 25) * 1000);
                 });
                 await scale(1);
                 const started = Date.now();
