@@ -13,11 +13,12 @@ const folder = fs.mkdtempSync("/tmp/pictured-");
 
 /** The lines that a command prints, behind a prompt with what an owner types. */
 const lines = (typed: string, printed: string) => [`\u001b[1m$ ${typed}\u001b[0m`, ...printed.trimEnd().split("\n").filter((line) => line.trim()), ""];
-/** Of a resource its type without the module, its name, and what is done. */
-const shorter = (preview: string) => preview
+/** Each resource once, by its type without the module, its name, and what is done; without the dots of the progress. */
+const shorter = (preview: string) => [...new Set(preview
     .replaceAll(registry.name, "homelab")
-    .replaceAll(/kubernetes:[\w./]+:|minio:index\/\w+:|random:index\/\w+:|homelab-registry:index:|pulumi:(pulumi|providers):/g, "")
-    .replaceAll(/ +\(\d+s\)/g, "");
+    .replaceAll(/kubernetes:[\w./]+:|(minio|random|homelab-registry):index[\w/]*:|pulumi:(pulumi|providers):/g, "")
+    .replaceAll(/ +\(\d+s\)/g, "")
+    .split("\n"))].filter((line) => !line.includes("previewing update")).join("\n");
 
 async function main(): Promise<void> {
     await registry.configure();
