@@ -5,7 +5,7 @@ import { closest } from "fastest-levenshtein";
 
 import { ContainerRegistryArgs, LogLevel, Mirror, PullSecret, ServiceType, User, withDefaults } from "./components/args";
 import { withoutStack } from "./components/errors";
-import { endpointProblem, findProblems } from "./components/validate";
+import { endpointProblem, findProblems, oneOf } from "./components/validate";
 
 /** The variable in which Pulumi names the keys that are encrypted in the stack's file. */
 const encryptedKeys = "PULUMI_CONFIG_SECRET_KEYS";
@@ -86,8 +86,9 @@ export function readSite(name: string): Site {
     const tlsSecret = text("ingressTlsSecret");
     const exposure = text("exposure");
     const ways = ["ingress", "gateway", "service"];
-    if (exposure !== undefined && !ways.includes(exposure)) {
-        problems.push(`exposure: "${exposure}" is not a way to reach the registry; allowed are ${ways.join(", ")}`);
+    const exposureProblem = exposure === undefined ? undefined : oneOf(ways, "a way to reach the registry")(exposure);
+    if (exposureProblem) {
+        problems.push(`exposure: ${exposureProblem}`);
     }
     const ingress = {
         className: text("ingressClassName") ?? "",

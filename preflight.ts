@@ -6,6 +6,7 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
+import { hostAndPort } from "./components/endpoint";
 import { withoutStack } from "./components/errors";
 import { Site } from "./config";
 
@@ -44,18 +45,19 @@ export async function checkReach(site: Site): Promise<void> {
  */
 export async function checkChange(site: Site): Promise<void> {
     const last = await lastUpdate<{ bucket?: string; host?: string }>("readStackOutputs", "name");
-    if (site.registry.createNamespace === false) {
-        const resources = await lastUpdate<object>("readStackResourceOutputs", "stackName");
-        if (Object.keys(resources).some((urn) => urn.includes("$kubernetes:core/v1:Namespace::"))) {
-            throw withoutStack(new pulumi.RunError([
-                "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
-                "Set createNamespace back to true; a namespace of your own is for a new stack.",
-                "Nothing was changed.",
-            ].join("\n")));
-        }
+    const [keepsNamespace, isTraefik] = [site.registry.createNamespace === false, site.registry.ingress?.className === "traefik"];
+    // All that is deployed: read only where it is asked for.
+    const resources = keepsNamespace || isTraefik
+        ? await lastUpdate<Record<string, { outputs: { spec?: { ingressClassName?: string } } }>>("readStackResourceOutputs", "stackName")
+        : {};
+    if (keepsNamespace && Object.keys(resources).some((urn) => urn.includes("$kubernetes:core/v1:Namespace::"))) {
+        throw withoutStack(new pulumi.RunError([
+            "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
+            "Set createNamespace back to true; a namespace of your own is for a new stack.",
+            "Nothing was changed.",
+        ].join("\n")));
     }
-    if (site.registry.ingress?.className === "traefik") {
-        const resources = await lastUpdate<Record<string, { outputs: { spec?: { ingressClassName?: string } } }>>("readStackResourceOutputs", "stackName");
+    if (isTraefik) {
         const wasSo = Object.entries(resources).some(([urn, resource]) =>
             urn.endsWith("networking.k8s.io/v1:Ingress::registry") && resource?.outputs.spec?.ingressClassName === "traefik");
         if (!wasSo) {
@@ -131,9 +133,8 @@ interface KubeConfig {
 }
 
 function problemOf(what: string, address: string, source: string): Promise<string | undefined> {
-    const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
     return new Promise((resolve) => {
-        const socket = net.connect({ host, port: Number(port) });
+        const socket = net.connect(hostAndPort(address));
         const end = (reason?: string) => {
             socket.destroy();
             resolve(reason && `${what} does not answer at ${address} (${reason}). The address is that of ${source}.`);

@@ -4,6 +4,7 @@ import * as path from "node:path";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
+import { refusedStatus } from "./collector/refusal";
 import { restricted, restrictedPod } from "./hardening";
 import { readOnlyUntil } from "./lock";
 import { owner } from "./owner";
@@ -35,9 +36,6 @@ const registryFolder = "/registry";
 
 /** The program that runs in the cluster, as it is here: TypeScript, of which Node strips the types, or compiled. */
 const program = path.join(__dirname, "collector");
-
-/** The collector's exit status for what another try would meet again. */
-const refused = 65;
 
 /** Seconds after which a collection is ended, whatever it does. */
 const longest = 6 * 60 * 60;
@@ -97,7 +95,7 @@ export class Collection extends pulumi.ComponentResource {
                         activeDeadlineSeconds: longest,
                         // One that was lost is taken up again; one that refused would refuse again.
                         backoffLimit: 6,
-                        podFailurePolicy: { rules: [{ action: "FailJob", onExitCodes: { containerName: "collector", operator: "In", values: [refused] } }] },
+                        podFailurePolicy: { rules: [{ action: "FailJob", onExitCodes: { containerName: "collector", operator: "In", values: [refusedStatus] } }] },
                         template: {
                             metadata: { labels },
                             spec: {

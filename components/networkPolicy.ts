@@ -1,6 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
+import { hostAndPort } from "./endpoint";
 import { owner } from "./owner";
 import { metricsPort, registryPort } from "./registryConfig";
 
@@ -46,9 +47,9 @@ export class NetworkPolicies extends pulumi.ComponentResource {
 }
 
 /** The narrowest rule that lets a pod reach an S3: a policy knows addresses, namespaces and the ports of pods, not names and the ports of Services. */
-export function toS3(endpoint: string): kubernetes.types.input.networking.v1.NetworkPolicyEgressRule {
-    const [, host, port] = /^\[?(.*?)\]?:(\d+)$/.exec(endpoint)!;
-    const ports = [{ protocol: "TCP", port: Number(port) }];
+function toS3(endpoint: string): kubernetes.types.input.networking.v1.NetworkPolicyEgressRule {
+    const { host, port } = hostAndPort(endpoint);
+    const ports = [{ protocol: "TCP", port }];
     const [, namespace] = /^[a-z0-9-]+\.([a-z0-9-]+)\.svc(\.|$)/.exec(host!) ?? [];
     if (namespace) {
         return { to: [namespaceOf(namespace)] };

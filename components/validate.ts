@@ -81,7 +81,7 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     check("bucket.endpoint", settings.bucket.endpoint, endpointProblem);
     check("bucket.region", settings.bucket.region, notEmpty("the region that Minio is set to, such as us-east-1"));
     check("bucket.chunkSize", settings.bucket.chunkSize, chunkSizeProblem);
-    check("bucket.quota", settings.bucket.quota, quotaProblem);
+    check("bucket.quota", settings.bucket.quota, ifGiven(quotaProblem));
     const { accessKey, secretKey } = args.bucket;
     for (const [field, key, other] of [["accessKey", accessKey, secretKey], ["secretKey", secretKey, accessKey]] as const) {
         if (key === undefined && other !== undefined) {
@@ -93,7 +93,7 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     check("bucket.keyRotation", settings.bucket.keyRotation, rotationProblem);
     given("bucket.keyRotation", args.bucket.keyRotation !== undefined && accessKey !== undefined, "a key of your own", "leave it out, and replace that key itself");
     given("bucket.quota", args.bucket.quota !== undefined && accessKey !== undefined, "a key of your own", "set it in that S3 itself");
-    check("bucket.ca", args.bucket.ca, caProblem);
+    check("bucket.ca", args.bucket.ca, ifGiven(caProblem));
     given("bucket.import", Boolean(args.bucket.import) && accessKey !== undefined, "a key of your own", "leave it out: such a bucket is used as it is");
     for (const [field, isImported, what, value] of [
         ["bucket.import", args.bucket.import, "bucket's name", settings.bucket.name],
@@ -127,21 +127,21 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
         check("gateway.name", settings.gateway.name, nameProblem("a Gateway, such as home"));
         check("gateway.namespace", settings.gateway.namespace, (value) => labelProblem(value, 63));
         for (const field of ["sectionName", "httpSectionName"] as const) {
-            check(`gateway.${field}`, settings.gateway[field], (value) => (value === undefined ? undefined : nameProblem("a listener, such as https")(value)));
+            check(`gateway.${field}`, settings.gateway[field], ifGiven(nameProblem("a listener, such as https")));
         }
     }
-    check("service.type", settings.service.type, serviceTypeProblem);
-    check("service.nodePort", settings.service.nodePort, nodePortProblem);
+    check("service.type", settings.service.type, oneOf(Object.values(ServiceType), "a type of Service"));
+    check("service.nodePort", settings.service.nodePort, ifGiven(nodePortProblem));
     if (typeof service?.nodePort === "number" && settings.service.type === "ClusterIP") {
         problems.push(`service.nodePort: ${service.nodePort}, but the type is ClusterIP, which has none; let the type be NodePort or LoadBalancer`);
     }
 
     if (settings.collection) {
         check("collection.schedule", settings.collection.schedule, scheduleProblem);
-        check("collection.pushgateway", settings.collection.pushgateway, pushgatewayProblem);
+        check("collection.pushgateway", settings.collection.pushgateway, ifGiven(pushgatewayProblem));
         check("collection.image", settings.collection.image, notEmpty("Node's image, such as docker.io/library/node:26.10.0-slim"));
     }
-    check("networkPolicy.metricsFrom", settings.networkPolicy?.metricsFrom, (value) => (value === undefined ? undefined : labelProblem(value, 63)));
+    check("networkPolicy.metricsFrom", settings.networkPolicy?.metricsFrom, ifGiven((value: string) => labelProblem(value, 63)));
     if (args.networkPolicy?.metricsFrom !== undefined && !args.metrics) {
         problems.push("networkPolicy.metricsFrom: given, but there are no metrics; have them as well, or leave it out");
     }
@@ -165,7 +165,7 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     check("replicas", settings.replicas, replicasProblem);
     check("drainSeconds", settings.drainSeconds, drainProblem);
     check("httpSecretRotation", settings.httpSecretRotation, rotationProblem);
-    check("logLevel", settings.logLevel, logLevelProblem);
+    check("logLevel", settings.logLevel, oneOf(Object.values(LogLevel), "a log level"));
     for (const kind of ["requests", "limits"] as const) {
         check(`resources.${kind}`, settings.resources[kind], (quantities) => {
             Object.entries(quantities).forEach(([resource, value]) =>
@@ -209,8 +209,8 @@ function pullUserProblem(name: string, users: User[]): string | undefined {
     return user.hash === undefined ? undefined : `"${name}" has only a hash here; a pull secret needs the password`;
 }
 
-function caProblem(ca: string | undefined): string | undefined {
-    return ca === undefined || /^-----BEGIN CERTIFICATE-----$/m.test(ca)
+function caProblem(ca: string): string | undefined {
+    return /^-----BEGIN CERTIFICATE-----$/m.test(ca)
         ? undefined
         : "is not a certificate in PEM; it begins with -----BEGIN CERTIFICATE-----";
 }
@@ -252,6 +252,11 @@ function labelProblem(label: string, longest: number): string | undefined {
 
 function nameProblem(what: string) {
     return (value: string) => (dnsName.test(value) ? undefined : `"${value}" is not the name of ${what}`);
+}
+
+/** The same of a value that may be left out. */
+function ifGiven<T>(problemOf: (value: T) => string | undefined) {
+    return (value: T | undefined) => (value === undefined ? undefined : problemOf(value));
 }
 
 function notEmpty(what: string) {
@@ -310,12 +315,12 @@ function scheduleProblem(schedule: string): string | undefined {
         : `"${schedule}" is not a time as cron says it: minute, hour, day, month, day of the week, such as "0 4 * * 0" for Sundays at four`;
 }
 
-function pushgatewayProblem(url: string | undefined): string | undefined {
+function pushgatewayProblem(url: string): string | undefined {
     const example = "give that of a Pushgateway, such as http://pushgateway.monitoring.svc:9091";
-    if (url?.includes("@")) {
+    if (url.includes("@")) {
         return `has a login in it, which would be seen by all who see the Job; ${example}`;
     }
-    return url === undefined || (/^https?:\/\/[^/?#]+[^?#]*$/.test(url) && URL.canParse(url)) ? undefined : `"${url}" is not a URL without a query; ${example}`;
+    return /^https?:\/\/[^/?#]+[^?#]*$/.test(url) && URL.canParse(url) ? undefined : `"${url}" is not a URL without a query; ${example}`;
 }
 
 function remoteProblem(remote: string): string | undefined {
@@ -328,19 +333,14 @@ function ttlProblem(ttl: string): string | undefined {
     return /^(\d+(\.\d+)?[hms])+$/.test(ttl) ? undefined : `"${ttl}" is not a time as Go says it, such as 168h for a week, or 0s for ever`;
 }
 
-function serviceTypeProblem(type: string): string | undefined {
-    const types: string[] = Object.values(ServiceType);
-    return types.includes(type) ? undefined : `"${type}" is not a type of Service; allowed are ${types.join(", ")}`;
-}
-
-function nodePortProblem(port: number | undefined): string | undefined {
-    return port === undefined || (Number.isInteger(port) && port >= 1 && port <= 65535)
+function nodePortProblem(port: number): string | undefined {
+    return Number.isInteger(port) && port >= 1 && port <= 65535
         ? undefined
         : `${port} is not a port; clusters allow 30000 to 32767, unless they are set up otherwise`;
 }
 
-function quotaProblem(quota: string | undefined): string | undefined {
-    return quota === undefined || bytesOf(quota) > 0
+function quotaProblem(quota: string): string | undefined {
+    return bytesOf(quota) > 0
         ? undefined
         : `"${quota}" is not an amount of bytes; give one such as 100Gi, or leave it out for as much as the disk has`;
 }
@@ -349,9 +349,9 @@ function replicasProblem(replicas: number): string | undefined {
     return Number.isInteger(replicas) && replicas >= 1 ? undefined : `${replicas} is not a number of pods; allowed are 1 and more`;
 }
 
-function logLevelProblem(level: string): string | undefined {
-    const levels: string[] = Object.values(LogLevel);
-    return levels.includes(level) ? undefined : `"${level}" is not a log level; allowed are ${levels.join(", ")}`;
+/** What is wrong with a value that has to be one of some. */
+export function oneOf(allowed: string[], what: string) {
+    return (value: string) => (allowed.includes(value) ? undefined : `"${value}" is not ${what}; allowed are ${allowed.join(", ")}`);
 }
 
 function quantityProblem(value: string): string | undefined {

@@ -193,7 +193,7 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Conten
     };
 }
 
-const sum = (numbers: Iterable<number>) => [...numbers].reduce((sum, number) => sum + number, 0);
+export const sum = (numbers: Iterable<number>) => [...numbers].reduce((sum, number) => sum + number, 0);
 
 /** Where a blob is. */
 export function blobKey(digest: string): string {

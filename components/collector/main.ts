@@ -8,11 +8,11 @@ import { assertWhole, collect } from "./collect.ts";
 import { readContents } from "./contents.ts";
 import { Lock } from "./lock.ts";
 import { type Numbers, push } from "./pushgateway.ts";
-import { Busy, Refusal } from "./refusal.ts";
+import { Busy, Refusal, refusedStatus } from "./refusal.ts";
 import { tagTable, totals } from "./report.ts";
 
-/** Exit statuses. The Job tries again after any but the first two; the second is none that Node ends with by itself. */
-const status = { done: 0, refused: 65, tryAgain: 75 };
+/** Exit statuses. The Job tries again after any but the first two. */
+const status = { done: 0, refused: refusedStatus, tryAgain: 75 };
 
 /** Checks that all images are whole, or collects garbage; the first argument says which. */
 async function main(): Promise<void> {

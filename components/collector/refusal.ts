@@ -1,3 +1,6 @@
+/** The exit status for a refusal; none that Node ends with by itself. */
+export const refusedStatus = 65;
+
 /** A reason to end that another try would meet again. */
 export class Refusal extends Error {}
 

@@ -1,4 +1,4 @@
-import type { Contents } from "./contents.ts";
+import { type Contents, sum } from "./contents.ts";
 
 /** Bytes with the suffix that reads best. Example: `"1.5 GiB"`. */
 export function amount(bytes: number): string {
@@ -24,7 +24,7 @@ export function totals({ tags, blobs, needed, bytes }: Contents): string {
     const garbage = [...blobs].filter(([digest]) => !needed.has(digest));
     const repositories = new Set(tags.map(({ repository }) => repository)).size;
     return `${count(tags.length, "tag")} in ${count(repositories, "repository", "repositories")}, ${count(blobs.size, "blob")}, ${amount(bytes)} in all; `
-        + (garbage.length === 0 ? "manifests need all of them" : `no manifest needs ${count(garbage.length, "blob")} of ${amount(garbage.reduce((sum, [, size]) => sum + size, 0))}`);
+        + (garbage.length === 0 ? "manifests need all of them" : `no manifest needs ${count(garbage.length, "blob")} of ${amount(sum(garbage.map(([, size]) => size)))}`);
 }
 
 /** Example: `count(2, "tag")` is `"2 tags"`. */
