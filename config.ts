@@ -119,6 +119,8 @@ export function readSite(name: string): Site {
         host: text("host") ?? "",
         users,
         htpasswdSecret: text("htpasswdSecret"),
+        pullHost: text("pullHost"),
+        anonymousPullHost: text("anonymousPullHost"),
         pullSecrets,
         bucket: {
             name: text("bucketName") ?? "",
@@ -129,6 +131,8 @@ export function readSite(name: string): Site {
             ca: text("bucketCa"),
             accessKey,
             secretKey: secret("bucketSecretKey"),
+            readAccessKey: text("bucketReadAccessKey"),
+            readSecretKey: secret("bucketReadSecretKey"),
             // What Pulumi.yaml has as a default was not given.
             keyRotation: accessKey && keyRotation === 1 ? undefined : keyRotation,
             region: text("bucketRegion"),
@@ -245,7 +249,7 @@ const isObject: Type = { test: (value) => typeof value === "object" && value !==
 
 /** What an object holds: fields of one type whatever their names, or certain ones, none of which has to be there. */
 type Shape = Type | Record<string, Type>;
-const userShape: Shape = { name: isText, password: isText, hash: isText, rotation: isNumber };
+const userShape: Shape = { name: isText, password: isText, hash: isText, rotation: isNumber, access: isText };
 const mirrorShape: Shape = { name: isText, host: isText, remote: isText, username: isText, password: isText, ttl: isText, login: isFlag };
 const pullSecretShape: Shape = { namespace: isText, user: isText, name: isText };
 

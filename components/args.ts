@@ -16,7 +16,21 @@ export interface User {
     hash?: pulumi.Input<string>;
     /** Raised by one, and never lowered, it gives the user a new generated password. Default: 1. */
     rotation?: number;
+    /** "pull" for one who can neither push nor delete. Default: "push", which may do all. */
+    access?: Access;
 }
+
+/** What a user may do, in every repository. */
+export const Access = {
+    /** Look and pull. */
+    pull: "pull",
+    /** And push, and delete. */
+    push: "push",
+} as const;
+export type Access = (typeof Access)[keyof typeof Access];
+
+/** Whether a user may push as well as pull. */
+export const mayPush = ({ access }: User) => access !== Access.pull;
 
 /** A Secret of type `kubernetes.io/dockerconfigjson`, by which the Pods of a namespace pull from the registry. */
 export interface PullSecret {
@@ -59,6 +73,13 @@ export interface Bucket {
     accessKey?: pulumi.Input<string>;
     /** Goes with `accessKey`. Kept secret, whether given as a secret or not. */
     secretKey?: pulumi.Input<string>;
+    /**
+     * Beside an `accessKey` one that can only read, for the pods that only read: with users of access "pull", or an `anonymousPullHost`.
+     * Default: one is made.
+     */
+    readAccessKey?: pulumi.Input<string>;
+    /** Goes with `readAccessKey`. Kept secret, whether given as a secret or not. */
+    readSecretKey?: pulumi.Input<string>;
     /**
      * Raised by one, and never lowered, it has a new key made, and the old one deleted once no pod uses it any more.
      * Default: 1.
@@ -227,13 +248,26 @@ export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 export interface ContainerRegistryArgs {
     /** The DNS name that clients use, without scheme, port or path. Example: `"docker.registry.example.com"`. */
     host: pulumi.Input<string>;
-    /** Who may log in, at least one unless there is an `htpasswdSecret`. Each may pull and push everything. Example: `[{ name: "ci" }]`. */
+    /**
+     * Who may log in, at least one who may push unless there is an `htpasswdSecret`.
+     * Example: `[{ name: "ci" }, { name: "cluster", access: "pull" }]`.
+     */
     users?: User[];
     /**
      * Instead of users an htpasswd file that is there: a Secret in the registry's namespace with the key `.htpasswd`.
      * Default: one is made of the users.
      */
     htpasswdSecret?: pulumi.Input<string>;
+    /**
+     * A DNS name of its own for pulls, where a user has access "pull": needed with an Ingress of another class than "traefik", which cannot
+     * tell a pull from a push. Users who may push can pull under both. Default: the `host`, also for pulls.
+     */
+    pullHost?: pulumi.Input<string>;
+    /**
+     * A DNS name under which everybody who reaches it may pull everything, without a login, and nobody may push. Default: none, and nobody
+     * may. Example: `"public.registry.example.com"`.
+     */
+    anonymousPullHost?: pulumi.Input<string>;
     /** The Secrets by which Pods of other namespaces pull. Default: none. */
     pullSecrets?: PullSecret[];
     /** Where the images are. Required. */
@@ -291,6 +325,8 @@ export function withDefaults(name: string, args: ContainerRegistryArgs) {
     return {
         host: args.host,
         htpasswdSecret: args.htpasswdSecret,
+        pullHost: args.pullHost,
+        anonymousPullHost: args.anonymousPullHost,
         pullSecrets: (args.pullSecrets ?? []).map((pullSecret) => ({ ...pullSecret, name: pullSecret.name ?? `${name}-pull` })),
         namespace: args.namespace ?? name,
         createNamespace: args.createNamespace ?? true,

@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import { ContainerRegistryArgs, Settings, withDefaults } from "./args";
+import { Access, ContainerRegistryArgs, mayPush, Settings, withDefaults } from "./args";
 import { withoutStack } from "./errors";
 import { Collection } from "./collection";
 import { Exposure } from "./exposure";
@@ -12,12 +12,17 @@ import { Mirror } from "./mirror";
 import { NetworkPolicies } from "./networkPolicy";
 import { owner } from "./owner";
 import { PullSecrets } from "./pullSecrets";
+import { Reader } from "./reader";
 import { registryConfig, renderRegistryConfig } from "./registryConfig";
-import { Storage } from "./storage";
+import { AccessKey, Storage } from "./storage";
 import { findProblems, imageWarning } from "./validate";
 import { Workload } from "./workload";
 
 const authFolder = "/auth";
+
+/** A key that was given. */
+const keyOf = (accessKey: pulumi.Input<string>, secretKey: pulumi.Input<string>): AccessKey =>
+    ({ accessKey: pulumi.output(accessKey), secretKey: pulumi.secret(secretKey) });
 
 /**
  * A private container registry: the CNCF distribution registry, its images in a Minio bucket, logins by htpasswd, behind
@@ -50,7 +55,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     readonly userNames: string[];
     /** The password of each user that has one here, secret. Example: `{ ci: "…" }`. */
     readonly passwords: pulumi.Output<Record<string, string>>;
-    /** The command that logs the first user in; it asks for the password. */
+    /** The command that logs the first user in who may push; it asks for the password. */
     readonly loginCommand: pulumi.Output<string>;
 
     // The children are accessors, not properties: those are what other languages get, which have no types for these.
@@ -63,6 +68,10 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     /** Not there without `pullSecrets`. */
     accessor pullSecrets: PullSecrets | undefined;
     accessor workload: Workload;
+    /** Not there where each user may push. */
+    accessor reader: Reader | undefined;
+    /** Not there without an `anonymousPullHost`. */
+    accessor anonymousReader: Reader | undefined;
     /** Not there without `collection`. */
     accessor collection: Collection | undefined;
     /** Not there without `metrics`. */
@@ -79,6 +88,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         super("homelab-registry:index:ContainerRegistry", name, {}, opts);
         const parent = this;
         const { users = [], bucket } = args;
+        const hasPullUsers = !users.every(mayPush);
         const given = withDefaults(name, args);
         // What decides which resources there are, and which are replaced, has to be known now.
         const { pullSecrets, createNamespace, httpSecretRotation, bucket: { keyRotation }, collection, metrics } = given;
@@ -97,26 +107,19 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                 quota: settings.bucket.quota,
                 importId: bucket.import ? bucket.name as string : undefined,
                 keyRotation,
+                hasReaders: hasPullUsers || args.anonymousPullHost !== undefined,
             }, { parent });
         }
-        const accessKey = this.storage?.accessKey ?? pulumi.output(bucket.accessKey!);
-        const secretKey = this.storage?.secretKey ?? pulumi.secret(bucket.secretKey!);
+        const key = this.storage?.key ?? keyOf(bucket.accessKey!, bucket.secretKey!);
 
         if (args.htpasswdSecret === undefined) {
             this.logins = new Logins(name, { namespace, users }, { parent });
         }
         const passwords = this.logins?.passwords ?? {};
-        if (pullSecrets.length > 0) {
-            this.pullSecrets = new PullSecrets(name, {
-                host: settings.host,
-                pullSecrets: pullSecrets.map((pullSecret) => ({ ...pullSecret, password: passwords[pullSecret.user]! })),
-                // So that the pods hear of a new password first.
-            }, { parent, dependsOn: this.logins?.secret });
-        }
 
         const httpSecret = new random.RandomPassword(`${name}-http-secret`, { length: 64, special: false },
             { parent, replacementTrigger: httpSecretRotation });
-        const config = pulumi.all([settings, accessKey, secretKey, httpSecret.result]).apply(([settings, accessKey, secretKey, httpSecret]) => ({
+        const config = pulumi.all([settings, key.accessKey, key.secretKey, httpSecret.result]).apply(([settings, accessKey, secretKey, httpSecret]) => ({
             ...settings,
             metrics: metrics !== undefined,
             httpSecret,
@@ -132,7 +135,54 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             ca: bucket.ca,
             drainSeconds: settings.drainSeconds,
         };
-        const auth = { secretName: this.logins?.secret.metadata.name ?? args.htpasswdSecret!, folder: authFolder, file: htpasswdFile };
+        const authBy = (secretName: pulumi.Input<string>) => ({ secretName, folder: authFolder, file: htpasswdFile });
+
+        const exposure = args.service === undefined ? {
+            ingress: given.ingress && settings.apply(({ ingress }) => ingress!),
+            gateway: given.gateway && settings.apply(({ gateway }) => gateway!),
+            redirects: given.gateway?.httpSectionName !== undefined,
+        } : undefined;
+        // The same by another name, with a certificate of its own unless there is one that is to be good for all names.
+        const exposureBeside = (name: string) => exposure && {
+            ...exposure,
+            ingress: exposure.ingress?.apply((ingress) => ({ ...ingress, tlsSecret: args.ingress!.tlsSecret === undefined ? `${name}-tls-ingress` : ingress.tlsSecret })),
+        };
+
+        const makeReader = (name: string, ownHost: pulumi.Output<string> | undefined, auth?: ReturnType<typeof authBy>) => new Reader(name, {
+            ...likeAll,
+            replicas: settings.replicas,
+            host: ownHost ?? settings.host,
+            config,
+            key: this.storage?.readKey ?? keyOf(bucket.readAccessKey!, bucket.readSecretKey!),
+            metrics: metrics !== undefined,
+            auth,
+            // The port of the nodes that may be given is the registry's.
+            service: settings.service.apply(({ type, annotations }) => ({ type, annotations })),
+            exposure: ownHost && exposureBeside(name),
+        }, { parent });
+        const pullHost = args.pullHost === undefined ? undefined : settings.apply(({ pullHost }) => pullHost!);
+        const allUsers = hasPullUsers ? authBy(this.logins!.makeSecret(`${name}-reader`, Access.pull).metadata.name) : undefined;
+        if (allUsers) {
+            this.reader = makeReader(`${name}-reader`, pullHost, allUsers);
+        }
+        if (args.anonymousPullHost !== undefined) {
+            this.anonymousReader = makeReader(`${name}-anonymous`, settings.apply(({ anonymousPullHost }) => anonymousPullHost!));
+        }
+
+        if (exposure) {
+            this.exposure = new Exposure(name, {
+                ...exposure,
+                namespace,
+                host: settings.host,
+                service: name,
+                reader: pullHost || !this.reader ? undefined : { service: `${name}-reader`, deployment: this.reader.workload.deployment },
+                importId: args.ingress?.import ? `${given.namespace as string}/${name}` : undefined,
+            }, { parent });
+        }
+
+        // A user who may no longer push goes on pulling: the registry forgets about them once pulls are led to the reader.
+        const authSecret = this.logins?.makeSecret(name, Access.push, [this.reader?.workload.deployment, this.exposure?.route]);
+        const pushUsers = authBy(authSecret?.metadata.name ?? args.htpasswdSecret!);
         this.workload = new Workload(name, {
             ...likeAll,
             replicas: settings.replicas,
@@ -143,9 +193,21 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                 warning: "Garbage is being collected. Pulls go on; push again in some minutes.",
             }))),
             metrics: metrics !== undefined,
-            auth,
+            auth: pushUsers,
             service: settings.service,
         }, { parent });
+
+        if (pullSecrets.length > 0) {
+            this.pullSecrets = new PullSecrets(name, pullSecrets.map((pullSecret) => ({
+                ...pullSecret,
+                password: passwords[pullSecret.user]!,
+                hosts: [
+                    ...(pullHost && !mayPush(users.find((user) => user.name === pullSecret.user)!) ? [] : [settings.host]),
+                    ...(pullHost ? [pullHost] : []),
+                ],
+            // So that the pods hear of a new password first.
+            })), { parent, dependsOn: authSecret });
+        }
 
         if (collection) {
             const known = settings.apply(({ collection }) => collection!);
@@ -165,33 +227,27 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             }, { parent, dependsOn: this.workload.deployment });
         }
 
+        const makeMetrics = (name: string, { labels }: Workload) => new Metrics(name, { namespace, labels, ...metrics! }, { parent });
+        const makeNetworkPolicies = (name: string, { labels }: Workload, collectorLabels?: Record<string, string>) => new NetworkPolicies(name, {
+            namespace,
+            labels,
+            collectorLabels,
+            endpoint: settings.bucket.endpoint,
+            metricsFrom: settings.apply(({ networkPolicy }) => networkPolicy!.metricsFrom),
+        }, { parent });
         if (metrics) {
-            this.metrics = new Metrics(name, { namespace, labels: this.workload.labels, ...metrics }, { parent });
+            this.metrics = makeMetrics(name, this.workload);
         }
-
         if (given.networkPolicy) {
-            this.networkPolicies = new NetworkPolicies(name, {
-                namespace,
-                labels: this.workload.labels,
-                collectorLabels: this.collection?.labels,
-                endpoint: settings.bucket.endpoint,
-                metricsFrom: settings.apply(({ networkPolicy }) => networkPolicy!.metricsFrom),
-            }, { parent });
+            this.networkPolicies = makeNetworkPolicies(name, this.workload, this.collection?.labels);
         }
-
-        const exposure = args.service === undefined ? {
-            ingress: given.ingress && settings.apply(({ ingress }) => ingress!),
-            gateway: given.gateway && settings.apply(({ gateway }) => gateway!),
-            redirects: given.gateway?.httpSectionName !== undefined,
-        } : undefined;
-        if (exposure) {
-            this.exposure = new Exposure(name, {
-                ...exposure,
-                namespace,
-                host: settings.host,
-                service: this.workload.serviceRef,
-                importId: args.ingress?.import ? `${given.namespace as string}/${name}` : undefined,
-            }, { parent });
+        for (const [readerName, reader] of [[`${name}-reader`, this.reader], [`${name}-anonymous`, this.anonymousReader]] as const) {
+            if (reader && metrics) {
+                makeMetrics(readerName, reader.workload);
+            }
+            if (reader && given.networkPolicy) {
+                makeNetworkPolicies(readerName, reader.workload);
+            }
         }
 
         given.mirrors.forEach((mirror, i) => {
@@ -204,12 +260,8 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                 proxy: pulumi.all([settings, password === undefined ? undefined : pulumi.secret(password)])
                     .apply(([{ mirrors }, password]) => ({ ...mirrors[i]!, password })),
                 rootDirectory: `/mirrors/${mirror.name}`,
-                auth: mirror.login ? auth : undefined,
-                exposure: exposure && {
-                    ...exposure,
-                    // A certificate of its own, unless there is one that is to be good for all names.
-                    ingress: exposure.ingress?.apply((ingress) => ({ ...ingress, tlsSecret: args.ingress!.tlsSecret === undefined ? `${mirrorName}-tls-ingress` : ingress.tlsSecret })),
-                },
+                auth: mirror.login ? allUsers ?? pushUsers : undefined,
+                exposure: exposureBeside(mirrorName),
             }, { parent });
         });
 
@@ -219,7 +271,8 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         this.bucketName = this.storage?.bucket.bucket ?? settings.bucket.name;
         this.userNames = users.map((user) => user.name);
         this.passwords = pulumi.secret(pulumi.all(passwords));
-        this.loginCommand = pulumi.interpolate`docker login ${this.host}${users[0] ? ` --username ${users[0].name}` : ""}`;
+        const user = users.find(mayPush);
+        this.loginCommand = pulumi.interpolate`docker login ${this.host}${user ? ` --username ${user.name}` : ""}`;
         this.registerOutputs({ url: this.url, bucketName: this.bucketName });
     }
 

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { Settings } from "./args";
 import { owner } from "./owner";
+import { servicePort } from "./workload";
 
 /** How clients reach the registry. */
 export interface ExposureArgs {
@@ -16,32 +17,49 @@ export interface ExposureArgs {
     /** An Ingress that is there already, `namespace/name`, and stays as it is for now. */
     importId?: string;
     /** Named, not waited for: so the certificate is asked for while the pods still start. */
-    service: { name: string; portName: string; port: number };
+    service: string;
+    /** Where pulls by the same host go, once that is there; to the same Service if undefined. */
+    reader?: { service: string; deployment: pulumi.Resource };
 }
+
+/**
+ * The paths of what a client asks for when it pulls, by the OCI distribution specification and distribution's catalog. Not those of uploads
+ * under way, which it asks for as well, when it pushes: what holds them is not a digest, with its colon.
+ */
+const pullPaths = "/v2/(_catalog|.+/(manifests/[^/]+|blobs/[^/]+:[^/]+|tags/list|referrers/[^/]+))?";
+const pullMethods = ["GET", "HEAD"];
 
 /** An Ingress with its certificate, or routes on a Gateway, made for layers of any size. */
 export class Exposure extends pulumi.ComponentResource {
     /** Not there with a Gateway. */
     readonly ingress?: kubernetes.networking.v1.Ingress;
-    /** Only there with a Gateway. */
+    /** Only there with a Gateway, or with a reader. */
     readonly route?: kubernetes.apiextensions.CustomResource;
 
     constructor(name: string, args: ExposureArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Exposure", name, {}, opts);
         if (args.ingress) {
             this.ingress = this.makeIngress(name, args, args.ingress);
+            if (args.reader) {
+                this.route = this.makePullRoute(`${name}-reader`, args, args.reader);
+            }
         }
         if (args.gateway) {
             const { sectionName, httpSectionName } = args.gateway;
-            this.route = this.makeRoute(name, args, args.gateway, sectionName, {
-                backendRefs: [{ name: args.service.name, port: args.service.port }],
+            const to = (service: string) => ({
+                backendRefs: [{ name: service, port: servicePort.number }],
                 // A slow client may take as long as it needs for a layer.
                 timeouts: { request: "0s" },
             });
+            const path = { type: "RegularExpression", value: `^${pullPaths}$` };
+            this.route = this.makeRoute(name, args, args.gateway, sectionName, [
+                ...(args.reader ? [{ matches: pullMethods.map((method) => ({ method, path })), ...to(args.reader.service) }] : []),
+                to(args.service),
+            ]);
             if (args.redirects) {
-                this.makeRoute(`${name}-http`, args, args.gateway, httpSectionName, {
+                this.makeRoute(`${name}-http`, args, args.gateway, httpSectionName, [{
                     filters: [{ type: "RequestRedirect", requestRedirect: { scheme: "https", statusCode: 301 } }],
-                });
+                }]);
             }
         }
         this.registerOutputs({});
@@ -79,7 +97,7 @@ export class Exposure extends pulumi.ComponentResource {
                         paths: [{
                             path: "/",
                             pathType: "Prefix",
-                            backend: { service: { name: service.name, port: { name: service.portName } } },
+                            backend: { service: { name: service, port: { name: servicePort.name } } },
                         }],
                     },
                 }],
@@ -92,17 +110,36 @@ export class Exposure extends pulumi.ComponentResource {
 
     private makeRoute(
         name: string,
-        { namespace, host }: ExposureArgs,
+        { namespace, host, reader }: ExposureArgs,
         gateway: NonNullable<ExposureArgs["gateway"]>,
         sectionName: pulumi.Input<string | undefined>,
-        rule: object,
+        rules: object[],
     ): kubernetes.apiextensions.CustomResource {
         return new kubernetes.apiextensions.CustomResource(name, {
             apiVersion: "gateway.networking.k8s.io/v1",
             kind: "HTTPRoute",
             metadata: { name, namespace, annotations: owner },
-            spec: { parentRefs: [{ name: gateway.name, namespace: gateway.namespace, sectionName }], hostnames: [host], rules: [rule] },
-        }, { parent: this });
+            spec: { parentRefs: [{ name: gateway.name, namespace: gateway.namespace, sectionName }], hostnames: [host], rules },
+        }, { parent: this, dependsOn: reader?.deployment });
+    }
+
+    /** Beside an Ingress of Traefik's, which has the certificate: an Ingress cannot tell methods. The longer rule goes first. */
+    private makePullRoute(name: string, { namespace, host }: ExposureArgs, reader: NonNullable<ExposureArgs["reader"]>): kubernetes.apiextensions.CustomResource {
+        const methods = pullMethods.map((method) => `Method(\`${method}\`)`).join(" || ");
+        return new kubernetes.apiextensions.CustomResource(name, {
+            apiVersion: "traefik.io/v1alpha1",
+            kind: "IngressRoute",
+            metadata: { name, namespace, annotations: owner },
+            spec: {
+                entryPoints: ["websecure"],
+                routes: [{
+                    kind: "Rule",
+                    match: pulumi.interpolate`Host(\`${host}\`) && (${methods}) && PathRegexp(\`^${pullPaths}$\`)`,
+                    services: [{ name: reader.service, port: servicePort.number }],
+                }],
+                tls: {},
+            },
+        }, { parent: this, dependsOn: reader.deployment });
     }
 }
 

@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import { User } from "./args";
+import { Access, mayPush, User } from "./args";
 import { withoutStack } from "./errors";
 import { htpasswdLine, saltAlphabet, saltLength } from "./htpasswd";
 import { hashProblem, passwordProblem } from "./validate";
@@ -23,25 +23,28 @@ interface Login {
     line: pulumi.Output<string>;
 }
 
-/** The users' passwords, and the htpasswd file that holds their hashes. */
+/** The users' passwords, and the htpasswd files that hold their hashes. */
 export class Logins extends pulumi.ComponentResource {
     /** The password of each user that has one here, secret. */
     readonly passwords: Record<string, pulumi.Output<string>>;
-    readonly secret: kubernetes.core.v1.Secret;
+    private readonly namespace: pulumi.Input<string>;
+    private readonly logins: (Login & { user: User })[];
 
     constructor(name: string, args: { namespace: pulumi.Input<string>; users: User[] }, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Logins", name, {}, opts);
-        const parent = this;
-
-        const logins = args.users.map((user) => [user.name, this.login(`${name}-${user.name}`, user)] as const);
-        const lines = pulumi.all(logins.map(([, { line }]) => line));
-
-        this.passwords = Object.fromEntries(logins.flatMap(([user, { password }]) => (password ? [[user, password]] : [])));
-        this.secret = new kubernetes.core.v1.Secret(`${name}-auth`, {
-            metadata: { namespace: args.namespace },
-            stringData: { [htpasswdFile]: pulumi.secret(lines.apply((lines) => `${lines.join("\n")}\n`)) },
-        }, { parent });
+        this.namespace = args.namespace;
+        this.logins = args.users.map((user) => ({ user, ...this.login(`${name}-${user.name}`, user) }));
+        this.passwords = Object.fromEntries(this.logins.flatMap(({ user, password }) => (password ? [[user.name, password]] : [])));
         this.registerOutputs({});
+    }
+
+    /** Makes a Secret with the htpasswd file of the users who may do something. */
+    makeSecret(name: string, access: Access, dependsOn: (pulumi.Resource | undefined)[] = []): kubernetes.core.v1.Secret {
+        const lines = pulumi.all(this.logins.filter(({ user }) => access === Access.pull || mayPush(user)).map(({ line }) => line));
+        return new kubernetes.core.v1.Secret(`${name}-auth`, {
+            metadata: { namespace: this.namespace },
+            stringData: { [htpasswdFile]: pulumi.secret(lines.apply((lines) => `${lines.join("\n")}\n`)) },
+        }, { parent: this, dependsOn: dependsOn.filter((resource) => resource !== undefined) });
     }
 
     /** Makes a user's line, with nothing in it that another user's change could change. */

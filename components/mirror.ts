@@ -50,7 +50,7 @@ export class Mirror extends pulumi.ComponentResource {
                 ...exposure,
                 namespace: args.namespace,
                 host,
-                service: this.workload.serviceRef,
+                service: name,
             }, { parent });
         }
         this.registerOutputs({});

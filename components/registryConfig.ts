@@ -14,6 +14,8 @@ export interface RegistryConfig {
     logLevel: LogLevel;
     deleteEnabled: boolean;
     readOnly: boolean;
+    /** Whether uploads that nobody went on with for a week are taken away, by default. */
+    uploadPurging?: boolean;
     /** Whether there is a port for metrics. */
     metrics: boolean;
     /** The registry that images are fetched from, and kept for a while, instead of being pushed. */
@@ -78,7 +80,10 @@ export function registryConfig(config: RegistryConfig) {
                 rootdirectory: bucket.rootDirectory ?? "/",
             },
             delete: { enabled: config.deleteEnabled },
-            maintenance: { readonly: { enabled: config.readOnly } },
+            maintenance: {
+                readonly: { enabled: config.readOnly },
+                ...(config.uploadPurging === false && { uploadpurging: { enabled: false } }),
+            },
             // As a rule it would send clients to Minio's address inside the cluster.
             redirect: { disable: !bucket.redirect },
         },

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { ContainerRegistryArgs, LogLevel, ServiceType, User, withDefaults } from "./args";
+import { Access, ContainerRegistryArgs, LogLevel, mayPush, ServiceType, User, withDefaults } from "./args";
 import { bytesOf } from "./bytes";
 
 /** S3 takes no smaller part, except as the last one of an upload. */
@@ -38,17 +38,28 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
         }
     };
 
-    // With what is put behind it, it is to be a Service's name or, shorter, a CronJob's.
-    check("name", name, (value) => labelProblem(value, args.collection ? 41 : 50));
-    check("host", settings.host, hostProblem);
-    check("namespace", settings.namespace, (value) => labelProblem(value, 63));
+    const { users = [], htpasswdSecret, pullHost, anonymousPullHost } = args;
+    const hasPullUsers = !users.every(mayPush);
+    const hasReaders = hasPullUsers || anonymousPullHost !== undefined;
 
-    const { users = [], htpasswdSecret } = args;
+    // With what is put behind it, it is to be a Service's name or, shorter, a CronJob's.
+    check("name", name, (value) => labelProblem(value, args.collection ? 41 : hasReaders ? 45 : 50));
+    check("namespace", settings.namespace, (value) => labelProblem(value, 63));
+    const hosts = [
+        ["host", settings.host],
+        ["pullHost", settings.pullHost],
+        ["anonymousPullHost", settings.anonymousPullHost],
+        ...settings.mirrors.map(({ host }, i) => [`mirrors[${i}].host`, host] as const),
+    ] as const;
+    hosts.forEach(([field, host], i) => host !== undefined && check(field, host, (value) => hostProblem(value)
+        ?? (hosts.slice(0, i).some(([, other]) => other === value) ? `"${value}" is another's already; give each a name of its own` : undefined)));
     if (htpasswdSecret !== undefined) {
         check("htpasswdSecret", settings.htpasswdSecret ?? "", nameProblem("a Secret, such as registry-auth-secret"));
         given("htpasswdSecret", users.length > 0, "users");
     } else if (users.length === 0) {
         problems.push('users: none given; nobody could log in. Name at least one, such as { name: "ci" }, or give an htpasswdSecret');
+    } else if (!users.some(mayPush)) {
+        problems.push('users: each has access "pull"; nobody could push. Let at least one have access "push"');
     }
     users.forEach((user, i) => {
         const path = `users[${i}]`;
@@ -60,6 +71,7 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
         if (user.hash !== undefined) {
             check(`${path}.hash`, user.hash, hashProblem);
         }
+        check(`${path}.access`, user.access, ifGiven(oneOf(Object.values(Access), "something a user may do")));
         if (user.rotation !== undefined) {
             check(`${path}.rotation`, user.rotation, rotationProblem);
             if (user.password !== undefined || user.hash !== undefined) {
@@ -82,12 +94,21 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     check("bucket.region", settings.bucket.region, notEmpty("the region that Minio is set to, such as us-east-1"));
     check("bucket.chunkSize", settings.bucket.chunkSize, chunkSizeProblem);
     check("bucket.quota", settings.bucket.quota, ifGiven(quotaProblem));
-    const { accessKey, secretKey } = args.bucket;
+    const { accessKey, secretKey, readAccessKey, readSecretKey } = args.bucket;
     for (const [field, key, other] of [["accessKey", accessKey, secretKey], ["secretKey", secretKey, accessKey]] as const) {
         if (key === undefined && other !== undefined) {
             problems.push(`bucket.${field}: none given; the other half of the key is: give both, or none to have one made`);
         } else if (key !== undefined) {
             check(`bucket.${field}`, key, notEmpty("the key, or leave out both halves to have one made"));
+        }
+    }
+    for (const [field, key, other] of [["readAccessKey", readAccessKey, readSecretKey], ["readSecretKey", readSecretKey, readAccessKey]] as const) {
+        if (key === undefined && (other !== undefined || (hasReaders && accessKey !== undefined))) {
+            problems.push(`bucket.${field}: none given; beside a key of your own, pods that only read need one that can only read: give both halves of it`);
+        } else if (key !== undefined) {
+            check(`bucket.${field}`, key, notEmpty("the key that can only read"));
+            given(`bucket.${field}`, accessKey === undefined, "no accessKey", "leave it out, and one is made");
+            given(`bucket.${field}`, accessKey !== undefined && !hasReaders, "users who may all push", "leave it out: nothing would use it");
         }
     }
     check("bucket.keyRotation", settings.bucket.keyRotation, rotationProblem);
@@ -123,6 +144,14 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
                 nameProblem("a ClusterIssuer, such as letsencrypt-prod; the other way is a tlsSecret"));
         }
     }
+    if (pullHost !== undefined && !hasPullUsers) {
+        problems.push('pullHost: given, but each user may push; let one have access "pull", or leave it out');
+    }
+    if (hasPullUsers && pullHost === undefined && settings.ingress && settings.ingress.className !== "traefik") {
+        const className = typeof settings.ingress.className === "string" ? `an Ingress of class "${settings.ingress.className}"` : "an Ingress whose class is an output";
+        problems.push(`pullHost: none given; ${className} cannot tell a pull from a push, and there are users with access "pull": `
+            + "give a DNS name for pulls, such as pull.registry.example.com, or expose the registry by a gateway or class traefik");
+    }
     if (settings.gateway) {
         check("gateway.name", settings.gateway.name, nameProblem("a Gateway, such as home"));
         check("gateway.namespace", settings.gateway.namespace, (value) => labelProblem(value, 63));
@@ -151,10 +180,8 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     settings.mirrors.forEach((mirror, i, mirrors) => {
         const path = `mirrors[${i}]`;
         const { username, password } = args.mirrors![i]!;
-        check(`${path}.name`, mirror.name, (value) => labelProblem(value, 30)
+        check(`${path}.name`, mirror.name, (value) => labelProblem(value, Math.min(30, 63 - `${name}-mirror-`.length))
             ?? (mirrors.slice(0, i).some(({ name }) => name === value) ? `"${value}" is there twice; give each mirror a name of its own` : undefined));
-        check(`${path}.host`, mirror.host, (value) => hostProblem(value)
-            ?? ([settings, ...mirrors.slice(0, i)].some(({ host }) => host === value) ? `"${value}" is another's already; give each mirror a name of its own` : undefined));
         check(`${path}.remote`, mirror.remote, remoteProblem);
         check(`${path}.ttl`, mirror.ttl, ttlProblem);
         if ((username === undefined) !== (password === undefined)) {

@@ -32,6 +32,9 @@ export interface WorkloadArgs {
 /** Seconds that a pod goes on taking requests after it is told to stop: by then no proxy sends it new ones. */
 const deregisterSeconds = 5;
 
+/** The port of the Service. */
+export const servicePort = { name: "http-port", number: 80 };
+
 const configFolder = "/etc/distribution";
 const configFile = "config.yml";
 const readOnlyConfigFile = "read-only.yml";
@@ -48,8 +51,6 @@ export class Workload extends pulumi.ComponentResource {
     readonly deployment: kubernetes.apps.v1.Deployment;
     readonly disruptionBudget: kubernetes.policy.v1.PodDisruptionBudget;
     readonly service: kubernetes.core.v1.Service;
-    /** How an Ingress or a route names the Service. */
-    readonly serviceRef: { name: string; portName: string; port: number };
 
     constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Workload", name, {}, opts);
@@ -166,14 +167,13 @@ export class Workload extends pulumi.ComponentResource {
             },
         }, { parent });
 
-        this.serviceRef = { name, portName: "http-port", port: 80 };
         this.service = new kubernetes.core.v1.Service(name, {
             metadata: { ...metadata, annotations: service.apply(({ annotations }) => ({ ...owner, ...annotations })) },
             spec: service.apply(({ type, nodePort }) => ({
                 // Kubernetes' own default is not said, as it never was.
                 ...(type !== "ClusterIP" && { type }),
                 selector: labels,
-                ports: [{ name: this.serviceRef.portName, port: this.serviceRef.port, targetPort: "http", protocol: "TCP", ...(nodePort !== undefined && { nodePort }) }],
+                ports: [{ name: servicePort.name, port: servicePort.number, targetPort: "http", protocol: "TCP", ...(nodePort !== undefined && { nodePort }) }],
             })),
         }, { parent });
         this.registerOutputs({});

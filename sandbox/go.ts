@@ -13,8 +13,14 @@ export interface Program {
     variables?: Record<string, string>;
     /** The JSON files of this folder are embedded as if they lay in the package's own. */
     embeds?: Folder;
-    /** This folder goes beside the program. */
-    ships?: Folder & { as: string };
+    /** These go beside the program. */
+    ships?: Shipped | Shipped[];
+}
+
+/** The files of a folder, all or those whose names begin so, and the folder beside the program that they go into. */
+interface Shipped extends Folder {
+    prefix?: string;
+    as: string;
 }
 
 /** A folder of a Go module that ours depends on. */
@@ -60,14 +66,14 @@ export async function build(program: Program, scratch: string, log: string): Pro
     }
     const result = path.join(scratch, "result");
     await run([...command, "-o", path.join(result, program.name), program.package], options);
-    if (program.ships) copyFiles(await locate(program.ships), path.join(result, program.ships.as));
+    for (const shipped of [program.ships ?? []].flat()) copyFiles(await locate(shipped), path.join(result, shipped.as), shipped.prefix);
     return result;
 }
 
 /** Copies the files of a folder (not those for Windows), writable and executable. */
-export function copyFiles(from: string, to: string): void {
+export function copyFiles(from: string, to: string, prefix = ""): void {
     fs.mkdirSync(to, { recursive: true });
-    for (const name of fs.readdirSync(from).filter((name) => !name.endsWith(".cmd"))) {
+    for (const name of fs.readdirSync(from).filter((name) => name.startsWith(prefix) && !name.endsWith(".cmd"))) {
         fs.writeFileSync(path.join(to, name), fs.readFileSync(path.join(from, name)), { mode: 0o755 });
     }
 }

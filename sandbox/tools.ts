@@ -92,7 +92,10 @@ export const tools: Tool[] = [
     tool("cluster", 95, "github.com/coredns/coredns"),
     tool("cluster", 90, "github.com/minio/minio"),
     tool("cluster", 175, "github.com/traefik/traefik/v3/cmd/traefik", {
-        ships: { dependency: "sigs.k8s.io/gateway-api", folder: "config/crd/standard", as: "crds" },
+        ships: [
+            { dependency: "sigs.k8s.io/gateway-api", folder: "config/crd/standard", as: "crds" },
+            { dependency: "github.com/traefik/traefik/v3", folder: "docs/content/reference/dynamic-configuration", prefix: "traefik.io_", as: "crds" },
+        ],
     }),
     kubernetes("kube-apiserver", 110),
     kubernetes("kube-controller-manager", 55),

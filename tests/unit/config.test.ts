@@ -185,6 +185,21 @@ describe("The configuration", () => {
         assert.deepEqual([ingress!.tlsSecret, ingress!.clusterIssuer], ["wildcard-tls", undefined]);
     });
 
+    it("may have users who only pull, everybody who pulls, and a key of one's own for that", async () => {
+        const { registry } = await read({
+            ...complete,
+            users: [{ name: "ci" }, { name: "cluster", access: "pull" }],
+            pullHost: "pull.example.com",
+            anonymousPullHost: "public.example.com",
+            bucketAccessKey: "OWN", bucketSecretKey: "own-secret", bucketReadAccessKey: "READ", bucketReadSecretKey: "read-secret",
+        });
+        const { users, pullHost, anonymousPullHost, bucket } = registry;
+        assert.deepEqual([users![1]!.access, pullHost, anonymousPullHost], ["pull", "pull.example.com", "public.example.com"]);
+        assert.deepEqual([bucket.readAccessKey, bucket.readSecretKey], ["READ", "read-secret"]);
+        assert.deepEqual(await problemsOf({ ...complete, anonymousPullHost: "public.example.com", bucketAccessKey: "OWN", bucketSecretKey: "own-secret" }),
+            ["bucketReadAccessKey", "bucketReadSecretKey"].map((key) => `${key}: none given; beside a key of your own, pods that only read need one that can only read: give both halves of it`));
+    });
+
     it("may have its secrets only encrypted", async () => {
         const values = { ...complete, users: [{ name: "ci" }, { name: "me", password: "hunter22" }, { name: "old", hash: `$2y$05$${"a".repeat(53)}` }] };
         assert.deepEqual(await problemsOf(values, { encrypted: [] }), [
@@ -193,8 +208,9 @@ describe("The configuration", () => {
             "minioPassword: is in plain text; encrypt it with: pulumi config set --secret minioPassword",
         ]);
         assert.deepEqual(await problemsOf(values, { encrypted: ["users", "minioPassword"] }), []);
-        assert.deepEqual(await problemsOf({ ...complete, bucketAccessKey: "OWN", bucketSecretKey: "own-secret" }, { encrypted: ["minioPassword"] }),
-            ["bucketSecretKey: is in plain text; encrypt it with: pulumi config set --secret bucketSecretKey"]);
+        const keys = { bucketAccessKey: "OWN", bucketSecretKey: "own-secret", bucketReadAccessKey: "READ", bucketReadSecretKey: "read-secret" };
+        assert.deepEqual(await problemsOf({ ...complete, ...keys, anonymousPullHost: "public.example.com" }, { encrypted: ["minioPassword"] }),
+            ["bucketSecretKey", "bucketReadSecretKey"].map((key) => `${key}: is in plain text; encrypt it with: pulumi config set --secret ${key}`));
     });
 
     it("has the defaults that the component has", async () => {
@@ -256,7 +272,7 @@ describe("The configuration", () => {
     });
 
     it("may have users only as objects", async () => {
-        assert.deepEqual(await problemsOf({ ...complete, users: ["ci"] }), ["users[0]: is not an object; its fields are name, password, hash, rotation"]);
+        assert.deepEqual(await problemsOf({ ...complete, users: ["ci"] }), ["users[0]: is not an object; its fields are name, password, hash, rotation, access"]);
     });
 
     it("may have names, passwords, annotations and resources only of their types, and shows none of the values", async () => {

@@ -751,6 +751,212 @@ describe("ContainerRegistry", () => {
         });
     });
 
+    describe("with a user who may only pull", () => {
+        const users: User[] = [{ name: "cluster", access: "pull" }, { name: "ci", access: "push" }, { name: "me", password: "correct horse" }];
+        const gateway = { name: "home", namespace: "gateways" };
+        let read: Registered[];
+        let outputs: Awaited<ReturnType<typeof deployRegistry>>["outputs"];
+        before(async () => ({ resources: read, outputs } = await deployRegistry({ users, ingress: undefined, gateway })));
+        const secretOf = (of: Registered[], name: string) =>
+            (find(of, ":Secret", name).inputs as { stringData: Secret }).stringData.value as Record<string, string>;
+        const usersOf = (of: Registered[], name: string) => secretOf(of, name)[".htpasswd"]!.trim().split("\n").map((line) => line.split(":")[0]);
+        const hostsOf = (of: Registered[], kind: string) => of.filter(({ type }) => type.endsWith(kind))
+            .map(({ name, inputs }) => [name, (inputs as { spec: { rules: { host: string }[] } }).spec.rules.map(({ host }) => host).join()]);
+
+        it("has these resources more", () => {
+            const names = (resources: Registered[]) => resources.map(({ type, name }) => `${type} ${name}`);
+            assert.deepEqual(names(read).filter((name) => !names(resources).includes(name)), [
+                "homelab-registry:index:Reader registry-reader",
+                "homelab-registry:index:Workload registry-reader",
+                "kubernetes:apps/v1:Deployment registry-reader",
+                "kubernetes:core/v1:Secret registry-reader-auth",
+                "kubernetes:core/v1:Secret registry-reader-config",
+                "kubernetes:core/v1:Service registry-reader",
+                "kubernetes:gateway.networking.k8s.io/v1:HTTPRoute registry",
+                "kubernetes:policy/v1:PodDisruptionBudget registry-reader",
+                "minio:index/iamPolicy:IamPolicy registry-reader",
+                "minio:index/iamServiceAccount:IamServiceAccount registry-reader",
+                "minio:index/iamUser:IamUser registry-reader",
+                "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment registry-reader",
+                "random:index/randomPassword:RandomPassword registry-cluster-password",
+                "random:index/randomPassword:RandomPassword registry-cluster-salt",
+                "random:index/randomPassword:RandomPassword registry-reader-http-secret",
+            ]);
+        });
+
+        it("has pods that read, which know all users, beside those that take pushes, which know who may push", () => {
+            assert.deepEqual(usersOf(read, "registry-auth"), ["ci", "me"]);
+            assert.deepEqual(usersOf(read, "registry-reader-auth"), ["cluster", "ci", "me"]);
+        });
+
+        it("has pods that read like the others, but for what they may do, and their login file", () => {
+            const [reader, registry] = ["registry-reader", "registry"].map((name) =>
+                JSON.stringify((find(read, ":Deployment", name).inputs as { spec: object }).spec));
+            assert.equal(reader!.replaceAll("registry-reader-", "registry-").replaceAll('instance":"registry-reader"', 'instance":"registry"'), registry);
+            const lines = (name: string) => secretOf(read, name)["config.yml"]!.split("\n");
+            assert.deepEqual(lines("registry-reader-config").filter((line) => !lines("registry-config").includes(line)), [
+                "      enabled: true",
+                "    uploadpurging:",
+                `  secret: "${"registryreaderhttpsecret".padEnd(64, "x")}"`,
+            ]);
+        });
+
+        it("gives them a key to Minio that can only read", () => {
+            assert.equal((find(read, ":IamUser", "registry-reader").inputs as { name: string }).name, "registry-reader-container-repo");
+            const { Statement } = JSON.parse((find(read, ":IamPolicy", "registry-reader").inputs as { policy: string }).policy) as { Statement: object };
+            assert.deepEqual(Statement, [
+                { Effect: "Allow", Action: ["s3:GetBucketLocation", "s3:ListBucket"], Resource: ["arn:aws:s3:::container-repo"] },
+                { Effect: "Allow", Action: ["s3:GetObject"], Resource: ["arn:aws:s3:::container-repo/*"] },
+                { Effect: "Deny", Action: ["admin:*"] },
+            ]);
+        });
+
+        const path = { type: "RegularExpression", value: "^/v2/(_catalog|.+/(manifests/[^/]+|blobs/[^/]+:[^/]+|tags/list|referrers/[^/]+))?$" };
+
+        it("leads pulls to them on a Gateway, and all else to the registry", () => {
+            assert.deepEqual((find(read, ":HTTPRoute").inputs as { spec: { rules: object[] } }).spec.rules, [
+                {
+                    matches: [{ method: "GET", path }, { method: "HEAD", path }],
+                    backendRefs: [{ name: "registry-reader", port: 80 }],
+                    timeouts: { request: "0s" },
+                },
+                { backendRefs: [{ name: "registry", port: 80 }], timeouts: { request: "0s" } },
+            ]);
+        });
+
+        it("counts as a pull what a client asks for when it pulls, and not what it asks for of an upload", () => {
+            const isPull = (request: string) => new RegExp(path.value).test(request);
+            const digest = `sha256:${"a".repeat(64)}`;
+            for (const request of ["/v2/", "/v2/_catalog", "/v2/a/manifests/latest", `/v2/a/b/c/manifests/${digest}`, `/v2/a/blobs/${digest}`,
+                "/v2/a/b/tags/list", `/v2/a/referrers/${digest}`, "/v2/blobs/uploads/manifests/1"]) {
+                assert.ok(isPull(request), request);
+            }
+            for (const request of ["/", "/v2", "/v2/a/blobs/uploads/", "/v2/a/blobs/uploads/8c0f22dc-5f5c-4d0e-8c0c-2f9d6d0a0b0c", "/v2/a/b/blobs/uploads/x?digest=sha256:a"]) {
+                assert.ok(!isPull(request), request);
+            }
+        });
+
+        it("does so behind Traefik's own class by an IngressRoute beside the Ingress, which has the certificate", async () => {
+            const { resources } = await deployRegistry({ users, ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod" } });
+            assert.deepEqual(find(resources, ":IngressRoute", "registry-reader").inputs, {
+                apiVersion: "traefik.io/v1alpha1",
+                kind: "IngressRoute",
+                metadata: { name: "registry-reader", namespace: "registry", annotations: owner },
+                spec: {
+                    entryPoints: ["websecure"],
+                    routes: [{
+                        kind: "Rule",
+                        match: `Host(\`docker.registry.example.com\`) && (Method(\`GET\`) || Method(\`HEAD\`)) && PathRegexp(\`${path.value}\`)`,
+                        services: [{ name: "registry-reader", port: 80 }],
+                    }],
+                    tls: {},
+                },
+            });
+            assert.deepEqual(hostsOf(resources, ":Ingress"), [["registry", "docker.registry.example.com"]]);
+        });
+
+        it("has a name and a certificate of its own for pulls where that is given, whatever exposes it", async () => {
+            const pullHost = "pull.registry.example.com";
+            const { resources } = await deployRegistry({ users, pullHost });
+            assert.deepEqual(hostsOf(resources, ":Ingress"), [["registry", "docker.registry.example.com"], ["registry-reader", pullHost]]);
+            assert.deepEqual((find(resources, ":Ingress", "registry-reader").inputs as { spec: { tls: object } }).spec.tls,
+                [{ hosts: [pullHost], secretName: "registry-reader-tls-ingress" }]);
+            assert.match(secretOf(resources, "registry-reader-config")["config.yml"]!, /host: "https:\/\/pull.registry.example.com"/);
+            const { resources: onGateway } = await deployRegistry({ users, pullHost, ingress: undefined, gateway });
+            const routes = onGateway.filter(({ type }) => type.endsWith(":HTTPRoute"))
+                .map(({ name, inputs }) => [name, (inputs as { spec: { hostnames: string[]; rules: object[] } }).spec]);
+            assert.deepEqual(routes.map(([name, spec]) => [name, (spec as { hostnames: string[] }).hostnames, (spec as { rules: object[] }).rules.length]),
+                [["registry", ["docker.registry.example.com"], 1], ["registry-reader", [pullHost], 1]]);
+        });
+
+        it("has a Service for pulls where nothing more is asked for, of the same type, to which the port that is given is not", async () => {
+            const { resources } = await deployRegistry({ users, ingress: undefined, service: { type: "NodePort", nodePort: 30500 } });
+            const { spec } = find(resources, ":Service", "registry-reader").inputs as { spec: { type: string; ports: object[] } };
+            assert.equal(spec.type, "NodePort");
+            assert.deepEqual(spec.ports, [{ name: "http-port", port: 80, targetPort: "http", protocol: "TCP" }]);
+        });
+
+        it("has pull secrets for the names under which their user may pull", async () => {
+            const pullSecrets = [{ namespace: "apps", user: "cluster" }, { namespace: "apps", user: "ci", name: "ci" }];
+            const hosts = async (pullHost?: string) => {
+                const { resources } = await deployRegistry({ users, pullSecrets, pullHost, ...(!pullHost && { ingress: undefined, gateway }) });
+                return ["apps/registry-pull", "apps/ci"].map((name) => Object.keys((JSON.parse(secretOf(resources, name)[".dockerconfigjson"]!) as { auths: object }).auths));
+            };
+            assert.deepEqual(await hosts(), [["docker.registry.example.com"], ["docker.registry.example.com"]]);
+            assert.deepEqual(await hosts("pull.example.com"), [["pull.example.com"], ["docker.registry.example.com", "pull.example.com"]]);
+        });
+
+        it("gives out the password of each, and the command that logs in who may push", () => {
+            assert.deepEqual(Object.keys(outputs.passwords), ["cluster", "ci", "me"]);
+            assert.equal(outputs.loginCommand, "docker login docker.registry.example.com --username ci");
+        });
+
+        it("has metrics of the pods that read as well, and confines them as well", async () => {
+            const { resources } = await deployRegistry({ users, ingress: undefined, gateway, metrics: {}, networkPolicy: {}, collection: { schedule: "@weekly" } });
+            const namesOf = (type: string) => resources.filter((resource) => resource.type.endsWith(type)).map(({ name }) => name);
+            assert.deepEqual(namesOf(":Metrics"), ["registry", "registry-reader"]);
+            assert.deepEqual(namesOf(":NetworkPolicy"), ["registry", "registry-collection", "registry-reader"]);
+            const policy = (name: string) => (find(resources, ":NetworkPolicy", name).inputs as { spec: { podSelector: { matchLabels: Record<string, string> } } }).spec;
+            const { podSelector, ...rest } = policy("registry-reader");
+            assert.equal(podSelector.matchLabels["app.kubernetes.io/instance"], "registry-reader");
+            assert.deepEqual({ podSelector: policy("registry").podSelector, ...rest }, policy("registry"));
+        });
+
+        it("lets users of a mirror log in as for pulls", async () => {
+            const { resources } = await deployRegistry({
+                users, ingress: undefined, gateway, mirrors: [{ name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io" }],
+            });
+            const { volumes } = (find(resources, ":Deployment", "registry-mirror-hub").inputs as { spec: { template: { spec: { volumes: object[] } } } }).spec.template.spec;
+            assert.equal((volumes[1] as { secret: { secretName: string } }).secret.secretName, "registry-reader-auth-1a2b3c");
+        });
+
+        it("takes a key that can only read beside one of one's own", async () => {
+            const bucket = { ...args.bucket, accessKey: "OWN", secretKey: "own-secret", readAccessKey: "READ", readSecretKey: "read-secret" };
+            const { resources } = await deployRegistry({ users, bucket, ingress: undefined, gateway });
+            const { stringData } = find(resources, ":Secret", "registry-reader-config").inputs as { stringData: Secret };
+            assert.match((stringData.value as Record<string, string>)["config.yml"]!, /accesskey: "READ"\n {4}secretkey: "read-secret"\n/);
+            for (const [secret, name] of [["own-secret", "registry-config"], ["read-secret", "registry-reader-config"]] as const) {
+                assert.deepEqual(resources.filter(({ inputs }) => JSON.stringify(inputs).includes(secret)).map(({ name }) => name), [name]);
+            }
+        });
+    });
+
+    describe("from which everybody may pull", () => {
+        let open: Registered[];
+        before(async () => ({ resources: open } = await deployRegistry({ anonymousPullHost: "public.example.com" })));
+
+        it("has pods that only read, which ask for no login, under a name of their own", () => {
+            const yaml = ((find(open, ":Secret", "registry-anonymous-config").inputs as { stringData: Secret }).stringData.value as Record<string, string>)["config.yml"]!;
+            assert.doesNotMatch(yaml, /^auth:/m);
+            assert.match(yaml, /readonly:\n {6}enabled: true/);
+            assert.match(yaml, /host: "https:\/\/public.example.com"/);
+            const { spec } = find(open, ":Ingress", "registry-anonymous").inputs as { spec: { rules: [{ host: string }]; tls: object[] } };
+            assert.equal(spec.rules[0].host, "public.example.com");
+            assert.deepEqual(spec.tls, [{ hosts: ["public.example.com"], secretName: "registry-anonymous-tls-ingress" }]);
+        });
+
+        it("has no other resources more than with a user who may only pull, and leaves the registry as it is", () => {
+            for (const { type, name, inputs } of resources.filter(({ type }) => !type.startsWith("homelab-registry:"))) {
+                assert.deepEqual(find(open, type, name).inputs, inputs);
+            }
+            assert.deepEqual(open.filter(({ type, name }) => !resources.some((other) => other.type === type && other.name === name)).map(({ type, name }) => `${type} ${name}`), [
+                "homelab-registry:index:Exposure registry-anonymous",
+                "homelab-registry:index:Reader registry-anonymous",
+                "homelab-registry:index:Workload registry-anonymous",
+                "kubernetes:apps/v1:Deployment registry-anonymous",
+                "kubernetes:core/v1:Secret registry-anonymous-config",
+                "kubernetes:core/v1:Service registry-anonymous",
+                "kubernetes:networking.k8s.io/v1:Ingress registry-anonymous",
+                "kubernetes:policy/v1:PodDisruptionBudget registry-anonymous",
+                "minio:index/iamPolicy:IamPolicy registry-reader",
+                "minio:index/iamServiceAccount:IamServiceAccount registry-reader",
+                "minio:index/iamUser:IamUser registry-reader",
+                "minio:index/iamUserPolicyAttachment:IamUserPolicyAttachment registry-reader",
+                "random:index/randomPassword:RandomPassword registry-anonymous-http-secret",
+            ]);
+        });
+    });
+
     describe("that is confined", () => {
         const dns = { ports: [{ protocol: "UDP", port: 53 }, { protocol: "TCP", port: 53 }] };
         const labels = { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" };

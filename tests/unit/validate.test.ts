@@ -68,6 +68,31 @@ describe("The arguments of a registry", () => {
             ["htpasswdSecret: given beside users; give one of them"]],
         ["a name that no Secret has", problemsWith({ users: [], htpasswdSecret: "Registry_Auth" }),
             ['htpasswdSecret: "Registry_Auth" is not the name of a Secret, such as registry-auth-secret']],
+        ["an access that is none", problemsWith({ users: [{ name: "ci", access: "write" as "push" }] }),
+            ['users[0].access: "write" is not something a user may do; allowed are pull, push']],
+        ["nobody who may push", problemsWith({ users: [{ name: "cluster", access: "pull" }], pullHost: "pull.example.com" }),
+            ['users: each has access "pull"; nobody could push. Let at least one have access "push"']],
+        ["a user who may only pull, by an Ingress that cannot tell", problemsWith({ users: [...good.users!, { name: "cluster", access: "pull" }] }),
+            ['pullHost: none given; an Ingress of class "nginx" cannot tell a pull from a push, and there are users with access "pull": '
+                + "give a DNS name for pulls, such as pull.registry.example.com, or expose the registry by a gateway or class traefik"]],
+        ["a user who may only pull, by an Ingress that nobody knows yet", problemsWith({
+            users: [...good.users!, { name: "cluster", access: "pull" }], ingress: { ...good.ingress!, className: pulumi.output("traefik") },
+        }), ['pullHost: none given; an Ingress whose class is an output cannot tell a pull from a push, and there are users with access "pull": '
+                + "give a DNS name for pulls, such as pull.registry.example.com, or expose the registry by a gateway or class traefik"]],
+        ["a name for pulls that nobody needs", problemsWith({ pullHost: "pull.example.com" }),
+            ['pullHost: given, but each user may push; let one have access "pull", or leave it out']],
+        ["one name for all", problemsWith({ users: [...good.users!, { name: "cluster", access: "pull" }], pullHost: good.host, anonymousPullHost: good.host }),
+            [`pullHost: "${good.host as string}" is another's already; give each a name of its own`,
+                `anonymousPullHost: "${good.host as string}" is another's already; give each a name of its own`]],
+        ["readers without a key of theirs, beside one of one's own", problemsWith({
+            anonymousPullHost: "public.example.com", bucket: { ...good.bucket, accessKey: "OWN", secretKey: "own" },
+        }), ["readAccessKey", "readSecretKey"].map((field) =>
+            `bucket.${field}: none given; beside a key of your own, pods that only read need one that can only read: give both halves of it`)],
+        ["a key for readers that is made", problemsWith({
+            anonymousPullHost: "public.example.com", bucket: { ...good.bucket, readAccessKey: "READ", readSecretKey: "read" },
+        }), ["readAccessKey", "readSecretKey"].map((field) => `bucket.${field}: given beside no accessKey; leave it out, and one is made`)],
+        ["a key for readers that are not there", bucket({ accessKey: "OWN", secretKey: "own", readAccessKey: "READ", readSecretKey: "read" }),
+            ["readAccessKey", "readSecretKey"].map((field) => `bucket.${field}: given beside users who may all push; leave it out: nothing would use it`)],
         ["a pull secret for nobody", problemsWith({ pullSecrets: [{ namespace: "apps", user: "CI" }] }),
             ['pullSecrets[0].user: "CI" is not among the users; there are: ci']],
         ["a pull secret for a user whose password is not known",
@@ -142,8 +167,8 @@ describe("The arguments of a registry", () => {
             "networkPolicy.metricsFrom: given, but there are no metrics; have them as well, or leave it out",
         ]],
         ["a mirror of nothing", problemsWith({ mirrors: [{ name: "Hub", host: "https://hub.example.com", remote: "registry-1.docker.io", ttl: "a week", username: "me" }] }), [
-            'mirrors[0].name: "Hub" is not a name for Kubernetes: 1 to 30 lower-case letters, digits and hyphens, a hyphen not first or last',
             'mirrors[0].host: "https://hub.example.com" has a scheme; give the name alone: "hub.example.com"',
+            'mirrors[0].name: "Hub" is not a name for Kubernetes: 1 to 30 lower-case letters, digits and hyphens, a hyphen not first or last',
             'mirrors[0].remote: "registry-1.docker.io" is not the URL of a registry, without a path; give one such as https://registry-1.docker.io',
             'mirrors[0].ttl: "a week" is not a time as Go says it, such as 168h for a week, or 0s for ever',
             "mirrors[0].password: none given; the other half of the login is: give both, or none",
@@ -152,7 +177,7 @@ describe("The arguments of a registry", () => {
             { name: "hub", host: good.host, remote: "https://me:hunter22@registry-1.docker.io" },
             { name: "hub", host: "hub.example.com", remote: "https://ghcr.io" },
         ] }), [
-            `mirrors[0].host: "${good.host as string}" is another's already; give each mirror a name of its own`,
+            `mirrors[0].host: "${good.host as string}" is another's already; give each a name of its own`,
             'mirrors[0].remote: "https://…@registry-1.docker.io" is not the URL of a registry, without a path; give one such as https://registry-1.docker.io',
             'mirrors[1].name: "hub" is there twice; give each mirror a name of its own',
         ]],

@@ -5,36 +5,14 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { nodeAddress } from "../../../sandbox/paths";
+import { makeGateway } from "../support/gateway";
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually, run } from "../support/run";
-import { apply, kubectl, loginStatus, previewed, request } from "../support/sandbox";
+import { kubectl, loginStatus, previewed, request } from "../support/sandbox";
 import { assertUnnoticed, Client, makeImage, tryPush } from "../support/traffic";
 
 const registry = new OtherRegistry("exposed");
 const GiB = 1024 ** 3;
-
-/** A Gateway of its own, as an owner has it: for https with a certificate for the host, and for http. */
-const gateway = (host: string) => [
-    { apiVersion: "v1", kind: "Namespace", metadata: { name: "gateways" } },
-    {
-        apiVersion: "cert-manager.io/v1",
-        kind: "Certificate",
-        metadata: { name: "home-tls", namespace: "gateways" },
-        spec: { secretName: "home-tls", dnsNames: [host], issuerRef: { kind: "ClusterIssuer", name: "letsencrypt-prod" } },
-    },
-    {
-        apiVersion: "gateway.networking.k8s.io/v1",
-        kind: "Gateway",
-        metadata: { name: "home", namespace: "gateways" },
-        spec: {
-            gatewayClassName: "traefik",
-            listeners: [
-                { name: "http", port: 80, protocol: "HTTP", allowedRoutes: { namespaces: { from: "All" } } },
-                { name: "https", port: 443, protocol: "HTTPS", tls: { certificateRefs: [{ name: "home-tls" }] }, allowedRoutes: { namespaces: { from: "All" } } },
-            ],
-        },
-    },
-];
 
 describe("A registry", function () {
     this.timeout("10m");
@@ -149,8 +127,7 @@ describe("A registry", function () {
 
     describe("on a Gateway", () => {
         before(async () => {
-            await apply(...gateway(me.host));
-            await kubectl("wait", "--for=condition=Ready", "--timeout=120s", "--namespace", "gateways", "certificate/home-tls");
+            await makeGateway("gateways", me.host);
             await registry.configure({ exposure: "gateway", gatewayName: "home", gatewayNamespace: "gateways", gatewayHttpSectionName: "http" });
             assert.deepEqual(await previewed(registry.pulumi), [
                 "create kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::registry",

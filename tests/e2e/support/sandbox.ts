@@ -164,16 +164,22 @@ export function settled(replicas: number, namespace?: string): Promise<Pod[]> {
     });
 }
 
-/** The content of the Secret that the registry's pods mount as `volume`. By the Deployment: right after an update a pod from before may still be there. */
-export async function mounted(volume: "config" | "auth", namespace = "registry"): Promise<Record<string, string>> {
-    interface Deployment { spec: { template: { spec: { volumes: { name: string; secret: { secretName: string } }[] } } } }
-    const { items: [deployment] } = await get<{ items: Deployment[] }>("deployments", "--namespace", namespace);
+/**
+ * The content of the Secret that the registry's pods mount as `volume`, or those of an instance beside it. By the Deployment: right after an
+ * update a pod from before may still be there.
+ */
+export async function mounted(volume: "config" | "auth", namespace = "registry", instance = "registry"): Promise<Record<string, string>> {
+    interface Deployment {
+        spec: { selector: { matchLabels: Record<string, string> }; template: { spec: { volumes: { name: string; secret: { secretName: string } }[] } } };
+    }
+    const { items } = await get<{ items: Deployment[] }>("deployments", "--namespace", namespace);
+    const deployment = items.find(({ spec }) => spec.selector.matchLabels["app.kubernetes.io/instance"] === instance);
     return secret(deployment!.spec.template.spec.volumes.find(({ name }) => name === volume)!.secret.secretName, namespace);
 }
 
-/** The key to Minio that the registry's pods use, or those of another registry. */
-export async function accessKey(namespace = "registry"): Promise<{ user: string; password: string }> {
-    const { "config.yml": config } = await mounted("config", namespace);
+/** The key to Minio that the registry's pods use, or those of another registry, or of an instance beside it. */
+export async function accessKey(namespace?: string, instance?: string): Promise<{ user: string; password: string }> {
+    const { "config.yml": config } = await mounted("config", namespace, instance);
     return { user: /accesskey: "(.*)"/.exec(config!)![1]!, password: /secretkey: "(.*)"/.exec(config!)![1]! };
 }
 

@@ -1,0 +1,319 @@
+import * as assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { containerdSocket } from "../../../sandbox/daemons";
+import { nodes } from "../../../sandbox/paths";
+import { makeGateway } from "../support/gateway";
+import { OtherRegistry } from "../support/otherRegistry";
+import { attempt, eventually, run } from "../support/run";
+import { accessKey, kubectl, loginStatus, minioRoot, previewed, request, s3 } from "../support/sandbox";
+import { assertUnnoticed, Client, makeImage, tryPush } from "../support/traffic";
+
+const registry = new OtherRegistry("rights");
+const pullHost = `pull.${registry.host}`;
+const publicHost = `public.${registry.host}`;
+const gateways = "rights-gateways";
+
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "rights-"));
+const file = (name: string) => path.join(folder, name);
+const image = file("image");
+
+const login = ({ user, password }: Client) => ["--user", `${user}:${password}`];
+
+/** What a client does at a host, in its own words; with a login, or without one. */
+interface Way {
+    pull(host: string, repository: string, login?: Client): Promise<unknown>;
+    /** Tries to push what it pulled; gives back what it says of that. */
+    push(host: string, repository: string, login?: Client): Promise<string>;
+}
+
+async function failure(command: string, args: string[], env?: Record<string, string>): Promise<string> {
+    const { code, stdout, stderr } = await attempt(command, args, { env: env && { ...process.env as Record<string, string>, ...env } });
+    assert.notEqual(code, 0, stdout);
+    return stderr;
+}
+
+const creds = (what: "src" | "dest", login?: Client) => (login ? [`--${what}-creds`, `${login.user}:${login.password}`] : [`--${what}-no-creds`]);
+const skopeo: Way = {
+    pull: (host, repository, login) => run("skopeo", ["copy", "--quiet", ...creds("src", login), `docker://${host}/${repository}`, `dir:${fs.mkdtempSync(file("skopeo-"))}`]),
+    push: (host, repository, login) => failure("skopeo", ["copy", "--quiet", ...creds("dest", login), `dir:${image}`, `docker://${host}/${repository}`]),
+};
+
+const dockerConfig = { DOCKER_CONFIG: file("docker") };
+async function dockerLogin(host: string, login?: Client): Promise<void> {
+    const env = { ...process.env as Record<string, string>, ...dockerConfig };
+    await attempt("docker", ["logout", host], { env });
+    if (login) {
+        await run("docker", ["login", "--username", login.user, "--password-stdin", host], { input: login.password, env });
+    }
+}
+const docker: Way = {
+    pull: async (host, repository, login) => {
+        await dockerLogin(host, login);
+        await attempt("docker", ["image", "rm", "--force", `${host}/${repository}`]);
+        await run("docker", ["pull", "--quiet", `${host}/${repository}`], { env: { ...process.env as Record<string, string>, ...dockerConfig } });
+    },
+    push: async (host, repository, login) => {
+        await dockerLogin(host, login);
+        return failure("docker", ["push", "--quiet", `${host}/${repository}`], dockerConfig);
+    },
+};
+
+const ctr = ["--address", containerdSocket(nodes[0]), "--namespace", registry.name];
+const containerd: Way = {
+    pull: async (host, repository, as) => {
+        await attempt("ctr", [...ctr, "images", "rm", "--sync", `${host}/${repository}`]);
+        await run("ctr", [...ctr, "content", "fetch", ...(as ? login(as) : []), `${host}/${repository}`]);
+    },
+    push: (host, repository, as) => failure("ctr", [...ctr, "images", "push", ...(as ? login(as) : []), `${host}/${repository}`]),
+};
+const clients = { skopeo, docker, containerd };
+
+describe("Rights:", function () {
+    this.timeout("6m");
+
+    let me: Client, cluster: Client;
+
+    before(async () => {
+        await registry.configure();
+        await registry.up();
+        me = await registry.client();
+        makeImage(image);
+        assert.equal((await tryPush(image, me, "hello:1")).code, 0);
+        // Docker unpacks what it pulls.
+        fs.mkdirSync(file("context"));
+        fs.writeFileSync(file("context/file"), randomBytes(1024));
+        fs.writeFileSync(file("context/Dockerfile"), "FROM scratch\nCOPY file /\n");
+        const reference = `${me.host}/docker:1`;
+        await run("docker", ["build", "--quiet", "--tag", reference, file("context")]);
+        await dockerLogin(me.host, me);
+        await run("docker", ["push", "--quiet", reference], { env: { ...process.env as Record<string, string>, ...dockerConfig } });
+    });
+    after(async () => {
+        await registry.remove();
+        await kubectl("delete", "namespace", gateways, "--ignore-not-found");
+        fs.rmSync(folder, { recursive: true });
+    });
+
+    const repositoryFor = (client: string) => (client === "docker" ? "docker:1" : "hello:1");
+    const scale = async (deployment: string, replicas: number) => {
+        await kubectl("scale", `deployment/${deployment}`, `--replicas=${replicas}`, "--namespace", registry.name);
+        await (replicas > 0
+            ? kubectl("rollout", "status", `deployment/${deployment}`, "--namespace", registry.name)
+            : kubectl("wait", "--for=delete", "pods", "--selector", `app.kubernetes.io/instance=${deployment}`, "--namespace", registry.name, "--timeout=120s"));
+    };
+
+    /** What holds where a user may only pull, under a host for pulls. */
+    function hold(pullsAt: string): void {
+        const reader = () => ({ ...cluster, host: pullsAt });
+
+        for (const [name, client] of Object.entries(clients)) {
+            it(`lets a user with access "pull" pull by ${name}, and not push`, async () => {
+                await client.pull(pullsAt, repositoryFor(name), cluster);
+                const answer = await client.push(pullsAt, repositoryFor(name).replace(":1", ":mine"), cluster).catch((error: Error) => error.message);
+                assert.match(answer, /unauthorized|authentication required|401|405|denied|unsupported/i);
+                console.log(`        ${answer.trim().split("\n").at(-1)!.slice(-200)}`);
+            });
+        }
+
+        it("lets such a user delete nothing, in a clear answer", async () => {
+            const { code, stderr } = await attempt("skopeo", ["delete", "--creds", `${cluster.user}:${cluster.password}`, `docker://${pullsAt}/hello:1`]);
+            assert.notEqual(code, 0);
+            assert.match(stderr, /unauthorized|authentication required|405|unsupported/i);
+            await skopeo.pull(pullsAt, "hello:1", cluster);
+        });
+
+        it("lets who may push do all of it, also pull under that name", async () => {
+            assert.equal((await tryPush(image, me, "hello:2")).code, 0);
+            await skopeo.pull(pullsAt, "hello:2", me);
+            await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/hello:2`]);
+            assert.equal((await request(`https://${pullsAt}/v2/hello/manifests/2`, ...login(me))).status, 404);
+        });
+
+        it("leads who asks for an upload under way to the pods that have it", async () => {
+            const headers = file("headers");
+            const send = (method: string, url: string, ...options: string[]) => request(url, ...login(me), "--request", method, "--dump-header", headers, ...options);
+            const header = (name: string) => new RegExp(`^${name}: (.*)\\r$`, "im").exec(fs.readFileSync(headers, "utf8"))![1]!;
+            assert.equal((await send("POST", `https://${me.host}/v2/hello/blobs/uploads/`)).status, 202);
+            assert.equal((await send("PATCH", header("location"), "--header", "Content-Type: application/octet-stream", "--data-binary", "0123456789")).status, 202);
+            assert.equal((await send("GET", header("location"))).status, 204);
+            assert.equal(header("range"), "0-9");
+            assert.equal((await send("DELETE", header("location"))).status, 204);
+        });
+
+        it("rolls both without a failed push or pull", () => assertUnnoticed(me, async () => {
+            await kubectl("rollout", "restart", "deployment/registry", "deployment/registry-reader", "--namespace", registry.name);
+            await kubectl("rollout", "status", "deployment/registry-reader", "--namespace", registry.name);
+            await kubectl("rollout", "status", "deployment/registry", "--namespace", registry.name);
+        }));
+
+        it("lets pulls go on while what takes pushes is stopped", async () => {
+            await scale("registry", 0);
+            try {
+                await eventually(60, async () => (await tryPush(image, me, "hello:3")).code !== 0);
+                for (const [name, client] of Object.entries(clients)) {
+                    await client.pull(pullsAt, repositoryFor(name), cluster);
+                }
+                await skopeo.pull(pullsAt, "hello:1", me);
+            } finally {
+                await scale("registry", 1);
+            }
+            await eventually(60, async () => (await tryPush(image, me, "hello:1")).code === 0);
+        });
+
+        it("shows no difference in a second preview", () => registry.pulumi("preview", "--expect-no-changes"));
+
+        it("knows who pulls", async () => assert.equal(await loginStatus({ ...reader(), password: "wrong" }), 401));
+    }
+
+    describe("a user who may only pull, on a Gateway,", () => {
+        before(async () => {
+            await makeGateway(gateways, me.host);
+            const onGateway = { exposure: "gateway", gatewayName: "home", gatewayNamespace: gateways };
+            await registry.configure(onGateway);
+            await registry.up();
+            await eventually(60, async () => (await loginStatus(me)) === 200);
+            await registry.configure({ ...onGateway, "users[1].name": "cluster" });
+            await registry.up();
+            cluster = await registry.client("cluster");
+        });
+
+        it("comes to be one without a failed pull, though the pods that take pushes know the user no more; others do not notice", async () => {
+            await registry.configure({ "users[1].access": "pull" });
+            const preview = await previewed(registry.pulumi);
+            assert.deepEqual(preview.filter((line) => !/^create [^ ]*::registry-reader(-config|-auth|-http-secret)?$/.test(line)), [
+                "update kubernetes:core/v1:Secret::registry-auth data stringData",
+                "update kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::registry spec.rules",
+            ]);
+            let isOver = false;
+            const statuses: Record<number, number> = {};
+            const pulls = (async () => {
+                while (!isOver) {
+                    const { status } = await request(`https://${me.host}/v2/hello/manifests/1`, ...login(cluster));
+                    statuses[status] = (statuses[status] ?? 0) + 1;
+                }
+            })();
+            await assertUnnoticed(me, async () => {
+                await registry.up();
+                // Until the pods have heard of it.
+                await eventually(120, async () => /unauthorized/.test((await attempt("skopeo", ["delete", "--creds", `${cluster.user}:${cluster.password}`, `docker://${me.host}/none:1`])).stderr)
+                    || (await request(`https://${me.host}/v2/hello/blobs/uploads/`, ...login(cluster), "--request", "POST")).status === 401);
+            }).finally(() => { isOver = true; });
+            await pulls;
+            assert.deepEqual(Object.keys(statuses), ["200"]);
+        });
+
+        hold(registry.host);
+    });
+
+    describe("the pods that only read", () => {
+        it("have a key that can read the bucket, and nothing else", async () => {
+            const key = await accessKey(registry.name, "registry-reader");
+            assert.equal((await s3(key, "GET", `${registry.name}?list-type=2&max-keys=1`)).status, 200);
+            const object = `${registry.name}/docker/registry/v2/repositories/hello/_manifests/tags/1/current/link`;
+            assert.equal((await s3(key, "GET", object)).status, 200);
+            assert.equal((await s3(key, "PUT", object, "--data-binary", "x")).status, 403);
+            assert.equal((await s3(key, "DELETE", object)).status, 403);
+            assert.equal((await s3(key, "POST", `${object}?uploads=`)).status, 403);
+            assert.equal((await s3(key, "GET", "container-repo?list-type=2&max-keys=1")).status, 403);
+            assert.equal((await s3(key, "GET", "minio/admin/v3/list-users")).status, 403);
+        });
+
+        it("say nothing of trouble in their log", async () => {
+            assert.doesNotMatch(await kubectl("logs", "deployment/registry-reader", "--namespace", registry.name), /"level":"(warning|error|panic|fatal)"(?!.*"err\.code":"(unauthorized|manifest unknown|blob unknown|unsupported)")/);
+        });
+
+        it("get a new key with the others when it is rotated, unnoticed, and the old one is gone", async () => {
+            const old = await accessKey(registry.name, "registry-reader");
+            await registry.configure({ bucketKeyRotation: "2" });
+            await assertUnnoticed(me, registry.up);
+            await registry.pulumi("preview", "--expect-no-changes");
+            assert.equal((await s3(old, "GET", `${registry.name}?list-type=2&max-keys=1`)).status, 403);
+            await skopeo.pull(me.host, "hello:1", cluster);
+        });
+    });
+
+    describe("a user who may only pull, behind an Ingress of Traefik's own class,", () => {
+        before(async () => {
+            await registry.configure({ exposure: "ingress", gatewayName: "", gatewayNamespace: "", ingressClassName: "traefik" });
+            await registry.up();
+            await eventually(120, async () => (await loginStatus(cluster)) === 200);
+        });
+        hold(registry.host);
+    });
+
+    describe("a user who may only pull, behind an Ingress of class nginx,", () => {
+        it("is refused without a name for pulls, before anything is changed", async () => {
+            await registry.configure({ ingressClassName: "nginx" });
+            const { code, stdout, stderr } = await registry.tryPulumi("preview");
+            assert.notEqual(code, 0);
+            assert.match(stdout + stderr, /pullHost: none given; an Ingress of class "nginx" cannot tell a pull from a push/);
+        });
+
+        describe("under a name of its own,", () => {
+            before(async () => {
+                await registry.configure({ pullHost });
+                await registry.up();
+                await eventually(120, async () => (await loginStatus({ ...cluster, host: pullHost })) === 200);
+                // Where all may push, this user is not known.
+                assert.equal(await loginStatus(cluster), 401);
+            });
+            hold(pullHost);
+        });
+    });
+
+    describe("everybody, without a login,", () => {
+        before(async () => {
+            await registry.configure({ anonymousPullHost: publicHost });
+            const preview = await previewed(registry.pulumi);
+            assert.deepEqual(preview.filter((line) => !/^create [^ ]*::registry-anonymous(-config|-http-secret)?$/.test(line)), []);
+            await registry.up();
+            await eventually(120, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
+        });
+
+        for (const [name, client] of Object.entries(clients)) {
+            it(`may pull by ${name}, and not push`, async () => {
+                await client.pull(publicHost, repositoryFor(name));
+                const answer = await client.push(publicHost, repositoryFor(name).replace(":1", ":mine")).catch((error: Error) => error.message);
+                assert.match(answer, /405|unsupported|denied/i);
+                console.log(`        ${answer.trim().split("\n").at(-1)!.slice(-200)}`);
+            });
+        }
+
+        it("changes nothing, whatever the method and path, with a login or without", async () => {
+            const root = await minioRoot();
+            const list = async () => (await s3(root, "GET", `${registry.name}?list-type=2`)).body;
+            const before = await list();
+            const digest = `sha256:${"a".repeat(64)}`;
+            const paths = ["", "_catalog", "hello/tags/list", "hello/manifests/1", `hello/manifests/${digest}`, `hello/blobs/${digest}`, "hello/blobs/uploads/",
+                `hello/blobs/uploads/?mount=${digest}&from=docker`, `hello/blobs/uploads/?digest=${digest}`, "hello/blobs/uploads/8c0f22dc-5f5c-4d0e-8c0c-2f9d6d0a0b0c", `hello/referrers/${digest}`];
+            for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]) {
+                for (const at of paths) {
+                    for (const as of [[], login(me)]) {
+                        const { status } = await request(`https://${publicHost}/v2/${at}`, "--request", method, "--data-binary", "x", ...as);
+                        assert.ok((status >= 400 && status < 500) || ((at === "" || method === "OPTIONS") && status < 500), `${method} ${at}: ${status}`);
+                    }
+                }
+            }
+            assert.equal(await list(), before);
+        });
+
+        it("is asked for a login where users pull and push, as before", async () => {
+            for (const host of [registry.host, pullHost]) {
+                assert.equal((await request(`https://${host}/v2/hello/manifests/1`)).status, 401);
+            }
+        });
+    });
+
+    it("are all taken away again, with the pods that only read and their key, without a failed push or pull", async () => {
+        const key = await accessKey(registry.name, "registry-reader");
+        await registry.configure({ pullHost: "", anonymousPullHost: "", "users[1].access": "push" });
+        await assertUnnoticed(me, registry.up);
+        assert.equal((await s3(key, "GET", `${registry.name}?list-type=2&max-keys=1`)).status, 403);
+        assert.equal(await kubectl("get", "deployments", "--namespace", registry.name, "--output", "name"), "deployment.apps/registry-2\n");
+        await eventually(120, async () => (await loginStatus(cluster)) === 200);
+    });
+});
