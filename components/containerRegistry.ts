@@ -181,7 +181,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         }
 
         // A user who may no longer push goes on pulling: the registry forgets about them once pulls are led to the reader.
-        const authSecret = this.logins?.makeSecret(name, Access.push, [this.reader?.workload.deployment, this.exposure?.route]);
+        const authSecret = this.logins?.makeSecret(name, Access.push, this.reader && [this.reader.workload.deployment, this.exposure?.route]);
         const pushUsers = authBy(authSecret?.metadata.name ?? args.htpasswdSecret!);
         this.workload = new Workload(name, {
             ...likeAll,
