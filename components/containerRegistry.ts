@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import { Access, ContainerRegistryArgs, mayPush, Settings, withDefaults } from "./args";
+import { Access, ContainerRegistryArgs, mayPush, ServiceType, Settings, withDefaults } from "./args";
 import { withoutStack } from "./errors";
 import { Collection } from "./collection";
 import { Exposure } from "./exposure";
@@ -156,8 +156,8 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             key: this.storage?.readKey ?? keyOf(bucket.readAccessKey!, bucket.readSecretKey!),
             metrics: metrics !== undefined,
             auth,
-            // The port of the nodes that may be given is the registry's.
-            service: settings.service.apply(({ type, annotations }) => ({ type, annotations })),
+            // The port of the nodes that may be given is the registry's, and so is a load balancer's address.
+            service: settings.service.apply(({ type }) => ({ type: type === ServiceType.ClusterIP ? type : ServiceType.NodePort, annotations: {} })),
             exposure: ownHost && exposureBeside(name),
         }, { parent });
         const pullHost = args.pullHost === undefined ? undefined : settings.apply(({ pullHost }) => pullHost!);

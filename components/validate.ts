@@ -145,12 +145,18 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
         }
     }
     if (pullHost !== undefined && !hasPullUsers) {
-        problems.push('pullHost: given, but each user may push; let one have access "pull", or leave it out');
+        problems.push('pullHost: given, but no user has access "pull"; let one have it, or leave it out');
     }
     if (hasPullUsers && pullHost === undefined && settings.ingress && settings.ingress.className !== "traefik") {
         const className = typeof settings.ingress.className === "string" ? `an Ingress of class "${settings.ingress.className}"` : "an Ingress whose class is an output";
         problems.push(`pullHost: none given; ${className} cannot tell a pull from a push, and there are users with access "pull": `
             + "give a DNS name for pulls, such as pull.registry.example.com, or expose the registry by a gateway or class traefik");
+    }
+    if (hasPullUsers && pullHost === undefined && settings.ingress) {
+        check("ingress.annotations", settings.ingress.annotations, (annotations) => {
+            const [ofRouter] = Object.keys(annotations).filter((key) => key.startsWith("traefik.ingress.kubernetes.io/router."));
+            return ofRouter && `"${ofRouter}" would not hold for pulls, which have an IngressRoute; leave it out, or give a pullHost`;
+        });
     }
     if (settings.gateway) {
         check("gateway.name", settings.gateway.name, nameProblem("a Gateway, such as home"));

@@ -869,9 +869,12 @@ describe("ContainerRegistry", () => {
                 [["registry", ["docker.registry.example.com"], 1], ["registry-reader", [pullHost], 1]]);
         });
 
-        it("has a Service for pulls where nothing more is asked for, of the same type, to which the port that is given is not", async () => {
-            const { resources } = await deployRegistry({ users, ingress: undefined, service: { type: "NodePort", nodePort: 30500 } });
-            const { spec } = find(resources, ":Service", "registry-reader").inputs as { spec: { type: string; ports: object[] } };
+        it("has a Service for pulls where nothing more is asked for, with a port on each node, not the one or the address that are given", async () => {
+            const { resources } = await deployRegistry({
+                users, ingress: undefined, service: { type: "LoadBalancer", nodePort: 30500, annotations: { "metallb.io/address-pool": "home" } },
+            });
+            const { metadata, spec } = find(resources, ":Service", "registry-reader").inputs as { metadata: { annotations: object }; spec: { type: string; ports: object[] } };
+            assert.deepEqual(metadata.annotations, owner);
             assert.equal(spec.type, "NodePort");
             assert.deepEqual(spec.ports, [{ name: "http-port", port: 80, targetPort: "http", protocol: "TCP" }]);
         });

@@ -80,7 +80,11 @@ describe("The arguments of a registry", () => {
         }), ['pullHost: none given; an Ingress whose class is an output cannot tell a pull from a push, and there are users with access "pull": '
                 + "give a DNS name for pulls, such as pull.registry.example.com, or expose the registry by a gateway or class traefik"]],
         ["a name for pulls that nobody needs", problemsWith({ pullHost: "pull.example.com" }),
-            ['pullHost: given, but each user may push; let one have access "pull", or leave it out']],
+            ['pullHost: given, but no user has access "pull"; let one have it, or leave it out']],
+        ["what Traefik would not do with a pull", problemsWith({
+            users: [...good.users!, { name: "cluster", access: "pull" }],
+            ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod", annotations: { "traefik.ingress.kubernetes.io/router.middlewares": "apps-allow@kubernetescrd" } },
+        }), ['ingress.annotations: "traefik.ingress.kubernetes.io/router.middlewares" would not hold for pulls, which have an IngressRoute; leave it out, or give a pullHost']],
         ["one name for all", problemsWith({ users: [...good.users!, { name: "cluster", access: "pull" }], pullHost: good.host, anonymousPullHost: good.host }),
             [`pullHost: "${good.host as string}" is another's already; give each a name of its own`,
                 `anonymousPullHost: "${good.host as string}" is another's already; give each a name of its own`]],

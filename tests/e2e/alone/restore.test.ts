@@ -7,7 +7,7 @@ import { makeAuthority } from "../support/certificates";
 import { runDocumented } from "../support/docs";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../support/otherMinio";
 import { eventually, run } from "../support/run";
-import { client, kubectl, loginStatus, minio, minioRoot, pulumi, request, restoreConfiguration, settled } from "../support/sandbox";
+import { client, configure, kubectl, loginStatus, minio, minioRoot, pulumi, request, restoreConfiguration, settled, up } from "../support/sandbox";
 
 describe("The images", function () {
     this.timeout("10m");
@@ -46,6 +46,13 @@ describe("The images", function () {
         restoreConfiguration();
 
         it("are all there again, by digest, when their bucket was copied to another one: by the commands of docs/operations.md", async () => {
+            // With pods that only read there is a second key.
+            const publicHost = "public.registry.homelab.test";
+            const isPublic = async () => (await request(`https://${publicHost}/v2/_catalog`)).status === 200;
+            await configure(`anonymousPullHost=${publicHost}`);
+            await up();
+            await eventually(120, isPublic);
+
             const { host, user, password } = await client();
             await run("docker", ["login", host, "--username", user, "--password-stdin"], { input: password });
             const before = await everyTag();
@@ -71,6 +78,7 @@ describe("The images", function () {
             await settled(1);
             await eventually(60, async () => (await loginStatus(await client())) === 200);
             assert.deepEqual(await everyTag(), before);
+            assert.ok(await isPublic());
             for (const image of Object.keys(before)) {
                 const target = fs.mkdtempSync(path.join(folder, "image-"));
                 await run("skopeo", ["copy", "--quiet", "--all", "--src-creds", `${user}:${password}`, `docker://${host}/${image}`, `dir:${target}`]);
