@@ -16,7 +16,7 @@ export interface User {
     hash?: pulumi.Input<string>;
     /** Raised by one, and never lowered, it gives the user a new generated password. Default: 1. */
     rotation?: number;
-    /** "pull" for one who can neither push nor delete. Default: "push", which may do all. */
+    /** What the user may do, in every repository. Default: "push". */
     access?: Access;
 }
 
@@ -29,8 +29,6 @@ export const Access = {
 } as const;
 export type Access = (typeof Access)[keyof typeof Access];
 
-/** Whether a user may push as well as pull. */
-export const mayPush = ({ access }: User) => access !== Access.pull;
 
 /** A Secret of type `kubernetes.io/dockerconfigjson`, by which the Pods of a namespace pull from the registry. */
 export interface PullSecret {
@@ -254,13 +252,14 @@ export interface ContainerRegistryArgs {
      */
     users?: User[];
     /**
-     * Instead of users an htpasswd file that is there: a Secret in the registry's namespace with the key `.htpasswd`.
+     * Instead of users an htpasswd file that is there: a Secret in the registry's namespace with the key `.htpasswd`. All in it may push.
      * Default: one is made of the users.
      */
     htpasswdSecret?: pulumi.Input<string>;
     /**
      * A DNS name of its own for pulls, where a user has access "pull": needed with an Ingress of another class than "traefik", which cannot
-     * tell a pull from a push. Users who may push can pull under both. Default: the `host`, also for pulls.
+     * tell a pull from a push, and with a Service behind something that cannot. Users who may push can pull by both names. Default: pulls by
+     * the `host`.
      */
     pullHost?: pulumi.Input<string>;
     /**
@@ -316,6 +315,15 @@ export interface ContainerRegistryArgs {
     /** Pull-through caches of other registries. Default: none. */
     mirrors?: Mirror[];
 }
+
+/** Whether a user may push as well as pull. */
+export const mayPush = ({ access }: User) => access !== Access.pull;
+
+/** Whether somebody may only pull. */
+export const hasPullUsers = ({ users = [] }: ContainerRegistryArgs) => !users.every(mayPush);
+
+/** Whether there are pods that only read. */
+export const hasReaders = (args: ContainerRegistryArgs) => hasPullUsers(args) || args.anonymousPullHost !== undefined;
 
 /** The arguments without the users, the key and the CA (which are secret, or may be): defaults filled in, checked, all known. */
 export type Settings = pulumi.Unwrap<ReturnType<typeof withDefaults>>;

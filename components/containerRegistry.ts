@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import { Access, ContainerRegistryArgs, mayPush, ServiceType, Settings, withDefaults } from "./args";
+import { ContainerRegistryArgs, hasPullUsers, hasReaders, mayPush, ServiceType, Settings, withDefaults } from "./args";
 import { withoutStack } from "./errors";
 import { Collection } from "./collection";
 import { Exposure } from "./exposure";
@@ -74,12 +74,12 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     accessor anonymousReader: Reader | undefined;
     /** Not there without `collection`. */
     accessor collection: Collection | undefined;
-    /** Not there without `metrics`. */
-    accessor metrics: Metrics | undefined;
+    /** By the names of the Deployments; empty without `metrics`. */
+    accessor metrics: Record<string, Metrics> = {};
     /** By their names. */
     accessor mirrors: Record<string, Mirror> = {};
-    /** Not there without `networkPolicy`. */
-    accessor networkPolicies: NetworkPolicies | undefined;
+    /** By the names of the Deployments; empty without `networkPolicy`. */
+    accessor networkPolicies: Record<string, NetworkPolicies> = {};
     /** Not there with a `service`. */
     accessor exposure: Exposure | undefined;
 
@@ -88,7 +88,6 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         super("homelab-registry:index:ContainerRegistry", name, {}, opts);
         const parent = this;
         const { users = [], bucket } = args;
-        const hasPullUsers = !users.every(mayPush);
         const given = withDefaults(name, args);
         // What decides which resources there are, and which are replaced, has to be known now.
         const { pullSecrets, createNamespace, httpSecretRotation, bucket: { keyRotation }, collection, metrics } = given;
@@ -107,7 +106,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                 quota: settings.bucket.quota,
                 importId: bucket.import ? bucket.name as string : undefined,
                 keyRotation,
-                hasReaders: hasPullUsers || args.anonymousPullHost !== undefined,
+                hasReaders: hasReaders(args),
             }, { parent });
         }
         const key = this.storage?.key ?? keyOf(bucket.accessKey!, bucket.secretKey!);
@@ -161,9 +160,9 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             exposure: ownHost && exposureBeside(name),
         }, { parent });
         const pullHost = args.pullHost === undefined ? undefined : settings.apply(({ pullHost }) => pullHost!);
-        const allUsers = hasPullUsers ? authBy(this.logins!.makeSecret(`${name}-reader`, Access.pull).metadata.name) : undefined;
-        if (allUsers) {
-            this.reader = makeReader(`${name}-reader`, pullHost, allUsers);
+        const allLogins = hasPullUsers(args) ? authBy(this.logins!.makeSecret(`${name}-reader`, () => true).metadata.name) : undefined;
+        if (allLogins) {
+            this.reader = makeReader(`${name}-reader`, pullHost, allLogins);
         }
         if (args.anonymousPullHost !== undefined) {
             this.anonymousReader = makeReader(`${name}-anonymous`, settings.apply(({ anonymousPullHost }) => anonymousPullHost!));
@@ -175,14 +174,17 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                 namespace,
                 host: settings.host,
                 service: name,
-                reader: pullHost || !this.reader ? undefined : { service: `${name}-reader`, deployment: this.reader.workload.deployment },
+                reader: pullHost || !this.reader ? undefined : {
+                    service: `${name}-reader`,
+                    resources: [this.reader.workload.deployment, this.reader.workload.service],
+                },
                 importId: args.ingress?.import ? `${given.namespace as string}/${name}` : undefined,
             }, { parent });
         }
 
         // A user who may no longer push goes on pulling: the registry forgets about them once pulls are led to the reader.
-        const authSecret = this.logins?.makeSecret(name, Access.push, this.reader && [this.reader.workload.deployment, this.exposure?.route]);
-        const pushUsers = authBy(authSecret?.metadata.name ?? args.htpasswdSecret!);
+        const authSecret = this.logins?.makeSecret(name, mayPush, this.reader && [this.exposure?.route ?? this.reader.workload.deployment]);
+        const pushLogins = authBy(authSecret?.metadata.name ?? args.htpasswdSecret!);
         this.workload = new Workload(name, {
             ...likeAll,
             replicas: settings.replicas,
@@ -193,7 +195,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                 warning: "Garbage is being collected. Pulls go on; push again in some minutes.",
             }))),
             metrics: metrics !== undefined,
-            auth: pushUsers,
+            auth: pushLogins,
             service: settings.service,
         }, { parent });
 
@@ -227,26 +229,18 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             }, { parent, dependsOn: this.workload.deployment });
         }
 
-        const makeMetrics = (name: string, { labels }: Workload) => new Metrics(name, { namespace, labels, ...metrics! }, { parent });
-        const makeNetworkPolicies = (name: string, { labels }: Workload, collectorLabels?: Record<string, string>) => new NetworkPolicies(name, {
-            namespace,
-            labels,
-            collectorLabels,
-            endpoint: settings.bucket.endpoint,
-            metricsFrom: settings.apply(({ networkPolicy }) => networkPolicy!.metricsFrom),
-        }, { parent });
-        if (metrics) {
-            this.metrics = makeMetrics(name, this.workload);
-        }
-        if (given.networkPolicy) {
-            this.networkPolicies = makeNetworkPolicies(name, this.workload, this.collection?.labels);
-        }
-        for (const [readerName, reader] of [[`${name}-reader`, this.reader], [`${name}-anonymous`, this.anonymousReader]] as const) {
-            if (reader && metrics) {
-                makeMetrics(readerName, reader.workload);
+        for (const [of, workload] of [[name, this.workload], [`${name}-reader`, this.reader?.workload], [`${name}-anonymous`, this.anonymousReader?.workload]] as const) {
+            if (workload && metrics) {
+                this.metrics[of] = new Metrics(of, { namespace, labels: workload.labels, ...metrics }, { parent });
             }
-            if (reader && given.networkPolicy) {
-                makeNetworkPolicies(readerName, reader.workload);
+            if (workload && given.networkPolicy) {
+                this.networkPolicies[of] = new NetworkPolicies(of, {
+                    namespace,
+                    labels: workload.labels,
+                    collectorLabels: workload === this.workload ? this.collection?.labels : undefined,
+                    endpoint: settings.bucket.endpoint,
+                    metricsFrom: settings.apply(({ networkPolicy }) => networkPolicy!.metricsFrom),
+                }, { parent });
             }
         }
 
@@ -260,7 +254,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                 proxy: pulumi.all([settings, password === undefined ? undefined : pulumi.secret(password)])
                     .apply(([{ mirrors }, password]) => ({ ...mirrors[i]!, password })),
                 rootDirectory: `/mirrors/${mirror.name}`,
-                auth: mirror.login ? allUsers ?? pushUsers : undefined,
+                auth: mirror.login ? allLogins ?? pushLogins : undefined,
                 exposure: exposureBeside(mirrorName),
             }, { parent });
         });

@@ -19,21 +19,21 @@ export interface ExposureArgs {
     /** Named, not waited for: so the certificate is asked for while the pods still start. */
     service: string;
     /** Where pulls by the same host go, once that is there; to the same Service if undefined. */
-    reader?: { service: string; deployment: pulumi.Resource };
+    reader?: { service: string; resources: pulumi.Resource[] };
 }
 
 /**
  * The paths of what a client asks for when it pulls, by the OCI distribution specification and distribution's catalog. Not those of uploads
  * under way, which it asks for as well, when it pushes: what holds them is not a digest, with its colon.
  */
-const pullPaths = "/v2/(_catalog|.+/(manifests/[^/]+|blobs/[^/]+:[^/]+|tags/list|referrers/[^/]+))?";
+const pullPaths = "^/v2/(_catalog|.+/(manifests/[^/]+|blobs/[^/]+(:|%3[Aa])[^/]+|tags/list|referrers/[^/]+))?$";
 const pullMethods = ["GET", "HEAD"];
 
 /** An Ingress with its certificate, or routes on a Gateway, made for layers of any size. */
 export class Exposure extends pulumi.ComponentResource {
     /** Not there with a Gateway. */
     readonly ingress?: kubernetes.networking.v1.Ingress;
-    /** Only there with a Gateway, or with a reader. */
+    /** Only there with a Gateway, or with a reader by the same host. */
     readonly route?: kubernetes.apiextensions.CustomResource;
 
     constructor(name: string, args: ExposureArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -51,11 +51,12 @@ export class Exposure extends pulumi.ComponentResource {
                 // A slow client may take as long as it needs for a layer.
                 timeouts: { request: "0s" },
             });
-            const path = { type: "RegularExpression", value: `^${pullPaths}$` };
-            this.route = this.makeRoute(name, args, args.gateway, sectionName, [
-                ...(args.reader ? [{ matches: pullMethods.map((method) => ({ method, path })), ...to(args.reader.service) }] : []),
-                to(args.service),
-            ]);
+            const path = (value: string) => ({ path: { type: "RegularExpression", value } });
+            this.route = this.makeRoute(name, args, args.gateway, sectionName, args.reader ? [
+                { matches: pullMethods.map((method) => ({ method, ...path(pullPaths) })), ...to(args.reader.service) },
+                // Not left to the default, a prefix: whether that comes before a regular expression is for each controller to say.
+                { matches: [path("^/.*$")], ...to(args.service) },
+            ] : [to(args.service)], args.reader?.resources);
             if (args.redirects) {
                 this.makeRoute(`${name}-http`, args, args.gateway, httpSectionName, [{
                     filters: [{ type: "RequestRedirect", requestRedirect: { scheme: "https", statusCode: 301 } }],
@@ -110,17 +111,18 @@ export class Exposure extends pulumi.ComponentResource {
 
     private makeRoute(
         name: string,
-        { namespace, host, reader }: ExposureArgs,
+        { namespace, host }: ExposureArgs,
         gateway: NonNullable<ExposureArgs["gateway"]>,
         sectionName: pulumi.Input<string | undefined>,
         rules: object[],
+        dependsOn?: pulumi.Resource[],
     ): kubernetes.apiextensions.CustomResource {
         return new kubernetes.apiextensions.CustomResource(name, {
             apiVersion: "gateway.networking.k8s.io/v1",
             kind: "HTTPRoute",
             metadata: { name, namespace, annotations: owner },
             spec: { parentRefs: [{ name: gateway.name, namespace: gateway.namespace, sectionName }], hostnames: [host], rules },
-        }, { parent: this, dependsOn: reader?.deployment });
+        }, { parent: this, dependsOn });
     }
 
     /** Beside an Ingress of Traefik's, which has the certificate: an Ingress cannot tell methods. The longer rule goes first. */
@@ -129,17 +131,18 @@ export class Exposure extends pulumi.ComponentResource {
         return new kubernetes.apiextensions.CustomResource(name, {
             apiVersion: "traefik.io/v1alpha1",
             kind: "IngressRoute",
-            metadata: { name, namespace, annotations: owner },
+            // By the class it is taken also where Traefik is told to take no other's.
+            metadata: { name, namespace, annotations: { "kubernetes.io/ingress.class": "traefik", ...owner } },
             spec: {
                 entryPoints: ["websecure"],
                 routes: [{
                     kind: "Rule",
-                    match: pulumi.interpolate`Host(\`${host}\`) && (${methods}) && PathRegexp(\`^${pullPaths}$\`)`,
+                    match: pulumi.interpolate`Host(\`${host}\`) && (${methods}) && PathRegexp(\`${pullPaths}\`)`,
                     services: [{ name: reader.service, port: servicePort.number }],
                 }],
                 tls: {},
             },
-        }, { parent: this, dependsOn: reader.deployment });
+        }, { parent: this, dependsOn: reader.resources });
     }
 }
 
@@ -156,7 +159,7 @@ const ofNginx = {
 };
 
 /** Sizes it does not limit. How long a request may take, and what becomes of http, is for its entry points to say, not for an Ingress. */
-const ofTraefik = {
+export const ofTraefik: Record<string, string> = {
     "traefik.ingress.kubernetes.io/router.entrypoints": "websecure",
     "traefik.ingress.kubernetes.io/router.tls": "true",
 };

@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import { Access, mayPush, User } from "./args";
+import { User } from "./args";
 import { withoutStack } from "./errors";
 import { htpasswdLine, saltAlphabet, saltLength } from "./htpasswd";
 import { hashProblem, passwordProblem } from "./validate";
@@ -38,13 +38,13 @@ export class Logins extends pulumi.ComponentResource {
         this.registerOutputs({});
     }
 
-    /** Makes a Secret with the htpasswd file of the users who may do something. */
-    makeSecret(name: string, access: Access, dependsOn: (pulumi.Resource | undefined)[] = []): kubernetes.core.v1.Secret {
-        const lines = pulumi.all(this.logins.filter(({ user }) => access === Access.pull || mayPush(user)).map(({ line }) => line));
+    /** Makes a Secret with the htpasswd file of some of the users. */
+    makeSecret(name: string, isIn: (user: User) => boolean, dependsOn?: pulumi.Resource[]): kubernetes.core.v1.Secret {
+        const lines = pulumi.all(this.logins.filter(({ user }) => isIn(user)).map(({ line }) => line));
         return new kubernetes.core.v1.Secret(`${name}-auth`, {
             metadata: { namespace: this.namespace },
             stringData: { [htpasswdFile]: pulumi.secret(lines.apply((lines) => `${lines.join("\n")}\n`)) },
-        }, { parent: this, dependsOn: dependsOn.filter((resource) => resource !== undefined) });
+        }, { parent: this, dependsOn });
     }
 
     /** Makes a user's line, with nothing in it that another user's change could change. */

@@ -50,14 +50,14 @@ export class Storage extends pulumi.ComponentResource {
 
         this.key = this.makeKey(name, pulumi.interpolate`registry-${args.bucketName}`, bucketPolicy, args.keyRotation);
         if (args.hasReaders) {
-            this.readKey = this.makeKey(`${name}-reader`, pulumi.interpolate`registry-reader-${args.bucketName}`, readPolicy, args.keyRotation);
+            this.readKey = this.makeKey(`${name}-reader`, pulumi.interpolate`registry-${args.bucketName}_reader`, readPolicy, args.keyRotation);
         }
         this.registerOutputs({ bucketName: this.bucket.bucket });
     }
 
     /**
-     * @param identity of the user and the policy. It has the bucket in it, of which Minio has but one: two registries on one Minio do not
-     * meet, and a second try after an interrupted one finds what the first one made.
+     * @param identity of the user and the policy. It has the bucket in it, of which Minio has but one, and what else is in it is in no
+     * bucket's name: two registries on one Minio do not meet, and a second try after an interrupted one finds what the first one made.
      */
     private makeKey(name: string, identity: pulumi.Output<string>, policyOf: (bucket: string) => string, rotation: number): AccessKey {
         const parent = this;

@@ -1,7 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { Access, ContainerRegistryArgs, LogLevel, mayPush, ServiceType, User, withDefaults } from "./args";
+import { Access, ContainerRegistryArgs, hasPullUsers, hasReaders, LogLevel, mayPush, ServiceType, User, withDefaults } from "./args";
 import { bytesOf } from "./bytes";
+import { ofTraefik } from "./exposure";
 
 /** S3 takes no smaller part, except as the last one of an upload. */
 const minChunkSize = 5 * 1024 * 1024;
@@ -38,12 +39,10 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
         }
     };
 
-    const { users = [], htpasswdSecret, pullHost, anonymousPullHost } = args;
-    const hasPullUsers = !users.every(mayPush);
-    const hasReaders = hasPullUsers || anonymousPullHost !== undefined;
+    const { users = [], htpasswdSecret, pullHost } = args;
 
     // With what is put behind it, it is to be a Service's name or, shorter, a CronJob's.
-    check("name", name, (value) => labelProblem(value, args.collection ? 41 : hasReaders ? 45 : 50));
+    check("name", name, (value) => labelProblem(value, args.collection ? 41 : hasReaders(args) ? 45 : 50));
     check("namespace", settings.namespace, (value) => labelProblem(value, 63));
     const hosts = [
         ["host", settings.host],
@@ -102,14 +101,17 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
             check(`bucket.${field}`, key, notEmpty("the key, or leave out both halves to have one made"));
         }
     }
-    for (const [field, key, other] of [["readAccessKey", readAccessKey, readSecretKey], ["readSecretKey", readSecretKey, readAccessKey]] as const) {
-        if (key === undefined && (other !== undefined || (hasReaders && accessKey !== undefined))) {
+    for (const [field, key] of [["readAccessKey", readAccessKey], ["readSecretKey", readSecretKey]] as const) {
+        if (key !== undefined && (accessKey === undefined || !hasReaders(args))) {
+            problems.push(`bucket.${field}: given, but ${accessKey === undefined ? "there is no key of your own beside it" : "nobody only reads"}; leave it out`);
+        } else if (key === undefined && accessKey !== undefined && hasReaders(args)) {
             problems.push(`bucket.${field}: none given; beside a key of your own, pods that only read need one that can only read: give both halves of it`);
         } else if (key !== undefined) {
             check(`bucket.${field}`, key, notEmpty("the key that can only read"));
-            given(`bucket.${field}`, accessKey === undefined, "no accessKey", "leave it out, and one is made");
-            given(`bucket.${field}`, accessKey !== undefined && !hasReaders, "users who may all push", "leave it out: nothing would use it");
         }
+    }
+    if (typeof accessKey === "string" && accessKey !== "" && accessKey === readAccessKey) {
+        problems.push("bucket.readAccessKey: is the same as the key that may write; give one that can only read");
     }
     check("bucket.keyRotation", settings.bucket.keyRotation, rotationProblem);
     given("bucket.keyRotation", args.bucket.keyRotation !== undefined && accessKey !== undefined, "a key of your own", "leave it out, and replace that key itself");
@@ -144,19 +146,22 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
                 nameProblem("a ClusterIssuer, such as letsencrypt-prod; the other way is a tlsSecret"));
         }
     }
-    if (pullHost !== undefined && !hasPullUsers) {
+    if (pullHost !== undefined && !hasPullUsers(args)) {
         problems.push('pullHost: given, but no user has access "pull"; let one have it, or leave it out');
     }
-    if (hasPullUsers && pullHost === undefined && settings.ingress && settings.ingress.className !== "traefik") {
+    if (hasPullUsers(args) && pullHost === undefined && settings.ingress && settings.ingress.className !== "traefik") {
         const className = typeof settings.ingress.className === "string" ? `an Ingress of class "${settings.ingress.className}"` : "an Ingress whose class is an output";
         problems.push(`pullHost: none given; ${className} cannot tell a pull from a push, and there are users with access "pull": `
             + "give a DNS name for pulls, such as pull.registry.example.com, or expose the registry by a gateway or class traefik");
     }
-    if (hasPullUsers && pullHost === undefined && settings.ingress) {
+    if (hasPullUsers(args) && pullHost === undefined && settings.ingress) {
         check("ingress.annotations", settings.ingress.annotations, (annotations) => {
-            const [ofRouter] = Object.keys(annotations).filter((key) => key.startsWith("traefik.ingress.kubernetes.io/router."));
+            const [ofRouter] = Object.keys(annotations).filter((key) => key.startsWith("traefik.ingress.kubernetes.io/router.") && annotations[key] !== ofTraefik[key]);
             return ofRouter && `"${ofRouter}" would not hold for pulls, which have an IngressRoute; leave it out, or give a pullHost`;
         });
+        if (ingress?.import) {
+            problems.push('ingress.import: true, but users with access "pull" would be led here at once; give them that access in an update after it, or give a pullHost');
+        }
     }
     if (settings.gateway) {
         check("gateway.name", settings.gateway.name, nameProblem("a Gateway, such as home"));

@@ -1,4 +1,5 @@
 import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
 
 import * as pulumi from "@pulumi/pulumi";
 
@@ -802,7 +803,7 @@ describe("ContainerRegistry", () => {
         });
 
         it("gives them a key to Minio that can only read", () => {
-            assert.equal((find(read, ":IamUser", "registry-reader").inputs as { name: string }).name, "registry-reader-container-repo");
+            assert.equal((find(read, ":IamUser", "registry-reader").inputs as { name: string }).name, "registry-container-repo_reader");
             const { Statement } = JSON.parse((find(read, ":IamPolicy", "registry-reader").inputs as { policy: string }).policy) as { Statement: object };
             assert.deepEqual(Statement, [
                 { Effect: "Allow", Action: ["s3:GetBucketLocation", "s3:ListBucket"], Resource: ["arn:aws:s3:::container-repo"] },
@@ -811,7 +812,7 @@ describe("ContainerRegistry", () => {
             ]);
         });
 
-        const path = { type: "RegularExpression", value: "^/v2/(_catalog|.+/(manifests/[^/]+|blobs/[^/]+:[^/]+|tags/list|referrers/[^/]+))?$" };
+        const path = { type: "RegularExpression", value: "^/v2/(_catalog|.+/(manifests/[^/]+|blobs/[^/]+(:|%3[Aa])[^/]+|tags/list|referrers/[^/]+))?$" };
 
         it("leads pulls to them on a Gateway, and all else to the registry", () => {
             assert.deepEqual((find(read, ":HTTPRoute").inputs as { spec: { rules: object[] } }).spec.rules, [
@@ -820,14 +821,27 @@ describe("ContainerRegistry", () => {
                     backendRefs: [{ name: "registry-reader", port: 80 }],
                     timeouts: { request: "0s" },
                 },
-                { backendRefs: [{ name: "registry", port: 80 }], timeouts: { request: "0s" } },
+                { matches: [{ path: { type: "RegularExpression", value: "^/.*$" } }], backendRefs: [{ name: "registry", port: 80 }], timeouts: { request: "0s" } },
             ]);
+        });
+
+        it("leads pulls there once they are there, and forgets who may push no more after that", async () => {
+            const waitsFor = (of: Registered[], type: string, name?: string) =>
+                (find(of, type, name).opts.dependsOn as unknown as { __pulumiType: string }[]).map(({ __pulumiType }) => __pulumiType);
+            const [deployment, service] = ["kubernetes:apps/v1:Deployment", "kubernetes:core/v1:Service"];
+            assert.deepEqual(waitsFor(read, ":HTTPRoute"), [deployment, service]);
+            assert.deepEqual(waitsFor(read, ":Secret", "registry-auth"), ["kubernetes:gateway.networking.k8s.io/v1:HTTPRoute"]);
+            const { resources } = await deployRegistry({ users, ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod" } });
+            assert.deepEqual(waitsFor(resources, ":IngressRoute", "registry-reader"), [deployment, service]);
+            assert.deepEqual(waitsFor(resources, ":Secret", "registry-auth"), ["kubernetes:traefik.io/v1alpha1:IngressRoute"]);
+            const { resources: apart } = await deployRegistry({ users, pullHost: "pull.example.com" });
+            assert.deepEqual(waitsFor(apart, ":Secret", "registry-auth"), [deployment]);
         });
 
         it("counts as a pull what a client asks for when it pulls, and not what it asks for of an upload", () => {
             const isPull = (request: string) => new RegExp(path.value).test(request);
             const digest = `sha256:${"a".repeat(64)}`;
-            for (const request of ["/v2/", "/v2/_catalog", "/v2/a/manifests/latest", `/v2/a/b/c/manifests/${digest}`, `/v2/a/blobs/${digest}`,
+            for (const request of ["/v2/", "/v2/_catalog", "/v2/a/manifests/latest", `/v2/a/b/c/manifests/${digest}`, `/v2/a/blobs/${digest}`, `/v2/a/blobs/${encodeURIComponent(digest)}`,
                 "/v2/a/b/tags/list", `/v2/a/referrers/${digest}`, "/v2/blobs/uploads/manifests/1"]) {
                 assert.ok(isPull(request), request);
             }
@@ -841,7 +855,7 @@ describe("ContainerRegistry", () => {
             assert.deepEqual(find(resources, ":IngressRoute", "registry-reader").inputs, {
                 apiVersion: "traefik.io/v1alpha1",
                 kind: "IngressRoute",
-                metadata: { name: "registry-reader", namespace: "registry", annotations: owner },
+                metadata: { name: "registry-reader", namespace: "registry", annotations: { "kubernetes.io/ingress.class": "traefik", ...owner } },
                 spec: {
                     entryPoints: ["websecure"],
                     routes: [{
@@ -853,6 +867,10 @@ describe("ContainerRegistry", () => {
                 },
             });
             assert.deepEqual(hostsOf(resources, ":Ingress"), [["registry", "docker.registry.example.com"]]);
+        });
+
+        it("has that expression in docs/rights.md, for proxies of one's own, which see the path decoded", () => {
+            assert.ok(fs.readFileSync("docs/rights.md", "utf8").includes(`"~^(GET|HEAD) ${path.value.slice(1).replace("(:|%3[Aa])", ":")}"`));
         });
 
         it("has a name and a certificate of its own for pulls where that is given, whatever exposes it", async () => {

@@ -94,9 +94,16 @@ describe("The arguments of a registry", () => {
             `bucket.${field}: none given; beside a key of your own, pods that only read need one that can only read: give both halves of it`)],
         ["a key for readers that is made", problemsWith({
             anonymousPullHost: "public.example.com", bucket: { ...good.bucket, readAccessKey: "READ", readSecretKey: "read" },
-        }), ["readAccessKey", "readSecretKey"].map((field) => `bucket.${field}: given beside no accessKey; leave it out, and one is made`)],
+        }), ["readAccessKey", "readSecretKey"].map((field) => `bucket.${field}: given, but there is no key of your own beside it; leave it out`)],
+        ["half a key for readers that is made", bucket({ readAccessKey: "READ" }), ["bucket.readAccessKey: given, but there is no key of your own beside it; leave it out"]],
+        ["a key for readers that may write", problemsWith({
+            anonymousPullHost: "public.example.com", bucket: { ...good.bucket, accessKey: "OWN", secretKey: "own", readAccessKey: "OWN", readSecretKey: "own" },
+        }), ["bucket.readAccessKey: is the same as the key that may write; give one that can only read"]],
+        ["an Ingress to take over whose clients would be led away", problemsWith({
+            users: [...good.users!, { name: "cluster", access: "pull" }], ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod", import: true },
+        }), ['ingress.import: true, but users with access "pull" would be led here at once; give them that access in an update after it, or give a pullHost']],
         ["a key for readers that are not there", bucket({ accessKey: "OWN", secretKey: "own", readAccessKey: "READ", readSecretKey: "read" }),
-            ["readAccessKey", "readSecretKey"].map((field) => `bucket.${field}: given beside users who may all push; leave it out: nothing would use it`)],
+            ["readAccessKey", "readSecretKey"].map((field) => `bucket.${field}: given, but nobody only reads; leave it out`)],
         ["a pull secret for nobody", problemsWith({ pullSecrets: [{ namespace: "apps", user: "CI" }] }),
             ['pullSecrets[0].user: "CI" is not among the users; there are: ci']],
         ["a pull secret for a user whose password is not known",

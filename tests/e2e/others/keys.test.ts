@@ -2,7 +2,8 @@ import * as assert from "node:assert/strict";
 
 import { interruptUp } from "../support/interrupt";
 import { OtherRegistry } from "../support/otherRegistry";
-import { accessKey, kubectl, loginStatus, minioRoot, mounted, previewed, s3, settled } from "../support/sandbox";
+import { eventually } from "../support/run";
+import { accessKey, kubectl, loginStatus, minioRoot, mounted, previewed, request, s3, settled } from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
 describe("What is rotated by a number:", function () {
@@ -83,6 +84,30 @@ describe("What is rotated by a number:", function () {
                 await assertRotated();
             });
         }
+    });
+
+    describe("The key of pods that only read", () => {
+        const publicHost = "public.keys.registry.homelab.test";
+
+        it("is made whole by scripts/recover, when Pulumi is killed after the first one is made; others do not notice", async () => {
+            await registry.configure({ anonymousPullHost: publicHost });
+            await assertUnnoticed(await registry.client(), async () => {
+                assert.ok(await interruptUp((line) => /IamServiceAccount registry-reader created/.test(line), "SIGKILL", registry.name), "it was not interrupted");
+                await registry.recover();
+            });
+            await registry.pulumi("preview", "--expect-no-changes");
+            await eventually(120, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
+            assert.equal((await s3(await accessKey("keys", "registry-anonymous"), "GET", "keys?location=")).status, 200);
+            const secrets = (await kubectl("get", "secrets", "--namespace", "keys", "--output", "name")).split("\n");
+            assert.equal(secrets.filter((name) => name.startsWith("secret/registry-anonymous-config-")).length, 1);
+        });
+
+        it("is gone with them", async () => {
+            const key = await accessKey("keys", "registry-anonymous");
+            await registry.configure({ anonymousPullHost: "" });
+            await registry.up();
+            assert.equal((await s3(key, "GET", "keys?location=")).status, 403);
+        });
     });
 
     describe("The secret that signs uploads under way", () => {

@@ -13,6 +13,8 @@ export interface Client {
     host: string;
     user: string;
     password: string;
+    /** Where it is pulled from, if not there. */
+    pullsAt?: string;
 }
 
 /** What clients did while something changed. */
@@ -53,7 +55,9 @@ async function underTraffic(
 ): Promise<Traffic> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "traffic-"));
     const authfile = path.join(folder, "auth.json");
-    fs.writeFileSync(authfile, JSON.stringify({ auths: { [client.host]: { auth: Buffer.from(`${client.user}:${client.password}`).toString("base64") } } }));
+    fs.writeFileSync(authfile, JSON.stringify({
+        auths: Object.fromEntries([client.host, client.pullsAt ?? client.host].map((host) => [host, { auth: Buffer.from(`${client.user}:${client.password}`).toString("base64") }])),
+    }));
     const traffic: Traffic = { pushed: 0, pulled: 0, retried: 0, failures: [] };
     const images: { reference: string; digest: string }[] = [];
     let isOver = false;
@@ -85,7 +89,7 @@ async function underTraffic(
     };
     const pull = async ({ reference, digest } = images[Math.floor(Math.random() * images.length)]!) => {
         const image = fs.mkdtempSync(path.join(folder, "pull-"));
-        if (await skopeo(`pull ${reference}`, retries, reference, `dir:${image}`)) {
+        if (await skopeo(`pull ${reference}`, retries, reference.replace(client.host, client.pullsAt ?? client.host), `dir:${image}`)) {
             traffic.pulled++;
             if (digestOf(fs.readFileSync(path.join(image, "manifest.json"))) !== digest) {
                 traffic.failures.push(`${reference} is another image`);
