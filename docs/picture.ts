@@ -5,7 +5,7 @@ import * as path from "node:path";
 import ansiToSvg from "ansi-to-svg";
 
 import { OtherRegistry } from "../tests/e2e/support/otherRegistry";
-import { attempt, run } from "../tests/e2e/support/run";
+import { run } from "../tests/e2e/support/run";
 import { makeImage, tryPush } from "../tests/e2e/support/traffic";
 
 const registry = new OtherRegistry("pictured");
@@ -30,7 +30,7 @@ async function main(): Promise<void> {
             makeImage(path.join(folder, tag));
             await tryPush(path.join(folder, tag), client, `apps/web:${tag}`);
         }
-        const images = await attempt("scripts/images", [], { env: { ...process.env, PULUMI_STACK: registry.name } });
+        const images = await registry.script("images");
         const text = [...lines("pulumi preview", shorter(preview)), ...lines("scripts/images", images.stdout)].join("\n");
         // SVG makes one blank of many.
         fs.writeFileSync("docs/picture.svg", `${ansiToSvg(text.replaceAll(" ", "\u00a0"))}\n`);

@@ -7,7 +7,7 @@ import * as readline from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { OtherRegistry } from "../e2e/support/otherRegistry";
-import { attempt, eventually, run } from "../e2e/support/run";
+import { eventually, run } from "../e2e/support/run";
 import { get, kubectl } from "../e2e/support/sandbox";
 import { assertUnnoticed, Client, makeImage, makeImageOf, tryPush } from "../e2e/support/traffic";
 import { describeInFull, isShort } from "./support/form";
@@ -26,7 +26,6 @@ describe("A collection of garbage", function () {
 
     const registry = new OtherRegistry("collecting");
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "collecting-"));
-    const env = { ...process.env, PULUMI_STACK: registry.name } as Record<string, string>;
     let me: Client;
 
     before(async () => {
@@ -63,7 +62,7 @@ describe("A collection of garbage", function () {
         await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/garbage:1`]);
         fs.rmSync(image, { recursive: true });
 
-        const collection = spawn("scripts/collect", { env, stdio: ["ignore", "pipe", "ignore"] });
+        const collection = spawn("scripts/collect", { env: registry.env, stdio: ["ignore", "pipe", "ignore"] });
         const ended = new Promise<number>((resolve) => collection.on("close", (code) => resolve(code ?? -1)));
         let pod: Pod | undefined, did: Promise<unknown> | undefined;
         for await (const line of readline.createInterface({ input: collection.stdout })) {
@@ -88,7 +87,7 @@ describe("A collection of garbage", function () {
         await eventually(seconds, async () => (await tryPush(image, me, "new:1")).code === 0);
         console.log(`      took pushes again after ${Math.round((Date.now() - began) / 1000)} s`);
         fs.rmSync(image, { recursive: true });
-        const { code, stdout } = await attempt("scripts/collect", ["--check"], { env });
+        const { code, stdout } = await registry.script("collect", "--check");
         assert.equal(code, 0, stdout);
     }
 

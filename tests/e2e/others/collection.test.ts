@@ -16,7 +16,7 @@ describe("A collection of garbage", function () {
     const MiB = 1024 * 1024;
     let me: Client;
 
-    const collect = (...args: string[]) => attempt("scripts/collect", args, { env: { ...process.env, PULUMI_STACK: registry.name } });
+    const collect = (...args: string[]) => registry.script("collect", ...args);
     const image = (name: string) => path.join(folder, name);
     const push = async (name: string, reference = `${name}:1`) => assert.equal((await tryPush(image(name), me, reference)).code, 0);
     const pull = (reference: string) => {
@@ -126,7 +126,7 @@ describe("A collection of garbage", function () {
 
     it("shows the same by scripts/images, which takes no collection", async () => {
         const table = (output: string) => output.slice(output.indexOf("REPOSITORY")).replace(/\n*$/, "");
-        const { code, stdout, stderr } = await attempt("scripts/images", [], { env: { ...process.env, PULUMI_STACK: registry.name } });
+        const { code, stdout, stderr } = await registry.script("images");
         assert.equal(code, 0, stderr);
         assert.equal(stdout.trimEnd(), table((await collect("--check")).stdout));
     });
@@ -148,7 +148,7 @@ describe("A collection of garbage", function () {
             const check = await collect("--check");
             assert.equal(check.code, 1);
             assert.ok(check.stdout.includes(problem), check.stdout);
-            const images = await attempt("scripts/images", [], { env: { ...process.env, PULUMI_STACK: registry.name } });
+            const images = await registry.script("images");
             assert.equal(images.code, 1);
             assert.ok(images.stderr.includes(problem), images.stderr);
         });

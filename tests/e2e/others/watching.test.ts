@@ -9,7 +9,7 @@ import { stringify } from "yaml";
 
 import { clusterDomain, nodeAddress } from "../../../sandbox/paths";
 import { OtherRegistry } from "../support/otherRegistry";
-import { attempt, eventually, run } from "../support/run";
+import { eventually, run } from "../support/run";
 import { deleteObject, get, kubectl, minio, minioRoot, request } from "../support/sandbox";
 import { Client, makeImage, tryPush } from "../support/traffic";
 
@@ -101,7 +101,7 @@ describe("A Prometheus", function () {
 
     it("is told of a collection: that it went well, how long it took, and what it freed", async () => {
         await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/hello:1`]);
-        const { code, stdout, stderr } = await attempt("scripts/collect", [], { env: { ...process.env, PULUMI_STACK: registry.name } });
+        const { code, stdout, stderr } = await registry.script("collect");
         assert.equal(code, 0, stdout + stderr);
         const [freed] = await eventually(20, async () => {
             const found = await query("registry_collection_freed_bytes");
@@ -150,7 +150,7 @@ describe("A Prometheus", function () {
         const manifest = JSON.parse(fs.readFileSync(path.join(folder, "image", "manifest.json"), "utf8")) as { layers: { digest: string }[] };
         const digest = manifest.layers[0]!.digest.replace("sha256:", "");
         await deleteObject(registry.name, `docker/registry/v2/blobs/sha256/${digest.slice(0, 2)}/${digest}/data`);
-        const { code } = await attempt("scripts/collect", [], { env: { ...process.env, PULUMI_STACK: registry.name } });
+        const { code } = await registry.script("collect");
         assert.equal(code, 1);
         await eventually(20, async () => (await query('ALERTS{alertname="RegistryCollectionFailed"}')).length > 0);
     });

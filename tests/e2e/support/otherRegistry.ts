@@ -25,8 +25,16 @@ export class OtherRegistry {
 
     readonly up = () => this.pulumi("up", "--yes", "--skip-preview");
 
+    /** By which the scripts know its stack. */
+    get env(): Record<string, string> {
+        return { ...process.env as Record<string, string>, PULUMI_STACK: this.name };
+    }
+
+    /** Runs one of the scripts for owners, whatever its end. */
+    readonly script = (name: "collect" | "images", ...args: string[]): Promise<Result> => attempt(`scripts/${name}`, args, { env: this.env });
+
     /** What docs/reliability.md says of an update that was killed. */
-    readonly recover = () => run("scripts/recover", [], { env: { ...process.env, PULUMI_STACK: this.name } });
+    readonly recover = () => run("scripts/recover", [], { env: this.env });
 
     /** Makes the stack, where a run that was killed may have left it, and its configuration; no more than that. */
     async configure(settings: Settings = {}): Promise<void> {
