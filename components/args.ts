@@ -29,7 +29,6 @@ export const Access = {
 } as const;
 export type Access = (typeof Access)[keyof typeof Access];
 
-
 /** A Secret of type `kubernetes.io/dockerconfigjson`, by which the Pods of a namespace pull from the registry. */
 export interface PullSecret {
     /** Where it is needed; this namespace has to be there. Example: `"apps"`. */
