@@ -87,7 +87,7 @@ describe("The npm package", function () {
     it("gives away the component and its arguments, and no module within", async () => {
         const node = (code: string) => attempt("node", ["--eval", code], { cwd: projects });
         const { stdout } = await node('console.log(Object.keys(require("homelab-registry")).join(" "))');
-        assert.equal(stdout, "LogLevel ServiceType ContainerRegistry\n");
+        assert.equal(stdout, "Access LogLevel ServiceType ContainerRegistry\n");
         assert.match((await node('require("homelab-registry/dist/storage.js")')).stderr, /ERR_PACKAGE_PATH_NOT_EXPORTED/);
     });
 

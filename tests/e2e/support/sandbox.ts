@@ -168,12 +168,13 @@ export function settled(replicas: number, namespace?: string): Promise<Pod[]> {
  * The content of the Secret that the registry's pods mount as `volume`, or those of an instance beside it. By the Deployment: right after an
  * update a pod from before may still be there.
  */
-export async function mounted(volume: "config" | "auth", namespace = "registry", instance = "registry"): Promise<Record<string, string>> {
+export async function mounted(volume: "config" | "auth", namespace = "registry", instance?: string): Promise<Record<string, string>> {
     interface Deployment {
         spec: { selector: { matchLabels: Record<string, string> }; template: { spec: { volumes: { name: string; secret: { secretName: string } }[] } } };
     }
     const { items } = await get<{ items: Deployment[] }>("deployments", "--namespace", namespace);
-    const deployment = items.find(({ spec }) => spec.selector.matchLabels["app.kubernetes.io/instance"] === instance);
+    // The registry's own is the first: the others' names begin with its.
+    const deployment = items.find(({ spec }) => instance === undefined || spec.selector.matchLabels["app.kubernetes.io/instance"] === instance);
     return secret(deployment!.spec.template.spec.volumes.find(({ name }) => name === volume)!.secret.secretName, namespace);
 }
 
