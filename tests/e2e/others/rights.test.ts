@@ -76,7 +76,7 @@ const containerd: Way = {
 const clients = { skopeo, docker, containerd };
 /** What they say where the pods that take pushes do not know the user, and where there are only such as read; containerd's `ctr` says no more. */
 const unknown = /unauthorized: authentication required|\(401 Unauthorized\)|^.*failed to copy after 5 retries/;
-const unsupported = /StatusCode: 405, "Method not allowed|HTTP 405 response body.*"Method not allowed|405 Method Not Allowed|^.*failed to copy after 5 retries/;
+const unsupported = /StatusCode: 405, Method not allowed|HTTP 405 response body.*"Method not allowed|405 Method Not Allowed|^.*failed to copy after 5 retries/;
 
 describe("Rights:", function () {
     this.timeout("6m");
