@@ -96,8 +96,7 @@ describe("What is rotated by a number:", function () {
                 await registry.recover();
             });
             await registry.pulumi("preview", "--expect-no-changes");
-            // Its certificate is not looked at: Traefik may go on with cert-manager's temporary one for minutes, while other stacks change.
-            await eventually(60, async () => (await request(`https://${publicHost}/v2/`, "--insecure")).status === 200);
+            await eventually(120, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
             assert.equal((await s3(await accessKey("keys", "registry-anonymous"), "GET", "keys?location=")).status, 200);
             const secrets = (await kubectl("get", "secrets", "--namespace", "keys", "--output", "name")).split("\n");
             assert.equal(secrets.filter((name) => name.startsWith("secret/registry-anonymous-config-")).length, 1);
