@@ -50,8 +50,9 @@ describe("What is rotated by a number:", function () {
             ]);
         });
 
-        it("is rotated without a failed push or pull, though there is but one pod", async () => {
-            await assertUnnoticed(await registry.client(), registry.up, { retries: 1 });
+        // A push may meet a connection that is closed in that moment: docs/reliability.md, "What is not good yet".
+        it("is rotated without a failed pull, and a push at the price of one more try at the most, though there is but one pod", async () => {
+            await assertUnnoticed(await registry.client(), registry.up, { pushRetries: 1 });
             await assertRotated();
         });
 
@@ -61,7 +62,6 @@ describe("What is rotated by a number:", function () {
             assert.equal((await s3(old.at(-1)!, "GET", "keys?location=")).status, 403);
         }
 
-        // One attempt is made again in one of some runs of all tests: docs/reliability.md, "What is not good yet".
         const steps: [what: string, at: RegExp, signal: "SIGINT" | "SIGKILL", retries?: number, meanwhile?: () => Promise<void>][] = [
             ["stopped after the new key is made", /IamServiceAccount registry created replacement/, "SIGINT"],
             // If Pulumi has not heard of the new key, all keys are replaced: for some seconds there are errors.
