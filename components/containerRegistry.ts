@@ -203,10 +203,8 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             this.pullSecrets = new PullSecrets(name, pullSecrets.map((pullSecret) => ({
                 ...pullSecret,
                 password: passwords[pullSecret.user]!,
-                hosts: [
-                    ...(pullHost && !mayPush(users.find((user) => user.name === pullSecret.user)!) ? [] : [settings.host]),
-                    ...(pullHost ? [pullHost] : []),
-                ],
+                hosts: !pullHost ? [settings.host]
+                    : mayPush(users.find((user) => user.name === pullSecret.user)!) ? [settings.host, pullHost] : [pullHost],
             // So that the pods hear of a new password first.
             })), { parent, dependsOn: authSecret });
         }

@@ -101,10 +101,11 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
             check(`bucket.${field}`, key, notEmpty("the key, or leave out both halves to have one made"));
         }
     }
+    const needsReadKey = accessKey !== undefined && hasReaders(args);
     for (const [field, key] of [["readAccessKey", readAccessKey], ["readSecretKey", readSecretKey]] as const) {
-        if (key !== undefined && (accessKey === undefined || !hasReaders(args))) {
+        if (key !== undefined && !needsReadKey) {
             problems.push(`bucket.${field}: given, but ${accessKey === undefined ? "there is no key of your own beside it" : "nobody only reads"}; leave it out`);
-        } else if (key === undefined && accessKey !== undefined && hasReaders(args)) {
+        } else if (key === undefined && needsReadKey) {
             problems.push(`bucket.${field}: none given; beside a key of your own, pods that only read need one that can only read: give both halves of it`);
         } else if (key !== undefined) {
             check(`bucket.${field}`, key, notEmpty("the key that can only read"));
@@ -149,12 +150,13 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     if (pullHost !== undefined && !hasPullUsers(args)) {
         problems.push('pullHost: given, but no user has access "pull"; let one have it, or leave it out');
     }
-    if (hasPullUsers(args) && pullHost === undefined && settings.ingress && settings.ingress.className !== "traefik") {
-        const className = typeof settings.ingress.className === "string" ? `an Ingress of class "${settings.ingress.className}"` : "an Ingress whose class is an output";
-        problems.push(`pullHost: none given; ${className} cannot tell a pull from a push, and there are users with access "pull": `
-            + "give a DNS name for pulls, such as pull.registry.example.com, or expose the registry by a gateway or class traefik");
-    }
     if (hasPullUsers(args) && pullHost === undefined && settings.ingress) {
+        const { className } = settings.ingress;
+        if (className !== "traefik") {
+            problems.push(`pullHost: none given; an Ingress ${typeof className === "string" ? `of class "${className}"` : "whose class is an output"} `
+                + 'cannot tell a pull from a push, and there are users with access "pull": '
+                + "give a DNS name for pulls, such as pull.registry.example.com, or expose the registry by a gateway or class traefik");
+        }
         check("ingress.annotations", settings.ingress.annotations, (annotations) => {
             const [ofRouter] = Object.keys(annotations).filter((key) => key.startsWith("traefik.ingress.kubernetes.io/router.") && annotations[key] !== ofTraefik[key]);
             return ofRouter && `"${ofRouter}" would not hold for pulls, which have an IngressRoute; leave it out, or give a pullHost`;

@@ -31,6 +31,15 @@ function find(resources: Registered[], type: string, name = "registry"): Registe
     return found;
 }
 
+const namesOf = (resources: Registered[]) => resources.map(({ type, name }) => `${type} ${name}`);
+
+/** The resources, by type and name, that are not among others. */
+const added = (resources: Registered[], others: Registered[]) => namesOf(resources).filter((name) => !namesOf(others).includes(name));
+
+/** The content of a Secret, which the engine keeps secret. */
+const secretOf = (resources: Registered[], name: string) =>
+    (find(resources, ":Secret", name).inputs as { stringData: Secret }).stringData.value as Record<string, string>;
+
 /** Fails unless the program is refused with exactly this message, without a stack. */
 async function assertRefused(program: Promise<unknown>, message: string) {
     await assert.rejects(program, (error: Error) => {
@@ -48,7 +57,7 @@ describe("ContainerRegistry", () => {
     before(async () => ({ resources, outputs } = await deployRegistry()));
 
     it("is made of exactly these resources", () => {
-        assert.deepEqual(resources.map(({ type, name }) => `${type} ${name}`), [
+        assert.deepEqual(namesOf(resources), [
             "homelab-registry:index:ContainerRegistry registry",
             "homelab-registry:index:Exposure registry",
             "homelab-registry:index:Logins registry",
@@ -538,8 +547,7 @@ describe("ContainerRegistry", () => {
         before(async () => ({ resources: collecting } = await deployRegistry({ collection: { schedule: "0 4 * * 0" } })));
 
         it("has these resources more", () => {
-            const names = (resources: Registered[]) => resources.map(({ type, name }) => `${type} ${name}`);
-            assert.deepEqual(names(collecting).filter((name) => !names(resources).includes(name)), [
+            assert.deepEqual(added(collecting, resources), [
                 "homelab-registry:index:Collection registry",
                 "kubernetes:batch/v1:CronJob registry-collection",
                 "kubernetes:core/v1:ConfigMap registry-collection",
@@ -696,14 +704,12 @@ describe("ContainerRegistry", () => {
         const hub = { name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io" };
         let mirrored: Registered[];
         before(async () => ({ resources: mirrored } = await deployRegistry({ mirrors: [{ ...hub, username: "me", password: "hunter22" }] })));
-        const configOf = (of: Registered[], name = "registry-mirror-hub") =>
-            ((find(of, ":Secret", `${name}-config`).inputs as { stringData: Secret }).stringData.value as Record<string, string>)["config.yml"]!;
+        const configOf = (of: Registered[], name = "registry-mirror-hub") => secretOf(of, `${name}-config`)["config.yml"]!;
         const podOf = (of: Registered[], name: string) => (find(of, ":Deployment", name).inputs as
             { spec: { replicas: number; template: { spec: { containers: { volumeMounts: object[]; image: string }[]; volumes: object[] } } } }).spec;
 
         it("has these resources more", () => {
-            const names = (resources: Registered[]) => resources.map(({ type, name }) => `${type} ${name}`);
-            assert.deepEqual(names(mirrored).filter((name) => !names(resources).includes(name)), [
+            assert.deepEqual(added(mirrored, resources), [
                 "homelab-registry:index:Exposure registry-mirror-hub",
                 "homelab-registry:index:Mirror registry-mirror-hub",
                 "homelab-registry:index:Workload registry-mirror-hub",
@@ -758,15 +764,12 @@ describe("ContainerRegistry", () => {
         let read: Registered[];
         let outputs: Awaited<ReturnType<typeof deployRegistry>>["outputs"];
         before(async () => ({ resources: read, outputs } = await deployRegistry({ users, ingress: undefined, gateway })));
-        const secretOf = (of: Registered[], name: string) =>
-            (find(of, ":Secret", name).inputs as { stringData: Secret }).stringData.value as Record<string, string>;
         const usersOf = (of: Registered[], name: string) => secretOf(of, name)[".htpasswd"]!.trim().split("\n").map((line) => line.split(":")[0]);
         const hostsOf = (of: Registered[], kind: string) => of.filter(({ type }) => type.endsWith(kind))
             .map(({ name, inputs }) => [name, (inputs as { spec: { rules: { host: string }[] } }).spec.rules.map(({ host }) => host).join()]);
 
         it("has these resources more", () => {
-            const names = (resources: Registered[]) => resources.map(({ type, name }) => `${type} ${name}`);
-            assert.deepEqual(names(read).filter((name) => !names(resources).includes(name)), [
+            assert.deepEqual(added(read, resources), [
                 "homelab-registry:index:Reader registry-reader",
                 "homelab-registry:index:Workload registry-reader",
                 "kubernetes:apps/v1:Deployment registry-reader",
@@ -947,7 +950,7 @@ describe("ContainerRegistry", () => {
         before(async () => ({ resources: open } = await deployRegistry({ anonymousPullHost: "public.example.com" })));
 
         it("has pods that only read, which ask for no login, under a name of their own", () => {
-            const yaml = ((find(open, ":Secret", "registry-anonymous-config").inputs as { stringData: Secret }).stringData.value as Record<string, string>)["config.yml"]!;
+            const yaml = secretOf(open, "registry-anonymous-config")["config.yml"]!;
             assert.doesNotMatch(yaml, /^auth:/m);
             assert.match(yaml, /readonly:\n {6}enabled: true/);
             assert.match(yaml, /host: "https:\/\/public.example.com"/);
@@ -960,7 +963,7 @@ describe("ContainerRegistry", () => {
             for (const { type, name, inputs } of resources.filter(({ type }) => !type.startsWith("homelab-registry:"))) {
                 assert.deepEqual(find(open, type, name).inputs, inputs);
             }
-            assert.deepEqual(open.filter(({ type, name }) => !resources.some((other) => other.type === type && other.name === name)).map(({ type, name }) => `${type} ${name}`), [
+            assert.deepEqual(added(open, resources), [
                 "homelab-registry:index:Exposure registry-anonymous",
                 "homelab-registry:index:Reader registry-anonymous",
                 "homelab-registry:index:Workload registry-anonymous",
@@ -1023,12 +1026,11 @@ describe("ContainerRegistry", () => {
     describe("that has metrics", () => {
         let watched: Registered[];
         before(async () => ({ resources: watched } = await deployRegistry({ metrics: {} })));
-        const namesOf = (resources: Registered[]) => resources.map(({ type, name }) => `${type} ${name}`);
         const ports = (of: Registered[]) => (find(of, ":Deployment").inputs as
             { spec: { template: { spec: { containers: { ports: object[] }[] } } } }).spec.template.spec.containers[0]!.ports;
 
         it("has a Service more, which leads to every pod, ready or not", () => {
-            assert.deepEqual(namesOf(watched).filter((name) => !namesOf(resources).includes(name)),
+            assert.deepEqual(added(watched, resources),
                 ["homelab-registry:index:Metrics registry", "kubernetes:core/v1:Service registry-metrics"]);
             assert.deepEqual(find(watched, ":Service", "registry-metrics").inputs, {
                 apiVersion: "v1",
