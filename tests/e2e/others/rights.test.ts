@@ -8,8 +8,8 @@ import { containerdSocket } from "../../../sandbox/daemons";
 import { nodes } from "../../../sandbox/paths";
 import { makeGateway } from "../support/gateway";
 import { OtherRegistry } from "../support/otherRegistry";
-import { attempt, eventually, run } from "../support/run";
-import { accessKey, kubectl, loginStatus, minioRoot, previewed, request, s3 } from "../support/sandbox";
+import { attempt, eventually, Options, run } from "../support/run";
+import { accessKey, kubectl, loginStatus, minioRoot, ofRegistry, previewed, request, s3 } from "../support/sandbox";
 import { assertUnnoticed, Client, makeImage, tryPush } from "../support/traffic";
 
 const registry = new OtherRegistry("rights");
@@ -21,7 +21,7 @@ const folder = fs.mkdtempSync(path.join(os.tmpdir(), "rights-"));
 const file = (name: string) => path.join(folder, name);
 const image = file("image");
 
-const login = ({ user, password }: Client) => ["--user", `${user}:${password}`];
+const login = (as?: Client) => (as ? ["--user", `${as.user}:${as.password}`] : []);
 
 /** What a client does at a host, in its own words; with a login, or without one. */
 interface Way {
@@ -30,8 +30,8 @@ interface Way {
     push(host: string, login?: Client): Promise<string>;
 }
 
-async function failure(command: string, args: string[], env?: Record<string, string>): Promise<string> {
-    const { code, stdout, stderr } = await attempt(command, args, { env: env && { ...process.env as Record<string, string>, ...env } });
+async function failure(command: string, args: string[], options?: Options): Promise<string> {
+    const { code, stdout, stderr } = await attempt(command, args, options);
     assert.notEqual(code, 0, stdout);
     console.log(`        ${stderr.trim().split("\n").at(-1)!.slice(-300)}`);
     return stderr;
@@ -43,25 +43,25 @@ const skopeo: Way = {
     push: (host, login) => failure("skopeo", ["copy", "--quiet", ...creds("dest", login), `dir:${image}`, `docker://${host}/hello:mine`]),
 };
 
-const dockerConfig = { DOCKER_CONFIG: file("docker") };
+/** With logins of its own. */
+const ofDocker = { env: { ...process.env as Record<string, string>, DOCKER_CONFIG: file("docker") } };
 async function dockerLogin(host: string, login?: Client): Promise<void> {
-    const env = { ...process.env as Record<string, string>, ...dockerConfig };
-    await attempt("docker", ["logout", host], { env });
+    await attempt("docker", ["logout", host], ofDocker);
     if (login) {
-        await run("docker", ["login", "--username", login.user, "--password-stdin", host], { input: login.password, env });
+        await run("docker", ["login", "--username", login.user, "--password-stdin", host], { input: login.password, ...ofDocker });
     }
 }
 const docker: Way = {
     pull: async (host, repository, login) => {
         await dockerLogin(host, login);
         await attempt("docker", ["image", "rm", "--force", `${host}/${repository}`]);
-        await run("docker", ["pull", "--quiet", `${host}/${repository}`], { env: { ...process.env as Record<string, string>, ...dockerConfig } });
+        await run("docker", ["pull", "--quiet", `${host}/${repository}`], ofDocker);
     },
     push: async (host, login) => {
         await dockerLogin(host, login);
         fs.writeFileSync(file("context/file"), randomBytes(1024));
         await run("docker", ["build", "--quiet", "--tag", `${host}/docker:mine`, file("context")]);
-        return failure("docker", ["push", "--quiet", `${host}/docker:mine`], dockerConfig);
+        return failure("docker", ["push", "--quiet", `${host}/docker:mine`], ofDocker);
     },
 };
 
@@ -69,9 +69,9 @@ const ctr = ["--address", containerdSocket(nodes[0]), "--namespace", registry.na
 const containerd: Way = {
     pull: async (host, repository, as) => {
         await attempt("ctr", [...ctr, "images", "rm", "--sync", `${host}/${repository}`]);
-        await run("ctr", [...ctr, "content", "fetch", ...(as ? login(as) : []), `${host}/${repository}`]);
+        await run("ctr", [...ctr, "content", "fetch", ...login(as), `${host}/${repository}`]);
     },
-    push: (host, as) => failure("ctr", [...ctr, "images", "push", ...(as ? login(as) : []), `${host}/hello:mine`, `${host}/hello:1`]),
+    push: (host, as) => failure("ctr", [...ctr, "images", "push", ...login(as), `${host}/hello:mine`, `${host}/hello:1`]),
 };
 const clients = { skopeo, docker, containerd };
 /** What they say where the pods that take pushes do not know the user, and where there are only such as read; containerd's `ctr` says no more. */
@@ -96,7 +96,7 @@ describe("Rights:", function () {
         const reference = `${me.host}/docker:1`;
         await run("docker", ["build", "--quiet", "--tag", reference, file("context")]);
         await dockerLogin(me.host, me);
-        await run("docker", ["push", "--quiet", reference], { env: { ...process.env as Record<string, string>, ...dockerConfig } });
+        await run("docker", ["push", "--quiet", reference], ofDocker);
     });
     after(async () => {
         await registry.remove();
@@ -105,14 +105,9 @@ describe("Rights:", function () {
     });
 
     const tags = async (host: string, repository: string, as?: Client) =>
-        (JSON.parse((await request(`https://${host}/v2/${repository.replace(":1", "")}/tags/list`, ...(as ? login(as) : []))).body) as { tags: string[] }).tags;
+        (JSON.parse((await request(`https://${host}/v2/${repository.replace(":1", "")}/tags/list`, ...login(as))).body) as { tags: string[] }).tags;
     const repositoryFor = (client: string) => (client === "docker" ? "docker:1" : "hello:1");
-    const scale = async (deployment: string, replicas: number) => {
-        await kubectl("scale", `deployment/${deployment}`, `--replicas=${replicas}`, "--namespace", registry.name);
-        await (replicas > 0
-            ? kubectl("rollout", "status", `deployment/${deployment}`, "--namespace", registry.name)
-            : kubectl("wait", "--for=delete", "pods", "--selector", `app.kubernetes.io/instance=${deployment}`, "--namespace", registry.name, "--timeout=120s"));
-    };
+    const scale = (replicas: number) => kubectl("scale", "deployment/registry", `--replicas=${replicas}`, "--namespace", registry.name);
 
     /** Fails unless every kind of request that could change something is refused, and the bucket is what it was. */
     async function assertUnchanged(host: string, as?: Client): Promise<void> {
@@ -126,7 +121,7 @@ describe("Rights:", function () {
             "hello%2Fmanifests%2F1", "hello/../hello/manifests/1", "hello//manifests/1"];
         const methods = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"];
         for (const [method, at] of [...methods.flatMap((method) => paths.map((at) => [method, at] as const)), ["GET", upload] as const, ["GET", `${upload}?_state=x`] as const]) {
-            const { status } = await request(`https://${host}/v2/${at}`, "--path-as-is", "--request", method, ...(method === "GET" ? [] : ["--data-binary", "x"]), ...(as ? login(as) : []));
+            const { status } = await request(`https://${host}/v2/${at}`, "--path-as-is", "--request", method, ...(method === "GET" ? [] : ["--data-binary", "x"]), ...login(as));
             // At `/v2/` there is nothing to change, whatever the method.
             assert.ok((status >= 400 && status < 500) || ((at === "" || method === "OPTIONS") && status < 400), `${method} ${at}: ${status}`);
         }
@@ -135,8 +130,6 @@ describe("Rights:", function () {
 
     /** What holds where a user may only pull, under a host for pulls. */
     function hold(pullsAt: string): void {
-        const reader = () => ({ ...cluster, host: pullsAt });
-
         for (const [name, client] of Object.entries(clients)) {
             it(`lets a user with access "pull" pull by ${name}, and not push`, async () => {
                 await client.pull(pullsAt, repositoryFor(name), cluster);
@@ -182,22 +175,24 @@ describe("Rights:", function () {
         }, { pushRetries: 1 }));
 
         it("lets pulls go on while what takes pushes is stopped", async () => {
-            await scale("registry", 0);
+            await scale(0);
             try {
+                await kubectl("wait", "--for=delete", "pods", ...ofRegistry(registry.name), "--timeout=120s");
                 await eventually(60, async () => (await tryPush(image, me, "hello:3")).code !== 0);
                 for (const [name, client] of Object.entries(clients)) {
                     await client.pull(pullsAt, repositoryFor(name), cluster);
                 }
                 await skopeo.pull(pullsAt, "hello:1", me);
             } finally {
-                await scale("registry", 1);
+                await scale(1);
+                await kubectl("rollout", "status", "deployment/registry", "--namespace", registry.name);
             }
             await eventually(60, async () => (await tryPush(image, me, "hello:1")).code === 0);
         });
 
         it("shows no difference in a second preview", () => registry.pulumi("preview", "--expect-no-changes"));
 
-        it("knows who pulls", async () => assert.equal(await loginStatus({ ...reader(), password: "wrong" }), 401));
+        it("knows who pulls", async () => assert.equal(await loginStatus({ ...cluster, host: pullsAt, password: "wrong" }), 401));
     }
 
     describe("a user who may only pull, on a Gateway,", () => {
