@@ -45,7 +45,7 @@ export async function deploy<T extends object>(program: () => Promise<T> | T, { 
             return { id: preview ? undefined : `${name}-id`, state: outputs };
         },
         call: ({ inputs }) => inputs as Record<string, unknown>,
-    }, "homelab-registry", "test", preview);
+    }, "homelab-registry", "test", preview, "organization");
 
     // Mocha takes a rejection that nobody waits for as a failure of its own; here it is the program's.
     const listeners = process.listeners("unhandledRejection");

@@ -1,0 +1,42 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as path from "node:path";
+
+import { parse } from "yaml";
+
+import { configurations } from "./configurations";
+import { recordComponentOfOutputs, recordProgram } from "./record";
+
+// What a stack that runs has, so that no change of the code changes it by accident. A change that is meant is recorded with:
+// RECORD=1 node_modules/.bin/mocha tests/unit/proof/proof.test.ts
+const file = path.join(__dirname, "resources.json");
+const recorded = (fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : {}) as Record<string, object[]>;
+const isRecording = process.env.RECORD === "1";
+
+describe("The resources of a stack", () => {
+    const proofs: [string, () => Promise<object[]>][] = [
+        ...Object.entries(configurations).map(([name, values]) => [name, () => recordProgram(values)] as [string, () => Promise<object[]>]),
+        ["the component with outputs as arguments", recordComponentOfOutputs],
+    ];
+    for (const [name, record] of proofs) {
+        it(`are those that were recorded: ${name}`, async () => {
+            const resources = await record();
+            if (isRecording) {
+                recorded[name] = resources;
+            }
+            assert.deepEqual(resources, recorded[name]);
+        });
+    }
+
+    it("are recorded with every configuration key set", () => {
+        const { config } = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as { config: Record<string, unknown> };
+        const set = new Set(Object.values(configurations).flatMap((values) => Object.keys(values)));
+        assert.deepEqual(Object.keys(config).filter((key) => !key.includes(":") && !set.has(key)), []);
+    });
+
+    after(() => {
+        if (isRecording) {
+            fs.writeFileSync(file, `${JSON.stringify(recorded, null, 2)}\n`);
+        }
+    });
+});
