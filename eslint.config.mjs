@@ -1,9 +1,14 @@
 import js from "@eslint/js";
+import sortImports from "eslint-plugin-simple-import-sort";
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
     { ignores: ["node_modules/", "sandbox/.state/", "components/dist/"] },
     js.configs.recommended,
+    {
+        plugins: { "simple-import-sort": sortImports },
+        rules: { "simple-import-sort/imports": "error", "simple-import-sort/exports": "error" },
+    },
     {
         files: ["**/*.ts"],
         extends: [tseslint.configs.recommendedTypeChecked],

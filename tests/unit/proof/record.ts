@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
 import { ContainerRegistry } from "../../../components/containerRegistry";
-import program = require("../../../index");
+import program from "../../../index";
 import { deploy, Registered, Secret } from "../support/deploy";
 
 const project = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as { name: string; config: Record<string, { default?: unknown }> };
