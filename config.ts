@@ -3,7 +3,15 @@ import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { closest } from "fastest-levenshtein";
 
-import { ContainerRegistryArgs, LogLevel, Mirror, PullSecret, ServiceType, User, withDefaults } from "./components/args";
+import {
+    ContainerRegistryArgs,
+    LogLevel,
+    Mirror,
+    PullSecret,
+    ServiceType,
+    User,
+    withDefaults,
+} from "./components/args";
 import { withoutStack } from "./components/errors";
 import { endpointProblem, findProblems, oneOf } from "./components/validate";
 
@@ -18,7 +26,14 @@ export interface Site {
      * Minio as this machine sees it, and a user of it that may create buckets, users, policies and access keys; not there
      * where the bucket comes with a key.
      */
-    minio?: { server: string; secure: boolean; caFile?: string; region?: string; user: string; password: pulumi.Output<string> };
+    minio?: {
+        server: string;
+        secure: boolean;
+        caFile?: string;
+        region?: string;
+        user: string;
+        password: pulumi.Output<string>;
+    };
     registry: ContainerRegistryArgs;
 }
 
@@ -46,10 +61,12 @@ export function readSite(name: string): Site {
         // What is not a number goes on as it is, to be shown in the error.
         return value === undefined || Number.isNaN(Number(value)) ? (value as number | undefined) : Number(value);
     };
-    const json = <T>(key: string) => JSON.parse(text(key) ?? "null") as T | undefined ?? undefined;
+    const json = <T>(key: string) => (JSON.parse(text(key) ?? "null") as T | undefined) ?? undefined;
     const requireEncrypted = (key: string, place = key) => {
         if (encrypted && !encrypted.includes(prefix + key)) {
-            problems.push(`${place}: is in plain text; encrypt it with: pulumi config set --secret ${place === key ? key : `--path '${place}'`}`);
+            problems.push(
+                `${place}: is in plain text; encrypt it with: pulumi config set --secret ${place === key ? key : `--path '${place}'`}`,
+            );
         }
     };
     const secret = (key: string) => {
@@ -69,7 +86,9 @@ export function readSite(name: string): Site {
     const monitorLabels = json<Record<string, string>>("metricsServiceMonitorLabels") ?? {};
     const shaped: [path: string, value: unknown, shape: Shape][] = [
         ...users.map((user, i) => [`users[${i}]`, user, userShape] as [string, unknown, Shape]),
-        ...pullSecrets.map((pullSecret, i) => [`pullSecrets[${i}]`, pullSecret, pullSecretShape] as [string, unknown, Shape]),
+        ...pullSecrets.map(
+            (pullSecret, i) => [`pullSecrets[${i}]`, pullSecret, pullSecretShape] as [string, unknown, Shape],
+        ),
         ...mirrors.map((mirror, i) => [`mirrors[${i}]`, mirror, mirrorShape] as [string, unknown, Shape]),
         ["resources", resources, { requests: isObject, limits: isObject }],
         ["ingressAnnotations", annotations, isText],
@@ -114,7 +133,11 @@ export function readSite(name: string): Site {
     const networkPolicy = flag("networkPolicy");
     const metricsFrom = text("networkPolicyMetricsFrom");
     const schedule = text("collectionSchedule");
-    const collection = { deleteUntagged: flag("collectionDeleteUntagged"), image: text("collectionImage"), pushgateway: text("collectionPushgateway") };
+    const collection = {
+        deleteUntagged: flag("collectionDeleteUntagged"),
+        image: text("collectionImage"),
+        pushgateway: text("collectionPushgateway"),
+    };
     const registry: ContainerRegistryArgs = {
         host: text("host") ?? "",
         users,
@@ -151,7 +174,13 @@ export function readSite(name: string): Site {
         deleteEnabled: flag("deleteEnabled"),
         readOnly: flag("readOnly"),
         collection: schedule === undefined ? undefined : { schedule, ...collection },
-        metrics: metrics ? { serviceMonitor, serviceMonitorLabels: serviceMonitor || Object.keys(monitorLabels).length > 0 ? monitorLabels : undefined } : undefined,
+        metrics: metrics
+            ? {
+                  serviceMonitor,
+                  serviceMonitorLabels:
+                      serviceMonitor || Object.keys(monitorLabels).length > 0 ? monitorLabels : undefined,
+              }
+            : undefined,
         mirrors,
         networkPolicy: networkPolicy ? { metricsFrom } : undefined,
     };
@@ -161,7 +190,9 @@ export function readSite(name: string): Site {
         for (const field of ["password", "hash"] as const) {
             users.forEach((user, i) => user[field] !== undefined && requireEncrypted("users", `users[${i}].${field}`));
         }
-        mirrors.forEach(({ password }, i) => password !== undefined && requireEncrypted("mirrors", `mirrors[${i}].password`));
+        mirrors.forEach(
+            ({ password }, i) => password !== undefined && requireEncrypted("mirrors", `mirrors[${i}].password`),
+        );
     }
 
     const { endpoint, secure, region } = registry.bucket as { endpoint: string; secure: boolean; region?: string };
@@ -180,14 +211,19 @@ export function readSite(name: string): Site {
             problems.push(`minioServerCaFile: there is no file "${caFile}"; give its path as seen from Pulumi.yaml`);
         }
         if (!user) {
-            problems.push("minioUser: none given; give a Minio user that may create buckets, users, policies and access keys");
+            problems.push(
+                "minioUser: none given; give a Minio user that may create buckets, users, policies and access keys",
+            );
         }
         if (!password) {
             problems.push("minioPassword: none given; set it with: pulumi config set --secret minioPassword");
         }
     }
 
-    for (const [key, value] of [["collectionDeleteUntagged", collection.deleteUntagged], ["collectionPushgateway", collection.pushgateway]] as const) {
+    for (const [key, value] of [
+        ["collectionDeleteUntagged", collection.deleteUntagged],
+        ["collectionPushgateway", collection.pushgateway],
+    ] as const) {
         if (value && schedule === undefined) {
             problems.push(`${key}: ${value}, but there is no collection; give a collectionSchedule as well`);
         }
@@ -212,22 +248,34 @@ export function readSite(name: string): Site {
         problems.push("metricsServiceMonitorLabels: given, but there are no metrics; set metrics to true as well");
     }
     if (metricsFrom !== undefined && !networkPolicy) {
-        problems.push(`networkPolicyMetricsFrom: "${metricsFrom}", but there is no NetworkPolicy; set networkPolicy to true as well`);
+        problems.push(
+            `networkPolicyMetricsFrom: "${metricsFrom}", but there is no NetworkPolicy; set networkPolicy to true as well`,
+        );
     }
     if (serviceMonitor && !metrics) {
         problems.push("metricsServiceMonitor: true, but there are no metrics; set metrics to true as well");
     }
     const kubeContext = text("kubeContext");
-    const given = Object.keys(pulumi.runtime.allConfig()).filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+    const given = Object.keys(pulumi.runtime.allConfig())
+        .filter((key) => key.startsWith(prefix))
+        .map((key) => key.slice(prefix.length));
     problems.push(...given.filter((key) => !known.includes(key)).map((key) => unknownName(key, known)));
 
     if (problems.length > 0) {
-        throw withoutStack(new pulumi.RunError(["The configuration of this stack needs a change:", ...problems].join("\n  - ")));
+        throw withoutStack(
+            new pulumi.RunError(["The configuration of this stack needs a change:", ...problems].join("\n  - ")),
+        );
     }
     return {
         kubeContext,
         minio: makesBucket
-            ? { ...(server ? { server, secure: serverSecure } : { server: endpoint, secure }), caFile, region, user, password: pulumi.secret(password) }
+            ? {
+                  ...(server ? { server, secure: serverSecure } : { server: endpoint, secure }),
+                  caFile,
+                  region,
+                  user,
+                  password: pulumi.secret(password),
+              }
             : undefined,
         registry,
     };
@@ -235,7 +283,10 @@ export function readSite(name: string): Site {
 
 /** `bucket.name: …` as `bucketName: …`; lists and objects are keys of their own. */
 function inTermsOfKeys(problem: string): string {
-    return problem.replace(/^(bucket|ingress|gateway|service|collection|metrics|networkPolicy)\.(\w)/, (_, group: string, letter: string) => group + letter.toUpperCase());
+    return problem.replace(
+        /^(bucket|ingress|gateway|service|collection|metrics|networkPolicy)\.(\w)/,
+        (_, group: string, letter: string) => group + letter.toUpperCase(),
+    );
 }
 
 interface Type {
@@ -245,12 +296,23 @@ interface Type {
 const isText: Type = { test: (value) => typeof value === "string", what: "text; put it in quotes" };
 const isNumber: Type = { test: (value) => typeof value === "number", what: "a number; put it without quotes" };
 const isFlag: Type = { test: (value) => typeof value === "boolean", what: "true or false; put it without quotes" };
-const isObject: Type = { test: (value) => typeof value === "object" && value !== null && !Array.isArray(value), what: "an object" };
+const isObject: Type = {
+    test: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+    what: "an object",
+};
 
 /** What an object holds: fields of one type whatever their names, or certain ones, none of which has to be there. */
 type Shape = Type | Record<string, Type>;
 const userShape: Shape = { name: isText, password: isText, hash: isText, rotation: isNumber, access: isText };
-const mirrorShape: Shape = { name: isText, host: isText, remote: isText, username: isText, password: isText, ttl: isText, login: isFlag };
+const mirrorShape: Shape = {
+    name: isText,
+    host: isText,
+    remote: isText,
+    username: isText,
+    password: isText,
+    ttl: isText,
+    login: isFlag,
+};
 const pullSecretShape: Shape = { namespace: isText, user: isText, name: isText };
 
 const isAnyName = (shape: Shape): shape is Type => typeof shape.test === "function";
@@ -258,13 +320,18 @@ const typeOf = (shape: Shape, field: string) => (isAnyName(shape) ? shape : shap
 
 /** Whether a value is an object whose known fields have their types. */
 function hasShape(value: unknown, shape: Shape): boolean {
-    return isObject.test(value) && Object.entries(value as object).every(([field, inner]) => typeOf(shape, field)?.test(inner) ?? true);
+    return (
+        isObject.test(value) &&
+        Object.entries(value as object).every(([field, inner]) => typeOf(shape, field)?.test(inner) ?? true)
+    );
 }
 
 /** What is wrong with the shape of an object: its fields' names and types. Never shows a value. */
 function findShapeProblems(path: string, value: unknown, shape: Shape): string[] {
     if (!isObject.test(value)) {
-        return [`${path}: is not an object${isAnyName(shape) ? "" : `; its fields are ${Object.keys(shape).join(", ")}`}`];
+        return [
+            `${path}: is not an object${isAnyName(shape) ? "" : `; its fields are ${Object.keys(shape).join(", ")}`}`,
+        ];
     }
     return Object.entries(value as object).flatMap(([field, inner]) => {
         const type = typeOf(shape, field);

@@ -25,5 +25,11 @@ export default tseslint.config(
         // Mocha's suites of sentences.
         rules: { "@typescript-eslint/no-unused-expressions": "off" },
     },
-    { files: ["**/*.js"], languageOptions: { sourceType: "commonjs", globals: { require: "readonly", module: "writable", console: "readonly" } } },
+    {
+        files: ["**/*.js"],
+        languageOptions: {
+            sourceType: "commonjs",
+            globals: { require: "readonly", module: "writable", console: "readonly" },
+        },
+    },
 );

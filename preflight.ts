@@ -23,18 +23,27 @@ export async function checkReach(site: Site): Promise<void> {
     const cluster = findCluster(site.kubeContext);
     // Through a proxy, which the providers use, an address cannot be asked from here.
     const ask = process.env.HTTPS_PROXY || process.env.https_proxy ? () => undefined : problemOf;
-    const away = (await Promise.all([
-        cluster.problem ?? (cluster.address
-            && ask("The cluster", cluster.address, site.kubeContext ? "kubeContext" : "your kubeconfig's current context")),
-        site.minio && ask("Minio", site.minio.server, "minioServer, or bucketEndpoint where that is empty"),
-    ])).filter((problem) => problem !== undefined);
+    const away = (
+        await Promise.all([
+            cluster.problem ??
+                (cluster.address &&
+                    ask(
+                        "The cluster",
+                        cluster.address,
+                        site.kubeContext ? "kubeContext" : "your kubeconfig's current context",
+                    )),
+            site.minio && ask("Minio", site.minio.server, "minioServer, or bucketEndpoint where that is empty"),
+        ])
+    ).filter((problem) => problem !== undefined);
     if (away.length === 0) {
         return;
     }
     if (!pulumi.runtime.isDryRun()) {
         throw withoutStack(new pulumi.RunError([...away, "Nothing was changed."].join("\n")));
     }
-    await pulumi.log.warn([...away, "This preview is made from the state alone; an update would stop here."].join("\n"));
+    await pulumi.log.warn(
+        [...away, "This preview is made from the state alone; an update would stop here."].join("\n"),
+    );
 }
 
 /**
@@ -45,48 +54,73 @@ export async function checkReach(site: Site): Promise<void> {
  */
 export async function checkChange(site: Site): Promise<void> {
     const last = await lastUpdate<{ bucket?: string; host?: string }>("readStackOutputs", "name");
-    const [keepsNamespace, isTraefik] = [site.registry.createNamespace === false, site.registry.ingress?.className === "traefik"];
+    const [keepsNamespace, isTraefik] = [
+        site.registry.createNamespace === false,
+        site.registry.ingress?.className === "traefik",
+    ];
     // All that is deployed: read only where it is asked for.
-    const resources = keepsNamespace || isTraefik
-        ? await lastUpdate<Record<string, { outputs: { spec?: { ingressClassName?: string } } }>>("readStackResourceOutputs", "stackName")
-        : {};
+    const resources =
+        keepsNamespace || isTraefik
+            ? await lastUpdate<Record<string, { outputs: { spec?: { ingressClassName?: string } } }>>(
+                  "readStackResourceOutputs",
+                  "stackName",
+              )
+            : {};
     if (keepsNamespace && Object.keys(resources).some((urn) => urn.includes("$kubernetes:core/v1:Namespace::"))) {
-        throw withoutStack(new pulumi.RunError([
-            "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
-            "Set createNamespace back to true; a namespace of your own is for a new stack.",
-            "Nothing was changed.",
-        ].join("\n")));
+        throw withoutStack(
+            new pulumi.RunError(
+                [
+                    "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
+                    "Set createNamespace back to true; a namespace of your own is for a new stack.",
+                    "Nothing was changed.",
+                ].join("\n"),
+            ),
+        );
     }
     if (isTraefik) {
-        const wasSo = Object.entries(resources).some(([urn, resource]) =>
-            urn.endsWith("networking.k8s.io/v1:Ingress::registry") && resource?.outputs.spec?.ingressClassName === "traefik");
+        const wasSo = Object.entries(resources).some(
+            ([urn, resource]) =>
+                urn.endsWith("networking.k8s.io/v1:Ingress::registry") &&
+                resource?.outputs.spec?.ingressClassName === "traefik",
+        );
         if (!wasSo) {
-            await pulumi.log.warn("ingressClassName: Traefik cuts off a push that is still sending after 60 s, unless its entry point is told otherwise, and http is "
-                + "for its entry points to lead to https. docs/exposure.md has the lines.");
+            await pulumi.log.warn(
+                "ingressClassName: Traefik cuts off a push that is still sending after 60 s, unless its entry point is told otherwise, and http is " +
+                    "for its entry points to lead to https. docs/exposure.md has the lines.",
+            );
         }
     }
-    const { host, bucket: { name: bucket } } = site.registry as { host: string; bucket: { name: string } };
+    const {
+        host,
+        bucket: { name: bucket },
+    } = site.registry as { host: string; bucket: { name: string } };
     if (last.bucket && last.bucket !== bucket) {
         const left = `bucketName: "${bucket}" is another bucket than "${last.bucket}", which holds the images`;
         if (site.minio) {
-            throw withoutStack(new pulumi.RunError([
-                `${left}. They would stay there, and the registry be empty.`,
-                `Set bucketName back to ${last.bucket}; docs/operations.md says how to take the images to another bucket.`,
-                "Nothing was changed.",
-            ].join("\n")));
+            throw withoutStack(
+                new pulumi.RunError(
+                    [
+                        `${left}. They would stay there, and the registry be empty.`,
+                        `Set bucketName back to ${last.bucket}; docs/operations.md says how to take the images to another bucket.`,
+                        "Nothing was changed.",
+                    ].join("\n"),
+                ),
+            );
         }
         await pulumi.log.warn(`${left} until now: the registry has only those that are in the new one.`);
     }
     if (last.host && last.host !== host) {
-        await pulumi.log.warn(`host: it was "${last.host}", which will not answer any more. Clients log in to "${host}" from now on, and `
-            + "the names of images begin with it: in pods, in compose files, in CI.");
+        await pulumi.log.warn(
+            `host: it was "${last.host}", which will not answer any more. Clients log in to "${host}" from now on, and ` +
+                "the names of images begin with it: in pods, in compose files, in CI.",
+        );
     }
 }
 
 /** What the stack's last update gave out, by a function of the engine and the argument that names the stack; nothing before the first. */
 async function lastUpdate<T>(read: string, argument: string): Promise<Partial<T>> {
     const name = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
-    const { outputs } = await pulumi.runtime.invoke(`pulumi:pulumi:${read}`, { [argument]: name }) as { outputs?: T };
+    const { outputs } = (await pulumi.runtime.invoke(`pulumi:pulumi:${read}`, { [argument]: name })) as { outputs?: T };
     return outputs ?? {};
 }
 
@@ -110,14 +144,20 @@ function findCluster(context: string | undefined): { address?: string; problem?:
     if (!contextName) {
         return process.env.KUBERNETES_SERVICE_HOST
             ? {}
-            : { problem: `There is no current context in a kubeconfig (${files.join(", ")}): set one, or the key kubeContext.` };
+            : {
+                  problem: `There is no current context in a kubeconfig (${files.join(", ")}): set one, or the key kubeContext.`,
+              };
     }
     const found = contexts.find(({ name }) => name === contextName);
     if (!found) {
         const known = contexts.map(({ name }) => name).join(", ") || "none";
-        return { problem: `The context "${contextName}" is not in the kubeconfig (${files.join(", ")}); there are: ${known}.` };
+        return {
+            problem: `The context "${contextName}" is not in the kubeconfig (${files.join(", ")}); there are: ${known}.`,
+        };
     }
-    const cluster = configs.flatMap((config) => config.clusters ?? []).find(({ name }) => name === found.context.cluster)?.cluster;
+    const cluster = configs
+        .flatMap((config) => config.clusters ?? [])
+        .find(({ name }) => name === found.context.cluster)?.cluster;
     if (!cluster || cluster["proxy-url"]) {
         return {};
     }

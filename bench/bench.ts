@@ -9,7 +9,18 @@ import { Growth, growths } from "./growth";
 import { empty, forgetImages } from "./load";
 import { profileSide } from "./profile";
 import { picture, Result, table, variantTable } from "./report";
-import { configureOurs, keepToOneNode, makeOurs, makeSeed, makeVariant, removeLeftovers, removeOurs, removeSeed, removeVariant, Side } from "./sides";
+import {
+    configureOurs,
+    keepToOneNode,
+    makeOurs,
+    makeSeed,
+    makeVariant,
+    removeLeftovers,
+    removeOurs,
+    removeSeed,
+    removeVariant,
+    Side,
+} from "./sides";
 import { variants } from "./variants";
 
 /** Where the results go. */
@@ -46,8 +57,14 @@ function readOptions(): Options {
     if (!known) {
         problems.push(`mode: "${mode}" is none of ${Object.keys(modes).join(", ")}`);
     } else {
-        problems.push(...Object.entries(given).filter(([name, value]) => name !== "mode" && (!known.includes(name) || !value))
-            .map(([name, value]) => `"${name}=${value ?? ""}" is no option of mode=${mode}; they are ${known.map((option) => `${option}=…`).join(", ")}`));
+        problems.push(
+            ...Object.entries(given)
+                .filter(([name, value]) => name !== "mode" && (!known.includes(name) || !value))
+                .map(
+                    ([name, value]) =>
+                        `"${name}=${value ?? ""}" is no option of mode=${mode}; they are ${known.map((option) => `${option}=…`).join(", ")}`,
+                ),
+        );
     }
     const number = (name: string, otherwise: number) => {
         const value = given[name] ?? String(otherwise);
@@ -66,7 +83,10 @@ function readOptions(): Options {
     const options = {
         mode,
         rounds: number("rounds", 6),
-        size: { layerBytes: number("layer", mode === "growth" ? 4096 : 1024) * 1024 * 1024, duration: number("duration", 10) },
+        size: {
+            layerBytes: number("layer", mode === "growth" ? 4096 : 1024) * 1024 * 1024,
+            duration: number("duration", 10),
+        },
         scenarios: mode === "compare" ? among("only", scenarios) : {},
         growths: mode === "growth" ? among("only", growths) : {},
         variants: given.variants === undefined ? undefined : among("variants", variants),
@@ -95,19 +115,28 @@ async function main(): Promise<void> {
         const sides: Side[] = [ours];
         if (options.variants) {
             // At once: each waits for its pod.
-            sides.push(...await Promise.all(Object.entries(options.variants).map(([name, variant]) => {
-                remove.unshift(() => removeVariant(name));
-                return makeVariant(name, variant, ours);
-            })));
+            sides.push(
+                ...(await Promise.all(
+                    Object.entries(options.variants).map(([name, variant]) => {
+                        remove.unshift(() => removeVariant(name));
+                        return makeVariant(name, variant, ours);
+                    }),
+                )),
+            );
         } else if (options.mode === "compare") {
             await makeBucket("bench-seed");
             remove.unshift(() => removeSeed("seed"));
             sides.push(await makeSeed("seed"));
         }
         switch (options.mode) {
-            case "profile": await profile(sides, options.size); break;
-            case "growth": await grow(ours, options); break;
-            default: await compare(sides, options);
+            case "profile":
+                await profile(sides, options.size);
+                break;
+            case "growth":
+                await grow(ours, options);
+                break;
+            default:
+                await compare(sides, options);
         }
     } finally {
         say("taking them away");
@@ -127,13 +156,21 @@ async function compare(sides: Side[], { rounds, size, scenarios, variants }: Opt
     for (let round = 1; round <= rounds; round++) {
         for (const [name, scenario] of Object.entries(scenarios)) {
             const measures: [string, () => Promise<number[]>][] = [
-                ...sides.map((side): [string, () => Promise<number[]>] => [side.name, () => scenario.measure(side, size)]),
-                ...Object.entries(scenario.besides ?? {}).map(([side, measure]): [string, () => Promise<number[]>] => [side, () => measure(size)]),
+                ...sides.map((side): [string, () => Promise<number[]>] => [
+                    side.name,
+                    () => scenario.measure(side, size),
+                ]),
+                ...Object.entries(scenario.besides ?? {}).map(([side, measure]): [string, () => Promise<number[]>] => [
+                    side,
+                    () => measure(size),
+                ]),
             ];
             // The other way round each other time: what a side leaves for Minio to do falls on another one.
             for (const [side, measure] of round % 2 ? measures : measures.reverse()) {
                 const values = await measure();
-                say(`round ${round} of ${rounds}, ${name}, ${side}: ${values.map((value) => value.toPrecision(3)).join(" ")}`);
+                say(
+                    `round ${round} of ${rounds}, ${name}, ${side}: ${values.map((value) => value.toPrecision(3)).join(" ")}`,
+                );
                 for (const [index, figure] of scenario.figures.entries()) {
                     const result = found.get(figure.name) ?? { figure, values: {} };
                     (result.values[side] ??= []).push(values[index]!);
@@ -142,7 +179,11 @@ async function compare(sides: Side[], { rounds, size, scenarios, variants }: Opt
                 await tidy(sides);
             }
         }
-        report([...found.values()], variants !== undefined, `${round} rounds, a large layer is of ${size.layerBytes / 1024 / 1024} MiB`);
+        report(
+            [...found.values()],
+            variants !== undefined,
+            `${round} rounds, a large layer is of ${size.layerBytes / 1024 / 1024} MiB`,
+        );
     }
     console.log(`\n${fs.readFileSync(path.join(results, "table.md"), "utf8")}`);
     console.log(`Written to ${path.relative(process.cwd(), results)}: ${fs.readdirSync(results).join(", ")}`);
@@ -162,7 +203,10 @@ function report(found: Result[], isOfVariants: boolean, what: string): void {
     const title = `${new Date().toISOString().slice(0, 10)}, ${machine}, ${what}`;
     const write = (name: string, content: string) => fs.writeFileSync(path.join(results, name), content);
     write("results.json", JSON.stringify({ title, found }, null, 1));
-    write("table.md", `${title}; the median, and the least and the most:\n\n${isOfVariants ? variantTable(found) : table(found)}\n`);
+    write(
+        "table.md",
+        `${title}; the median, and the least and the most:\n\n${isOfVariants ? variantTable(found) : table(found)}\n`,
+    );
     if (!isOfVariants) {
         write("picture.svg", picture(found, title));
     }
@@ -170,7 +214,9 @@ function report(found: Result[], isOfVariants: boolean, what: string): void {
 
 /** Prints where the time goes: in Pulumi's start, and in each side. */
 async function profile(sides: Side[], size: Size): Promise<void> {
-    console.log(`\nThe program's packages, until they are loaded:\n\n${await run("node", ["--require", "ts-node/register", path.join(__dirname, "start.ts")])}`);
+    console.log(
+        `\nThe program's packages, until they are loaded:\n\n${await run("node", ["--require", "ts-node/register", path.join(__dirname, "start.ts")])}`,
+    );
     for (const side of sides) {
         await profileSide(side, size, results);
         await tidy(sides);

@@ -3,7 +3,20 @@ import * as path from "node:path";
 import { run } from "../tests/e2e/support/run";
 import { makeBucket, minioRoot } from "../tests/e2e/support/sandbox";
 import {
-    bareRequest, getLayer, Layer, makeImage, makeLayer, makeLayers, peakMemory, pullImage, pullLayer, pushImage, pushLayer, putLayer, requests, seconds,
+    bareRequest,
+    getLayer,
+    Layer,
+    makeImage,
+    makeLayer,
+    makeLayers,
+    peakMemory,
+    pullImage,
+    pullLayer,
+    pushImage,
+    pushLayer,
+    putLayer,
+    requests,
+    seconds,
 } from "./load";
 import { configureOurs, makeOurs, makeSeed, preview, removeBucket, removeOurs, removeSeed, Side } from "./sides";
 
@@ -37,7 +50,11 @@ export interface Scenario {
 const MiB = 1024 * 1024;
 
 /** The seconds of putting a large layer into Minio and getting it from there, as the figures of the scenario have them. */
-async function inMinio({ layerBytes }: Size, put: (bucket: string, layer: Layer) => Promise<void>, get: typeof put): Promise<number[]> {
+async function inMinio(
+    { layerBytes }: Size,
+    put: (bucket: string, layer: Layer) => Promise<void>,
+    get: typeof put,
+): Promise<number[]> {
     const bucket = "bench-limit";
     const layer = await makeLayer(layerBytes);
     await makeBucket(bucket);
@@ -68,9 +85,11 @@ export const scenarios: Record<string, Scenario> = {
             limit: (size) => inMinio(size, putLayer, getLayer),
             "bare requests": async (size) => {
                 const key = await minioRoot();
-                return inMinio(size,
+                return inMinio(
+                    size,
                     (bucket, layer) => bareRequest(key, bucket, layer, "--upload-file", layer.file),
-                    (bucket, layer) => bareRequest(key, bucket, layer));
+                    (bucket, layer) => bareRequest(key, bucket, layer),
+                );
             },
         },
     },
@@ -90,10 +109,20 @@ export const scenarios: Record<string, Scenario> = {
         },
     },
     five: {
-        figures: [{ name: "five pushes at once, each of 4 layers of 16 MiB", unit: "s", goal: { timesAsGoodAs: "seed", ratio: 2 } }],
+        figures: [
+            {
+                name: "five pushes at once, each of 4 layers of 16 MiB",
+                unit: "s",
+                goal: { timesAsGoodAs: "seed", ratio: 2 },
+            },
+        ],
         async measure(side) {
             const images = [1, 2, 3, 4, 5].map(() => makeImage(4, 16 * MiB));
-            return [await seconds(() => Promise.all(images.map((image, number) => pushImage(side, image, `five:${number}`))))];
+            return [
+                await seconds(() =>
+                    Promise.all(images.map((image, number) => pushImage(side, image, `five:${number}`))),
+                ),
+            ];
         },
     },
     requests: {
@@ -112,8 +141,16 @@ export const scenarios: Record<string, Scenario> = {
     },
     busy: {
         figures: [
-            { name: "99th percentile of GET /v2/ during a large push", unit: "ms", goal: { timesAsGoodAs: "seed", ratio: 1 } },
-            { name: "99th percentile of GET a manifest during it", unit: "ms", goal: { timesAsGoodAs: "seed", ratio: 1 } },
+            {
+                name: "99th percentile of GET /v2/ during a large push",
+                unit: "ms",
+                goal: { timesAsGoodAs: "seed", ratio: 1 },
+            },
+            {
+                name: "99th percentile of GET a manifest during it",
+                unit: "ms",
+                goal: { timesAsGoodAs: "seed", ratio: 1 },
+            },
         ],
         async measure(side, { layerBytes, duration }) {
             await pushImage(side, makeImage(1, MiB), "small:one");
@@ -128,7 +165,10 @@ export const scenarios: Record<string, Scenario> = {
                         }
                     }
                 })();
-                const [measured] = await Promise.allSettled([requests(side, path, duration).finally(() => (isOver = true)), pushing]);
+                const [measured] = await Promise.allSettled([
+                    requests(side, path, duration).finally(() => (isOver = true)),
+                    pushing,
+                ]);
                 await pushing;
                 if (measured.status === "rejected") {
                     throw measured.reason;
@@ -146,14 +186,21 @@ export const scenarios: Record<string, Scenario> = {
         },
     },
     preview: {
-        figures: [{ name: "pulumi preview without a change", unit: "s", goal: { timesAsGoodAs: "an empty program", ratio: 0.5 } }],
+        figures: [
+            {
+                name: "pulumi preview without a change",
+                unit: "s",
+                goal: { timesAsGoodAs: "an empty program", ratio: 0.5 },
+            },
+        ],
         async measure(side) {
             return [side.name === "ours" ? await seconds(() => preview("ours")) : NaN];
         },
         besides: {
             async "an empty program"() {
                 const cwd = path.join(__dirname, "empty");
-                const pulumi = (...args: string[]) => run("pulumi", [...args, "--stack", "bench-empty", "--non-interactive"], { cwd });
+                const pulumi = (...args: string[]) =>
+                    run("pulumi", [...args, "--stack", "bench-empty", "--non-interactive"], { cwd });
                 await pulumi("stack", "select", "--create");
                 // Of a run that was killed.
                 await pulumi("cancel", "--yes");
@@ -168,15 +215,23 @@ export const scenarios: Record<string, Scenario> = {
         },
     },
     up: {
-        figures: [{ name: "from nothing until a login works", unit: "s", goal: { timesAsGoodAs: "seed", ratio: 1 / 1.5 } }],
+        figures: [
+            { name: "from nothing until a login works", unit: "s", goal: { timesAsGoodAs: "seed", ratio: 1 / 1.5 } },
+        ],
         async measure(side) {
             if (side.name === "seed") {
                 await makeBucket("bench-up");
-                return measuredAndRemoved(() => makeSeed("up"), () => removeSeed("up"));
+                return measuredAndRemoved(
+                    () => makeSeed("up"),
+                    () => removeSeed("up"),
+                );
             }
             if (side.name === "ours") {
                 await configureOurs("up");
-                return measuredAndRemoved(() => makeOurs("up"), () => removeOurs("up"));
+                return measuredAndRemoved(
+                    () => makeOurs("up"),
+                    () => removeOurs("up"),
+                );
             }
             return [NaN];
         },

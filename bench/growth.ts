@@ -23,13 +23,29 @@ export const growths: Record<string, Growth> = {
         counts: () => [10, 100, 1000],
         figures: ["put so many, 4 at a time, 1/s", "list them, ms", "GET a manifest by tag, 1/s"],
         async measure(side, count, { duration }) {
-            const { client: { host, user, password } } = side;
+            const {
+                client: { host, user, password },
+            } = side;
             await pushImage(side, makeImage(1, 1024), "tags:one");
-            const curl = (...args: string[]) => run("curl", ["--silent", "--show-error", "--fail", "--user", `${user}:${password}`, ...args]);
+            const curl = (...args: string[]) =>
+                run("curl", ["--silent", "--show-error", "--fail", "--user", `${user}:${password}`, ...args]);
             const type = "application/vnd.oci.image.manifest.v1+json";
             const manifest = await curl("--header", `Accept: ${type}`, `https://${host}/v2/tags/manifests/one`);
-            const put = await seconds(() => curl("--fail-early", "--parallel", "--parallel-max", "4", "--request", "PUT", "--header", `Content-Type: ${type}`,
-                "--data-binary", manifest, `https://${host}/v2/tags/manifests/t[1-${count}]`));
+            const put = await seconds(() =>
+                curl(
+                    "--fail-early",
+                    "--parallel",
+                    "--parallel-max",
+                    "4",
+                    "--request",
+                    "PUT",
+                    "--header",
+                    `Content-Type: ${type}`,
+                    "--data-binary",
+                    manifest,
+                    `https://${host}/v2/tags/manifests/t[1-${count}]`,
+                ),
+            );
             let tags = "";
             const list = await seconds(async () => (tags = await curl(`https://${host}/v2/tags/tags/list`)));
             assert.equal((JSON.parse(tags) as { tags: string[] }).tags.length, count + 1);
@@ -43,7 +59,7 @@ export const growths: Record<string, Growth> = {
         async measure(side, count) {
             const layer = await makeLayer(count * 1024 * MiB, "large");
             const { upload, commit } = await pushLayer(side, layer);
-            return [(upload + commit) / count, await seconds(() => pullLayer(side, layer)) / count];
+            return [(upload + commit) / count, (await seconds(() => pullLayer(side, layer))) / count];
         },
     },
     users: {
@@ -73,7 +89,9 @@ export const growths: Record<string, Growth> = {
             return [
                 (await requests(side, "", duration)).rate,
                 (await requests(side, "small/manifests/one", duration)).rate,
-                await seconds(() => Promise.all(images.map((image, number) => pushImage(side, image, `five:${number}`)))),
+                await seconds(() =>
+                    Promise.all(images.map((image, number) => pushImage(side, image, `five:${number}`))),
+                ),
             ];
         },
     },

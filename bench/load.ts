@@ -16,7 +16,7 @@ const inMemory = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir();
 const mostInMemory = 4 * 1024 ** 3;
 /** Made when it is needed: to empty it takes away what another run has there. */
 const folders: Record<string, string> = {};
-const folder = (place = inMemory) => folders[place] ??= emptied(path.join(place, "homelab-registry-bench-load"));
+const folder = (place = inMemory) => (folders[place] ??= emptied(path.join(place, "homelab-registry-bench-load")));
 
 /** Takes away the images that were made and pulled. */
 export function forgetImages(): void {
@@ -33,7 +33,11 @@ export async function seconds(work: () => Promise<unknown>): Promise<number> {
 }
 
 /** A file of random bytes, and its digest. */
-export interface Layer { file: string; digest: string; bytes: number }
+export interface Layer {
+    file: string;
+    digest: string;
+    bytes: number;
+}
 
 /** Makes a layer that no registry has: the one before it is overwritten. */
 export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
@@ -60,17 +64,53 @@ export async function makeLayers(count: number, bytes: number): Promise<Layer[]>
 
 /** curl, logged in, by HTTP/1.1 unless told. */
 const curl = ({ user, password }: Client, ...args: string[]) =>
-    run("curl", ["--silent", "--show-error", "--fail-with-body", "--max-time", "900", "--http1.1", "--header", "Expect:", "--user", `${user}:${password}`, ...args]);
+    run("curl", [
+        "--silent",
+        "--show-error",
+        "--fail-with-body",
+        "--max-time",
+        "900",
+        "--http1.1",
+        "--header",
+        "Expect:",
+        "--user",
+        `${user}:${password}`,
+        ...args,
+    ]);
 
 /** Pushes a layer as docker does, in one PATCH and a PUT; gives back the seconds of each. */
-export async function pushLayer({ client }: Side, { file, digest }: Layer): Promise<{ upload: number; commit: number }> {
+export async function pushLayer(
+    { client }: Side,
+    { file, digest }: Layer,
+): Promise<{ upload: number; commit: number }> {
     const location = (headers: string) => /^location: (.*?)\r?$/im.exec(headers)![1]!;
     const withDigest = (url: string) => `${url}${url.includes("?") ? "&" : "?"}digest=${digest}`;
     let url = "";
     const upload = await seconds(async () => {
-        url = location(await curl(client, "--request", "POST", "--dump-header", "-", `https://${client.host}/v2/layer/blobs/uploads/`));
-        url = location(await curl(client, "--request", "PATCH", "--upload-file", file, "--header", "Content-Type: application/octet-stream",
-            "--dump-header", "-", url));
+        url = location(
+            await curl(
+                client,
+                "--request",
+                "POST",
+                "--dump-header",
+                "-",
+                `https://${client.host}/v2/layer/blobs/uploads/`,
+            ),
+        );
+        url = location(
+            await curl(
+                client,
+                "--request",
+                "PATCH",
+                "--upload-file",
+                file,
+                "--header",
+                "Content-Type: application/octet-stream",
+                "--dump-header",
+                "-",
+                url,
+            ),
+        );
     });
     const commit = await seconds(() => curl(client, "--request", "PUT", withDigest(url)));
     return { upload, commit };
@@ -78,23 +118,55 @@ export async function pushLayer({ client }: Side, { file, digest }: Layer): Prom
 
 /** Fetches a layer, to nowhere; `--http2`, say, is how. */
 export async function pullLayer({ client }: Side, { digest, bytes }: Layer, ...options: string[]): Promise<void> {
-    const size = await curl(client, ...options, "--location", "--output", "/dev/null", "--write-out", "%{size_download}",
-        `https://${client.host}/v2/layer/blobs/${digest}`);
+    const size = await curl(
+        client,
+        ...options,
+        "--location",
+        "--output",
+        "/dev/null",
+        "--write-out",
+        "%{size_download}",
+        `https://${client.host}/v2/layer/blobs/${digest}`,
+    );
     assert.equal(Number(size), bytes);
 }
 
 /** Puts the same bytes into Minio by an S3 client, by settings that are fast for a large file. */
 export const putLayer = (bucket: string, { file }: Layer) =>
-    s3Client("copyto", "--ignore-times", "--s3-disable-checksum", "--s3-chunk-size", "64M", file, `minio:${bucket}/layer`);
+    s3Client(
+        "copyto",
+        "--ignore-times",
+        "--s3-disable-checksum",
+        "--s3-chunk-size",
+        "64M",
+        file,
+        `minio:${bucket}/layer`,
+    );
 
 /** Fetches them from there, to nowhere. */
 export const getLayer = (bucket: string) => s3Client("cat", `minio:${bucket}/layer`);
 
 /** One bare request to Minio, for a layer, with nothing hashed. */
 export async function bareRequest(key: Key, bucket: string, { bytes }: Layer, ...options: string[]): Promise<void> {
-    const size = await run("curl", ["--silent", "--show-error", "--fail", "--max-time", "300", "--output", "/dev/null",
-        "--write-out", "%{size_upload} %{size_download}", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", `${key.user}:${key.password}`,
-        "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD", ...options, `http://${minio}/${bucket}/layer`]);
+    const size = await run("curl", [
+        "--silent",
+        "--show-error",
+        "--fail",
+        "--max-time",
+        "300",
+        "--output",
+        "/dev/null",
+        "--write-out",
+        "%{size_upload} %{size_download}",
+        "--aws-sigv4",
+        "aws:amz:us-east-1:s3",
+        "--user",
+        `${key.user}:${key.password}`,
+        "--header",
+        "x-amz-content-sha256: UNSIGNED-PAYLOAD",
+        ...options,
+        `http://${minio}/${bucket}/layer`,
+    ]);
     assert.ok(size.split(" ").includes(String(bytes)), `${size} are not ${bytes} bytes`);
 }
 type Key = Awaited<ReturnType<typeof minioRoot>>;
@@ -111,21 +183,51 @@ export function makeImage(layers: number, bytes: number): string {
 }
 
 const skopeo = ({ client }: Side, direction: "src" | "dest", from: string, to: string) =>
-    run("skopeo", ["copy", "--quiet", "--preserve-digests", `--${direction}-creds`, `${client.user}:${client.password}`, from, to]);
+    run("skopeo", [
+        "copy",
+        "--quiet",
+        "--preserve-digests",
+        `--${direction}-creds`,
+        `${client.user}:${client.password}`,
+        from,
+        to,
+    ]);
 
 /** Pushes an image. */
-export const pushImage = (side: Side, image: string, name: string) => skopeo(side, "dest", `dir:${image}`, `docker://${side.client.host}/${name}`);
+export const pushImage = (side: Side, image: string, name: string) =>
+    skopeo(side, "dest", `dir:${image}`, `docker://${side.client.host}/${name}`);
 
 /** Pulls an image. */
 export async function pullImage(side: Side, name: string): Promise<void> {
-    await skopeo(side, "src", `docker://${side.client.host}/${name}`, `dir:${fs.mkdtempSync(path.join(folder(), "image-"))}`);
+    await skopeo(
+        side,
+        "src",
+        `docker://${side.client.host}/${name}`,
+        `dir:${fs.mkdtempSync(path.join(folder(), "image-"))}`,
+    );
 }
 
 /** Sends requests one after another on 8 connections that stay open; gives back how many a second, and the 99th percentile in ms. */
-export async function requests({ client }: Side, path: string, duration: number): Promise<{ rate: number; p99: number }> {
+export async function requests(
+    { client }: Side,
+    path: string,
+    duration: number,
+): Promise<{ rate: number; p99: number }> {
     const login = Buffer.from(`${client.user}:${client.password}`).toString("base64");
-    const { code, stdout, stderr } = await attempt("wrk", ["--threads", "2", "--connections", "8", "--duration", `${duration}s`, "--latency",
-        "--header", `Authorization: Basic ${login}`, "--header", "Accept: application/vnd.oci.image.manifest.v1+json", `https://${client.host}/v2/${path}`]);
+    const { code, stdout, stderr } = await attempt("wrk", [
+        "--threads",
+        "2",
+        "--connections",
+        "8",
+        "--duration",
+        `${duration}s`,
+        "--latency",
+        "--header",
+        `Authorization: Basic ${login}`,
+        "--header",
+        "Accept: application/vnd.oci.image.manifest.v1+json",
+        `https://${client.host}/v2/${path}`,
+    ]);
     const rate = /Requests\/sec: +([\d.]+)/.exec(stdout)?.[1];
     const p99 = /99% +([\d.]+)(us|ms|s)/.exec(stdout);
     if (code !== 0 || !rate || !p99 || /Non-2xx|Socket errors/.test(stdout)) {

@@ -9,46 +9,87 @@ import { makeImage, makeLayer, pullImage, pullLayer, pushImage, pushLayer, reque
 import { debugPort, Side } from "./sides";
 
 /** CPU seconds that a part took, in its own code and in the kernel's. */
-interface Cpu { user: number; system: number }
+interface Cpu {
+    user: number;
+    system: number;
+}
 
 /** Of `/proc`, a second. */
 const ticks = 100;
 
 /** What a process took since it began. */
 function cpuOf(pid: string): Cpu {
-    const fields = fs.readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
+    const fields = fs
+        .readFileSync(`/proc/${pid}/stat`, "utf8")
+        .replace(/^.*\) /, "")
+        .split(" ");
     return { user: Number(fields[11]) / ticks, system: Number(fields[12]) / ticks };
 }
 
 /** The processes of the parts that a request goes through. */
 async function parts(side: Side): Promise<Record<string, string[]>> {
     const called = async (name: string) => (await run("pgrep", ["--exact", name])).trim().split("\n");
-    return { ingress: await called("traefik"), registry: [String(await registryProcess(side.namespace))], Minio: await called("minio") };
+    return {
+        ingress: await called("traefik"),
+        registry: [String(await registryProcess(side.namespace))],
+        Minio: await called("minio"),
+    };
 }
 
 /** The machine's own time of all processors: what is idle shows how much was waited for. */
 function machine(): Record<string, number> {
-    const [, user, nice, system, idle, iowait, irq, softirq] = fs.readFileSync("/proc/stat", "utf8").split("\n")[0]!.split(/ +/).map(Number);
+    const [, user, nice, system, idle, iowait, irq, softirq] = fs
+        .readFileSync("/proc/stat", "utf8")
+        .split("\n")[0]!
+        .split(/ +/)
+        .map(Number);
     return { "all, clients too": (user! + nice! + system! + irq! + softirq!) / ticks, idle: (idle! + iowait!) / ticks };
 }
 
 /** Does some work, and prints which part took how much of the processors meanwhile. */
 async function account(what: string, side: Side, work: () => Promise<unknown>): Promise<void> {
     const all = await parts(side);
-    const look = () => Object.fromEntries(Object.entries(all).map(([part, pids]) =>
-        [part, pids.map(cpuOf).reduce((a, b) => ({ user: a.user + b.user, system: a.system + b.system }), { user: 0, system: 0 })]));
+    const look = () =>
+        Object.fromEntries(
+            Object.entries(all).map(([part, pids]) => [
+                part,
+                pids
+                    .map(cpuOf)
+                    .reduce((a, b) => ({ user: a.user + b.user, system: a.system + b.system }), { user: 0, system: 0 }),
+            ]),
+        );
     const [before, machineBefore] = [look(), machine()];
     const wall = await seconds(work);
     const [after, machineAfter] = [look(), machine()];
     const took = (part: string) => [after[part]!.user - before[part]!.user, after[part]!.system - before[part]!.system];
     const rest = Object.keys(machineAfter).map((name) => machineAfter[name]! - machineBefore[name]!);
-    console.log(`| ${[what, wall, ...Object.keys(all).map((part) => took(part).map((value) => value.toFixed(2)).join(" + ")), ...rest]
-        .map((cell) => (typeof cell === "number" ? cell.toFixed(2) : cell)).join(" | ")} |`);
+    console.log(
+        `| ${[
+            what,
+            wall,
+            ...Object.keys(all).map((part) =>
+                took(part)
+                    .map((value) => value.toFixed(2))
+                    .join(" + "),
+            ),
+            ...rest,
+        ]
+            .map((cell) => (typeof cell === "number" ? cell.toFixed(2) : cell))
+            .join(" | ")} |`,
+    );
 }
 
 /** Does some work, and prints which functions of each part took the processors meanwhile, as far as Go is there to read their profiles. */
-async function sample(what: string, side: Side, folder: string, work: () => Promise<unknown>, duration: number): Promise<void> {
-    const { items: [pod] } = await get<{ items: [{ status: { podIP: string } }] }>("pods", "--namespace", side.namespace);
+async function sample(
+    what: string,
+    side: Side,
+    folder: string,
+    work: () => Promise<unknown>,
+    duration: number,
+): Promise<void> {
+    const {
+        items: [pod],
+    } = await get<{ items: [{ status: { podIP: string } }] }>("pods", "--namespace", side.namespace);
     const root = await minioRoot();
     const file = (part: string) => path.join(folder, `${what}-${part}.pprof`);
     const fetch = async (part: string, ...args: string[]) => {
@@ -58,8 +99,16 @@ async function sample(what: string, side: Side, folder: string, work: () => Prom
     await Promise.all([
         fetch("registry", `http://${pod.status.podIP}:${debugPort}/debug/pprof/profile?seconds=${duration}`),
         fetch("ingress", `http://127.0.0.1:8088/debug/pprof/profile?seconds=${duration}`),
-        fetch("Minio", "--request", "POST", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", `${root.user}:${root.password}`,
-            `http://${minio}/minio/admin/v3/profile?profilerType=cpu&duration=${duration}s`),
+        fetch(
+            "Minio",
+            "--request",
+            "POST",
+            "--aws-sigv4",
+            "aws:amz:us-east-1:s3",
+            "--user",
+            `${root.user}:${root.password}`,
+            `http://${minio}/minio/admin/v3/profile?profilerType=cpu&duration=${duration}s`,
+        ),
         work(),
     ]);
     // Minio's comes in an archive, of one for each server.
@@ -73,7 +122,9 @@ async function sample(what: string, side: Side, folder: string, work: () => Prom
 /** Prints, as a table, where the time goes in a push, a pull and in small requests; with a folder, by function as well. */
 export async function profileSide(side: Side, { layerBytes, duration }: Size, folder: string): Promise<void> {
     console.log(`\nCPU seconds of each part for ${side.name}, its own + the kernel's:\n`);
-    console.log(`| | seconds | ${Object.keys(await parts(side)).join(" | ")} | ${Object.keys(machine()).join(" | ")} |\n|---|---|---|---|---|---|---|`);
+    console.log(
+        `| | seconds | ${Object.keys(await parts(side)).join(" | ")} | ${Object.keys(machine()).join(" | ")} |\n|---|---|---|---|---|---|---|`,
+    );
     const layer = await makeLayer(layerBytes);
     await account("push of a layer", side, () => pushLayer(side, layer));
     await account("pull of it, HTTP/1.1", side, () => pullLayer(side, layer));

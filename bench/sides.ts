@@ -8,9 +8,7 @@ import { parse, stringify } from "yaml";
 import { Authority, makeAuthority } from "../tests/e2e/support/certificates";
 import { makeByHand } from "../tests/e2e/support/handMade";
 import { eventually, run } from "../tests/e2e/support/run";
-import {
-    apply, get, kubectl, loginStatus, minio, minioRoot, mounted, plaintext,
-} from "../tests/e2e/support/sandbox";
+import { apply, get, kubectl, loginStatus, minio, minioRoot, mounted, plaintext } from "../tests/e2e/support/sandbox";
 import { Client } from "../tests/e2e/support/traffic";
 
 /** A registry that is measured beside others, on a bucket of its own. */
@@ -36,9 +34,17 @@ const pulumi = (name: string, ...args: string[]) =>
 
 /** Lets pods start on Minio's node alone until this process ends: what one side had to go by another node would be measured as well. */
 export async function keepToOneNode(): Promise<void> {
-    interface Node { metadata: { name: string } }
-    const [{ items: nodes }, { items: [minioPod] }] = await Promise.all([
-        get<{ items: Node[] }>("nodes"), get<{ items: [{ spec: { nodeName: string } }] }>("pods", "--namespace", "minio"),
+    interface Node {
+        metadata: { name: string };
+    }
+    const [
+        { items: nodes },
+        {
+            items: [minioPod],
+        },
+    ] = await Promise.all([
+        get<{ items: Node[] }>("nodes"),
+        get<{ items: [{ spec: { nodeName: string } }] }>("pods", "--namespace", "minio"),
     ]);
     const others = nodes.map(({ metadata }) => metadata.name).filter((name) => name !== minioPod.spec.nodeName);
     process.on("exit", () => spawnSync("kubectl", ["uncordon", ...others]));
@@ -53,16 +59,31 @@ export async function configureOurs(name: string): Promise<void> {
     const { bucket, host, namespace } = called(name);
     const root = await minioRoot();
     await pulumi(name, "stack", "select", "--create");
-    await pulumi(name, "config", "set-all", "--path",
-        ...plaintext({ host, bucketName: bucket, bucketEndpoint: minio, namespace, minioUser: root.user, "users[0].name": "me" }),
-        "--secret", `minioPassword=${root.password}`);
+    await pulumi(
+        name,
+        "config",
+        "set-all",
+        "--path",
+        ...plaintext({
+            host,
+            bucketName: bucket,
+            bucketEndpoint: minio,
+            namespace,
+            minioUser: root.user,
+            "users[0].name": "me",
+        }),
+        "--secret",
+        `minioPassword=${root.password}`,
+    );
 }
 
 /** Makes this project's registry, by its own program, until a login works. */
 export async function makeOurs(name: string, user = "me"): Promise<Side> {
     const { bucket, host, namespace } = called(name);
     await pulumi(name, "up", "--yes", "--skip-preview");
-    const passwords = JSON.parse(await pulumi(name, "stack", "output", "passwords", "--json", "--show-secrets")) as Record<string, string>;
+    const passwords = JSON.parse(
+        await pulumi(name, "stack", "output", "passwords", "--json", "--show-secrets"),
+    ) as Record<string, string>;
     return answering({ name, namespace, bucket, client: { host, user, password: passwords[user]! } });
 }
 
@@ -85,7 +106,13 @@ export async function makeSeed(name: string): Promise<Side> {
     const client = { host, user: "seed", password: "correct horse battery staple" };
     await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
     const key = await minioRoot();
-    await makeByHand({ version: 3, namespace, s3: { bucket, endpoint: minio, secure: false, key }, login: client, host });
+    await makeByHand({
+        version: 3,
+        namespace,
+        s3: { bucket, endpoint: minio, secure: false, key },
+        login: client,
+        host,
+    });
     return answering({ name, namespace, bucket, client });
 }
 
@@ -100,7 +127,15 @@ export const removeVariant = (name: string) => removeNamespace(called(name).name
 
 /** Takes a namespace away, its pods first: with pods in it Kubernetes would look again only after half of their grace period. */
 async function removeNamespace(namespace: string): Promise<void> {
-    await kubectl("delete", "deployments,replicasets,pods", "--all", "--namespace", namespace, "--wait=true", "--grace-period=1");
+    await kubectl(
+        "delete",
+        "deployments,replicasets,pods",
+        "--all",
+        "--namespace",
+        namespace,
+        "--wait=true",
+        "--grace-period=1",
+    );
     await kubectl("delete", "namespace", namespace);
 }
 
@@ -114,7 +149,9 @@ export async function removeLeftovers(): Promise<void> {
         // What it had not come to is not there either.
         await removeOurs(name).catch(() => pulumi(name, "stack", "rm", "--yes", "--force"));
     }
-    const namespaces = (await kubectl("get", "namespaces", "--output", "jsonpath={.items[*].metadata.name}")).split(" ");
+    const namespaces = (await kubectl("get", "namespaces", "--output", "jsonpath={.items[*].metadata.name}")).split(
+        " ",
+    );
     await Promise.all(namespaces.filter((name) => name.startsWith("bench-")).map(removeNamespace));
     await s3Client("delete", "--rmdirs", "minio:", "--include", "/bench-*/**");
 }
@@ -126,7 +163,9 @@ export const debugPort = 5001;
 interface RegistryConfig {
     log: { accesslog: { disabled: boolean } };
     storage: {
-        s3: Partial<Record<"chunksize" | "multipartcopymaxconcurrency" | "multipartcopythresholdsize", number>> & { v4auth: boolean };
+        s3: Partial<Record<"chunksize" | "multipartcopymaxconcurrency" | "multipartcopythresholdsize", number>> & {
+            v4auth: boolean;
+        };
         cache?: { blobdescriptor: string };
         redirect: { disable: boolean };
     };
@@ -161,9 +200,16 @@ export async function makeVariant(name: string, variant: Variant, ours: Side): P
     const { host, namespace } = called(name);
     const only = async <T>(kind: string) => (await get<{ items: [T] }>(kind, "--namespace", ours.namespace)).items[0];
     const { spec: deployment } = await only<{ spec: { template: { spec: Pod } } }>("deployments");
-    const { spec: { ports, selector } } = await only<{ spec: { ports: object; selector: object } }>("services");
-    const { metadata: { annotations }, spec: ingress } =
-        await only<{ metadata: { annotations: Record<string, string> }; spec: { ingressClassName: string; rules: [object] } }>("ingresses");
+    const {
+        spec: { ports, selector },
+    } = await only<{ spec: { ports: object; selector: object } }>("services");
+    const {
+        metadata: { annotations },
+        spec: ingress,
+    } = await only<{
+        metadata: { annotations: Record<string, string> };
+        spec: { ingressClassName: string; rules: [object] };
+    }>("ingresses");
 
     const config = parse((await mounted("config", ours.namespace))["config.yml"]!) as RegistryConfig;
     config.http.host = `https://${host}`;
@@ -178,8 +224,13 @@ export async function makeVariant(name: string, variant: Variant, ours: Side): P
     const { certificate, key } = await issue(host);
 
     const metadata = { name: "registry", namespace };
-    const inNamespace = (name: string, stringData: Record<string, string>, type?: string) =>
-        ({ apiVersion: "v1", kind: "Secret", metadata: { name, namespace }, type, stringData });
+    const inNamespace = (name: string, stringData: Record<string, string>, type?: string) => ({
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { name, namespace },
+        type,
+        stringData,
+    });
     await apply(
         { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
         inNamespace("config", { "config.yml": stringify(config) }),
@@ -200,14 +251,18 @@ export async function makeVariant(name: string, variant: Variant, ours: Side): P
 
 /** An authority that the clients of this run trust besides the others: for many certificates at once, without an issuer's time. */
 let authority: Promise<Authority> | undefined;
-const trustedAuthority = () => authority ??= (async () => {
-    const folder = emptied(path.join(os.tmpdir(), "homelab-registry-bench"));
-    const made = await makeAuthority(folder);
-    const bundle = path.join(folder, "authorities.crt");
-    fs.writeFileSync(bundle, fs.readFileSync(process.env.SSL_CERT_FILE!, "utf8") + fs.readFileSync(made.ca, "utf8"));
-    process.env.SSL_CERT_FILE = process.env.CURL_CA_BUNDLE = bundle;
-    return made;
-})();
+const trustedAuthority = () =>
+    (authority ??= (async () => {
+        const folder = emptied(path.join(os.tmpdir(), "homelab-registry-bench"));
+        const made = await makeAuthority(folder);
+        const bundle = path.join(folder, "authorities.crt");
+        fs.writeFileSync(
+            bundle,
+            fs.readFileSync(process.env.SSL_CERT_FILE!, "utf8") + fs.readFileSync(made.ca, "utf8"),
+        );
+        process.env.SSL_CERT_FILE = process.env.CURL_CA_BUNDLE = bundle;
+        return made;
+    })());
 /** One after another: the authority writes them all into the same files. */
 let last: Promise<unknown> = Promise.resolve();
 const issue = (host: string) => {
@@ -224,15 +279,23 @@ async function answering(side: Side): Promise<Side> {
 
 /** Runs rclone, an S3 client that knows the sandbox's Minio as `minio:`; what it prints goes nowhere. */
 export async function s3Client(...args: string[]): Promise<void> {
-    await run("sh", ["-c", 'exec rclone --config "" "$@" > /dev/null', "sh", ...args], { env: await (environment ??= findEnvironment()) });
+    await run("sh", ["-c", 'exec rclone --config "" "$@" > /dev/null', "sh", ...args], {
+        env: await (environment ??= findEnvironment()),
+    });
 }
 /** Found once, and not while something is measured. */
 let environment: Promise<Record<string, string>> | undefined;
 async function findEnvironment(): Promise<Record<string, string>> {
     const { user, password } = await minioRoot();
-    const remote = { type: "s3", provider: "Minio", endpoint: `http://${minio}`, access_key_id: user, secret_access_key: password };
+    const remote = {
+        type: "s3",
+        provider: "Minio",
+        endpoint: `http://${minio}`,
+        access_key_id: user,
+        secret_access_key: password,
+    };
     const variables = Object.entries(remote).map(([key, value]) => [`RCLONE_CONFIG_MINIO_${key.toUpperCase()}`, value]);
-    return { ...process.env as Record<string, string>, ...Object.fromEntries(variables) as Record<string, string> };
+    return { ...(process.env as Record<string, string>), ...(Object.fromEntries(variables) as Record<string, string>) };
 }
 
 /** An empty folder of the benchmark's own; what a run left in it that was killed goes first. */

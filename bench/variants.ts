@@ -1,14 +1,16 @@
 import { debugPort, Variant } from "./sides";
 
 const MiB = 1024 * 1024;
-const variable = (name: string, value: string): Variant => ({ pod: ({ containers: [{ env }] }) => void env.push({ name, value }) });
+const variable = (name: string, value: string): Variant => ({
+    pod: ({ containers: [{ env }] }) => void env.push({ name, value }),
+});
 
 /** What was tried, each against ours as it is: `make bench variants=NAME,…`. */
 export const variants: Record<string, Variant> = {
     // Nothing but how the benchmark makes a copy.
-    "same": {},
+    same: {},
     // For mode=profile, by function.
-    "debug": { config: ({ http }) => void (http.debug = { addr: `:${debugPort}` }) },
+    debug: { config: ({ http }) => void (http.debug = { addr: `:${debugPort}` }) },
     "connection-close": { config: ({ http }) => void (http.headers.Connection = ["close"]) },
     "chunk-10": { config: ({ storage }) => void (storage.s3.chunksize = 10 * MiB) },
     "chunk-16": { config: ({ storage }) => void (storage.s3.chunksize = 16 * MiB) },
@@ -17,9 +19,12 @@ export const variants: Record<string, Variant> = {
     "copy-4": { config: ({ storage }) => void (storage.s3.multipartcopymaxconcurrency = 4) },
     "copy-whole": { config: ({ storage }) => void (storage.s3.multipartcopythresholdsize = 5 * 1024 ** 3) },
     // What it costs that the key reaches one bucket alone.
-    "root-key": { config: ({ storage }, root) => void Object.assign(storage.s3, { accesskey: root.user, secretkey: root.password }) },
+    "root-key": {
+        config: ({ storage }, root) =>
+            void Object.assign(storage.s3, { accesskey: root.user, secretkey: root.password }),
+    },
     // Minio's address is one that the clients of the sandbox reach.
-    "redirect": { config: ({ storage }) => void (storage.redirect.disable = false) },
+    redirect: { config: ({ storage }) => void (storage.redirect.disable = false) },
     "blob-cache": { config: ({ storage }) => void (storage.cache = { blobdescriptor: "inmemory" }) },
     "no-access-log": { config: ({ log }) => void (log.accesslog.disabled = true) },
     // Not to be had, but what a login costs shows by it.
@@ -27,15 +32,18 @@ export const variants: Record<string, Variant> = {
     "no-spans": variable("OTEL_TRACES_SAMPLER", "always_off"),
     "gogc-50": variable("GOGC", "50"),
     "gogc-400": variable("GOGC", "400"),
-    "gomemlimit": variable("GOMEMLIMIT", "200MiB"),
+    gomemlimit: variable("GOMEMLIMIT", "200MiB"),
     "no-cpu-request": { pod: ({ containers: [{ resources }] }) => delete resources.requests.cpu },
     "request-1-cpu": { pod: ({ containers: [{ resources }] }) => void (resources.requests.cpu = "1") },
-    "unconfined": { pod: ({ securityContext }) => delete securityContext.seccompProfile },
+    unconfined: { pod: ({ securityContext }) => delete securityContext.seccompProfile },
     // Else all are on Minio's.
     "other-node": { pod: (pod) => void (pod.nodeName = "homelab-2") },
     "no-timeouts": {
-        annotations: (annotations) => ["read", "send"].forEach((which) => delete annotations[`nginx.ingress.kubernetes.io/proxy-${which}-timeout`]),
+        annotations: (annotations) =>
+            ["read", "send"].forEach(
+                (which) => delete annotations[`nginx.ingress.kubernetes.io/proxy-${which}-timeout`],
+            ),
     },
     // Straight to the pods, not by the Service.
-    "direct": { annotations: (annotations) => delete annotations["nginx.ingress.kubernetes.io/service-upstream"] },
+    direct: { annotations: (annotations) => delete annotations["nginx.ingress.kubernetes.io/service-upstream"] },
 };

@@ -334,7 +334,10 @@ export function withDefaults(name: string, args: ContainerRegistryArgs) {
         htpasswdSecret: args.htpasswdSecret,
         pullHost: args.pullHost,
         anonymousPullHost: args.anonymousPullHost,
-        pullSecrets: (args.pullSecrets ?? []).map((pullSecret) => ({ ...pullSecret, name: pullSecret.name ?? `${name}-pull` })),
+        pullSecrets: (args.pullSecrets ?? []).map((pullSecret) => ({
+            ...pullSecret,
+            name: pullSecret.name ?? `${name}-pull`,
+        })),
         namespace: args.namespace ?? name,
         createNamespace: args.createNamespace ?? true,
         image: args.image ?? "docker.io/library/registry:3.1.2",
@@ -355,7 +358,12 @@ export function withDefaults(name: string, args: ContainerRegistryArgs) {
             pushgateway: args.collection.pushgateway,
         },
         mirrors: (args.mirrors ?? []).map(({ name, host, remote, username, ttl, login }) => ({
-            name, host, remote, username, ttl: ttl ?? "168h", login: login ?? true,
+            name,
+            host,
+            remote,
+            username,
+            ttl: ttl ?? "168h",
+            login: login ?? true,
         })),
         networkPolicy: args.networkPolicy && { metricsFrom: args.networkPolicy.metricsFrom },
         metrics: args.metrics && {

@@ -24,17 +24,27 @@ export function makeBeside(
     parent: pulumi.Resource,
 ): { workload: Workload; exposure?: Exposure } {
     return {
-        workload: new Workload(name, {
-            ...workload,
-            config: pulumi.secret(pulumi.all([config, host, own]).apply(([config, host, own]) => renderRegistryConfig({
-                ...config,
-                ...own,
-                host,
-                bucket: { ...config.bucket, ...own.bucket },
-                htpasswdPath: workload.auth && config.htpasswdPath,
-                metrics: workload.metrics,
-            }))),
-        }, { parent }),
-        exposure: exposure && new Exposure(name, { ...exposure, namespace: workload.namespace, host, service: name }, { parent }),
+        workload: new Workload(
+            name,
+            {
+                ...workload,
+                config: pulumi.secret(
+                    pulumi.all([config, host, own]).apply(([config, host, own]) =>
+                        renderRegistryConfig({
+                            ...config,
+                            ...own,
+                            host,
+                            bucket: { ...config.bucket, ...own.bucket },
+                            htpasswdPath: workload.auth && config.htpasswdPath,
+                            metrics: workload.metrics,
+                        }),
+                    ),
+                ),
+            },
+            { parent },
+        ),
+        exposure:
+            exposure &&
+            new Exposure(name, { ...exposure, namespace: workload.namespace, host, service: name }, { parent }),
     };
 }

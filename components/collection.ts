@@ -53,128 +53,223 @@ export class Collection extends pulumi.ComponentResource {
         const fullName = `${name}-collection`;
         const metadata = { name: fullName, namespace: args.namespace, annotations: owner };
         // Not the registry's: its Service would lead clients here.
-        const labels = this.labels = { "app.kubernetes.io/name": "container-registry-collection", "app.kubernetes.io/instance": name };
-        const flags = (flag: string, labels: Record<string, string>) => Object.entries(labels).flatMap((label) => [flag, label.join("=")]);
+        const labels = (this.labels = {
+            "app.kubernetes.io/name": "container-registry-collection",
+            "app.kubernetes.io/instance": name,
+        });
+        const flags = (flag: string, labels: Record<string, string>) =>
+            Object.entries(labels).flatMap((label) => [flag, label.join("=")]);
 
-        const account = new kubernetes.core.v1.ServiceAccount(fullName, { metadata, automountServiceAccountToken: false }, { parent });
-        this.role = new kubernetes.rbac.v1.Role(fullName, {
-            metadata,
-            rules: [
-                // To take, renew and give back the lock.
-                { apiGroups: [""], resources: ["configmaps"], resourceNames: [args.lock.metadata.name], verbs: ["get", "patch"] },
-                // To replace the pods by such as read only, and back. By no name: a rotation of the key brings another one.
-                { apiGroups: ["apps"], resources: ["deployments"], verbs: ["list", "patch"] },
-                // To see that all of them are replaced.
-                { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
-            ],
-        }, { parent });
-        const binding = new kubernetes.rbac.v1.RoleBinding(fullName, {
-            metadata,
-            roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: this.role.metadata.name },
-            subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace: args.namespace }],
-        }, { parent });
+        const account = new kubernetes.core.v1.ServiceAccount(
+            fullName,
+            { metadata, automountServiceAccountToken: false },
+            { parent },
+        );
+        this.role = new kubernetes.rbac.v1.Role(
+            fullName,
+            {
+                metadata,
+                rules: [
+                    // To take, renew and give back the lock.
+                    {
+                        apiGroups: [""],
+                        resources: ["configmaps"],
+                        resourceNames: [args.lock.metadata.name],
+                        verbs: ["get", "patch"],
+                    },
+                    // To replace the pods by such as read only, and back. By no name: a rotation of the key brings another one.
+                    { apiGroups: ["apps"], resources: ["deployments"], verbs: ["list", "patch"] },
+                    // To see that all of them are replaced.
+                    { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
+                ],
+            },
+            { parent },
+        );
+        const binding = new kubernetes.rbac.v1.RoleBinding(
+            fullName,
+            {
+                metadata,
+                roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: this.role.metadata.name },
+                subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace: args.namespace }],
+            },
+            { parent },
+        );
 
         // Under names that stay: the next pod of a Job under way finds them after an update as well.
-        const config = new kubernetes.core.v1.Secret(fullName, {
-            metadata,
-            stringData: { [configFile]: args.config, ...(args.ca !== undefined && { "ca.crt": args.ca }) },
-        }, { parent });
+        const config = new kubernetes.core.v1.Secret(
+            fullName,
+            {
+                metadata,
+                stringData: { [configFile]: args.config, ...(args.ca !== undefined && { "ca.crt": args.ca }) },
+            },
+            { parent },
+        );
         const { files, library } = readProgram();
-        const collector = new kubernetes.core.v1.ConfigMap(fullName, {
-            metadata,
-            data: Object.fromEntries([...files, ...library].map(({ key, content }) => [key, content])),
-        }, { parent });
+        const collector = new kubernetes.core.v1.ConfigMap(
+            fullName,
+            {
+                metadata,
+                data: Object.fromEntries([...files, ...library].map(({ key, content }) => [key, content])),
+            },
+            { parent },
+        );
 
-        this.cronJob = new kubernetes.batch.v1.CronJob(fullName, {
-            metadata,
-            spec: {
-                schedule: args.schedule,
-                concurrencyPolicy: "Forbid",
-                jobTemplate: {
-                    spec: {
-                        activeDeadlineSeconds: longest,
-                        // One that was lost is taken up again; one that refused would refuse again.
-                        backoffLimit: 6,
-                        podFailurePolicy: { rules: [{ action: "FailJob", onExitCodes: { containerName: "collector", operator: "In", values: [refusedStatus] } }] },
-                        template: {
-                            metadata: { labels },
-                            spec: {
-                                restartPolicy: "Never",
-                                // A deletion that was sent is waited for.
-                                terminationGracePeriodSeconds: 60,
-                                serviceAccountName: account.metadata.name,
-                                automountServiceAccountToken: true,
-                                enableServiceLinks: false,
-                                securityContext: restrictedPod,
-                                // One program for both: what ends the collector ends what it started.
-                                initContainers: [{
-                                    name: "registry",
-                                    image: args.registryImage,
-                                    command: ["/bin/cp", "/bin/registry", `${registryFolder}/registry`],
-                                    securityContext: restricted,
-                                    volumeMounts: [{ name: "registry", mountPath: registryFolder }],
-                                }],
-                                containers: [{
-                                    name: "collector",
-                                    image: args.image,
-                                    command: ["node", `${programFolder}/main${path.extname(__filename)}`, "collect"],
-                                    args: pulumi.all([args.lock.metadata.name, args.deleteUntagged, args.drainSeconds, args.pushgateway, args.namespace]).apply(([lock, deleteUntagged, drainSeconds, pushgateway, namespace]) => [
-                                        "--config", `${configFolder}/${configFile}`,
-                                        "--registry", `${registryFolder}/registry`,
-                                        "--lock", lock,
-                                        "--annotation", readOnlyUntil,
-                                        ...flags("--label", args.labels),
-                                        ...flags("--collector-label", labels),
-                                        "--drain-seconds", String(drainSeconds),
-                                        ...(deleteUntagged ? ["--delete-untagged"] : []),
-                                        ...(pushgateway !== undefined
-                                            ? ["--pushgateway", `${pushgateway.replace(/\/+$/, "")}/metrics/job/registry-collection/namespace/${namespace}/instance/${name}`]
-                                            : []),
-                                    ]),
-                                    env: args.ca !== undefined ? [
-                                        { name: "NODE_EXTRA_CA_CERTS", value: `${configFolder}/ca.crt` },
-                                        { name: "SSL_CERT_DIR", value: configFolder },
-                                    ] : [],
-                                    resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
-                                    securityContext: restricted,
-                                    volumeMounts: [
-                                        { name: "config", mountPath: configFolder, readOnly: true },
-                                        { name: "program", mountPath: programFolder, readOnly: true },
-                                        { name: "registry", mountPath: registryFolder, readOnly: true },
-                                    ],
-                                }],
-                                volumes: [
-                                    { name: "config", secret: { secretName: config.metadata.name, defaultMode: 0o440 } },
+        this.cronJob = new kubernetes.batch.v1.CronJob(
+            fullName,
+            {
+                metadata,
+                spec: {
+                    schedule: args.schedule,
+                    concurrencyPolicy: "Forbid",
+                    jobTemplate: {
+                        spec: {
+                            activeDeadlineSeconds: longest,
+                            // One that was lost is taken up again; one that refused would refuse again.
+                            backoffLimit: 6,
+                            podFailurePolicy: {
+                                rules: [
                                     {
-                                        name: "program",
-                                        projected: {
-                                            sources: [
-                                                // Whatever is in it when the pod starts: a Job under way goes on with the program after an update.
-                                                { configMap: { name: collector.metadata.name } },
-                                                { configMap: { name: collector.metadata.name, items: library.map(({ key, path }) => ({ key, path })) } },
-                                            ],
+                                        action: "FailJob",
+                                        onExitCodes: {
+                                            containerName: "collector",
+                                            operator: "In",
+                                            values: [refusedStatus],
                                         },
                                     },
-                                    { name: "registry", emptyDir: {} },
                                 ],
+                            },
+                            template: {
+                                metadata: { labels },
+                                spec: {
+                                    restartPolicy: "Never",
+                                    // A deletion that was sent is waited for.
+                                    terminationGracePeriodSeconds: 60,
+                                    serviceAccountName: account.metadata.name,
+                                    automountServiceAccountToken: true,
+                                    enableServiceLinks: false,
+                                    securityContext: restrictedPod,
+                                    // One program for both: what ends the collector ends what it started.
+                                    initContainers: [
+                                        {
+                                            name: "registry",
+                                            image: args.registryImage,
+                                            command: ["/bin/cp", "/bin/registry", `${registryFolder}/registry`],
+                                            securityContext: restricted,
+                                            volumeMounts: [{ name: "registry", mountPath: registryFolder }],
+                                        },
+                                    ],
+                                    containers: [
+                                        {
+                                            name: "collector",
+                                            image: args.image,
+                                            command: [
+                                                "node",
+                                                `${programFolder}/main${path.extname(__filename)}`,
+                                                "collect",
+                                            ],
+                                            args: pulumi
+                                                .all([
+                                                    args.lock.metadata.name,
+                                                    args.deleteUntagged,
+                                                    args.drainSeconds,
+                                                    args.pushgateway,
+                                                    args.namespace,
+                                                ])
+                                                .apply(
+                                                    ([lock, deleteUntagged, drainSeconds, pushgateway, namespace]) => [
+                                                        "--config",
+                                                        `${configFolder}/${configFile}`,
+                                                        "--registry",
+                                                        `${registryFolder}/registry`,
+                                                        "--lock",
+                                                        lock,
+                                                        "--annotation",
+                                                        readOnlyUntil,
+                                                        ...flags("--label", args.labels),
+                                                        ...flags("--collector-label", labels),
+                                                        "--drain-seconds",
+                                                        String(drainSeconds),
+                                                        ...(deleteUntagged ? ["--delete-untagged"] : []),
+                                                        ...(pushgateway !== undefined
+                                                            ? [
+                                                                  "--pushgateway",
+                                                                  `${pushgateway.replace(/\/+$/, "")}/metrics/job/registry-collection/namespace/${namespace}/instance/${name}`,
+                                                              ]
+                                                            : []),
+                                                    ],
+                                                ),
+                                            env:
+                                                args.ca !== undefined
+                                                    ? [
+                                                          {
+                                                              name: "NODE_EXTRA_CA_CERTS",
+                                                              value: `${configFolder}/ca.crt`,
+                                                          },
+                                                          { name: "SSL_CERT_DIR", value: configFolder },
+                                                      ]
+                                                    : [],
+                                            resources: {
+                                                requests: { cpu: "50m", memory: "128Mi" },
+                                                limits: { memory: "1Gi" },
+                                            },
+                                            securityContext: restricted,
+                                            volumeMounts: [
+                                                { name: "config", mountPath: configFolder, readOnly: true },
+                                                { name: "program", mountPath: programFolder, readOnly: true },
+                                                { name: "registry", mountPath: registryFolder, readOnly: true },
+                                            ],
+                                        },
+                                    ],
+                                    volumes: [
+                                        {
+                                            name: "config",
+                                            secret: { secretName: config.metadata.name, defaultMode: 0o440 },
+                                        },
+                                        {
+                                            name: "program",
+                                            projected: {
+                                                sources: [
+                                                    // Whatever is in it when the pod starts: a Job under way goes on with the program after an update.
+                                                    { configMap: { name: collector.metadata.name } },
+                                                    {
+                                                        configMap: {
+                                                            name: collector.metadata.name,
+                                                            items: library.map(({ key, path }) => ({ key, path })),
+                                                        },
+                                                    },
+                                                ],
+                                            },
+                                        },
+                                        { name: "registry", emptyDir: {} },
+                                    ],
+                                },
                             },
                         },
                     },
                 },
             },
-        }, { parent, dependsOn: binding });
+            { parent, dependsOn: binding },
+        );
         this.registerOutputs({});
     }
 }
 
 /** The collector's files, and those of the library that it needs, which lie deeper. */
 function readProgram() {
-    const files = fs.readdirSync(program)
+    const files = fs
+        .readdirSync(program)
         .filter((file) => path.extname(file) === path.extname(__filename) && !file.endsWith(".d.ts"))
         .map((file) => ({ key: file, content: fs.readFileSync(path.join(program, file), "utf8") }));
     const folder = "node_modules/aws4fetch";
     const library = [
-        { key: "aws4fetch.mjs", path: `${folder}/index.mjs`, content: fs.readFileSync(path.join(path.dirname(require.resolve("aws4fetch")), "aws4fetch.esm.mjs"), "utf8") },
+        {
+            key: "aws4fetch.mjs",
+            path: `${folder}/index.mjs`,
+            content: fs.readFileSync(
+                path.join(path.dirname(require.resolve("aws4fetch")), "aws4fetch.esm.mjs"),
+                "utf8",
+            ),
+        },
         { key: "aws4fetch.json", path: `${folder}/package.json`, content: JSON.stringify({ exports: "./index.mjs" }) },
     ];
     return { files, library };

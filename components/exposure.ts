@@ -52,15 +52,29 @@ export class Exposure extends pulumi.ComponentResource {
                 timeouts: { request: "0s" },
             });
             const path = (value: string) => ({ path: { type: "RegularExpression", value } });
-            this.route = this.makeRoute(name, args, args.gateway, sectionName, args.reader ? [
-                { matches: pullMethods.map((method) => ({ method, ...path(pullPaths) })), ...to(args.reader.service) },
-                // Not left to the default, a prefix: whether that comes before a regular expression is for each controller to say.
-                { matches: [path("^/.*$")], ...to(args.service) },
-            ] : [to(args.service)], args.reader?.resources);
+            this.route = this.makeRoute(
+                name,
+                args,
+                args.gateway,
+                sectionName,
+                args.reader
+                    ? [
+                          {
+                              matches: pullMethods.map((method) => ({ method, ...path(pullPaths) })),
+                              ...to(args.reader.service),
+                          },
+                          // Not left to the default, a prefix: whether that comes before a regular expression is for each controller to say.
+                          { matches: [path("^/.*$")], ...to(args.service) },
+                      ]
+                    : [to(args.service)],
+                args.reader?.resources,
+            );
             if (args.redirects) {
-                this.makeRoute(`${name}-http`, args, args.gateway, httpSectionName, [{
-                    filters: [{ type: "RequestRedirect", requestRedirect: { scheme: "https", statusCode: 301 } }],
-                }]);
+                this.makeRoute(`${name}-http`, args, args.gateway, httpSectionName, [
+                    {
+                        filters: [{ type: "RequestRedirect", requestRedirect: { scheme: "https", statusCode: 301 } }],
+                    },
+                ]);
             }
         }
         this.registerOutputs({});
@@ -87,26 +101,34 @@ export class Exposure extends pulumi.ComponentResource {
             "pulumi.com/deletionPropagationPolicy": "background",
             ...annotations,
         }));
-        return new kubernetes.networking.v1.Ingress(name, {
-            metadata: { name, namespace, annotations },
-            spec: {
-                ingressClassName: ingress.className,
-                tls: [{ hosts: [host], secretName: ingress.tlsSecret }],
-                rules: [{
-                    host,
-                    http: {
-                        paths: [{
-                            path: "/",
-                            pathType: "Prefix",
-                            backend: { service: { name: service, port: { name: servicePort.name } } },
-                        }],
-                    },
-                }],
+        return new kubernetes.networking.v1.Ingress(
+            name,
+            {
+                metadata: { name, namespace, annotations },
+                spec: {
+                    ingressClassName: ingress.className,
+                    tls: [{ hosts: [host], secretName: ingress.tlsSecret }],
+                    rules: [
+                        {
+                            host,
+                            http: {
+                                paths: [
+                                    {
+                                        path: "/",
+                                        pathType: "Prefix",
+                                        backend: { service: { name: service, port: { name: servicePort.name } } },
+                                    },
+                                ],
+                            },
+                        },
+                    ],
+                },
             },
-        }, {
-            parent: this,
-            ...(importId !== undefined && { import: importId, ignoreChanges: ["metadata", "spec"] }),
-        });
+            {
+                parent: this,
+                ...(importId !== undefined && { import: importId, ignoreChanges: ["metadata", "spec"] }),
+            },
+        );
     }
 
     private makeRoute(
@@ -117,32 +139,50 @@ export class Exposure extends pulumi.ComponentResource {
         rules: object[],
         dependsOn?: pulumi.Resource[],
     ): kubernetes.apiextensions.CustomResource {
-        return new kubernetes.apiextensions.CustomResource(name, {
-            apiVersion: "gateway.networking.k8s.io/v1",
-            kind: "HTTPRoute",
-            metadata: { name, namespace, annotations: owner },
-            spec: { parentRefs: [{ name: gateway.name, namespace: gateway.namespace, sectionName }], hostnames: [host], rules },
-        }, { parent: this, dependsOn });
+        return new kubernetes.apiextensions.CustomResource(
+            name,
+            {
+                apiVersion: "gateway.networking.k8s.io/v1",
+                kind: "HTTPRoute",
+                metadata: { name, namespace, annotations: owner },
+                spec: {
+                    parentRefs: [{ name: gateway.name, namespace: gateway.namespace, sectionName }],
+                    hostnames: [host],
+                    rules,
+                },
+            },
+            { parent: this, dependsOn },
+        );
     }
 
     /** Beside an Ingress of Traefik's, which has the certificate: an Ingress cannot tell methods. The longer rule goes first. */
-    private makePullRoute(name: string, { namespace, host }: ExposureArgs, reader: NonNullable<ExposureArgs["reader"]>): kubernetes.apiextensions.CustomResource {
+    private makePullRoute(
+        name: string,
+        { namespace, host }: ExposureArgs,
+        reader: NonNullable<ExposureArgs["reader"]>,
+    ): kubernetes.apiextensions.CustomResource {
         const methods = pullMethods.map((method) => `Method(\`${method}\`)`).join(" || ");
-        return new kubernetes.apiextensions.CustomResource(name, {
-            apiVersion: "traefik.io/v1alpha1",
-            kind: "IngressRoute",
-            // By the class it is taken also where Traefik is told to take no other's.
-            metadata: { name, namespace, annotations: { "kubernetes.io/ingress.class": "traefik", ...owner } },
-            spec: {
-                entryPoints: ["websecure"],
-                routes: [{
-                    kind: "Rule",
-                    match: pulumi.interpolate`Host(\`${host}\`) && (${methods}) && PathRegexp(\`${pullPaths}\`)`,
-                    services: [{ name: reader.service, port: servicePort.number }],
-                }],
-                tls: {},
+        return new kubernetes.apiextensions.CustomResource(
+            name,
+            {
+                apiVersion: "traefik.io/v1alpha1",
+                kind: "IngressRoute",
+                // By the class it is taken also where Traefik is told to take no other's.
+                metadata: { name, namespace, annotations: { "kubernetes.io/ingress.class": "traefik", ...owner } },
+                spec: {
+                    entryPoints: ["websecure"],
+                    routes: [
+                        {
+                            kind: "Rule",
+                            match: pulumi.interpolate`Host(\`${host}\`) && (${methods}) && PathRegexp(\`${pullPaths}\`)`,
+                            services: [{ name: reader.service, port: servicePort.number }],
+                        },
+                    ],
+                    tls: {},
+                },
             },
-        }, { parent: this, dependsOn: reader.resources });
+            { parent: this, dependsOn: reader.resources },
+        );
     }
 }
 

@@ -5,7 +5,10 @@ export const lockFolder = "/lock";
 export const readOnlyUntil = "homelab-registry/read-only-until";
 
 /** That annotation, for {@link serve}. */
-export const lockEnv = { name: "READ_ONLY_UNTIL", valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${readOnlyUntil}']` } } };
+export const lockEnv = {
+    name: "READ_ONLY_UNTIL",
+    valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${readOnlyUntil}']` } },
+};
 
 /**
  * A shell script that serves by the first configuration given, but by the second as long as garbage may be collected. When the lock

@@ -25,34 +25,42 @@ export class Metrics extends pulumi.ComponentResource {
         const metadata = { name: `${name}-metrics`, namespace: args.namespace };
         const labels = { "app.kubernetes.io/name": "container-registry-metrics", "app.kubernetes.io/instance": name };
 
-        this.service = new kubernetes.core.v1.Service(metadata.name, {
-            metadata: {
-                ...metadata,
-                labels,
-                // What a Prometheus without the operator goes by, as a rule.
-                annotations: {
-                    ...owner,
-                    "prometheus.io/scrape": "true",
-                    "prometheus.io/port": String(metricsPort),
-                    "prometheus.io/path": metricsPath,
+        this.service = new kubernetes.core.v1.Service(
+            metadata.name,
+            {
+                metadata: {
+                    ...metadata,
+                    labels,
+                    // What a Prometheus without the operator goes by, as a rule.
+                    annotations: {
+                        ...owner,
+                        "prometheus.io/scrape": "true",
+                        "prometheus.io/port": String(metricsPort),
+                        "prometheus.io/path": metricsPath,
+                    },
+                },
+                spec: {
+                    // Its name leads to every pod, also to those that are not ready: what ails them is what is asked for.
+                    clusterIP: "None",
+                    publishNotReadyAddresses: true,
+                    selector: args.labels,
+                    ports: [{ name: "metrics", port: metricsPort, targetPort: "metrics", protocol: "TCP" }],
                 },
             },
-            spec: {
-                // Its name leads to every pod, also to those that are not ready: what ails them is what is asked for.
-                clusterIP: "None",
-                publishNotReadyAddresses: true,
-                selector: args.labels,
-                ports: [{ name: "metrics", port: metricsPort, targetPort: "metrics", protocol: "TCP" }],
-            },
-        }, { parent });
+            { parent },
+        );
 
         if (args.serviceMonitor) {
-            this.serviceMonitor = new kubernetes.apiextensions.CustomResource(metadata.name, {
-                apiVersion: "monitoring.coreos.com/v1",
-                kind: "ServiceMonitor",
-                metadata: { ...metadata, labels: args.serviceMonitorLabels, annotations: owner },
-                spec: { selector: { matchLabels: labels }, endpoints: [{ port: "metrics", path: metricsPath }] },
-            }, { parent });
+            this.serviceMonitor = new kubernetes.apiextensions.CustomResource(
+                metadata.name,
+                {
+                    apiVersion: "monitoring.coreos.com/v1",
+                    kind: "ServiceMonitor",
+                    metadata: { ...metadata, labels: args.serviceMonitorLabels, annotations: owner },
+                    spec: { selector: { matchLabels: labels }, endpoints: [{ port: "metrics", path: metricsPath }] },
+                },
+                { parent },
+            );
         }
         this.registerOutputs({});
     }

@@ -27,13 +27,18 @@ export class Mirror extends pulumi.ComponentResource {
             readOnly: false,
             deleteEnabled: true,
         }));
-        ({ workload: this.workload, exposure: this.exposure } = makeBeside(name, {
-            ...args,
-            metrics: false,
-            // What is kept until when is in one file, which one pod writes.
-            replicas: 1,
-            service: { type: "ClusterIP", annotations: {} },
-        }, own, this));
+        ({ workload: this.workload, exposure: this.exposure } = makeBeside(
+            name,
+            {
+                ...args,
+                metrics: false,
+                // What is kept until when is in one file, which one pod writes.
+                replicas: 1,
+                service: { type: "ClusterIP", annotations: {} },
+            },
+            own,
+            this,
+        ));
         this.registerOutputs({});
     }
 }

@@ -24,23 +24,40 @@ export class NetworkPolicies extends pulumi.ComponentResource {
     constructor(name: string, args: NetworkPoliciesArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:NetworkPolicies", name, {}, opts);
         const make = (name: string, spec: pulumi.Input<kubernetes.types.input.networking.v1.NetworkPolicySpec>) =>
-            new kubernetes.networking.v1.NetworkPolicy(name, { metadata: { name, namespace: args.namespace, annotations: owner }, spec }, { parent: this });
+            new kubernetes.networking.v1.NetworkPolicy(
+                name,
+                { metadata: { name, namespace: args.namespace, annotations: owner }, spec },
+                { parent: this },
+            );
 
-        make(name, pulumi.all([args.endpoint, args.metricsFrom]).apply(([endpoint, metricsFrom]) => ({
-            podSelector: { matchLabels: args.labels },
-            policyTypes: ["Ingress", "Egress"],
-            ingress: [
-                { ports: [{ protocol: "TCP", port: registryPort }] },
-                ...(metricsFrom !== undefined ? [{ from: [namespaceOf(metricsFrom)], ports: [{ protocol: "TCP", port: metricsPort }] }] : []),
-            ],
-            egress: [
-                { ports: [{ protocol: "UDP", port: 53 }, { protocol: "TCP", port: 53 }] },
-                toS3(endpoint),
-            ],
-        })));
+        make(
+            name,
+            pulumi.all([args.endpoint, args.metricsFrom]).apply(([endpoint, metricsFrom]) => ({
+                podSelector: { matchLabels: args.labels },
+                policyTypes: ["Ingress", "Egress"],
+                ingress: [
+                    { ports: [{ protocol: "TCP", port: registryPort }] },
+                    ...(metricsFrom !== undefined
+                        ? [{ from: [namespaceOf(metricsFrom)], ports: [{ protocol: "TCP", port: metricsPort }] }]
+                        : []),
+                ],
+                egress: [
+                    {
+                        ports: [
+                            { protocol: "UDP", port: 53 },
+                            { protocol: "TCP", port: 53 },
+                        ],
+                    },
+                    toS3(endpoint),
+                ],
+            })),
+        );
         if (args.collectorLabels) {
             // They ask the API server, whose address no policy can name; nobody asks them.
-            make(`${name}-collection`, { podSelector: { matchLabels: args.collectorLabels }, policyTypes: ["Ingress"] });
+            make(`${name}-collection`, {
+                podSelector: { matchLabels: args.collectorLabels },
+                policyTypes: ["Ingress"],
+            });
         }
         this.registerOutputs({});
     }

@@ -17,17 +17,30 @@ export class PullSecrets extends pulumi.ComponentResource {
     constructor(name: string, args: PullSecretArgs[], opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:PullSecrets", name, {}, opts);
 
-        this.secrets = args.map((pullSecret) => new kubernetes.core.v1.Secret(`${pullSecret.namespace}/${pullSecret.name}`, {
-            // A name that stays, as Pods refer to it.
-            metadata: { name: pullSecret.name, namespace: pullSecret.namespace, annotations: owner },
-            type: "kubernetes.io/dockerconfigjson",
-            stringData: {
-                ".dockerconfigjson": pulumi.secret(pulumi.all([pulumi.all(pullSecret.hosts), pullSecret.password]).apply(([hosts, password]) => {
-                    const auth = Buffer.from(`${pullSecret.user}:${password}`).toString("base64");
-                    return JSON.stringify({ auths: Object.fromEntries(hosts.map((host) => [host, { auth }])) });
-                })),
-            },
-        }, { parent: this }));
+        this.secrets = args.map(
+            (pullSecret) =>
+                new kubernetes.core.v1.Secret(
+                    `${pullSecret.namespace}/${pullSecret.name}`,
+                    {
+                        // A name that stays, as Pods refer to it.
+                        metadata: { name: pullSecret.name, namespace: pullSecret.namespace, annotations: owner },
+                        type: "kubernetes.io/dockerconfigjson",
+                        stringData: {
+                            ".dockerconfigjson": pulumi.secret(
+                                pulumi
+                                    .all([pulumi.all(pullSecret.hosts), pullSecret.password])
+                                    .apply(([hosts, password]) => {
+                                        const auth = Buffer.from(`${pullSecret.user}:${password}`).toString("base64");
+                                        return JSON.stringify({
+                                            auths: Object.fromEntries(hosts.map((host) => [host, { auth }])),
+                                        });
+                                    }),
+                            ),
+                        },
+                    },
+                    { parent: this },
+                ),
+        );
         this.registerOutputs({});
     }
 }

@@ -21,13 +21,19 @@ export class Reader extends pulumi.ComponentResource {
     constructor(name: string, { key, ...args }: ReaderArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Reader", name, {}, opts);
         // Of its own: the registry's signs uploads.
-        const httpSecret = new random.RandomPassword(`${name}-http-secret`, { length: 64, special: false }, { parent: this });
-        const own = pulumi.all([key.accessKey, key.secretKey, httpSecret.result]).apply(([accessKey, secretKey, httpSecret]) => ({
-            httpSecret,
-            bucket: { accessKey, secretKey },
-            readOnly: true,
-            uploadPurging: false,
-        }));
+        const httpSecret = new random.RandomPassword(
+            `${name}-http-secret`,
+            { length: 64, special: false },
+            { parent: this },
+        );
+        const own = pulumi
+            .all([key.accessKey, key.secretKey, httpSecret.result])
+            .apply(([accessKey, secretKey, httpSecret]) => ({
+                httpSecret,
+                bucket: { accessKey, secretKey },
+                readOnly: true,
+                uploadPurging: false,
+            }));
         ({ workload: this.workload, exposure: this.exposure } = makeBeside(name, args, own, this));
         this.registerOutputs({});
     }

@@ -89,7 +89,9 @@ export function registryConfig(config: RegistryConfig) {
         },
         // Layers that are to be got elsewhere, as in old images of Windows: by default they are refused, with a 500.
         validation: { manifests: { urls: { allow: ["^https://"] } } },
-        ...(config.htpasswdPath !== undefined && { auth: { htpasswd: { realm: "Registry Realm", path: config.htpasswdPath } } }),
+        ...(config.htpasswdPath !== undefined && {
+            auth: { htpasswd: { realm: "Registry Realm", path: config.htpasswdPath } },
+        }),
         ...(proxy && {
             proxy: {
                 remoteurl: proxy.remote,
@@ -103,8 +105,13 @@ export function registryConfig(config: RegistryConfig) {
             host: `https://${config.host}`,
             secret: config.httpSecret,
             draintimeout: `${config.drainSeconds}s`,
-            headers: { "X-Content-Type-Options": ["nosniff"], ...(config.warning && { Warning: [`299 - "${config.warning}"`] }) },
-            ...(config.metrics && { debug: { addr: `:${metricsPort}`, prometheus: { enabled: true, path: metricsPath } } }),
+            headers: {
+                "X-Content-Type-Options": ["nosniff"],
+                ...(config.warning && { Warning: [`299 - "${config.warning}"`] }),
+            },
+            ...(config.metrics && {
+                debug: { addr: `:${metricsPort}`, prometheus: { enabled: true, path: metricsPath } },
+            }),
         },
         // A check that fails was tried for some ten seconds already: with three of them, each 10 s, it took over a minute to say 503.
         health: { storagedriver: { enabled: true, interval: "3s", threshold: 1 } },

@@ -1,6 +1,16 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { Access, ContainerRegistryArgs, hasPullUsers, hasReaders, LogLevel, mayPush, ServiceType, User, withDefaults } from "./args";
+import {
+    Access,
+    ContainerRegistryArgs,
+    hasPullUsers,
+    hasReaders,
+    LogLevel,
+    mayPush,
+    ServiceType,
+    User,
+    withDefaults,
+} from "./args";
 import { bytesOf } from "./bytes";
 import { ofTraefik } from "./exposure";
 
@@ -22,7 +32,11 @@ const quantity = /^(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/;
  * @param settings the arguments with their defaults
  * @param args as they were given
  */
-export function findProblems(name: string, settings: ReturnType<typeof withDefaults>, args: ContainerRegistryArgs): string[] {
+export function findProblems(
+    name: string,
+    settings: ReturnType<typeof withDefaults>,
+    args: ContainerRegistryArgs,
+): string[] {
     const problems: string[] = [];
     const check = <T>(field: string, value: pulumi.Input<T>, problemOf: (value: T) => string | undefined) => {
         if (pulumi.Output.isInstance(value) || value instanceof Promise) {
@@ -50,13 +64,26 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
         ["anonymousPullHost", settings.anonymousPullHost],
         ...settings.mirrors.map(({ host }, i) => [`mirrors[${i}].host`, host] as const),
     ] as const;
-    hosts.forEach(([field, host], i) => host !== undefined && check(field, host, (value) => hostProblem(value)
-        ?? (hosts.slice(0, i).some(([, other]) => other === value) ? `"${value}" is another's already; give each a name of its own` : undefined)));
+    hosts.forEach(
+        ([field, host], i) =>
+            host !== undefined &&
+            check(
+                field,
+                host,
+                (value) =>
+                    hostProblem(value) ??
+                    (hosts.slice(0, i).some(([, other]) => other === value)
+                        ? `"${value}" is another's already; give each a name of its own`
+                        : undefined),
+            ),
+    );
     if (htpasswdSecret !== undefined) {
         check("htpasswdSecret", settings.htpasswdSecret ?? "", nameProblem("a Secret, such as registry-auth-secret"));
         given("htpasswdSecret", users.length > 0, "users");
     } else if (users.length === 0) {
-        problems.push('users: none given; nobody could log in. Name at least one, such as { name: "ci" }, or give an htpasswdSecret');
+        problems.push(
+            'users: none given; nobody could log in. Name at least one, such as { name: "ci" }, or give an htpasswdSecret',
+        );
     } else if (!users.some(mayPush)) {
         problems.push('users: each has access "pull"; nobody could push. Let at least one have access "push"');
     }
@@ -83,8 +110,14 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
         check(`${path}.namespace`, pullSecret.namespace, (value) => labelProblem(value, 63));
         check(`${path}.name`, pullSecret.name, nameProblem("a Secret, such as registry-pull"));
         check(`${path}.user`, pullSecret.user, (value) => pullUserProblem(value, users));
-        if (pullSecrets.slice(0, i).some((other) => other.namespace === pullSecret.namespace && other.name === pullSecret.name)) {
-            problems.push(`${path}: "${pullSecret.name}" is there twice in namespace "${pullSecret.namespace}"; give each a name of its own`);
+        if (
+            pullSecrets
+                .slice(0, i)
+                .some((other) => other.namespace === pullSecret.namespace && other.name === pullSecret.name)
+        ) {
+            problems.push(
+                `${path}: "${pullSecret.name}" is there twice in namespace "${pullSecret.namespace}"; give each a name of its own`,
+            );
         }
     });
 
@@ -94,19 +127,31 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     check("bucket.chunkSize", settings.bucket.chunkSize, chunkSizeProblem);
     check("bucket.quota", settings.bucket.quota, ifGiven(quotaProblem));
     const { accessKey, secretKey, readAccessKey, readSecretKey } = args.bucket;
-    for (const [field, key, other] of [["accessKey", accessKey, secretKey], ["secretKey", secretKey, accessKey]] as const) {
+    for (const [field, key, other] of [
+        ["accessKey", accessKey, secretKey],
+        ["secretKey", secretKey, accessKey],
+    ] as const) {
         if (key === undefined && other !== undefined) {
-            problems.push(`bucket.${field}: none given; the other half of the key is: give both, or none to have one made`);
+            problems.push(
+                `bucket.${field}: none given; the other half of the key is: give both, or none to have one made`,
+            );
         } else if (key !== undefined) {
             check(`bucket.${field}`, key, notEmpty("the key, or leave out both halves to have one made"));
         }
     }
     const needsReadKey = accessKey !== undefined && hasReaders(args);
-    for (const [field, key] of [["readAccessKey", readAccessKey], ["readSecretKey", readSecretKey]] as const) {
+    for (const [field, key] of [
+        ["readAccessKey", readAccessKey],
+        ["readSecretKey", readSecretKey],
+    ] as const) {
         if (key !== undefined && !needsReadKey) {
-            problems.push(`bucket.${field}: given, but ${accessKey === undefined ? "there is no key of your own beside it" : "nobody only reads"}; leave it out`);
+            problems.push(
+                `bucket.${field}: given, but ${accessKey === undefined ? "there is no key of your own beside it" : "nobody only reads"}; leave it out`,
+            );
         } else if (key === undefined && needsReadKey) {
-            problems.push(`bucket.${field}: none given; beside a key of your own, pods that only read need one that can only read: give both halves of it`);
+            problems.push(
+                `bucket.${field}: none given; beside a key of your own, pods that only read need one that can only read: give both halves of it`,
+            );
         } else if (key !== undefined) {
             check(`bucket.${field}`, key, notEmpty("the key that can only read"));
         }
@@ -115,10 +160,25 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
         problems.push("bucket.readAccessKey: is the same as the key that may write; give one that can only read");
     }
     check("bucket.keyRotation", settings.bucket.keyRotation, rotationProblem);
-    given("bucket.keyRotation", args.bucket.keyRotation !== undefined && accessKey !== undefined, "a key of your own", "leave it out, and replace that key itself");
-    given("bucket.quota", args.bucket.quota !== undefined && accessKey !== undefined, "a key of your own", "set it in that S3 itself");
+    given(
+        "bucket.keyRotation",
+        args.bucket.keyRotation !== undefined && accessKey !== undefined,
+        "a key of your own",
+        "leave it out, and replace that key itself",
+    );
+    given(
+        "bucket.quota",
+        args.bucket.quota !== undefined && accessKey !== undefined,
+        "a key of your own",
+        "set it in that S3 itself",
+    );
     check("bucket.ca", args.bucket.ca, ifGiven(caProblem));
-    given("bucket.import", Boolean(args.bucket.import) && accessKey !== undefined, "a key of your own", "leave it out: such a bucket is used as it is");
+    given(
+        "bucket.import",
+        Boolean(args.bucket.import) && accessKey !== undefined,
+        "a key of your own",
+        "leave it out: such a bucket is used as it is",
+    );
     for (const [field, isImported, what, value] of [
         ["bucket.import", args.bucket.import, "bucket's name", settings.bucket.name],
         ["ingress.import", args.ingress?.import, "namespace", settings.namespace],
@@ -143,8 +203,11 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
             check("ingress.tlsSecret", settings.ingress.tlsSecret, nameProblem("a Secret, such as wildcard-tls"));
             given("ingress.tlsSecret", ingress.clusterIssuer !== undefined, "a clusterIssuer");
         } else {
-            check("ingress.clusterIssuer", settings.ingress.clusterIssuer ?? "",
-                nameProblem("a ClusterIssuer, such as letsencrypt-prod; the other way is a tlsSecret"));
+            check(
+                "ingress.clusterIssuer",
+                settings.ingress.clusterIssuer ?? "",
+                nameProblem("a ClusterIssuer, such as letsencrypt-prod; the other way is a tlsSecret"),
+            );
         }
     }
     if (pullHost !== undefined && !hasPullUsers(args)) {
@@ -153,16 +216,25 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     if (hasPullUsers(args) && pullHost === undefined && settings.ingress) {
         const { className } = settings.ingress;
         if (className !== "traefik") {
-            problems.push(`pullHost: none given; an Ingress ${typeof className === "string" ? `of class "${className}"` : "whose class is an output"} `
-                + 'cannot tell a pull from a push, and there are users with access "pull": '
-                + "give a DNS name for pulls, such as pull.registry.example.com, or expose the registry by a gateway or class traefik");
+            problems.push(
+                `pullHost: none given; an Ingress ${typeof className === "string" ? `of class "${className}"` : "whose class is an output"} ` +
+                    'cannot tell a pull from a push, and there are users with access "pull": ' +
+                    "give a DNS name for pulls, such as pull.registry.example.com, or expose the registry by a gateway or class traefik",
+            );
         }
         check("ingress.annotations", settings.ingress.annotations, (annotations) => {
-            const [ofRouter] = Object.keys(annotations).filter((key) => key.startsWith("traefik.ingress.kubernetes.io/router.") && annotations[key] !== ofTraefik[key]);
-            return ofRouter && `"${ofRouter}" would not hold for pulls, which have an IngressRoute; leave it out, or give a pullHost`;
+            const [ofRouter] = Object.keys(annotations).filter(
+                (key) => key.startsWith("traefik.ingress.kubernetes.io/router.") && annotations[key] !== ofTraefik[key],
+            );
+            return (
+                ofRouter &&
+                `"${ofRouter}" would not hold for pulls, which have an IngressRoute; leave it out, or give a pullHost`
+            );
         });
         if (ingress?.import) {
-            problems.push('ingress.import: true, but users with access "pull" would be led here at once; give them that access in an update after it, or give a pullHost');
+            problems.push(
+                'ingress.import: true, but users with access "pull" would be led here at once; give them that access in an update after it, or give a pullHost',
+            );
         }
     }
     if (settings.gateway) {
@@ -175,30 +247,51 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     check("service.type", settings.service.type, oneOf(Object.values(ServiceType), "a type of Service"));
     check("service.nodePort", settings.service.nodePort, ifGiven(nodePortProblem));
     if (typeof service?.nodePort === "number" && settings.service.type === "ClusterIP") {
-        problems.push(`service.nodePort: ${service.nodePort}, but the type is ClusterIP, which has none; let the type be NodePort or LoadBalancer`);
+        problems.push(
+            `service.nodePort: ${service.nodePort}, but the type is ClusterIP, which has none; let the type be NodePort or LoadBalancer`,
+        );
     }
 
     if (settings.collection) {
         check("collection.schedule", settings.collection.schedule, scheduleProblem);
         check("collection.pushgateway", settings.collection.pushgateway, ifGiven(pushgatewayProblem));
-        check("collection.image", settings.collection.image, notEmpty("Node's image, such as docker.io/library/node:26.10.0-slim"));
+        check(
+            "collection.image",
+            settings.collection.image,
+            notEmpty("Node's image, such as docker.io/library/node:26.10.0-slim"),
+        );
     }
-    check("networkPolicy.metricsFrom", settings.networkPolicy?.metricsFrom, ifGiven((value: string) => labelProblem(value, 63)));
+    check(
+        "networkPolicy.metricsFrom",
+        settings.networkPolicy?.metricsFrom,
+        ifGiven((value: string) => labelProblem(value, 63)),
+    );
     if (args.networkPolicy?.metricsFrom !== undefined && !args.metrics) {
         problems.push("networkPolicy.metricsFrom: given, but there are no metrics; have them as well, or leave it out");
     }
     if (args.metrics?.serviceMonitorLabels !== undefined && !args.metrics.serviceMonitor) {
-        problems.push("metrics.serviceMonitorLabels: given, but there is no ServiceMonitor; have one made, or leave them out");
+        problems.push(
+            "metrics.serviceMonitorLabels: given, but there is no ServiceMonitor; have one made, or leave them out",
+        );
     }
     settings.mirrors.forEach((mirror, i, mirrors) => {
         const path = `mirrors[${i}]`;
         const { username, password } = args.mirrors![i]!;
-        check(`${path}.name`, mirror.name, (value) => labelProblem(value, Math.min(30, 63 - `${name}-mirror-`.length))
-            ?? (mirrors.slice(0, i).some(({ name }) => name === value) ? `"${value}" is there twice; give each mirror a name of its own` : undefined));
+        check(
+            `${path}.name`,
+            mirror.name,
+            (value) =>
+                labelProblem(value, Math.min(30, 63 - `${name}-mirror-`.length)) ??
+                (mirrors.slice(0, i).some(({ name }) => name === value)
+                    ? `"${value}" is there twice; give each mirror a name of its own`
+                    : undefined),
+        );
         check(`${path}.remote`, mirror.remote, remoteProblem);
         check(`${path}.ttl`, mirror.ttl, ttlProblem);
         if ((username === undefined) !== (password === undefined)) {
-            problems.push(`${path}.${username === undefined ? "username" : "password"}: none given; the other half of the login is: give both, or none`);
+            problems.push(
+                `${path}.${username === undefined ? "username" : "password"}: none given; the other half of the login is: give both, or none`,
+            );
         }
     });
     check("image", settings.image, notEmpty("the registry's image, such as docker.io/library/registry:3.1.2"));
@@ -209,7 +302,8 @@ export function findProblems(name: string, settings: ReturnType<typeof withDefau
     for (const kind of ["requests", "limits"] as const) {
         check(`resources.${kind}`, settings.resources[kind], (quantities) => {
             Object.entries(quantities).forEach(([resource, value]) =>
-                check(`resources.${kind}.${resource}`, value, quantityProblem));
+                check(`resources.${kind}.${resource}`, value, quantityProblem),
+            );
             return undefined;
         });
     }
@@ -238,13 +332,20 @@ export function hashProblem(hash: string): string | undefined {
 }
 
 function rotationProblem(rotation: number): string | undefined {
-    return Number.isInteger(rotation) && rotation >= 1 ? undefined : `${rotation} is not a number to raise by one each time, from 1`;
+    return Number.isInteger(rotation) && rotation >= 1
+        ? undefined
+        : `${rotation} is not a number to raise by one each time, from 1`;
 }
 
 function pullUserProblem(name: string, users: User[]): string | undefined {
     const user = users.find((user) => user.name === name);
     if (!user) {
-        return `"${name}" is not among the users; there are: ${users.map(({ name }) => name).filter(Boolean).join(", ") || "none"}`;
+        return `"${name}" is not among the users; there are: ${
+            users
+                .map(({ name }) => name)
+                .filter(Boolean)
+                .join(", ") || "none"
+        }`;
     }
     return user.hash === undefined ? undefined : `"${name}" has only a hash here; a pull secret needs the password`;
 }
@@ -281,7 +382,9 @@ function hostProblem(host: string): string | undefined {
     if (!dnsName.test(host)) {
         return `"${host}" is not a DNS name: lower-case letters, digits and hyphens between dots`;
     }
-    return host.includes(".") ? undefined : `"${host}" has no dot, so Docker would look for it on Docker Hub; give the full name`;
+    return host.includes(".")
+        ? undefined
+        : `"${host}" has no dot, so Docker would look for it on Docker Hub; give the full name`;
 }
 
 function labelProblem(label: string, longest: number): string | undefined {
@@ -315,14 +418,15 @@ function userNameProblem(name: string, earlier: User[]): string | undefined {
 }
 
 function bucketNameProblem(name: string): string | undefined {
-    const allowed = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name)
-        && !/\.\.|\.-|-\./.test(name)
-        && !/^\d+\.\d+\.\d+\.\d+$/.test(name)
-        && !/^xn--|^sthree-|-s3alias$/.test(name);
+    const allowed =
+        /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) &&
+        !/\.\.|\.-|-\./.test(name) &&
+        !/^\d+\.\d+\.\d+\.\d+$/.test(name) &&
+        !/^xn--|^sthree-|-s3alias$/.test(name);
     return allowed
         ? undefined
-        : `"${name}" is not a name that S3 takes: 3 to 63 lower-case letters, digits, single dots and hyphens, `
-            + "a letter or digit first and last, not an IP address";
+        : `"${name}" is not a name that S3 takes: 3 to 63 lower-case letters, digits, single dots and hyphens, ` +
+              "a letter or digit first and last, not an IP address";
 }
 
 /** What is wrong with an address of Minio. */
@@ -338,7 +442,9 @@ export function endpointProblem(endpoint: string): string | undefined {
     if (!host) {
         return `"${endpoint}" is not a host and a port; ${example}`;
     }
-    return Number(port) >= 1 && Number(port) <= 65535 ? undefined : `"${endpoint}" has port ${port}; allowed are 1 to 65535`;
+    return Number(port) >= 1 && Number(port) <= 65535
+        ? undefined
+        : `"${endpoint}" has port ${port}; allowed are 1 to 65535`;
 }
 
 function chunkSizeProblem(bytes: number): string | undefined {
@@ -350,7 +456,8 @@ function chunkSizeProblem(bytes: number): string | undefined {
 function scheduleProblem(schedule: string): string | undefined {
     const field = /^[\d*/,-]+$|^([a-z]{3})([-,][a-z]{3})*$/i;
     const fields = schedule.trim().split(/\s+/);
-    return /^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$/.test(schedule) || (fields.length === 5 && fields.every((value) => field.test(value)))
+    return /^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$/.test(schedule) ||
+        (fields.length === 5 && fields.every((value) => field.test(value)))
         ? undefined
         : `"${schedule}" is not a time as cron says it: minute, hour, day, month, day of the week, such as "0 4 * * 0" for Sundays at four`;
 }
@@ -360,7 +467,9 @@ function pushgatewayProblem(url: string): string | undefined {
     if (url.includes("@")) {
         return `has a login in it, which would be seen by all who see the Job; ${example}`;
     }
-    return /^https?:\/\/[^/?#]+[^?#]*$/.test(url) && URL.canParse(url) ? undefined : `"${url}" is not a URL without a query; ${example}`;
+    return /^https?:\/\/[^/?#]+[^?#]*$/.test(url) && URL.canParse(url)
+        ? undefined
+        : `"${url}" is not a URL without a query; ${example}`;
 }
 
 function remoteProblem(remote: string): string | undefined {
@@ -370,7 +479,9 @@ function remoteProblem(remote: string): string | undefined {
 }
 
 function ttlProblem(ttl: string): string | undefined {
-    return /^(\d+(\.\d+)?[hms])+$/.test(ttl) ? undefined : `"${ttl}" is not a time as Go says it, such as 168h for a week, or 0s for ever`;
+    return /^(\d+(\.\d+)?[hms])+$/.test(ttl)
+        ? undefined
+        : `"${ttl}" is not a time as Go says it, such as 168h for a week, or 0s for ever`;
 }
 
 function nodePortProblem(port: number): string | undefined {
@@ -386,14 +497,19 @@ function quotaProblem(quota: string): string | undefined {
 }
 
 function replicasProblem(replicas: number): string | undefined {
-    return Number.isInteger(replicas) && replicas >= 1 ? undefined : `${replicas} is not a number of pods; allowed are 1 and more`;
+    return Number.isInteger(replicas) && replicas >= 1
+        ? undefined
+        : `${replicas} is not a number of pods; allowed are 1 and more`;
 }
 
 /** What is wrong with a value that has to be one of some. */
 export function oneOf(allowed: string[], what: string) {
-    return (value: string) => (allowed.includes(value) ? undefined : `"${value}" is not ${what}; allowed are ${allowed.join(", ")}`);
+    return (value: string) =>
+        allowed.includes(value) ? undefined : `"${value}" is not ${what}; allowed are ${allowed.join(", ")}`;
 }
 
 function quantityProblem(value: string): string | undefined {
-    return quantity.test(value) ? undefined : `"${value}" is not a quantity of Kubernetes, such as 50m, 0.5, 128Mi or 1G`;
+    return quantity.test(value)
+        ? undefined
+        : `"${value}" is not a quantity of Kubernetes, such as 50m, 0.5, 128Mi or 1G`;
 }

@@ -58,23 +58,34 @@ export class Workload extends pulumi.ComponentResource {
         const { auth } = args;
         const service = pulumi.output(args.service);
         const metadata = { name, namespace: args.namespace, annotations: owner };
-        const labels = this.labels = { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": name };
+        const labels = (this.labels = {
+            "app.kubernetes.io/name": "container-registry",
+            "app.kubernetes.io/instance": name,
+        });
 
         // Immutable, so that a change makes a new one under a new name: the pods roll, and the old ones keep what they
         // were started with. (The registry reads this file once, but the htpasswd file again whenever it changes.)
-        this.config = new kubernetes.core.v1.Secret(`${name}-config`, {
-            metadata: { namespace: args.namespace },
-            stringData: {
-                [configFile]: args.config,
-                ...(args.readOnlyConfig && { [readOnlyConfigFile]: args.readOnlyConfig }),
-                ...(args.ca !== undefined && { "ca.crt": args.ca }),
+        this.config = new kubernetes.core.v1.Secret(
+            `${name}-config`,
+            {
+                metadata: { namespace: args.namespace },
+                stringData: {
+                    [configFile]: args.config,
+                    ...(args.readOnlyConfig && { [readOnlyConfigFile]: args.readOnlyConfig }),
+                    ...(args.ca !== undefined && { "ca.crt": args.ca }),
+                },
+                immutable: true,
             },
-            immutable: true,
-        }, { parent });
+            { parent },
+        );
 
         if (args.readOnlyConfig) {
             // Without data, which is the collector's.
-            this.lock = new kubernetes.core.v1.ConfigMap(`${name}-lock`, { metadata: { ...metadata, name: `${name}-lock` } }, { parent });
+            this.lock = new kubernetes.core.v1.ConfigMap(
+                `${name}-lock`,
+                { metadata: { ...metadata, name: `${name}-lock` } },
+                { parent },
+            );
         }
 
         // A new key has pods of its own beside the old ones. Pulumi takes those away when the new ones are there, waits until
@@ -82,100 +93,145 @@ export class Workload extends pulumi.ComponentResource {
         const isFirstKey = args.keyRotation === 1;
         const podLabels = { ...labels, ...(!isFirstKey && { [keyRotationLabel]: String(args.keyRotation) }) };
 
-        this.deployment = new kubernetes.apps.v1.Deployment(name, {
-            metadata: { ...metadata, name: isFirstKey ? name : `${name}-${args.keyRotation}` },
-            spec: {
-                replicas: args.replicas,
-                selector: { matchLabels: podLabels },
-                strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
-                template: {
-                    metadata: { labels: podLabels },
-                    spec: {
-                        // Not all on one node, as far as there are more, and counted anew in each rollout.
-                        topologySpreadConstraints: [{
-                            maxSkew: 1,
-                            topologyKey: "kubernetes.io/hostname",
-                            whenUnsatisfiable: "ScheduleAnyway",
-                            labelSelector: { matchLabels: labels },
-                            matchLabelKeys: ["pod-template-hash"],
-                        }],
-                        automountServiceAccountToken: false,
-                        // A Service named like one of the registry's settings would become that setting.
-                        enableServiceLinks: false,
-                        securityContext: restrictedPod,
-                        terminationGracePeriodSeconds: args.drainSeconds.apply((seconds) => deregisterSeconds + seconds + 10),
-                        containers: [{
-                            name: "registry",
-                            image: args.image,
-                            command: this.lock
-                                ? ["/bin/sh", "-c", serve, "serve", `${configFolder}/${configFile}`, `${configFolder}/${readOnlyConfigFile}`]
-                                : ["/bin/registry", "serve", `${configFolder}/${configFile}`],
-                            env: [
-                                // Else it sends traces to a collector that is not there.
-                                { name: "OTEL_TRACES_EXPORTER", value: "none" },
-                                // A folder to look for CAs in, besides the image's own file of them.
-                                ...(args.ca !== undefined ? [{ name: "SSL_CERT_DIR", value: configFolder }] : []),
-                                ...(this.lock ? [lockEnv] : []),
-                            ],
-                            ports: [
-                                { name: "http", containerPort: registryPort },
-                                ...(args.metrics ? [{ name: "metrics", containerPort: metricsPort }] : []),
-                            ],
-                            resources: args.resources,
-                            // 503 while Minio does not answer: no traffic then ...
-                            readinessProbe: { httpGet: { path: "/", port: "http" }, periodSeconds: 5 },
-                            // ... but no restart either, which would not help.
-                            livenessProbe: { tcpSocket: { port: "http" }, periodSeconds: 10 },
-                            lifecycle: { preStop: { sleep: { seconds: deregisterSeconds } } },
-                            securityContext: restricted,
-                            // Folders, not files (subPath): only so does a changed htpasswd file reach a running pod.
-                            volumeMounts: [
-                                { name: "config", mountPath: configFolder, readOnly: true },
-                                ...(auth ? [{ name: "auth", mountPath: auth.folder, readOnly: true }] : []),
-                                ...(this.lock ? [{ name: "lock", mountPath: lockFolder, readOnly: true }] : []),
-                            ],
-                        }],
-                        volumes: [
-                            { name: "config", secret: { secretName: this.config.metadata.name, defaultMode: 0o440 } },
-                            ...(auth ? [{
-                                name: "auth",
-                                secret: {
-                                    secretName: auth.secretName,
-                                    defaultMode: 0o440,
-                                    // No pod starts without it: the registry would make up a user of its own.
-                                    items: [{ key: auth.file, path: auth.file }],
+        this.deployment = new kubernetes.apps.v1.Deployment(
+            name,
+            {
+                metadata: { ...metadata, name: isFirstKey ? name : `${name}-${args.keyRotation}` },
+                spec: {
+                    replicas: args.replicas,
+                    selector: { matchLabels: podLabels },
+                    strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+                    template: {
+                        metadata: { labels: podLabels },
+                        spec: {
+                            // Not all on one node, as far as there are more, and counted anew in each rollout.
+                            topologySpreadConstraints: [
+                                {
+                                    maxSkew: 1,
+                                    topologyKey: "kubernetes.io/hostname",
+                                    whenUnsatisfiable: "ScheduleAnyway",
+                                    labelSelector: { matchLabels: labels },
+                                    matchLabelKeys: ["pod-template-hash"],
                                 },
-                            }] : []),
-                            ...(this.lock ? [{ name: "lock", configMap: { name: this.lock.metadata.name } }] : []),
-                        ],
+                            ],
+                            automountServiceAccountToken: false,
+                            // A Service named like one of the registry's settings would become that setting.
+                            enableServiceLinks: false,
+                            securityContext: restrictedPod,
+                            terminationGracePeriodSeconds: args.drainSeconds.apply(
+                                (seconds) => deregisterSeconds + seconds + 10,
+                            ),
+                            containers: [
+                                {
+                                    name: "registry",
+                                    image: args.image,
+                                    command: this.lock
+                                        ? [
+                                              "/bin/sh",
+                                              "-c",
+                                              serve,
+                                              "serve",
+                                              `${configFolder}/${configFile}`,
+                                              `${configFolder}/${readOnlyConfigFile}`,
+                                          ]
+                                        : ["/bin/registry", "serve", `${configFolder}/${configFile}`],
+                                    env: [
+                                        // Else it sends traces to a collector that is not there.
+                                        { name: "OTEL_TRACES_EXPORTER", value: "none" },
+                                        // A folder to look for CAs in, besides the image's own file of them.
+                                        ...(args.ca !== undefined
+                                            ? [{ name: "SSL_CERT_DIR", value: configFolder }]
+                                            : []),
+                                        ...(this.lock ? [lockEnv] : []),
+                                    ],
+                                    ports: [
+                                        { name: "http", containerPort: registryPort },
+                                        ...(args.metrics ? [{ name: "metrics", containerPort: metricsPort }] : []),
+                                    ],
+                                    resources: args.resources,
+                                    // 503 while Minio does not answer: no traffic then ...
+                                    readinessProbe: { httpGet: { path: "/", port: "http" }, periodSeconds: 5 },
+                                    // ... but no restart either, which would not help.
+                                    livenessProbe: { tcpSocket: { port: "http" }, periodSeconds: 10 },
+                                    lifecycle: { preStop: { sleep: { seconds: deregisterSeconds } } },
+                                    securityContext: restricted,
+                                    // Folders, not files (subPath): only so does a changed htpasswd file reach a running pod.
+                                    volumeMounts: [
+                                        { name: "config", mountPath: configFolder, readOnly: true },
+                                        ...(auth ? [{ name: "auth", mountPath: auth.folder, readOnly: true }] : []),
+                                        ...(this.lock ? [{ name: "lock", mountPath: lockFolder, readOnly: true }] : []),
+                                    ],
+                                },
+                            ],
+                            volumes: [
+                                {
+                                    name: "config",
+                                    secret: { secretName: this.config.metadata.name, defaultMode: 0o440 },
+                                },
+                                ...(auth
+                                    ? [
+                                          {
+                                              name: "auth",
+                                              secret: {
+                                                  secretName: auth.secretName,
+                                                  defaultMode: 0o440,
+                                                  // No pod starts without it: the registry would make up a user of its own.
+                                                  items: [{ key: auth.file, path: auth.file }],
+                                              },
+                                          },
+                                      ]
+                                    : []),
+                                ...(this.lock ? [{ name: "lock", configMap: { name: this.lock.metadata.name } }] : []),
+                            ],
+                        },
                     },
                 },
             },
-        }, {
-            parent,
-            // More than the longest drain that may be asked for, an hour.
-            customTimeouts: { delete: "70m" },
-        });
-
-        this.disruptionBudget = new kubernetes.policy.v1.PodDisruptionBudget(name, {
-            metadata,
-            spec: {
-                selector: { matchLabels: labels },
-                // Of one pod it may be that one: a node has to come free.
-                maxUnavailable: 1,
-                unhealthyPodEvictionPolicy: "AlwaysAllow",
+            {
+                parent,
+                // More than the longest drain that may be asked for, an hour.
+                customTimeouts: { delete: "70m" },
             },
-        }, { parent });
+        );
 
-        this.service = new kubernetes.core.v1.Service(name, {
-            metadata: { ...metadata, annotations: service.apply(({ annotations }) => ({ ...owner, ...annotations })) },
-            spec: service.apply(({ type, nodePort }) => ({
-                // Kubernetes' own default is not said, as it never was.
-                ...(type !== "ClusterIP" && { type }),
-                selector: labels,
-                ports: [{ name: servicePort.name, port: servicePort.number, targetPort: "http", protocol: "TCP", ...(nodePort !== undefined && { nodePort }) }],
-            })),
-        }, { parent });
+        this.disruptionBudget = new kubernetes.policy.v1.PodDisruptionBudget(
+            name,
+            {
+                metadata,
+                spec: {
+                    selector: { matchLabels: labels },
+                    // Of one pod it may be that one: a node has to come free.
+                    maxUnavailable: 1,
+                    unhealthyPodEvictionPolicy: "AlwaysAllow",
+                },
+            },
+            { parent },
+        );
+
+        this.service = new kubernetes.core.v1.Service(
+            name,
+            {
+                metadata: {
+                    ...metadata,
+                    annotations: service.apply(({ annotations }) => ({ ...owner, ...annotations })),
+                },
+                spec: service.apply(({ type, nodePort }) => ({
+                    // Kubernetes' own default is not said, as it never was.
+                    ...(type !== "ClusterIP" && { type }),
+                    selector: labels,
+                    ports: [
+                        {
+                            name: servicePort.name,
+                            port: servicePort.number,
+                            targetPort: "http",
+                            protocol: "TCP",
+                            ...(nodePort !== undefined && { nodePort }),
+                        },
+                    ],
+                })),
+            },
+            { parent },
+        );
         this.registerOutputs({});
     }
 }

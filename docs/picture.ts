@@ -12,18 +12,42 @@ const registry = new OtherRegistry("pictured");
 const folder = fs.mkdtempSync("/tmp/pictured-");
 
 /** The lines that a command prints, behind a prompt with what an owner types. */
-const lines = (typed: string, printed: string) => [`\u001b[1m$ ${typed}\u001b[0m`, ...printed.trimEnd().split("\n").filter((line) => line.trim()), ""];
+const lines = (typed: string, printed: string) => [
+    `\u001b[1m$ ${typed}\u001b[0m`,
+    ...printed
+        .trimEnd()
+        .split("\n")
+        .filter((line) => line.trim()),
+    "",
+];
 /** Each resource once, by its type without the module, its name, and what is done; without the dots of the progress. */
-const shorter = (preview: string) => [...new Set(preview
-    .replaceAll(registry.name, "homelab")
-    .replaceAll(/kubernetes:[\w./]+:|(minio|random|homelab-registry):index[\w/]*:|pulumi:(pulumi|providers):/g, "")
-    .replaceAll(/ +\(\d+s\)/g, "")
-    .split("\n"))].filter((line) => !line.includes("previewing update")).join("\n");
+const shorter = (preview: string) =>
+    [
+        ...new Set(
+            preview
+                .replaceAll(registry.name, "homelab")
+                .replaceAll(
+                    /kubernetes:[\w./]+:|(minio|random|homelab-registry):index[\w/]*:|pulumi:(pulumi|providers):/g,
+                    "",
+                )
+                .replaceAll(/ +\(\d+s\)/g, "")
+                .split("\n"),
+        ),
+    ]
+        .filter((line) => !line.includes("previewing update"))
+        .join("\n");
 
 async function main(): Promise<void> {
     await registry.configure();
     try {
-        const preview = await run("pulumi", ["preview", "--stack", registry.name, "--non-interactive", "--color", "always"]);
+        const preview = await run("pulumi", [
+            "preview",
+            "--stack",
+            registry.name,
+            "--non-interactive",
+            "--color",
+            "always",
+        ]);
         await registry.up();
         const client = await registry.client();
         for (const tag of ["1.0", "1.1"]) {
@@ -31,7 +55,9 @@ async function main(): Promise<void> {
             await tryPush(path.join(folder, tag), client, `apps/web:${tag}`);
         }
         const images = await registry.script("images");
-        const text = [...lines("pulumi preview", shorter(preview)), ...lines("scripts/images", images.stdout)].join("\n");
+        const text = [...lines("pulumi preview", shorter(preview)), ...lines("scripts/images", images.stdout)].join(
+            "\n",
+        );
         // SVG makes one blank of many.
         fs.writeFileSync("docs/picture.svg", `${ansiToSvg(text.replaceAll(" ", "\u00a0"))}\n`);
     } finally {

@@ -1,6 +1,5 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
-
 import * as path from "node:path";
 
 /** The folder of this user that all clones share. */

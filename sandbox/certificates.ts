@@ -17,8 +17,13 @@ const subjects: Subject[] = [
         file: "kube-apiserver",
         commonName: "kube-apiserver",
         names: [
-            "DNS:kubernetes", "DNS:kubernetes.default", "DNS:kubernetes.default.svc", `DNS:kubernetes.default.svc.${clusterDomain}`,
-            `IP:${apiServiceAddress}`, `IP:${nodeAddress}`, "IP:127.0.0.1",
+            "DNS:kubernetes",
+            "DNS:kubernetes.default",
+            "DNS:kubernetes.default.svc",
+            `DNS:kubernetes.default.svc.${clusterDomain}`,
+            `IP:${apiServiceAddress}`,
+            `IP:${nodeAddress}`,
+            "IP:127.0.0.1",
         ],
     },
     { file: "kubelet-client", commonName: "kube-apiserver", organization: "system:masters" },
@@ -26,8 +31,12 @@ const subjects: Subject[] = [
     { file: "kube-controller-manager", commonName: "system:kube-controller-manager" },
     { file: "kube-scheduler", commonName: "system:kube-scheduler" },
     { file: "kube-proxy", commonName: "system:kube-proxy" },
-    ...nodes.map(({ name, suffix, address }) =>
-        ({ file: `kubelet${suffix}`, commonName: `system:node:${name}`, organization: "system:nodes", names: [`DNS:${name}`, `IP:${address}`] })),
+    ...nodes.map(({ name, suffix, address }) => ({
+        file: `kubelet${suffix}`,
+        commonName: `system:node:${name}`,
+        organization: "system:nodes",
+        names: [`DNS:${name}`, `IP:${address}`],
+    })),
     { file: "pebble", commonName: "pebble", names: [`DNS:pebble.pebble.svc.${clusterDomain}`] },
 ];
 
@@ -41,29 +50,69 @@ export function makeCertificates(): void {
     const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
     if (!fs.existsSync(pki("service-accounts.key"))) {
-        openssl("req", "-x509", ...newKey, "-days", "3650", "-subj", "/CN=homelab sandbox", "-keyout", pki("ca.key"), "-out", pki("ca.crt"));
+        openssl(
+            "req",
+            "-x509",
+            ...newKey,
+            "-days",
+            "3650",
+            "-subj",
+            "/CN=homelab sandbox",
+            "-keyout",
+            pki("ca.key"),
+            "-out",
+            pki("ca.crt"),
+        );
         openssl("ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", pki("service-accounts.key"));
     }
     for (const { file, commonName, organization, names } of subjects) {
         if (fs.existsSync(pki(`${file}.kubeconfig`))) {
             continue;
         }
-        openssl("req", "-x509", ...newKey, "-days", "3650", "-CA", pki("ca.crt"), "-CAkey", pki("ca.key"),
-            "-subj", `${organization ? `/O=${organization}` : ""}/CN=${commonName}`,
-            "-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=clientAuth,serverAuth",
+        openssl(
+            "req",
+            "-x509",
+            ...newKey,
+            "-days",
+            "3650",
+            "-CA",
+            pki("ca.crt"),
+            "-CAkey",
+            pki("ca.key"),
+            "-subj",
+            `${organization ? `/O=${organization}` : ""}/CN=${commonName}`,
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
+            "-addext",
+            "extendedKeyUsage=clientAuth,serverAuth",
             ...(names ? ["-addext", `subjectAltName=${names.join(",")}`] : []),
-            "-keyout", pki(`${file}.key`), "-out", pki(`${file}.crt`));
+            "-keyout",
+            pki(`${file}.key`),
+            "-out",
+            pki(`${file}.crt`),
+        );
         fs.writeFileSync(pki(`${file}.kubeconfig`), kubeconfig(file), { mode: 0o600 });
     }
 }
 
 function kubeconfig(file: string): string {
-    return JSON.stringify({
-        apiVersion: "v1",
-        kind: "Config",
-        "current-context": "sandbox",
-        contexts: [{ name: "sandbox", context: { cluster: "sandbox", user: file } }],
-        clusters: [{ name: "sandbox", cluster: { server: "https://127.0.0.1:6443", "certificate-authority": pki("ca.crt") } }],
-        users: [{ name: file, user: { "client-certificate": pki(`${file}.crt`), "client-key": pki(`${file}.key`) } }],
-    }, null, 2);
+    return JSON.stringify(
+        {
+            apiVersion: "v1",
+            kind: "Config",
+            "current-context": "sandbox",
+            contexts: [{ name: "sandbox", context: { cluster: "sandbox", user: file } }],
+            clusters: [
+                {
+                    name: "sandbox",
+                    cluster: { server: "https://127.0.0.1:6443", "certificate-authority": pki("ca.crt") },
+                },
+            ],
+            users: [
+                { name: file, user: { "client-certificate": pki(`${file}.crt`), "client-key": pki(`${file}.key`) } },
+            ],
+        },
+        null,
+        2,
+    );
 }

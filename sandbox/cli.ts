@@ -18,7 +18,10 @@ const stateDisk = 5;
 /** Brings the sandbox up, step by step; a step that is done already does nothing. */
 async function up(): Promise<void> {
     const started = Date.now();
-    const obstacles = findObstacles(thisMachine(), { state: stateDisk, build: isAnythingMissing() ? coldBuildDisk : 0 });
+    const obstacles = findObstacles(thisMachine(), {
+        state: stateDisk,
+        build: isAnythingMissing() ? coldBuildDisk : 0,
+    });
     if (obstacles.length > 0) {
         throw new Error(["The sandbox cannot be up on this machine:", ...obstacles].join("\n  - "));
     }
@@ -70,7 +73,15 @@ const steps = 7;
 
 /** All that runs in the cluster, the registry included, whose name may end with the rotation of its key. */
 async function deployments(): Promise<{ name: string; namespace: string }[]> {
-    const names = ["kubectl", "get", "deployments", "--namespace", "registry", "--output", "jsonpath={.items[*].metadata.name}"];
+    const names = [
+        "kubectl",
+        "get",
+        "deployments",
+        "--namespace",
+        "registry",
+        "--output",
+        "jsonpath={.items[*].metadata.name}",
+    ];
     const found = await guest(names).catch(() => "");
     return [...parts, ...(found || "registry").split(" ").map((name) => ({ name, namespace: "registry" }))];
 }
@@ -107,11 +118,29 @@ async function status(): Promise<boolean> {
     for (const name of daemonNames) {
         lines.push([name, await isDaemonUp(name)]);
     }
-    const answers = (command: string[]) => guest(command).then(() => true, () => false);
+    const answers = (command: string[]) =>
+        guest(command).then(
+            () => true,
+            () => false,
+        );
     for (const { name, namespace } of await deployments()) {
-        lines.push([`${namespace}/${name}`, await answers(["kubectl", "rollout", "status", `deployment/${name}`, "--namespace", namespace, "--timeout=1s"])]);
+        lines.push([
+            `${namespace}/${name}`,
+            await answers([
+                "kubectl",
+                "rollout",
+                "status",
+                `deployment/${name}`,
+                "--namespace",
+                namespace,
+                "--timeout=1s",
+            ]),
+        ]);
     }
-    lines.push([`https://${host}`, await answers(["curl", "--silent", "--output", "/dev/null", `https://${host}/v2/`])]);
+    lines.push([
+        `https://${host}`,
+        await answers(["curl", "--silent", "--output", "/dev/null", `https://${host}/v2/`]),
+    ]);
     for (const [name, isUp] of lines) {
         console.log(`${isUp ? "up  " : "DOWN"}  ${name}`);
     }
@@ -125,7 +154,9 @@ async function logs(): Promise<void> {
         const end = text.trimEnd().split("\n").slice(-30).join("\n");
         console.log(`\n==== ${what}\n${maskSecrets(end, secrets)}`);
     };
-    for (const file of ["guest.log", "logs/up.log"].map((name) => inState(name)).filter((file) => fs.existsSync(file))) {
+    for (const file of ["guest.log", "logs/up.log"]
+        .map((name) => inState(name))
+        .filter((file) => fs.existsSync(file))) {
         print(file, fs.readFileSync(file, "utf8"));
     }
     for (const name of daemonNames.filter((name) => fs.existsSync(inState("logs", name, "current")))) {
@@ -136,7 +167,10 @@ async function logs(): Promise<void> {
         print("pods", await attempt(["kubectl", "get", "pods", "--all-namespaces", "--output", "wide"]));
         print("events", await attempt(["kubectl", "get", "events", "--all-namespaces"]));
         for (const { name, namespace } of await deployments()) {
-            print(name, await attempt(["kubectl", "logs", `deployment/${name}`, "--namespace", namespace, "--tail=30"]));
+            print(
+                name,
+                await attempt(["kubectl", "logs", `deployment/${name}`, "--namespace", namespace, "--tail=30"]),
+            );
         }
     }
 }
@@ -145,12 +179,19 @@ async function main(): Promise<void> {
     const [command] = process.argv.slice(2);
     try {
         switch (command) {
-            case "up": return await up();
-            case "stop": return await stop();
-            case "down": return await down();
-            case "status": process.exitCode = (await status()) ? 0 : 1; return;
-            case "logs": return await logs();
-            default: throw new Error(`"${command}" is not a command; they are up, stop, down, status and logs`);
+            case "up":
+                return await up();
+            case "stop":
+                return await stop();
+            case "down":
+                return await down();
+            case "status":
+                process.exitCode = (await status()) ? 0 : 1;
+                return;
+            case "logs":
+                return await logs();
+            default:
+                throw new Error(`"${command}" is not a command; they are up, stop, down, status and logs`);
         }
     } catch (error) {
         for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {

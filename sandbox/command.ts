@@ -1,5 +1,4 @@
 import { spawn } from "node:child_process";
-
 import * as fs from "node:fs";
 
 export interface CommandOptions {
@@ -31,7 +30,10 @@ export function run(command: string[], options: CommandOptions): Promise<string>
             output += text;
             fs.appendFileSync(options.log, text);
         };
-        child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text)).on("data", keep);
+        child.stdout
+            .setEncoding("utf8")
+            .on("data", (text: string) => (stdout += text))
+            .on("data", keep);
         child.stderr.setEncoding("utf8").on("data", keep);
         child.on("error", (error) => fail(error.message));
         child.on("close", (code, signal) => (code === 0 ? resolve(stdout) : fail(signal ?? `exit code ${code}`)));

@@ -4,7 +4,16 @@ import * as path from "node:path";
 import { stringify } from "yaml";
 
 import { pki } from "./certificates";
-import { clusterDomain, dnsServiceAddress, inState, nodeAddress, nodes, podRange, serviceRange, type Node } from "./paths";
+import {
+    clusterDomain,
+    dnsServiceAddress,
+    inState,
+    type Node,
+    nodeAddress,
+    nodes,
+    podRange,
+    serviceRange,
+} from "./paths";
 
 /** The control group that everything with a control group of its own is below. */
 export const cgroup = "homelab-sandbox";
@@ -46,14 +55,19 @@ config_path = "/etc/containerd/certs.d"
                 cniVersion: "0.4.0",
                 name: `pods${node.suffix}`,
                 plugins: [
-                    { type: "ptp", ipMasq: false, ipam: { type: "host-local", ranges: [[{ subnet: node.pods }]], routes: [{ dst: "0.0.0.0/0" }] } },
+                    {
+                        type: "ptp",
+                        ipMasq: false,
+                        ipam: { type: "host-local", ranges: [[{ subnet: node.pods }]], routes: [{ dst: "0.0.0.0/0" }] },
+                    },
                     { type: "portmap", capabilities: { portMappings: true } },
                 ],
             }),
         },
     },
     [`kubelet${node.suffix}`]: {
-        command: ["kubelet",
+        command: [
+            "kubelet",
             `--config=/etc/kubernetes/kubelet${node.suffix}.yaml`,
             `--kubeconfig=${pki(`kubelet${node.suffix}.kubeconfig`)}`,
             `--root-dir=/var/lib/kubelet${node.suffix}`,
@@ -76,14 +90,24 @@ config_path = "/etc/containerd/certs.d"
                 clusterDomain,
                 // The node's own resolver asks the cluster's, which asks nobody else.
                 resolvConf: "",
-                authentication: { anonymous: { enabled: false }, webhook: { enabled: false }, x509: { clientCAFile: pki("ca.crt") } },
+                authentication: {
+                    anonymous: { enabled: false },
+                    webhook: { enabled: false },
+                    x509: { clientCAFile: pki("ca.crt") },
+                },
                 authorization: { mode: "AlwaysAllow" },
                 tlsCertFile: pki(`kubelet${node.suffix}.crt`),
                 tlsPrivateKeyFile: pki(`kubelet${node.suffix}.key`),
                 volumePluginDir: `/var/lib/kubelet${node.suffix}/volume-plugins`,
                 // A disk that is full is no reason to throw away images that nothing here can fetch again: 0% is never.
                 imageGCHighThresholdPercent: 100,
-                evictionHard: { "memory.available": "100Mi", "nodefs.available": "0%", "imagefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.inodesFree": "0%" },
+                evictionHard: {
+                    "memory.available": "100Mi",
+                    "nodefs.available": "0%",
+                    "imagefs.available": "0%",
+                    "nodefs.inodesFree": "0%",
+                    "imagefs.inodesFree": "0%",
+                },
             }),
         },
     },
@@ -95,7 +119,8 @@ const daemons: Daemons = {
         command: ["etcd", "--data-dir=/var/lib/etcd", "--listen-peer-urls=", "--log-level=warn", "--unsafe-no-fsync"],
     },
     "kube-apiserver": {
-        command: ["kube-apiserver",
+        command: [
+            "kube-apiserver",
             "--etcd-servers=http://127.0.0.1:2379",
             `--advertise-address=${nodeAddress}`,
             `--service-cluster-ip-range=${serviceRange}`,
@@ -115,7 +140,8 @@ const daemons: Daemons = {
         ],
     },
     "kube-controller-manager": {
-        command: ["kube-controller-manager",
+        command: [
+            "kube-controller-manager",
             `--kubeconfig=${pki("kube-controller-manager.kubeconfig")}`,
             "--leader-elect=false",
             "--use-service-account-credentials",
@@ -126,7 +152,7 @@ const daemons: Daemons = {
     "kube-scheduler": {
         command: ["kube-scheduler", `--kubeconfig=${pki("kube-scheduler.kubeconfig")}`, "--leader-elect=false"],
     },
-    ...Object.assign({}, ...nodes.map(daemonsOf)) as Daemons,
+    ...(Object.assign({}, ...nodes.map(daemonsOf)) as Daemons),
     "kube-proxy": {
         command: ["kube-proxy", "--config=/etc/kubernetes/kube-proxy.yaml", "--hostname-override=homelab"],
         files: {
@@ -144,8 +170,15 @@ const daemons: Daemons = {
         },
     },
     dockerd: {
-        command: ["dockerd", "--host=unix:///run/docker.sock", "--iptables=false", "--ip6tables=false", "--bridge=none",
-            `--cgroup-parent=/${cgroup}/docker`, "--log-level=warn"],
+        command: [
+            "dockerd",
+            "--host=unix:///run/docker.sock",
+            "--iptables=false",
+            "--ip6tables=false",
+            "--bridge=none",
+            `--cgroup-parent=/${cgroup}/docker`,
+            "--log-level=warn",
+        ],
     },
 };
 export const daemonNames = Object.keys(daemons);
@@ -162,7 +195,11 @@ export function writeServices(): void {
             fs.writeFileSync(file, content, { mode });
         };
         write(path.join(serviceFolder(name), "run"), script(["exec 2>&1", `exec ${command.join(" ")}`]), 0o755);
-        write(path.join(serviceFolder(name), "log", "run"), script([`exec s6-log -b n3 s1000000 T /var/log/${name}`]), 0o755);
+        write(
+            path.join(serviceFolder(name), "log", "run"),
+            script([`exec s6-log -b n3 s1000000 T /var/log/${name}`]),
+            0o755,
+        );
         for (const [file, content] of Object.entries(files)) {
             write(inState("root", file), content, 0o644);
         }

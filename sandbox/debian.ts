@@ -39,7 +39,10 @@ const needed: { command: string; packages: string[]; static?: boolean }[] = [
     { command: "promtool", packages: ["prometheus"] },
     { command: "prometheus-pushgateway", packages: ["prometheus-pushgateway"] },
     // What Node's build is linked with, beyond what every machine with Node has.
-    { command: `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/libatomic.so.1`, packages: ["libatomic1"] },
+    {
+        command: `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/libatomic.so.1`,
+        packages: ["libatomic1"],
+    },
 ];
 
 /** Installs the Debian packages of the commands that the machine lacks. */
@@ -60,7 +63,9 @@ export async function ensureDebianPackages(log: string): Promise<void> {
     await run(["sh", path.join(__dirname, "debian.sh"), ...packages], { what, log });
     const still = missing().map(({ command }) => command);
     if (still.length > 0) {
-        throw new Error(`Still missing after installing Debian packages: ${still.join(", ")}. What apt-get said: ${log}`);
+        throw new Error(
+            `Still missing after installing Debian packages: ${still.join(", ")}. What apt-get said: ${log}`,
+        );
     }
 }
 

@@ -66,7 +66,8 @@ export async function build(program: Program, scratch: string, log: string): Pro
     }
     const result = path.join(scratch, "result");
     await run([...command, "-o", path.join(result, program.name), program.package], options);
-    for (const shipped of [program.ships ?? []].flat()) copyFiles(await locate(shipped), path.join(result, shipped.as), shipped.prefix);
+    for (const shipped of [program.ships ?? []].flat())
+        copyFiles(await locate(shipped), path.join(result, shipped.as), shipped.prefix);
     return result;
 }
 

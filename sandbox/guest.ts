@@ -9,7 +9,11 @@ import { clusterDomain, dnsServiceAddress, host, inState, nodes, project, state 
 /** The folders of a clone's state that hold what is large, or outlives the guest; where the guest has them. */
 const kept = {
     etcd: "/var/lib/etcd",
-    ...Object.fromEntries(nodes.flatMap(({ suffix }) => [`containerd${suffix}`, `kubelet${suffix}`]).map((name) => [name, `/var/lib/${name}`])),
+    ...Object.fromEntries(
+        nodes
+            .flatMap(({ suffix }) => [`containerd${suffix}`, `kubelet${suffix}`])
+            .map((name) => [name, `/var/lib/${name}`]),
+    ),
     docker: "/var/lib/docker",
     minio: "/var/lib/minio",
     logs: "/var/log",
@@ -24,7 +28,9 @@ for folder in /etc /var/lib; do
     mkdir -p /run/over$folder/upper /run/over$folder/work
     mount -t overlay overlay -o lowerdir=$folder,upperdir=/run/over$folder/upper,workdir=/run/over$folder/work $folder
 done
-${Object.entries(kept).map(([name, folder]) => `mkdir -p ${inState(name)} ${folder}; mount --bind ${inState(name)} ${folder}`).join("\n")}
+${Object.entries(kept)
+    .map(([name, folder]) => `mkdir -p ${inState(name)} ${folder}; mount --bind ${inState(name)} ${folder}`)
+    .join("\n")}
 # Of the machine's own engines, if it has any, nothing shows through.
 rm -rf /etc/docker /etc/containerd /etc/cni /var/lib/cni /etc/resolv.conf /etc/hosts
 cp -r ${inState("root", "etc")}/. /etc
@@ -62,17 +68,20 @@ interface Guest {
  */
 function guests(file: "init" | "services"): Guest[] {
     const work = new RegExp(`^(.*/sandbox/\\.state)/${file}$`);
-    return fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
-        let command: string[];
-        try {
-            command = fs.readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
-        } catch {
-            return [];
-        }
-        const runsIt = ["unshare", "/bin/sh", "s6-svscan"].includes(command[0]!);
-        const [, state] = command.map((word) => work.exec(word)).find(Boolean) ?? [];
-        return runsIt && state ? [{ pid: Number(name), state }] : [];
-    });
+    return fs
+        .readdirSync("/proc")
+        .filter((name) => /^\d+$/.test(name))
+        .flatMap((name) => {
+            let command: string[];
+            try {
+                command = fs.readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
+            } catch {
+                return [];
+            }
+            const runsIt = ["unshare", "/bin/sh", "s6-svscan"].includes(command[0]!);
+            const [, state] = command.map((word) => work.exec(word)).find(Boolean) ?? [];
+            return runsIt && state ? [{ pid: Number(name), state }] : [];
+        });
 }
 
 /** The guest of another clone that runs on this machine. */
@@ -88,7 +97,16 @@ export async function startGuest(): Promise<void> {
     makeCgroups();
     fs.writeFileSync(inState("init"), init, { mode: 0o755 });
     const log = fs.openSync(inState("guest.log"), "w");
-    const namespaces = ["--mount", "--net", "--pid", "--fork", "--mount-proc", "--propagation", "private", "--kill-child"];
+    const namespaces = [
+        "--mount",
+        "--net",
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "--propagation",
+        "private",
+        "--kill-child",
+    ];
     const unshare = spawn("unshare", [...namespaces, inState("init")], {
         detached: true,
         stdio: ["ignore", log, log],
@@ -129,12 +147,20 @@ export async function removeGuest(): Promise<void> {
 /** Runs a command in the guest, as `sandbox/env` does; gives back what it printed, or shows it meanwhile. */
 export function guest(command: string[], { input, show }: { input?: string; show?: boolean } = {}): Promise<string> {
     return new Promise((resolve, reject) => {
-        const child = spawn(path.join(__dirname, "env"), command, { cwd: project, stdio: ["pipe", show ? "inherit" : "pipe", show ? "inherit" : "pipe"] });
-        let stdout = "", output = "";
-        child.stdout?.on("data", (chunk: Buffer) => (stdout += chunk.toString(), output += chunk.toString()));
+        const child = spawn(path.join(__dirname, "env"), command, {
+            cwd: project,
+            stdio: ["pipe", show ? "inherit" : "pipe", show ? "inherit" : "pipe"],
+        });
+        let stdout = "",
+            output = "";
+        child.stdout?.on("data", (chunk: Buffer) => ((stdout += chunk.toString()), (output += chunk.toString())));
         child.stderr?.on("data", (chunk: Buffer) => (output += chunk.toString()));
         child.on("error", reject);
-        child.on("close", (code) => (code === 0 ? resolve(stdout) : reject(new Error(`${command.slice(0, 3).join(" ")} … ended with ${code}:\n${output}`))));
+        child.on("close", (code) =>
+            code === 0
+                ? resolve(stdout)
+                : reject(new Error(`${command.slice(0, 3).join(" ")} … ended with ${code}:\n${output}`)),
+        );
         // A command may end without reading what it is given.
         child.stdin!.on("error", () => undefined).end(input ?? "");
     });
@@ -150,7 +176,10 @@ function hierarchies(): string[] {
     const root = "/sys/fs/cgroup";
     return fs.existsSync(`${root}/cgroup.controllers`)
         ? [root]
-        : fs.readdirSync(root, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => path.join(root, entry.name));
+        : fs
+              .readdirSync(root, { withFileTypes: true })
+              .filter((entry) => entry.isDirectory())
+              .map((entry) => path.join(root, entry.name));
 }
 
 function makeCgroups(): void {
@@ -159,7 +188,9 @@ function makeCgroups(): void {
         const parent = path.dirname(folder);
         fs.mkdirSync(folder, { recursive: true });
         const controllers = path.join(parent, "cgroup.controllers");
-        for (const controller of fs.existsSync(controllers) ? fs.readFileSync(controllers, "utf8").trim().split(" ") : []) {
+        for (const controller of fs.existsSync(controllers)
+            ? fs.readFileSync(controllers, "utf8").trim().split(" ")
+            : []) {
             try {
                 fs.writeFileSync(path.join(parent, "cgroup.subtree_control"), `+${controller}`);
             } catch {
@@ -182,7 +213,9 @@ async function removeCgroups(): Promise<void> {
         }
         fs.rmdirSync(folder);
     };
-    for (const folder of hierarchies().map((hierarchy) => path.join(hierarchy, cgroup)).filter((folder) => fs.existsSync(folder))) {
+    for (const folder of hierarchies()
+        .map((hierarchy) => path.join(hierarchy, cgroup))
+        .filter((folder) => fs.existsSync(folder))) {
         for (let tries = 0; fs.existsSync(folder); tries++) {
             try {
                 remove(folder);

@@ -31,7 +31,12 @@ const images: Image[] = [
         name: pauseImage,
         engine: "every node's",
         files: { "bin/busybox": "/bin/busybox" },
-        entrypoint: ["/bin/busybox", "sh", "-c", "trap exit TERM; while :; do /bin/busybox sleep 86400 & wait $!; done"],
+        entrypoint: [
+            "/bin/busybox",
+            "sh",
+            "-c",
+            "trap exit TERM; while :; do /bin/busybox sleep 86400 & wait $!; done",
+        ],
     },
     {
         name: "docker.io/library/registry:3.1.2",
@@ -47,26 +52,36 @@ const images: Image[] = [
         entrypoint: ["/usr/local/bin/node"],
         libraries: true,
     },
-    { name: "docker.io/library/registry:2", files: { "bin/registry": program("registry-2.8") }, entrypoint: ["/bin/registry"] },
-    { name: "localhost/coredns:sandbox", files: { "coredns": program("coredns") }, entrypoint: ["/coredns"] },
-    { name: "localhost/minio:sandbox", files: { "minio": program("minio") }, entrypoint: ["/minio"] },
-    { name: "localhost/traefik:sandbox", files: { "traefik": program("traefik") }, entrypoint: ["/traefik"] },
-    { name: "localhost/cert-manager:sandbox", files: { "controller": program("controller") }, entrypoint: ["/controller"] },
+    {
+        name: "docker.io/library/registry:2",
+        files: { "bin/registry": program("registry-2.8") },
+        entrypoint: ["/bin/registry"],
+    },
+    { name: "localhost/coredns:sandbox", files: { coredns: program("coredns") }, entrypoint: ["/coredns"] },
+    { name: "localhost/minio:sandbox", files: { minio: program("minio") }, entrypoint: ["/minio"] },
+    { name: "localhost/traefik:sandbox", files: { traefik: program("traefik") }, entrypoint: ["/traefik"] },
+    {
+        name: "localhost/cert-manager:sandbox",
+        files: { controller: program("controller") },
+        entrypoint: ["/controller"],
+    },
     {
         name: "localhost/acmesolver:sandbox",
         engine: "every node's",
-        files: { "acmesolver": program("acmesolver") },
+        files: { acmesolver: program("acmesolver") },
         entrypoint: ["/acmesolver"],
         user: "1000",
     },
-    { name: "localhost/pebble:sandbox", files: { "pebble": program("pebble") }, entrypoint: ["/pebble"] },
+    { name: "localhost/pebble:sandbox", files: { pebble: program("pebble") }, entrypoint: ["/pebble"] },
     { name: "alpine:latest", files: {}, entrypoint: [], shell: true, engine: "docker" },
 ];
 
 /** Gives the nodes' containerd, and dockerd, the images that they do not have yet. */
 export async function loadImages(): Promise<void> {
     for (const image of images) {
-        const stamp = createHash("sha256").update(JSON.stringify([image, ...Object.values(image.files).map((file) => fs.statSync(file).mtimeMs)])).digest("hex");
+        const stamp = createHash("sha256")
+            .update(JSON.stringify([image, ...Object.values(image.files).map((file) => fs.statSync(file).mtimeMs)]))
+            .digest("hex");
         const stampFile = inState("images", `${image.name.replaceAll("/", "_")}.loaded`);
         if (fs.existsSync(stampFile) && fs.readFileSync(stampFile, "utf8") === stamp) {
             continue;
@@ -94,25 +109,55 @@ function makeArchive(image: Image): string {
     const root = path.join(folder, "root");
     const files = { ...image.files, ...(image.shell && { "bin/busybox": "/bin/busybox" }) };
     const libraries = image.libraries ? Object.values(files).flatMap(librariesOf) : [];
-    for (const [place, file] of [...Object.entries(files), ...libraries.map((library) => [library, library] as const)]) {
+    for (const [place, file] of [
+        ...Object.entries(files),
+        ...libraries.map((library) => [library, library] as const),
+    ]) {
         fs.mkdirSync(path.dirname(path.join(root, place)), { recursive: true });
         fs.copyFileSync(file, path.join(root, place), fs.constants.COPYFILE_FICLONE);
     }
     for (const applet of image.shell ? ["sh", "echo", "sleep", "cat", "cp", "date", "ls"] : []) {
         fs.symlinkSync("busybox", path.join(root, "bin", applet));
     }
-    const tar = (file: string, ...content: string[]) => check(spawnSync("tar",
-        ["--create", "--owner=0", "--group=0", "--mtime=@0", "--sort=name", "--file", file, "--directory", ...content], { encoding: "utf8" }));
+    const tar = (file: string, ...content: string[]) =>
+        check(
+            spawnSync(
+                "tar",
+                [
+                    "--create",
+                    "--owner=0",
+                    "--group=0",
+                    "--mtime=@0",
+                    "--sort=name",
+                    "--file",
+                    file,
+                    "--directory",
+                    ...content,
+                ],
+                { encoding: "utf8" },
+            ),
+        );
     tar(path.join(folder, "layer.tar"), root, ".");
-    const digest = (file: string) => createHash("sha256").update(fs.readFileSync(path.join(folder, file))).digest("hex");
+    const digest = (file: string) =>
+        createHash("sha256")
+            .update(fs.readFileSync(path.join(folder, file)))
+            .digest("hex");
     const config = JSON.stringify({
         architecture: { x64: "amd64" }[process.arch as string] ?? process.arch,
         os: "linux",
-        config: { Entrypoint: image.entrypoint, User: image.user ?? "", Env: ["PATH=/usr/local/bin:/bin"], ...(image.shell ? { Cmd: ["/bin/sh"] } : {}) },
+        config: {
+            Entrypoint: image.entrypoint,
+            User: image.user ?? "",
+            Env: ["PATH=/usr/local/bin:/bin"],
+            ...(image.shell ? { Cmd: ["/bin/sh"] } : {}),
+        },
         rootfs: { type: "layers", diff_ids: [`sha256:${digest("layer.tar")}`] },
     });
     fs.writeFileSync(path.join(folder, "config.json"), config);
-    fs.writeFileSync(path.join(folder, "manifest.json"), JSON.stringify([{ Config: "config.json", RepoTags: [image.name], Layers: ["layer.tar"] }]));
+    fs.writeFileSync(
+        path.join(folder, "manifest.json"),
+        JSON.stringify([{ Config: "config.json", RepoTags: [image.name], Layers: ["layer.tar"] }]),
+    );
     tar(`${folder}.tar`, folder, "manifest.json", "config.json", "layer.tar");
     fs.rmSync(folder, { recursive: true });
     return `${folder}.tar`;

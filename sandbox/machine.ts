@@ -55,13 +55,17 @@ export function thisMachine(): Machine {
  */
 export function findObstacles(machine: Machine, needed: { state: number; build: number }): string[] {
     if (machine.platform !== "linux") {
-        return [`This is ${machine.platform}; the sandbox runs on Linux: use a virtual machine with Debian 12, or deploy to a real cluster (see README).`];
+        return [
+            `This is ${machine.platform}; the sandbox runs on Linux: use a virtual machine with Debian 12, or deploy to a real cluster (see README).`,
+        ];
     }
     const obstacles: string[] = [];
     if (machine.uid !== 0) {
         obstacles.push('Only root may make namespaces and mounts: sudo env "PATH=$PATH" make up');
     } else if (!machine.namespaces) {
-        obstacles.push("No namespaces can be made here, as in a container without privileges: use a virtual machine, or a container with --privileged.");
+        obstacles.push(
+            "No namespaces can be made here, as in a container without privileges: use a virtual machine, or a container with --privileged.",
+        );
     }
     const [major, minor] = machine.nodeVersion.split(".").map(Number) as [number, number];
     if (major < 20 || (major === 20 && minor < 19)) {
@@ -70,17 +74,25 @@ export function findObstacles(machine: Machine, needed: { state: number; build: 
     if (machine.memory < memoryNeeded) {
         obstacles.push(`There are ${machine.memory.toFixed(1)} GiB of memory; it takes ${memoryNeeded}.`);
     }
-    const disks: [string, number, number][] = machine.homeDisk === undefined
-        ? [["this clone's disk", machine.disk, needed.state + needed.build]]
-        : [["this clone's disk", machine.disk, needed.state], ["the disk of your home", machine.homeDisk, needed.build]];
+    const disks: [string, number, number][] =
+        machine.homeDisk === undefined
+            ? [["this clone's disk", machine.disk, needed.state + needed.build]]
+            : [
+                  ["this clone's disk", machine.disk, needed.state],
+                  ["the disk of your home", machine.homeDisk, needed.build],
+              ];
     for (const [disk, free, takes] of disks.filter(([, free, takes]) => free < takes)) {
         obstacles.push(`There are ${free.toFixed(1)} GiB free on ${disk}; it takes ${takes}: make room.`);
     }
     if (/^\/(run|etc|var\/lib|var\/log)\//.test(machine.state)) {
-        obstacles.push(`This clone is at ${machine.state.replace(/\/sandbox\/\.state$/, "")}, in a folder that the sandbox has one of its own of: move it, such as to /srv.`);
+        obstacles.push(
+            `This clone is at ${machine.state.replace(/\/sandbox\/\.state$/, "")}, in a folder that the sandbox has one of its own of: move it, such as to /srv.`,
+        );
     }
     if (/[^\w./-]/.test(machine.state)) {
-        obstacles.push(`The path of this clone has more than letters, digits and . _ - in it: ${machine.state}. Move it.`);
+        obstacles.push(
+            `The path of this clone has more than letters, digits and . _ - in it: ${machine.state}. Move it.`,
+        );
     }
     if (machine.other) {
         const clone = machine.other.replace(/\/sandbox\/\.state$/, "");

@@ -6,7 +6,9 @@ import { run } from "./command";
 import { say } from "./progress";
 
 const folder = path.join(__dirname, "tools/node");
-const { optionalDependencies } = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8")) as { optionalDependencies: Record<string, string> };
+const { optionalDependencies } = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8")) as {
+    optionalDependencies: Record<string, string>;
+};
 const npmPackage = `node-linux-${process.arch}`;
 export const nodeVersion = optionalDependencies[npmPackage]!;
 const cached = `node-${nodeVersion}-${process.arch}`;

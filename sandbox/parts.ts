@@ -40,14 +40,18 @@ export function makeSecrets(): void {
 
 /** A text without the sandbox's own secrets, and further ones. */
 export function maskSecrets(text: string, further: string[] = []): string {
-    const own = [minioPasswordFile, passphraseFile].filter((file) => fs.existsSync(file)).map((file) => fs.readFileSync(file, "utf8"));
+    const own = [minioPasswordFile, passphraseFile]
+        .filter((file) => fs.existsSync(file))
+        .map((file) => fs.readFileSync(file, "utf8"));
     return [...own, ...further].reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
 }
 
 /** Waits until the API server answers and every node is ready. */
 export async function waitForNodes(): Promise<void> {
     await until(60, "the API server to answer", () => kubectl("get", "--raw", "/readyz"));
-    await until(60, "the nodes to be ready", () => kubectl("wait", ...nodes.map(({ name }) => `node/${name}`), "--for=condition=Ready", "--timeout=1s"));
+    await until(60, "the nodes to be ready", () =>
+        kubectl("wait", ...nodes.map(({ name }) => `node/${name}`), "--for=condition=Ready", "--timeout=1s"),
+    );
 }
 
 /** Puts all parts into the cluster as the manifests say; does nothing where they are so already. */
@@ -60,21 +64,44 @@ export async function applyParts(crds: string[]): Promise<void> {
         CA_BUNDLE: fs.readFileSync(pki("ca.crt")).toString("base64"),
     };
     const namespaces = parts.map(({ namespace }) => namespace).filter((namespace) => namespace !== "kube-system");
-    const secret = (namespace: string, name: string, stringData: Record<string, string>, type = "Opaque") =>
-        ({ apiVersion: "v1", kind: "Secret", metadata: { namespace, name }, type, stringData });
+    const secret = (namespace: string, name: string, stringData: Record<string, string>, type = "Opaque") => ({
+        apiVersion: "v1",
+        kind: "Secret",
+        metadata: { namespace, name },
+        type,
+        stringData,
+    });
     const file = (name: string) => fs.readFileSync(name, "utf8");
     const objects = [
         ...namespaces.map((name) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name } })),
         secret("minio", "minio-root", { user: minioUser, password: minioPassword() }),
-        secret("pebble", "pebble-tls", { "tls.crt": file(pki("pebble.crt")), "tls.key": file(pki("pebble.key")) }, "kubernetes.io/tls"),
+        secret(
+            "pebble",
+            "pebble-tls",
+            { "tls.crt": file(pki("pebble.crt")), "tls.key": file(pki("pebble.key")) },
+            "kubernetes.io/tls",
+        ),
     ];
     // The lines in braces are for a chart's engine.
-    const definitions = crds.flatMap((folder) => fs.readdirSync(folder).filter((name) => name.endsWith(".yaml"))
-        .map((name) => file(path.join(folder, name)).split("\n").filter((line) => !line.includes("{{")).join("\n")));
+    const definitions = crds.flatMap((folder) =>
+        fs
+            .readdirSync(folder)
+            .filter((name) => name.endsWith(".yaml"))
+            .map((name) =>
+                file(path.join(folder, name))
+                    .split("\n")
+                    .filter((line) => !line.includes("{{"))
+                    .join("\n"),
+            ),
+    );
     const folder = path.join(__dirname, "manifests");
-    const manifests = fs.readdirSync(folder).map((name) => file(path.join(folder, name)).replace(/\$\{(\w+)\}/g, (_, key: string) => values[key]!));
+    const manifests = fs
+        .readdirSync(folder)
+        .map((name) => file(path.join(folder, name)).replace(/\$\{(\w+)\}/g, (_, key: string) => values[key]!));
     const apply = (documents: string[]) =>
-        guest(["kubectl", "apply", "--server-side", "--force-conflicts", "--filename", "-"], { input: documents.join("\n---\n") });
+        guest(["kubectl", "apply", "--server-side", "--force-conflicts", "--filename", "-"], {
+            input: documents.join("\n---\n"),
+        });
     await apply([...objects.map((object) => JSON.stringify(object)), ...definitions]);
     await kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s");
     await apply(manifests);
@@ -82,29 +109,55 @@ export async function applyParts(crds: string[]): Promise<void> {
 
 /** Waits until all parts answer. */
 export async function waitForParts(): Promise<void> {
-    await Promise.all(parts.map(({ name, namespace }) => kubectl("rollout", "status", `deployment/${name}`, "--namespace", namespace, "--timeout=120s")));
+    await Promise.all(
+        parts.map(({ name, namespace }) =>
+            kubectl("rollout", "status", `deployment/${name}`, "--namespace", namespace, "--timeout=120s"),
+        ),
+    );
     await waitForIssuer();
 }
 
-const waitForIssuer = () => until(60, "the ClusterIssuer to be registered",
-    () => kubectl("wait", "clusterissuer/letsencrypt-prod", "--for=condition=Ready", "--timeout=1s"));
+const waitForIssuer = () =>
+    until(60, "the ClusterIssuer to be registered", () =>
+        kubectl("wait", "clusterissuer/letsencrypt-prod", "--for=condition=Ready", "--timeout=1s"),
+    );
 
 /** Makes the guest trust the CA of the ACME server, which is a new one whenever that starts. */
 export async function trustAcmeServer(): Promise<void> {
     // Until it answers: right after a restart of the node, its Deployment still says that it does.
-    const root = await until(60, "the ACME server to answer", () => guest(["curl", "--silent", "--show-error", "--fail", "--max-time", "5",
-        "--cacert", pki("ca.crt"), `https://pebble.pebble.svc.${clusterDomain}:15000/roots/0`]));
+    const root = await until(60, "the ACME server to answer", () =>
+        guest([
+            "curl",
+            "--silent",
+            "--show-error",
+            "--fail",
+            "--max-time",
+            "5",
+            "--cacert",
+            pki("ca.crt"),
+            `https://pebble.pebble.svc.${clusterDomain}:15000/roots/0`,
+        ]),
+    );
     const known = fs.existsSync(acmeRoot) ? fs.readFileSync(acmeRoot, "utf8") : "";
     if (!known.includes(root)) {
         fs.appendFileSync(acmeRoot, root);
         if (known) {
             // The server has forgotten its accounts as well; cert-manager registers anew when its own record of it is gone.
-            await kubectl("patch", "clusterissuer/letsencrypt-prod", "--subresource=status", "--type=merge",
-                "--patch", JSON.stringify({ status: { acme: { uri: "" }, conditions: [] } }));
+            await kubectl(
+                "patch",
+                "clusterissuer/letsencrypt-prod",
+                "--subresource=status",
+                "--type=merge",
+                "--patch",
+                JSON.stringify({ status: { acme: { uri: "" }, conditions: [] } }),
+            );
             await waitForIssuer();
         }
     }
-    await guest(["sh", "-ec", `
+    await guest([
+        "sh",
+        "-ec",
+        `
         # No other authority is within reach of the guest.
         mkdir -p /etc/ssl/certs
         cp "$0" /etc/ssl/certs/ca-certificates.crt
@@ -113,7 +166,9 @@ export async function trustAcmeServer(): Promise<void> {
             cp "$0" $folder/ca.crt
         done
         printf 'server = "https://${host}"\\n[host."https://${host}"]\\nca = "ca.crt"\\n' > /etc/containerd/certs.d/${host}/hosts.toml
-    `, acmeRoot]);
+    `,
+        acmeRoot,
+    ]);
 }
 
 /** Tries once a quarter of a second until it succeeds. */

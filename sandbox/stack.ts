@@ -13,10 +13,10 @@ export const stackFile = path.join(project, `Pulumi.${stack}.yaml`);
 
 /** What differs here from a real homelab: the configuration of this stack, and nothing else. */
 const configuration: Record<string, string> = {
-    "host": host,
+    host: host,
     "users[0].name": "me",
-    "bucketEndpoint": `minio-svc.minio.svc.${clusterDomain}:9000`,
-    "minioUser": minioUser,
+    bucketEndpoint: `minio-svc.minio.svc.${clusterDomain}:9000`,
+    minioUser: minioUser,
 };
 
 /** Makes the stack and its configuration, if they are not there; they stay as they are from then on. */
@@ -30,20 +30,36 @@ export async function makeStack(): Promise<void> {
     }
     if (!fs.existsSync(stackFile) || !fs.readFileSync(stackFile, "utf8").includes(":host:")) {
         const settings = Object.entries(configuration).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
-        await guest(["pulumi", "config", "set-all", "--stack", stack, "--path", ...settings, "--secret", `minioPassword=${minioPassword()}`]);
+        await guest([
+            "pulumi",
+            "config",
+            "set-all",
+            "--stack",
+            stack,
+            "--path",
+            ...settings,
+            "--secret",
+            `minioPassword=${minioPassword()}`,
+        ]);
     }
 }
 
 /** Whether the stack is deployed as the program and its configuration have it. */
 export async function isUnchanged(): Promise<boolean> {
-    return guest(["pulumi", "preview", "--stack", stack, "--non-interactive", "--expect-no-changes"]).then(() => true, () => false);
+    return guest(["pulumi", "preview", "--stack", stack, "--non-interactive", "--expect-no-changes"]).then(
+        () => true,
+        () => false,
+    );
 }
 
 /** Runs `pulumi up`, and shows what it does. */
 export async function deploy(): Promise<void> {
     // An update that was killed leaves its lock, and in a sandbox there is no other.
     await guest(["pulumi", "cancel", "--stack", stack, "--yes"]);
-    await guest(["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs"], { show: true });
+    await guest(
+        ["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive", "--suppress-outputs"],
+        { show: true },
+    );
 }
 
 /** The secrets of what is deployed, as far as the state has them. */
@@ -57,7 +73,18 @@ export async function deployedSecrets(): Promise<string[]> {
 /** Waits until the registry asks for a login, with a certificate that the guest trusts. */
 export async function waitForRegistry(): Promise<void> {
     await until(120, `https://${host} to ask for a login`, async () => {
-        const status = await guest(["curl", "--silent", "--show-error", "--max-time", "5", "--output", "/dev/null", "--write-out", "%{http_code}", `https://${host}/v2/`]);
+        const status = await guest([
+            "curl",
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "5",
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{http_code}",
+            `https://${host}/v2/`,
+        ]);
         if (status !== "401") {
             throw new Error(`https://${host}/v2/ was answered ${status}`);
         }

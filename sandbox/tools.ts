@@ -88,13 +88,21 @@ const conformance = "github.com/opencontainers/distribution-spec/conformance";
 export const tools: Tool[] = [
     tool("registry", 120, "github.com/distribution/distribution/v3/cmd/registry"),
     // The line before it, which most hand-made registries still run.
-    tool("registry-2.8", 30, "github.com/docker/distribution/cmd/registry", { name: "registry-2.8", sources: ["letsencrypt"] }),
+    tool("registry-2.8", 30, "github.com/docker/distribution/cmd/registry", {
+        name: "registry-2.8",
+        sources: ["letsencrypt"],
+    }),
     tool("cluster", 95, "github.com/coredns/coredns"),
     tool("cluster", 90, "github.com/minio/minio"),
     tool("cluster", 175, "github.com/traefik/traefik/v3/cmd/traefik", {
         ships: [
             { dependency: "sigs.k8s.io/gateway-api", folder: "config/crd/standard", as: "crds" },
-            { dependency: "github.com/traefik/traefik/v3", folder: "docs/content/reference/dynamic-configuration", prefix: "traefik.io_", as: "crds" },
+            {
+                dependency: "github.com/traefik/traefik/v3",
+                folder: "docs/content/reference/dynamic-configuration",
+                prefix: "traefik.io_",
+                as: "crds",
+            },
         ],
     }),
     kubernetes("kube-apiserver", 110),
@@ -118,7 +126,10 @@ export const tools: Tool[] = [
     }),
     tool("pulumi", 90, "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", {
         variables: {
-            "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": pinned("pulumi", "github.com/pulumi/pulumi/sdk/v3"),
+            "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": pinned(
+                "pulumi",
+                "github.com/pulumi/pulumi/sdk/v3",
+            ),
         },
         companion: "pulumi-language-nodejs",
         official: officialPulumi,
@@ -189,7 +200,9 @@ export const isAnythingMissing = () => tools.some((tool) => !cached(tool));
 
 /** The folder of a tool in the cache, if it is there. */
 function cached(tool: Tool): string | undefined {
-    return [...(tool.official ? [tool.official] : []), builtName(tool)].map(inCache).find((folder) => fs.existsSync(folder));
+    return [...(tool.official ? [tool.official] : []), builtName(tool)]
+        .map(inCache)
+        .find((folder) => fs.existsSync(folder));
 }
 
 /** The name of the folder that a tool is built into: it changes with all that goes into the tool. */
@@ -207,7 +220,10 @@ export function builtName(tool: Tool, from = modules): string {
 /** A file itself, or all files below a folder. */
 function filesOf(at: string): string[] {
     if (!fs.statSync(at).isDirectory()) return [at];
-    return fs.readdirSync(at).sort().flatMap((name) => filesOf(path.join(at, name)));
+    return fs
+        .readdirSync(at)
+        .sort()
+        .flatMap((name) => filesOf(path.join(at, name)));
 }
 
 async function buildIntoCache(tool: Tool, log: string): Promise<void> {

@@ -4,9 +4,12 @@ const Mocha = require("mocha");
 module.exports = class extends Mocha.reporters.Spec {
     constructor(runner, options) {
         super(runner, options);
-        runner.once("end", () => console.log(
-            [`${this.stats.passes} passed`, `${this.stats.failures} failed`]
-                .concat(this.stats.pending ? `${this.stats.pending} skipped` : [])
-                .join(", ")));
+        runner.once("end", () =>
+            console.log(
+                [`${this.stats.passes} passed`, `${this.stats.failures} failed`]
+                    .concat(this.stats.pending ? `${this.stats.pending} skipped` : [])
+                    .join(", "),
+            ),
+        );
     }
 };

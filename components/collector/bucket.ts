@@ -47,18 +47,36 @@ const deletePatience = 30_000;
  *
  * @param stop ends all requests
  */
-export function openBucket({ accesskey, secretkey, region, bucket, regionendpoint, secure }: S3Parameters, stop?: AbortSignal): Bucket {
-    const client = new AwsClient({ accessKeyId: accesskey, secretAccessKey: secretkey, region, service: "s3", retries: 0 });
+export function openBucket(
+    { accesskey, secretkey, region, bucket, regionendpoint, secure }: S3Parameters,
+    stop?: AbortSignal,
+): Bucket {
+    const client = new AwsClient({
+        accessKeyId: accesskey,
+        secretAccessKey: secretkey,
+        region,
+        service: "s3",
+        retries: 0,
+    });
     const base = `${secure ? "https" : "http"}://${regionendpoint}/${bucket}`;
 
     /** @throws BucketError on any answer but success, and 404 */
-    const attempt = async (method: string, query: string, signal = stop, assertMay = () => {}): Promise<Response | undefined> => {
+    const attempt = async (
+        method: string,
+        query: string,
+        signal = stop,
+        assertMay = () => {},
+    ): Promise<Response | undefined> => {
         const signed = await client.sign(`${base}${query}`, { method });
         assertMay();
-        const response = await fetch(signed, { signal }).catch((error: Error & { cause?: { code?: string; message?: string } }) => {
-            stop?.throwIfAborted();
-            throw new BucketError(`The bucket does not answer at ${base}: ${error.cause?.code ?? error.cause?.message ?? error.message}`);
-        });
+        const response = await fetch(signed, { signal }).catch(
+            (error: Error & { cause?: { code?: string; message?: string } }) => {
+                stop?.throwIfAborted();
+                throw new BucketError(
+                    `The bucket does not answer at ${base}: ${error.cause?.code ?? error.cause?.message ?? error.message}`,
+                );
+            },
+        );
         if (response.ok || response.status === 404) {
             return response.ok ? response : undefined;
         }
@@ -82,14 +100,19 @@ export function openBucket({ accesskey, secretkey, region, bucket, regionendpoin
         async list(prefix) {
             const objects = new Map<string, Listed>();
             for (let after: string | undefined = ""; after !== undefined;) {
-                const page = await request("GET", `?${new URLSearchParams({ "list-type": "2", prefix, ...(after && { "continuation-token": after }) }).toString()}`);
+                const page = await request(
+                    "GET",
+                    `?${new URLSearchParams({ "list-type": "2", prefix, ...(after && { "continuation-token": after }) }).toString()}`,
+                );
                 if (!page) {
                     throw new BucketError(`There is no bucket "${bucket}" at ${regionendpoint}.`);
                 }
                 const xml = await page.text();
                 // What distribution names its objects needs no escape in XML.
                 for (const [object] of xml.matchAll(/<Contents>.*?<\/Contents>/gs)) {
-                    const [key, size, written] = ["Key", "Size", "LastModified"].map((name) => new RegExp(`<${name}>(.*?)</`).exec(object)![1]!);
+                    const [key, size, written] = ["Key", "Size", "LastModified"].map(
+                        (name) => new RegExp(`<${name}>(.*?)</`).exec(object)![1]!,
+                    );
                     objects.set(key!.slice(prefix.length), { bytes: Number(size), written: new Date(written!) });
                 }
                 after = /<IsTruncated>true</.test(xml) ? /<NextContinuationToken>(.*?)</.exec(xml)![1]! : undefined;

@@ -23,7 +23,11 @@ export interface Pod {
 }
 export interface Deployment {
     metadata: Meta;
-    spec: { replicas: number; selector: { matchLabels?: Record<string, string> }; template: { metadata: { annotations?: Record<string, string> } } };
+    spec: {
+        replicas: number;
+        selector: { matchLabels?: Record<string, string> };
+        template: { metadata: { annotations?: Record<string, string> } };
+    };
     status: { observedGeneration?: number; replicas?: number; updatedReplicas?: number; availableReplicas?: number };
 }
 
@@ -41,27 +45,40 @@ export class Cluster {
     }
 
     /** Changes the data of a ConfigMap, unless somebody else has since it was read. */
-    async patchConfigMap({ metadata: { name, resourceVersion } }: ConfigMap, data: Record<string, string>): Promise<ConfigMap> {
-        return this.request("PATCH", `/api/v1/namespaces/${this.namespace}/configmaps/${name}`, { metadata: { resourceVersion }, data });
+    async patchConfigMap(
+        { metadata: { name, resourceVersion } }: ConfigMap,
+        data: Record<string, string>,
+    ): Promise<ConfigMap> {
+        return this.request("PATCH", `/api/v1/namespaces/${this.namespace}/configmaps/${name}`, {
+            metadata: { resourceVersion },
+            data,
+        });
     }
 
     /** Those that run, or are about to; the ones that ended stay in the list for a while. */
     async pods(labels: Labels): Promise<Pod[]> {
-        const selector = Object.entries(labels).map((label) => label.join("=")).join(",");
-        return (await this.list<Pod>("/api/v1", `pods?labelSelector=${encodeURIComponent(selector)}`))
-            .filter(({ status }) => !["Succeeded", "Failed"].includes(status.phase));
+        const selector = Object.entries(labels)
+            .map((label) => label.join("="))
+            .join(",");
+        return (await this.list<Pod>("/api/v1", `pods?labelSelector=${encodeURIComponent(selector)}`)).filter(
+            ({ status }) => !["Succeeded", "Failed"].includes(status.phase),
+        );
     }
 
     /** Those whose pods have these labels; they themselves need have none. */
     async deployments(labels: Labels): Promise<Deployment[]> {
-        return (await this.list<Deployment>("/apis/apps/v1", "deployments"))
-            .filter(({ spec }) => Object.entries(labels).every(([name, value]) => spec.selector.matchLabels?.[name] === value));
+        return (await this.list<Deployment>("/apis/apps/v1", "deployments")).filter(({ spec }) =>
+            Object.entries(labels).every(([name, value]) => spec.selector.matchLabels?.[name] === value),
+        );
     }
 
     /** Replaces the pods of a Deployment by new ones with these annotations. */
     async annotatePods(deployment: Deployment, annotations: Record<string, string>): Promise<void> {
-        await this.request("PATCH", `/apis/apps/v1/namespaces/${this.namespace}/deployments/${deployment.metadata.name}`,
-            { spec: { template: { metadata: { annotations } } } });
+        await this.request(
+            "PATCH",
+            `/apis/apps/v1/namespaces/${this.namespace}/deployments/${deployment.metadata.name}`,
+            { spec: { template: { metadata: { annotations } } } },
+        );
     }
 
     private async list<T>(api: string, what: string): Promise<T[]> {
@@ -71,31 +88,38 @@ export class Cluster {
 
     private request<T>(method: string, path: string, body?: object): Promise<T> {
         return new Promise((resolve, reject) => {
-            const request = https.request({
-                host: process.env.KUBERNETES_SERVICE_HOST,
-                port: process.env.KUBERNETES_SERVICE_PORT,
-                ca: fs.readFileSync(`${account}/ca.crt`),
-                method,
-                path: `${path}${method === "PATCH" ? "?fieldManager=homelab-registry-collector" : ""}`,
-                headers: {
-                    // Read each time: it is replaced every hour.
-                    "Authorization": `Bearer ${fs.readFileSync(`${account}/token`, "utf8")}`,
-                    ...(body && { "Content-Type": "application/merge-patch+json" }),
+            const request = https.request(
+                {
+                    host: process.env.KUBERNETES_SERVICE_HOST,
+                    port: process.env.KUBERNETES_SERVICE_PORT,
+                    ca: fs.readFileSync(`${account}/ca.crt`),
+                    method,
+                    path: `${path}${method === "PATCH" ? "?fieldManager=homelab-registry-collector" : ""}`,
+                    headers: {
+                        // Read each time: it is replaced every hour.
+                        Authorization: `Bearer ${fs.readFileSync(`${account}/token`, "utf8")}`,
+                        ...(body && { "Content-Type": "application/merge-patch+json" }),
+                    },
+                    timeout: patience,
                 },
-                timeout: patience,
-            }, (response) => {
-                const chunks: Buffer[] = [];
-                response.on("error", reject);
-                response.on("data", (chunk: Buffer) => chunks.push(chunk));
-                response.on("end", () => {
-                    const text = Buffer.concat(chunks).toString();
-                    if (response.statusCode === 200) {
-                        resolve(JSON.parse(text) as T);
-                    } else {
-                        reject(new Error(`Kubernetes answers ${response.statusCode} to ${method} ${path}: ${text.slice(0, 500)}`));
-                    }
-                });
-            });
+                (response) => {
+                    const chunks: Buffer[] = [];
+                    response.on("error", reject);
+                    response.on("data", (chunk: Buffer) => chunks.push(chunk));
+                    response.on("end", () => {
+                        const text = Buffer.concat(chunks).toString();
+                        if (response.statusCode === 200) {
+                            resolve(JSON.parse(text) as T);
+                        } else {
+                            reject(
+                                new Error(
+                                    `Kubernetes answers ${response.statusCode} to ${method} ${path}: ${text.slice(0, 500)}`,
+                                ),
+                            );
+                        }
+                    });
+                },
+            );
             request.on("timeout", () => request.destroy(new Error(`Kubernetes does not answer to ${method} ${path}.`)));
             request.on("error", reject);
             request.end(body && JSON.stringify(body));

@@ -51,8 +51,13 @@ const say = (line: string) => console.log(line);
 /** @throws Refusal with what is broken */
 export function assertWhole({ problems }: Contents, what: string): void {
     if (problems.length > 0) {
-        throw new Refusal([`${what} ${count(problems.length, "problem")}:`, ...problems.map((problem) => `  - ${problem}`),
-            "Push such an image again, or delete its tag. Then run: scripts/collect --check"].join("\n"));
+        throw new Refusal(
+            [
+                `${what} ${count(problems.length, "problem")}:`,
+                ...problems.map((problem) => `  - ${problem}`),
+                "Push such an image again, or delete its tag. Then run: scripts/collect --check",
+            ].join("\n"),
+        );
     }
 }
 
@@ -83,14 +88,18 @@ export async function collect(site: Site): Promise<Result> {
         const { blobs, ...bytes } = await whileLocked(site);
         result = { ...bytes, seconds: Math.round((Date.now() - began) / 1000) };
         const { freedBytes, leftBytes, seconds } = result;
-        say(`Freed ${amount(freedBytes)} of ${amount(freedBytes + leftBytes)}, ${count(blobs, "blob")}; it took ${seconds} s.`);
+        say(
+            `Freed ${amount(freedBytes)} of ${amount(freedBytes + leftBytes)}, ${count(blobs, "blob")}; it took ${seconds} s.`,
+        );
     } catch (error) {
         if (error instanceof UnsettledDeletion) {
             // Whoever writes before it is settled may be told of something that is deleted then.
             say("The registry stays read-only until its lock runs out, in five minutes at the most.");
             throw error;
         }
-        await unlock(site).catch((error: unknown) => say(`The registry stays read-only until its lock runs out: ${String(error)}`));
+        await unlock(site).catch((error: unknown) =>
+            say(`The registry stays read-only until its lock runs out: ${String(error)}`),
+        );
         throw error;
     }
     await unlock(site);
@@ -134,8 +143,12 @@ async function agree(site: Site, { needed }: Contents, signal: AbortSignal): Pro
     const garbage = await findGarbage(site, signal);
     const wrong = garbage.filter((digest) => needed.has(digest));
     if (wrong.length > 0) {
-        throw new Refusal([`Nothing was collected: distribution would delete ${count(wrong.length, "blob")} that images need.`,
-            ...wrong.map((digest) => `  - ${digest}`)].join("\n"));
+        throw new Refusal(
+            [
+                `Nothing was collected: distribution would delete ${count(wrong.length, "blob")} that images need.`,
+                ...wrong.map((digest) => `  - ${digest}`),
+            ].join("\n"),
+        );
     }
     return garbage;
 }
@@ -162,9 +175,12 @@ async function guard({ cluster, lock, labels }: Site, over: AbortSignal): Promis
     while (await later(lookEvery, over)) {
         // Before anything else: this process may have stood still for minutes.
         assertHeld(lock);
-        const pods = await retried(() => cluster.pods(labels), lock, over) ?? [];
+        const pods = (await retried(() => cluster.pods(labels), lock, over)) ?? [];
         assertHeeded(pods, lock);
-        for (const { metadata: { name, deletionTimestamp }, status } of pods) {
+        for (const {
+            metadata: { name, deletionTimestamp },
+            status,
+        } of pods) {
             if (isReady(status) || deletionTimestamp) {
                 unreadySince.delete(name);
                 continue;
@@ -172,7 +188,9 @@ async function guard({ cluster, lock, labels }: Site, over: AbortSignal): Promis
             const since = unreadySince.get(name) ?? Date.now();
             unreadySince.set(name, since);
             if (Date.now() - since > heardWithin) {
-                throw new Error(`${name} is not ready: its node may be cut off, and not hear that the lock is renewed.`);
+                throw new Error(
+                    `${name} is not ready: its node may be cut off, and not hear that the lock is renewed.`,
+                );
             }
         }
     }
@@ -214,17 +232,27 @@ async function later(milliseconds: number, over: AbortSignal): Promise<boolean> 
     return !over.aborted;
 }
 
-const isReady = ({ conditions }: Pod["status"]) => Boolean(conditions?.some(({ type, status }) => type === "Ready" && status === "True"));
+const isReady = ({ conditions }: Pod["status"]) =>
+    Boolean(conditions?.some(({ type, status }) => type === "Ready" && status === "True"));
 
 /** The registry's Deployments and pods, and what is not as it should be before they can be replaced, or after they were. */
 async function look({ cluster, labels }: Site): Promise<{ deployments: Deployment[]; pods: Pod[]; problem?: string }> {
     const [deployments, pods] = [await cluster.deployments(labels), await cluster.pods(labels)];
-    const undone = deployments.find(({ metadata, spec, status }) => status.observedGeneration !== metadata.generation
-        || [status.updatedReplicas, status.availableReplicas, status.replicas].some((replicas) => replicas !== spec.replicas));
+    const undone = deployments.find(
+        ({ metadata, spec, status }) =>
+            status.observedGeneration !== metadata.generation ||
+            [status.updatedReplicas, status.availableReplicas, status.replicas].some(
+                (replicas) => replicas !== spec.replicas,
+            ),
+    );
     const pod = pods.find(({ metadata, status }) => metadata.deletionTimestamp || !isReady(status));
-    const problem = deployments.length === 0 ? "there is no Deployment of the registry's pods"
-        : undone ? `the Deployment ${undone.metadata.name} is not done`
-            : pod && `the pod ${pod.metadata.name} ${pod.metadata.deletionTimestamp ? "has not ended yet" : "is not ready"}`;
+    const problem =
+        deployments.length === 0
+            ? "there is no Deployment of the registry's pods"
+            : undone
+              ? `the Deployment ${undone.metadata.name} is not done`
+              : pod &&
+                `the pod ${pod.metadata.name} ${pod.metadata.deletionTimestamp ? "has not ended yet" : "is not ready"}`;
     return { deployments, pods, problem };
 }
 
@@ -237,12 +265,18 @@ async function roll(site: Site, signal: AbortSignal): Promise<void> {
     do {
         const seen = await look(site).catch((error: unknown) => ({ deployments: [], pods: [], problem: error }));
         // Those that came meanwhile as well.
-        const others = seen.deployments.filter(({ spec }) => spec.template.metadata.annotations?.[annotation] !== stamp);
+        const others = seen.deployments.filter(
+            ({ spec }) => spec.template.metadata.annotations?.[annotation] !== stamp,
+        );
         last = seen.problem;
         for (const deployment of others) {
             await cluster.annotatePods(deployment, { [annotation]: stamp }).catch((error: unknown) => (last = error));
         }
-        if (others.length === 0 && !last && seen.pods.every(({ metadata }) => metadata.annotations?.[annotation] === stamp)) {
+        if (
+            others.length === 0 &&
+            !last &&
+            seen.pods.every(({ metadata }) => metadata.annotations?.[annotation] === stamp)
+        ) {
             return assertHeeded(seen.pods, lock);
         }
         if (Date.now() > end) {
@@ -270,7 +304,9 @@ async function insist<T>(work: () => Promise<T>): Promise<T> {
 async function unlock(site: Site): Promise<void> {
     const { lock, stop } = site;
     if (lock.lostFor > 0) {
-        say(`An earlier collection was lost, and may go on unseen for ${lock.lostFor} s; the registry stays read-only until then ...`);
+        say(
+            `An earlier collection was lost, and may go on unseen for ${lock.lostFor} s; the registry stays read-only until then ...`,
+        );
         await later(lock.lostFor * 1000, stop);
     }
     if (await insist(() => lock.giveBack())) {

@@ -73,7 +73,8 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Conten
     const tagged: { repository: string; tag: string; pushed: Date }[] = [];
     for (const [key, { bytes, written }] of objects) {
         const [, algorithm, hash] = /^blobs\/(\w+)\/..\/(\w+)\/data$/.exec(key) ?? [];
-        const [, repository, kind, rest] = /^repositories\/(.+?)\/(_layers|_manifests\/revisions|_manifests\/tags)\/(.+)\/link$/.exec(key) ?? [];
+        const [, repository, kind, rest] =
+            /^repositories\/(.+?)\/(_layers|_manifests\/revisions|_manifests\/tags)\/(.+)\/link$/.exec(key) ?? [];
         if (hash) {
             blobs.set(`${algorithm}:${hash}`, bytes);
         } else if (kind) {
@@ -95,26 +96,33 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Conten
 
     /** What is not in the list may have come since it was made. */
     const sizeOf = async (digest: string) => {
-        const known = blobs.get(digest) ?? await bucket.size(blobKey(digest));
+        const known = blobs.get(digest) ?? (await bucket.size(blobKey(digest)));
         if (known !== undefined) {
             blobs.set(digest, known);
         }
         return known;
     };
     const isKnown = async (known: Set<string>, folder: string, repository: string, digest: string) =>
-        known.has(`${repository}@${digest}`)
-        || (await bucket.size(`${root}repositories/${repository}/${folder}/${digest.replace(":", "/")}/link`) ?? 0) > 0;
+        known.has(`${repository}@${digest}`) ||
+        ((await bucket.size(`${root}repositories/${repository}/${folder}/${digest.replace(":", "/")}/link`)) ?? 0) > 0;
 
     const needed = new Set<string>();
     const visited = new Set<string>();
     const manifests = new Map<string, Promise<Manifest>>();
     const manifest = (digest: string) => {
-        const read = manifests.get(digest) ?? bucket.get(blobKey(digest)).then((content) => readManifest(digest, content));
+        const read =
+            manifests.get(digest) ?? bucket.get(blobKey(digest)).then((content) => readManifest(digest, content));
         manifests.set(digest, read);
         return read;
     };
     /** Looks at a manifest and all that it refers to; gives back how many manifests that are. */
-    const visit = async (repository: string, digest: string, isNeeded: boolean, seen: Map<string, number>, problems: string[]): Promise<number> => {
+    const visit = async (
+        repository: string,
+        digest: string,
+        isNeeded: boolean,
+        seen: Map<string, number>,
+        problems: string[],
+    ): Promise<number> => {
         const need = (digest: string, bytes: number) => {
             seen.set(digest, bytes);
             if (isNeeded) {
@@ -127,17 +135,22 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Conten
         if (problem) {
             problems.push(problem);
         }
-        if (!await isKnown(revisions, "_manifests/revisions", repository, digest)) {
+        if (!(await isKnown(revisions, "_manifests/revisions", repository, digest))) {
             problems.push(`the manifest ${digest} is not known in this repository`);
         }
         // What an index leads to may be a layer: BuildKit kept its cache so.
-        const isLayer = ({ digest }: Descriptor) => layers.has(`${repository}@${digest}`) && !revisions.has(`${repository}@${digest}`);
-        for (const { digest, size } of [...parts, ...children.filter(isLayer)].filter((part) => !seen.has(part.digest))) {
+        const isLayer = ({ digest }: Descriptor) =>
+            layers.has(`${repository}@${digest}`) && !revisions.has(`${repository}@${digest}`);
+        for (const { digest, size } of [...parts, ...children.filter(isLayer)].filter(
+            (part) => !seen.has(part.digest),
+        )) {
             need(digest, size);
             const found = await sizeOf(digest);
             if (found !== size) {
-                problems.push(`the layer ${digest} ${found === undefined ? "is not there" : `has ${found} bytes, not ${size}`}`);
-            } else if (!await isKnown(layers, "_layers", repository, digest)) {
+                problems.push(
+                    `the layer ${digest} ${found === undefined ? "is not there" : `has ${found} bytes, not ${size}`}`,
+                );
+            } else if (!(await isKnown(layers, "_layers", repository, digest))) {
                 problems.push(`the layer ${digest} is not known in this repository`);
             }
         }
@@ -152,38 +165,60 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Conten
 
     const problems: string[] = [];
     const timesNeeded = new Map<string, number>();
-    const tags = await forEach(tagged, async ({ repository, tag: name, pushed }): Promise<Omit<Tag, "sharedBytes"> & { sizes: Map<string, number> } | undefined> => {
-        const link = await bucket.get(`${root}repositories/${repository}/_manifests/tags/${name}/current/link`);
-        // Deleted since the list was made.
-        if (!link) {
-            return undefined;
-        }
-        const seen = new Map<string, number>();
-        const own: string[] = [];
-        let count = 0;
-        if (/^\w+:\w+$/.test(link.toString())) {
-            count = await visit(repository, link.toString(), true, seen, own);
-        } else {
-            own.push("its link is empty");
-        }
-        problems.push(...own.map((problem) => `${repository}:${name}: ${problem}`));
-        for (const digest of seen.keys()) {
-            timesNeeded.set(digest, (timesNeeded.get(digest) ?? 0) + 1);
-        }
-        return { repository, name, manifests: count, blobs: seen.size - count, bytes: sum(seen.values()), pushed, sizes: seen };
-    });
+    const tags = await forEach(
+        tagged,
+        async ({
+            repository,
+            tag: name,
+            pushed,
+        }): Promise<(Omit<Tag, "sharedBytes"> & { sizes: Map<string, number> }) | undefined> => {
+            const link = await bucket.get(`${root}repositories/${repository}/_manifests/tags/${name}/current/link`);
+            // Deleted since the list was made.
+            if (!link) {
+                return undefined;
+            }
+            const seen = new Map<string, number>();
+            const own: string[] = [];
+            let count = 0;
+            if (/^\w+:\w+$/.test(link.toString())) {
+                count = await visit(repository, link.toString(), true, seen, own);
+            } else {
+                own.push("its link is empty");
+            }
+            problems.push(...own.map((problem) => `${repository}:${name}: ${problem}`));
+            for (const digest of seen.keys()) {
+                timesNeeded.set(digest, (timesNeeded.get(digest) ?? 0) + 1);
+            }
+            return {
+                repository,
+                name,
+                manifests: count,
+                blobs: seen.size - count,
+                bytes: sum(seen.values()),
+                pushed,
+                sizes: seen,
+            };
+        },
+    );
     const notes: string[] = [];
-    await forEach([...revisions].filter((revision) => !visited.has(revision)), async (revision) => {
-        const [repository, digest] = revision.split("@") as [string, string];
-        const own: string[] = [];
-        await visit(repository, digest, !deleteUntagged, new Map(), own);
-        notes.push(...own.map((problem) => `${revision}, which has no tag: ${problem}`));
-    });
+    await forEach(
+        [...revisions].filter((revision) => !visited.has(revision)),
+        async (revision) => {
+            const [repository, digest] = revision.split("@") as [string, string];
+            const own: string[] = [];
+            await visit(repository, digest, !deleteUntagged, new Map(), own);
+            notes.push(...own.map((problem) => `${revision}, which has no tag: ${problem}`));
+        },
+    );
     return {
-        tags: tags.filter((tag) => tag !== undefined).map(({ sizes, ...tag }) => ({
-            ...tag,
-            sharedBytes: sum([...sizes].filter(([digest]) => timesNeeded.get(digest)! > 1).map(([, bytes]) => bytes)),
-        })),
+        tags: tags
+            .filter((tag) => tag !== undefined)
+            .map(({ sizes, ...tag }) => ({
+                ...tag,
+                sharedBytes: sum(
+                    [...sizes].filter(([digest]) => timesNeeded.get(digest)! > 1).map(([, bytes]) => bytes),
+                ),
+            })),
         problems,
         notes,
         blobs,
@@ -220,7 +255,12 @@ function readManifest(digest: string, content: Buffer | undefined): Manifest {
     if (createHash(algorithm).update(content).digest("hex") !== hash) {
         return broken("has another content");
     }
-    let manifest: { schemaVersion?: number; config?: Descriptor | null; layers?: Descriptor[] | null; manifests?: Descriptor[] | null };
+    let manifest: {
+        schemaVersion?: number;
+        config?: Descriptor | null;
+        layers?: Descriptor[] | null;
+        manifests?: Descriptor[] | null;
+    };
     try {
         manifest = JSON.parse(content.toString()) as typeof manifest;
     } catch {
@@ -231,5 +271,8 @@ function readManifest(digest: string, content: Buffer | undefined): Manifest {
         return broken(`is of schema version ${schemaVersion}, which distribution 3 does not read`);
     }
     // Layers that are got elsewhere, as in old images of Windows, need not be here.
-    return { children: manifests ?? [], parts: [...(config ? [config] : []), ...(layers ?? []).filter(({ urls }) => !urls?.length)] };
+    return {
+        children: manifests ?? [],
+        parts: [...(config ? [config] : []), ...(layers ?? []).filter(({ urls }) => !urls?.length)],
+    };
 }

@@ -6,12 +6,17 @@ export async function forEach<T, R>(items: T[], work: (item: T) => Promise<R>): 
     const results: R[] = [];
     let next = 0;
     const failures: unknown[] = [];
-    await Promise.all(Array.from({ length: atOnce }, async () => {
-        while (next < items.length && failures.length === 0) {
-            const index = next++;
-            await work(items[index]!).then((result) => (results[index] = result), (error: unknown) => failures.push(error));
-        }
-    }));
+    await Promise.all(
+        Array.from({ length: atOnce }, async () => {
+            while (next < items.length && failures.length === 0) {
+                const index = next++;
+                await work(items[index]!).then(
+                    (result) => (results[index] = result),
+                    (error: unknown) => failures.push(error),
+                );
+            }
+        }),
+    );
     if (failures.length > 0) {
         throw failures[0];
     }

@@ -20,14 +20,21 @@ export interface Search {
  *
  * @throws with its last words if it fails, and the reason of the signal if that killed it
  */
-export async function findGarbage({ registry, config, deleteUntagged }: Search, signal: AbortSignal): Promise<string[]> {
+export async function findGarbage(
+    { registry, config, deleteUntagged }: Search,
+    signal: AbortSignal,
+): Promise<string[]> {
     signal.throwIfAborted();
-    const child = spawn(registry, ["garbage-collect", "--dry-run", ...(deleteUntagged ? ["--delete-untagged"] : []), config], {
-        env: { ...process.env, OTEL_TRACES_EXPORTER: "none" },
-        stdio: ["ignore", "pipe", "pipe"],
-        signal,
-        killSignal: "SIGKILL",
-    });
+    const child = spawn(
+        registry,
+        ["garbage-collect", "--dry-run", ...(deleteUntagged ? ["--delete-untagged"] : []), config],
+        {
+            env: { ...process.env, OTEL_TRACES_EXPORTER: "none" },
+            stdio: ["ignore", "pipe", "pipe"],
+            signal,
+            killSignal: "SIGKILL",
+        },
+    );
     const garbage: string[] = [];
     readline.createInterface({ input: child.stdout }).on("line", (line) => {
         const [, digest] = /^blob eligible for deletion: (\S+)$/.exec(line) ?? [];
@@ -66,7 +73,13 @@ const tries = 20;
  * @param retryAfter milliseconds until a deletion that failed is tried again
  * @throws UnsettledDeletion if one was not answered to the last
  */
-export async function deleteGarbage(bucket: Bucket, garbage: string[], { links }: Contents, assertMay: () => void, retryAfter = 1000): Promise<void> {
+export async function deleteGarbage(
+    bucket: Bucket,
+    garbage: string[],
+    { links }: Contents,
+    assertMay: () => void,
+    retryAfter = 1000,
+): Promise<void> {
     const unsettled = new Set<string>();
     const remove = async (key: string) => {
         for (let left = tries; ; left--) {
@@ -97,6 +110,8 @@ export async function deleteGarbage(bucket: Bucket, garbage: string[], { links }
             }
         });
     } catch (error) {
-        throw unsettled.size > 0 ? new UnsettledDeletion(`A deletion was not answered. ${String(error)}`, { cause: error }) : error;
+        throw unsettled.size > 0
+            ? new UnsettledDeletion(`A deletion was not answered. ${String(error)}`, { cause: error })
+            : error;
     }
 }

@@ -16,18 +16,21 @@ const status = { done: 0, refused: refusedStatus, tryAgain: 75 };
 
 /** Checks that all images are whole, or collects garbage; the first argument says which. */
 async function main(): Promise<void> {
-    const { values, positionals: [command] } = parseArgs({
+    const {
+        values,
+        positionals: [command],
+    } = parseArgs({
         allowPositionals: true,
         options: {
-            "config": { type: "string", default: "" },
-            "registry": { type: "string", default: "" },
-            "lock": { type: "string", default: "" },
-            "annotation": { type: "string", default: "" },
-            "label": { type: "string", multiple: true, default: [] },
+            config: { type: "string", default: "" },
+            registry: { type: "string", default: "" },
+            lock: { type: "string", default: "" },
+            annotation: { type: "string", default: "" },
+            label: { type: "string", multiple: true, default: [] },
             "collector-label": { type: "string", multiple: true, default: [] },
             "drain-seconds": { type: "string", default: "" },
             "delete-untagged": { type: "boolean", default: false },
-            "pushgateway": { type: "string", default: "" },
+            pushgateway: { type: "string", default: "" },
         },
     });
     // Distribution reads it as YAML.
@@ -49,7 +52,9 @@ async function main(): Promise<void> {
     const tell = async (numbers: Numbers) => {
         if (values.pushgateway) {
             // The collection is over, whoever hears of it.
-            await push(values.pushgateway, numbers).catch((error: unknown) => console.error(`The Pushgateway was not told: ${String(error)}`));
+            await push(values.pushgateway, numbers).catch((error: unknown) =>
+                console.error(`The Pushgateway was not told: ${String(error)}`),
+            );
         }
     };
     const now = () => Date.now() / 1000;
@@ -72,13 +77,22 @@ async function main(): Promise<void> {
         }
         throw error;
     });
-    await tell({ last_success_timestamp_seconds: now(), freed_bytes: freedBytes, bucket_bytes: leftBytes, duration_seconds: seconds });
+    await tell({
+        last_success_timestamp_seconds: now(),
+        freed_bytes: freedBytes,
+        bucket_bytes: leftBytes,
+        duration_seconds: seconds,
+    });
 }
 
 /** Labels that were given as `name=value`. */
-const parseLabels = (labels: string[]) => Object.fromEntries(labels.map((label) => label.split("=") as [string, string]));
+const parseLabels = (labels: string[]) =>
+    Object.fromEntries(labels.map((label) => label.split("=") as [string, string]));
 
-main().then(() => process.exit(status.done), (error: unknown) => {
-    console.error(error instanceof Refusal || error instanceof BucketError ? error.message : error);
-    process.exit(error instanceof Refusal ? status.refused : status.tryAgain);
-});
+main().then(
+    () => process.exit(status.done),
+    (error: unknown) => {
+        console.error(error instanceof Refusal || error instanceof BucketError ? error.message : error);
+        process.exit(error instanceof Refusal ? status.refused : status.tryAgain);
+    },
+);

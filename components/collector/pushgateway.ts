@@ -11,7 +11,9 @@ export type Numbers = Record<string, number>;
  * @throws if they do not arrive
  */
 export async function push(url: string, numbers: Numbers): Promise<void> {
-    const body = Object.entries(numbers).map(([name, value]) => `# TYPE registry_collection_${name} gauge\nregistry_collection_${name} ${value}\n`).join("");
+    const body = Object.entries(numbers)
+        .map(([name, value]) => `# TYPE registry_collection_${name} gauge\nregistry_collection_${name} ${value}\n`)
+        .join("");
     const response = await fetch(url, { method: "POST", body, signal: AbortSignal.timeout(patience) });
     if (!response.ok) {
         throw new Error(`${response.status} ${(await response.text()).slice(0, 200)}`);

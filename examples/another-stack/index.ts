@@ -12,8 +12,9 @@ const pullSecret = new kubernetes.core.v1.Secret("pull", {
     metadata: { namespace },
     type: "kubernetes.io/dockerconfigjson",
     stringData: {
-        ".dockerconfigjson": pulumi.all([host, passwords]).apply(([host, { ci }]) =>
-            JSON.stringify({ auths: { [host]: { username: "ci", password: ci } } })),
+        ".dockerconfigjson": pulumi
+            .all([host, passwords])
+            .apply(([host, { ci }]) => JSON.stringify({ auths: { [host]: { username: "ci", password: ci } } })),
     },
 });
 
@@ -27,7 +28,9 @@ new kubernetes.apps.v1.Deployment("hello", {
             spec: {
                 terminationGracePeriodSeconds: 1,
                 imagePullSecrets: [{ name: pullSecret.metadata.name }],
-                containers: [{ name: "hello", image: pulumi.interpolate`${host}/hello:1`, command: ["sleep", "infinity"] }],
+                containers: [
+                    { name: "hello", image: pulumi.interpolate`${host}/hello:1`, command: ["sleep", "infinity"] },
+                ],
             },
         },
     },

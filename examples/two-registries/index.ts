@@ -16,4 +16,7 @@ const family = makeRegistry("family", ["alice", "bob"]);
 const lab = makeRegistry("lab", ["ci"]);
 
 export const hosts = { family: family.host, lab: lab.host };
-export const passwords: Record<string, pulumi.Output<Record<string, string>>> = { family: family.passwords, lab: lab.passwords };
+export const passwords: Record<string, pulumi.Output<Record<string, string>>> = {
+    family: family.passwords,
+    lab: lab.passwords,
+};

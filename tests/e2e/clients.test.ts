@@ -9,8 +9,12 @@ import { client as credentials, request } from "./support/sandbox";
 import { Client as Login, makeImage, makeImages } from "./support/traffic";
 
 const architectures = ["amd64", "arm64"];
-const types = ["oci.image.manifest.v1", "oci.image.index.v1", "docker.distribution.manifest.v2", "docker.distribution.manifest.list.v2"]
-    .map((type) => `application/vnd.${type}+json`);
+const types = [
+    "oci.image.manifest.v1",
+    "oci.image.index.v1",
+    "docker.distribution.manifest.v2",
+    "docker.distribution.manifest.list.v2",
+].map((type) => `application/vnd.${type}+json`);
 const folder = path.join(os.tmpdir(), `clients-${process.pid}`);
 const file = (name: string) => path.join(folder, name);
 /** What the image of a Dockerfile is built from. */
@@ -39,11 +43,12 @@ const repositoryOf = (image: string) => image.split(/[:@]/)[0]!;
 const lines = (text: string) => text.trim().split("\n");
 
 /** The digest of the configuration that a manifest in a file names. */
-const configuration = (manifest: string) =>
-    (JSON.parse(fs.readFileSync(manifest, "utf8")) as Manifest).config.digest;
+const configuration = (manifest: string) => (JSON.parse(fs.readFileSync(manifest, "utf8")) as Manifest).config.digest;
 
-const loginBy = (command: string, ...args: string[]) => ({ host, user, password }: Login) =>
-    run(command, [...args, "--username", user, "--password-stdin", host], { input: password });
+const loginBy =
+    (command: string, ...args: string[]) =>
+    ({ host, user, password }: Login) =>
+        run(command, [...args, "--username", user, "--password-stdin", host], { input: password });
 
 /** The options of a push that writes down the digest, and what it has written. */
 const digestFile = ["--digestfile", file("digest")];
@@ -93,28 +98,43 @@ const skopeo: Client = {
         return digestOf("skopeo", "copy", ...digestFile, "--all", `dir:${file("skopeo-index")}`, `docker://${image}`);
     },
     pull: async (image, architecture) => {
-        await run("skopeo", ["copy", "--override-arch", architecture, `docker://${image}`, `dir:${file("skopeo-pull")}`]);
+        await run("skopeo", [
+            "copy",
+            "--override-arch",
+            architecture,
+            `docker://${image}`,
+            `dir:${file("skopeo-pull")}`,
+        ]);
         return configuration(file("skopeo-pull/manifest.json"));
     },
-    tags: async (repository) => (JSON.parse(await run("skopeo", ["list-tags", `docker://${repository}`])) as { Tags: string[] }).Tags,
+    tags: async (repository) =>
+        (JSON.parse(await run("skopeo", ["list-tags", `docker://${repository}`])) as { Tags: string[] }).Tags,
     delete: (image) => run("skopeo", ["delete", `docker://${image}`]),
 };
 
 const crane: Client = {
     login: loginBy("crane", "auth", "login"),
-    push: async (image) => digestIn(await run("crane", ["append", "--oci-empty-base", "--new_layer", file("layer.tar"), "--new_tag", image])),
+    push: async (image) =>
+        digestIn(
+            await run("crane", ["append", "--oci-empty-base", "--new_layer", file("layer.tar"), "--new_tag", image]),
+        ),
     pushIndex: async (image) => {
         const manifests: string[] = [];
         for (const architecture of architectures) {
             const withoutPlatform = `${repositoryOf(image)}@${await crane.push(image)}`;
-            manifests.push("--manifest", (await run("crane", ["mutate", withoutPlatform, "--set-platform", `linux/${architecture}`])).trim());
+            manifests.push(
+                "--manifest",
+                (await run("crane", ["mutate", withoutPlatform, "--set-platform", `linux/${architecture}`])).trim(),
+            );
         }
         return digestIn(await run("crane", ["index", "append", ...manifests, "--tag", image]));
     },
     pull: async (image, architecture) => {
         const layout = fs.mkdtempSync(file("crane-"));
         await run("crane", ["pull", "--format", "oci", "--platform", `linux/${architecture}`, image, layout]);
-        const { manifests: [manifest] } = JSON.parse(fs.readFileSync(path.join(layout, "index.json"), "utf8")) as Manifest;
+        const {
+            manifests: [manifest],
+        } = JSON.parse(fs.readFileSync(path.join(layout, "index.json"), "utf8")) as Manifest;
         return configuration(path.join(layout, "blobs", manifest!.digest.replace(":", "/")));
     },
     tags: async (repository) => lines(await run("crane", ["ls", repository])),
@@ -140,7 +160,12 @@ const podman: Client = {
         await run("podman", ["pull", "--arch", architecture, image]);
         return `sha256:${(await run("podman", ["image", "inspect", image, "--format", "{{.Id}}"])).trim()}`;
     },
-    tags: async (repository) => (JSON.parse(await run("podman", ["search", "--list-tags", repository, "--format", "json"])) as [{ Tags: string[] }])[0].Tags,
+    tags: async (repository) =>
+        (
+            JSON.parse(await run("podman", ["search", "--list-tags", repository, "--format", "json"])) as [
+                { Tags: string[] },
+            ]
+        )[0].Tags,
 };
 
 const buildah: Client = {
@@ -150,7 +175,14 @@ const buildah: Client = {
         return digestOf("buildah", "push", ...digestFile, image);
     },
     pushIndex: async (image) => {
-        await run("buildah", ["build", "--platform", architectures.map((architecture) => `linux/${architecture}`).join(), "--manifest", image, context]);
+        await run("buildah", [
+            "build",
+            "--platform",
+            architectures.map((architecture) => `linux/${architecture}`).join(),
+            "--manifest",
+            image,
+            context,
+        ]);
         return digestOf("buildah", "manifest", "push", "--all", ...digestFile, image, `docker://${image}`);
     },
     pull: async (image, architecture) => {
@@ -173,9 +205,15 @@ describe("The registry serves", function () {
         fs.writeFileSync(path.join(context, "Dockerfile"), "FROM scratch\nCOPY content /\n");
         await run("tar", ["--create", "--file", file("layer.tar"), "--directory", context, "content"]);
         // Podman and buildah need no file system of their own, and leave the nodes' networks alone.
-        fs.writeFileSync(file("storage.conf"), `[storage]\ndriver = "vfs"\ngraphroot = "${file("storage")}"\nrunroot = "${file("run")}"\n`);
+        fs.writeFileSync(
+            file("storage.conf"),
+            `[storage]\ndriver = "vfs"\ngraphroot = "${file("storage")}"\nrunroot = "${file("run")}"\n`,
+        );
         fs.writeFileSync(file("containers.conf"), `[network]\nnetwork_config_dir = "${file("networks")}"\n`);
-        Object.assign(process.env, { CONTAINERS_STORAGE_CONF: file("storage.conf"), CONTAINERS_CONF: file("containers.conf") });
+        Object.assign(process.env, {
+            CONTAINERS_STORAGE_CONF: file("storage.conf"),
+            CONTAINERS_CONF: file("containers.conf"),
+        });
     });
     after(() => {
         process.env = environment;
@@ -189,8 +227,14 @@ describe("The registry serves", function () {
 
             /** Asks the registry itself. */
             const ask = async (path: string, ...options: string[]) => {
-                const { status, body } = await request(`https://${login.host}/v2/clients/${name}/${path}`,
-                    "--user", `${login.user}:${login.password}`, "--include", ...types.flatMap((type) => ["--header", `Accept: ${type}`]), ...options);
+                const { status, body } = await request(
+                    `https://${login.host}/v2/clients/${name}/${path}`,
+                    "--user",
+                    `${login.user}:${login.password}`,
+                    "--include",
+                    ...types.flatMap((type) => ["--header", `Accept: ${type}`]),
+                    ...options,
+                );
                 const end = body.indexOf("\r\n\r\n");
                 const header = (name: string) => new RegExp(`^${name}: (.*)\r`, "im").exec(body.slice(0, end))?.[1];
                 return { status, header, content: body.slice(end + 4) };
@@ -200,13 +244,16 @@ describe("The registry serves", function () {
                 digests.add(digest);
                 const { header, content } = await ask(`manifests/${digest}`);
                 assert.equal(`sha256:${createHash("sha256").update(content).digest("hex")}`, digest);
-                return { type: header("content-type")!, content, ...JSON.parse(content) as Manifest };
+                return { type: header("content-type")!, content, ...(JSON.parse(content) as Manifest) };
             };
 
             before(() => {
                 image = `${login.host}/clients/${name}`;
                 fs.mkdirSync(file(`${name}-login`));
-                Object.assign(process.env, { DOCKER_CONFIG: file(`${name}-login`), REGISTRY_AUTH_FILE: file(`${name}-login/config.json`) });
+                Object.assign(process.env, {
+                    DOCKER_CONFIG: file(`${name}-login`),
+                    REGISTRY_AUTH_FILE: file(`${name}-login/config.json`),
+                });
                 fs.writeFileSync(process.env.REGISTRY_AUTH_FILE!, "{}");
             });
             // Other tests look at every image there is.
@@ -218,7 +265,10 @@ describe("The registry serves", function () {
             });
 
             it("after a login, and not before", async () => {
-                await assert.rejects(client.pull(`${image}:a`, "amd64"), /unauthorized|authentication required|no basic auth/i);
+                await assert.rejects(
+                    client.pull(`${image}:a`, "amd64"),
+                    /unauthorized|authentication required|no basic auth/i,
+                );
                 await client.login(login);
             });
 
@@ -232,7 +282,10 @@ describe("The registry serves", function () {
                 const index = await client.pushIndex(`${image}:index`);
                 const { manifests } = await manifest(index);
                 assert.deepEqual(manifests.map(({ platform }) => platform.architecture).sort(), architectures);
-                for (const { digest, platform: { architecture } } of manifests) {
+                for (const {
+                    digest,
+                    platform: { architecture },
+                } of manifests) {
                     const { config } = await manifest(digest);
                     assert.equal(await client.pull(`${image}@${index}`, architecture), config.digest);
                 }
@@ -241,7 +294,20 @@ describe("The registry serves", function () {
             it(`with a list of tags, two a page ${client.tags ? "or all at once" : "(by curl: it has no command for that)"}`, async () => {
                 const { type, content } = await manifest(pushed);
                 for (const tag of ["b", "c", "d", "e"]) {
-                    assert.equal((await ask(`manifests/${tag}`, "--request", "PUT", "--header", `Content-Type: ${type}`, "--data-raw", content)).status, 201);
+                    assert.equal(
+                        (
+                            await ask(
+                                `manifests/${tag}`,
+                                "--request",
+                                "PUT",
+                                "--header",
+                                `Content-Type: ${type}`,
+                                "--data-raw",
+                                content,
+                            )
+                        ).status,
+                        201,
+                    );
                 }
                 const pages: string[][] = [];
                 for (let page: string | undefined = "tags/list?n=2"; page;) {
@@ -250,8 +316,14 @@ describe("The registry serves", function () {
                     page = /tags\/list[^>]*(?=>; rel="next")/.exec(header("link") ?? "")?.[0];
                 }
                 const tags = pages.flat();
-                assert.deepEqual(tags.filter((tag) => !tag.startsWith("index")), ["a", "b", "c", "d", "e"]);
-                assert.ok(pages.every(({ length }) => length <= 2), JSON.stringify(pages));
+                assert.deepEqual(
+                    tags.filter((tag) => !tag.startsWith("index")),
+                    ["a", "b", "c", "d", "e"],
+                );
+                assert.ok(
+                    pages.every(({ length }) => length <= 2),
+                    JSON.stringify(pages),
+                );
                 if (client.tags) {
                     assert.deepEqual(await client.tags(image), tags);
                 }

@@ -14,7 +14,9 @@ interface Test {
 
 /** What the page lists: the tests by a name that may have `*` in it, and how many of them fail. */
 const listed = [...page.matchAll(/^\| (`.*`) \| (\d+) \| (.*) \|$/gm)].map(([, names, failing, reason]) => ({
-    names: new RegExp(`^(${[...names!.matchAll(/`(.*?)`/g)].map(([, name]) => name!.replaceAll("*", ".*")).join("|")})$`),
+    names: new RegExp(
+        `^(${[...names!.matchAll(/`(.*?)`/g)].map(([, name]) => name!.replaceAll("*", ".*")).join("|")})$`,
+    ),
     failing: Number(failing),
     reason: reason!,
 }));
@@ -38,17 +40,26 @@ describe("The conformance suite of the OCI distribution specification", function
         const { host, user, password } = await client();
         fs.rmSync(report, { recursive: true, force: true });
         const settings = { REGISTRY: host, USERNAME: user, PASSWORD: password, RESULTS_DIR: report, LOG: "error" };
-        const env = { ...process.env as Record<string, string>, ...Object.fromEntries(Object.entries(settings).map(([key, value]) => [`OCI_${key}`, value])) };
+        const env = {
+            ...(process.env as Record<string, string>),
+            ...Object.fromEntries(Object.entries(settings).map(([key, value]) => [`OCI_${key}`, value])),
+        };
         const { stdout, stderr } = await attempt("conformance", [], { env });
         assert.match(stdout, /^OCI Conformance Result: /m, stderr);
         console.log(`      report: ${report}/report.html`);
-        tests = [...fs.readFileSync(`${report}/junit.xml`, "utf8").matchAll(/<testcase name="OCI Conformance Test\/(.*?)".*? status="(.*?)"/g)]
-            .map(([, name, status]) => ({ name: name!, status: status as Test["status"] }));
+        tests = [
+            ...fs
+                .readFileSync(`${report}/junit.xml`, "utf8")
+                .matchAll(/<testcase name="OCI Conformance Test\/(.*?)".*? status="(.*?)"/g),
+        ].map(([, name, status]) => ({ name: name!, status: status as Test["status"] }));
     });
 
     it("passes, but for what docs/conformance.md lists", () => {
         const unlisted = failing().filter(({ name }) => !listed.some(({ names }) => names.test(name)));
-        assert.deepEqual(unlisted.map(({ name }) => name), []);
+        assert.deepEqual(
+            unlisted.map(({ name }) => name),
+            [],
+        );
     });
 
     for (const { names, failing: expected, reason } of listed) {

@@ -2,7 +2,16 @@ import * as assert from "node:assert/strict";
 
 import { eventually, run } from "./support/run";
 import {
-    configure, kubectl, minioRoot, output, pulumi, request, restoreConfiguration, s3, tryPulumi, up,
+    configure,
+    kubectl,
+    minioRoot,
+    output,
+    pulumi,
+    request,
+    restoreConfiguration,
+    s3,
+    tryPulumi,
+    up,
 } from "./support/sandbox";
 
 describe("Destroying the registry", function () {
@@ -14,13 +23,21 @@ describe("Destroying the registry", function () {
     /** Logs in as soon as that is possible, and says which image is there. */
     async function digest(): Promise<string> {
         await login();
-        return run("skopeo", ["inspect", "--format", "{{.Digest}}", `docker://${await output<string>("host")}/kept:test`]);
+        return run("skopeo", [
+            "inspect",
+            "--format",
+            "{{.Digest}}",
+            `docker://${await output<string>("host")}/kept:test`,
+        ]);
     }
 
     async function login(): Promise<void> {
         const [host, [user]] = [await output<string>("host"), await output<[string]>("users")];
         const password = (await output<Record<string, string>>("passwords"))[user]!;
-        await eventually(120, async () => (await request(`https://${host}/v2/`, "--user", `${user}:${password}`)).status === 200);
+        await eventually(
+            120,
+            async () => (await request(`https://${host}/v2/`, "--user", `${user}:${password}`)).status === 200,
+        );
         await run("docker", ["login", host, "--username", user, "--password-stdin"], { input: password });
     }
 
@@ -32,7 +49,11 @@ describe("Destroying the registry", function () {
 
     before(async () => {
         await login();
-        await run("skopeo", ["copy", "docker-daemon:alpine:latest", `docker://${await output<string>("host")}/kept:test`]);
+        await run("skopeo", [
+            "copy",
+            "docker-daemon:alpine:latest",
+            `docker://${await output<string>("host")}/kept:test`,
+        ]);
         kept = await digest();
     });
 

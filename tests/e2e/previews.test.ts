@@ -16,41 +16,61 @@ describe("The preview", function () {
     }
 
     const changes: [what: string, settings: string[], expected: string][] = [
-        ["of a user added", ["users[1].name=alice"], `
+        [
+            "of a user added",
+            ["users[1].name=alice"],
+            `
  +  random:index:RandomPassword registry-alice-password create
  +  random:index:RandomPassword registry-alice-salt create
  ~  kubernetes:core/v1:Secret registry-auth update [diff: +stringData-data]
 Resources:
     + 2 to create
     ~ 1 to update
-    3 changes. 22 unchanged`],
-        ["of a password rotated", ["users[0].rotation=2"], `
+    3 changes. 22 unchanged`,
+        ],
+        [
+            "of a password rotated",
+            ["users[0].rotation=2"],
+            `
  +- random:index:RandomPassword registry-me-password replace
  ~  kubernetes:core/v1:Secret registry-auth update [diff: +stringData-data]
 Resources:
     ~ 1 to update
     +-1 to replace
-    2 changes. 21 unchanged`],
-        ["of an access key rotated", ["bucketKeyRotation=2"], `
+    2 changes. 21 unchanged`,
+        ],
+        [
+            "of an access key rotated",
+            ["bucketKeyRotation=2"],
+            `
  +- kubernetes:apps/v1:Deployment registry replace [diff: ~metadata,spec]
  +- kubernetes:core/v1:Secret registry-config replace [diff: +stringData-data]
  +- minio:index:IamServiceAccount registry replace
 Resources:
     +-3 to replace
-    20 unchanged`],
-        ["of a new version", ["image=docker.io/library/registry:3.1.3"], `
+    20 unchanged`,
+        ],
+        [
+            "of a new version",
+            ["image=docker.io/library/registry:3.1.3"],
+            `
  ~  kubernetes:apps/v1:Deployment registry update [diff: ~spec]
 Resources:
     ~ 1 to update
-    22 unchanged`],
-        ["of a host renamed", ["host=images.registry.homelab.test"], `
+    22 unchanged`,
+        ],
+        [
+            "of a host renamed",
+            ["host=images.registry.homelab.test"],
+            `
  +- kubernetes:core/v1:Secret registry-config replace [diff: ~data]
  ~  kubernetes:apps/v1:Deployment registry update [diff: ~spec]
  ~  kubernetes:networking.k8s.io/v1:Ingress registry update [diff: ~spec]
 Resources:
     ~ 2 to update
     +-1 to replace
-    3 changes. 20 unchanged`],
+    3 changes. 20 unchanged`,
+        ],
     ];
     const file = "Pulumi.sandbox.yaml";
     for (const [what, settings, expected] of changes) {

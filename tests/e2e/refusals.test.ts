@@ -13,10 +13,16 @@ describe("An update changes nothing", function () {
     let state: string[];
     /** The resources of the stack, with a digest of each one's inputs: what an update that changes nothing leaves as it is. */
     async function resources(): Promise<string[]> {
-        const { deployment } = JSON.parse(await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"])) as
-            { deployment: { resources: { urn: string; inputs: unknown }[] } };
+        const { deployment } = JSON.parse(
+            await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"]),
+        ) as { deployment: { resources: { urn: string; inputs: unknown }[] } };
         return deployment.resources
-            .map(({ urn, inputs }) => `${urn} ${createHash("sha256").update(JSON.stringify(inputs ?? {})).digest("hex")}`)
+            .map(
+                ({ urn, inputs }) =>
+                    `${urn} ${createHash("sha256")
+                        .update(JSON.stringify(inputs ?? {}))
+                        .digest("hex")}`,
+            )
             .sort();
     }
     before(async () => {
@@ -41,7 +47,12 @@ describe("An update changes nothing", function () {
     }
 
     it("when the configuration is wrong: all that is wrong is said at once", async () => {
-        for (const [key, value] of [["host", "https://docker.example.com"], ["replicas", "0"], ["logLevel", "trace"], ["hots", "x"]]) {
+        for (const [key, value] of [
+            ["host", "https://docker.example.com"],
+            ["replicas", "0"],
+            ["logLevel", "trace"],
+            ["hots", "x"],
+        ]) {
             await run("pulumi", ["config", "set", key!, value!, "--stack", "sandbox"]);
         }
         await assertRefused(
@@ -62,8 +73,10 @@ describe("An update changes nothing", function () {
 
     it("when Minio is away: the error says where it was looked for", async () => {
         await run("pulumi", ["config", "set", "minioServer", "127.0.0.1:9", "--stack", "sandbox"]);
-        await assertRefused("Minio does not answer at 127.0.0.1:9 (ECONNREFUSED). The address is that of minioServer",
-            "Nothing was changed.");
+        await assertRefused(
+            "Minio does not answer at 127.0.0.1:9 (ECONNREFUSED). The address is that of minioServer",
+            "Nothing was changed.",
+        );
     });
 
     it("when the cluster is away: the error says where it was looked for", async () => {

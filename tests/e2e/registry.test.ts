@@ -5,7 +5,24 @@ import * as path from "node:path";
 
 import { attempt, eventually, run } from "./support/run";
 import {
-    accessKey, applyPod, configure, kubectl, minio, minioRoot, mounted, output, plaintext, pods, previewed, pulumi, request, restoreConfiguration, s3, settled, tryPulumi, up,
+    accessKey,
+    applyPod,
+    configure,
+    kubectl,
+    minio,
+    minioRoot,
+    mounted,
+    output,
+    plaintext,
+    pods,
+    previewed,
+    pulumi,
+    request,
+    restoreConfiguration,
+    s3,
+    settled,
+    tryPulumi,
+    up,
 } from "./support/sandbox";
 
 describe("The registry in the homelab", function () {
@@ -43,7 +60,13 @@ describe("The registry in the homelab", function () {
     });
 
     it("sends http to https", async () => {
-        const { status, body } = await request(`http://${host}/v2/`, "--output", "/dev/null", "--write-out", "%{redirect_url}\n%{http_code}");
+        const { status, body } = await request(
+            `http://${host}/v2/`,
+            "--output",
+            "/dev/null",
+            "--write-out",
+            "%{redirect_url}\n%{http_code}",
+        );
         assert.ok([301, 302, 307, 308].includes(status), `${status}`);
         assert.equal(body, `${url}/v2/`);
     });
@@ -71,7 +94,9 @@ describe("The registry in the homelab", function () {
 
     describe("gives what docker pushed", () => {
         it("to skopeo, the very same image", async () => {
-            const [pushed] = JSON.parse(await run("docker", ["image", "inspect", `${host}/alpine:test`, "--format", "{{json .RepoDigests}}"])) as [string];
+            const [pushed] = JSON.parse(
+                await run("docker", ["image", "inspect", `${host}/alpine:test`, "--format", "{{json .RepoDigests}}"]),
+            ) as [string];
             const target = path.join(folder, "copy");
             await run("skopeo", ["copy", `docker://${host}/alpine:test`, `dir:${target}`]);
             const digest = (await run("sha256sum", [path.join(target, "manifest.json")])).split(" ")[0];
@@ -81,14 +106,34 @@ describe("The registry in the homelab", function () {
         it("to a Pod by a pull secret, and not without", async () => {
             await kubectl("create", "namespace", "apps");
             try {
-                await kubectl("create", "secret", "docker-registry", "pull", "--namespace", "apps",
-                    `--docker-server=${host}`, `--docker-username=${user}`, `--docker-password=${password}`);
+                await kubectl(
+                    "create",
+                    "secret",
+                    "docker-registry",
+                    "pull",
+                    "--namespace",
+                    "apps",
+                    `--docker-server=${host}`,
+                    `--docker-username=${user}`,
+                    `--docker-password=${password}`,
+                );
                 await applyPod("with", `${host}/alpine:test`, [{ name: "pull" }]);
-                await kubectl("wait", "pod/with", "--namespace", "apps", "--for", "jsonpath={.status.phase}=Succeeded", "--timeout", "60s");
+                await kubectl(
+                    "wait",
+                    "pod/with",
+                    "--namespace",
+                    "apps",
+                    "--for",
+                    "jsonpath={.status.phase}=Succeeded",
+                    "--timeout",
+                    "60s",
+                );
                 assert.equal(await kubectl("logs", "pod/with", "--namespace", "apps"), "hello from the registry\n");
 
                 await applyPod("without", `${host}/alpine:test`, []);
-                await eventually(60, async () => /ErrImagePull|ImagePullBackOff/.test(await kubectl("get", "pod/without", "--namespace", "apps")));
+                await eventually(60, async () =>
+                    /ErrImagePull|ImagePullBackOff/.test(await kubectl("get", "pod/without", "--namespace", "apps")),
+                );
             } finally {
                 await kubectl("delete", "namespace", "apps");
             }
@@ -96,8 +141,15 @@ describe("The registry in the homelab", function () {
     });
 
     describe("answers 401", () => {
-        const paths = ["/v2/", "/v2/_catalog", "/v2/alpine/tags/list", "/v2/alpine/manifests/test",
-            `/v2/alpine/blobs/sha256:${"0".repeat(64)}`, "/v2/alpine/blobs/uploads/", "/v2/never/heard/of/tags/list"];
+        const paths = [
+            "/v2/",
+            "/v2/_catalog",
+            "/v2/alpine/tags/list",
+            "/v2/alpine/manifests/test",
+            `/v2/alpine/blobs/sha256:${"0".repeat(64)}`,
+            "/v2/alpine/blobs/uploads/",
+            "/v2/never/heard/of/tags/list",
+        ];
         const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
         const logins: [string, string[]][] = [
             ["without a login", []],
@@ -111,7 +163,11 @@ describe("The registry in the homelab", function () {
             it(`${what}, for every method and path tried`, async () => {
                 for (const path of paths) {
                     for (const method of methods) {
-                        const { status } = await curl(path, ...options, ...(method === "HEAD" ? ["--head"] : ["--request", method]));
+                        const { status } = await curl(
+                            path,
+                            ...options,
+                            ...(method === "HEAD" ? ["--head"] : ["--request", method]),
+                        );
                         assert.equal(status, 401, `${method} ${path} was answered ${status}`);
                     }
                 }
@@ -121,11 +177,25 @@ describe("The registry in the homelab", function () {
 
     describe("in Minio", () => {
         it("keeps the blobs in its bucket", async () => {
-            const { body } = await curl("/v2/alpine/manifests/test", ...login(), "--header", "Accept: application/vnd.docker.distribution.manifest.v2+json");
-            const { config, layers } = JSON.parse(body) as { config: { digest: string }; layers: { digest: string; size: number }[] };
+            const { body } = await curl(
+                "/v2/alpine/manifests/test",
+                ...login(),
+                "--header",
+                "Accept: application/vnd.docker.distribution.manifest.v2+json",
+            );
+            const { config, layers } = JSON.parse(body) as {
+                config: { digest: string };
+                layers: { digest: string; size: number }[];
+            };
             for (const { digest } of [config, ...layers]) {
                 const hex = digest.replace("sha256:", "");
-                const { status } = await s3(await accessKey(), "GET", `container-repo/docker/registry/v2/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`, "--output", path.join(folder, hex));
+                const { status } = await s3(
+                    await accessKey(),
+                    "GET",
+                    `container-repo/docker/registry/v2/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`,
+                    "--output",
+                    path.join(folder, hex),
+                );
                 assert.equal(status, 200);
                 assert.ok((await run("sha256sum", [path.join(folder, hex)])).startsWith(hex));
             }
@@ -136,12 +206,38 @@ describe("The registry in the homelab", function () {
             const other = "somebody-elses";
             assert.equal((await s3(root, "PUT", other)).status, 200);
             try {
-                assert.equal((await s3(root, "PUT", `${other}/photo`, "--header", "Content-Type: text/plain", "--data", "cheese")).status, 200);
+                assert.equal(
+                    (
+                        await s3(
+                            root,
+                            "PUT",
+                            `${other}/photo`,
+                            "--header",
+                            "Content-Type: text/plain",
+                            "--data",
+                            "cheese",
+                        )
+                    ).status,
+                    200,
+                );
                 const registry = await accessKey();
-                for (const [method, path] of [["GET", other], ["GET", `${other}/photo`], ["PUT", `${other}/more`], ["DELETE", `${other}/photo`],
-                    ["DELETE", other], ["PUT", "one-of-its-own"], ["DELETE", "container-repo"], ["GET", "container-repo?policy="], ["PUT", "container-repo?policy="]] as const) {
+                for (const [method, path] of [
+                    ["GET", other],
+                    ["GET", `${other}/photo`],
+                    ["PUT", `${other}/more`],
+                    ["DELETE", `${other}/photo`],
+                    ["DELETE", other],
+                    ["PUT", "one-of-its-own"],
+                    ["DELETE", "container-repo"],
+                    ["GET", "container-repo?policy="],
+                    ["PUT", "container-repo?policy="],
+                ] as const) {
                     const { status, body } = await s3(registry, method, path);
-                    assert.deepEqual([status, /<Code>(.*)<\/Code>/.exec(body)?.[1]], [403, "AccessDenied"], `${method} ${path}`);
+                    assert.deepEqual(
+                        [status, /<Code>(.*)<\/Code>/.exec(body)?.[1]],
+                        [403, "AccessDenied"],
+                        `${method} ${path}`,
+                    );
                 }
                 const { body } = await s3(registry, "GET", "");
                 assert.ok(!body.includes(other), body);
@@ -157,8 +253,14 @@ describe("The registry in the homelab", function () {
         const { user, password } = await accessKey();
         await run("pulumi", ["stack", "select", "--create", ...stack]);
         try {
-            await run("pulumi", ["config", "set-all", ...plaintext({ server: minio, user, targetUser: "registry-container-repo" }),
-                "--secret", `password=${password}`, ...stack]);
+            await run("pulumi", [
+                "config",
+                "set-all",
+                ...plaintext({ server: minio, user, targetUser: "registry-container-repo" }),
+                "--secret",
+                `password=${password}`,
+                ...stack,
+            ]);
             const { code, stdout } = await attempt("pulumi", ["up", "--yes", "--skip-preview", ...stack]);
             assert.notEqual(code, 0);
             assert.match(stdout, /error creating service account \(registry-container-repo\): Access Denied/);
@@ -203,7 +305,11 @@ describe("The registry in the homelab", function () {
                 "update kubernetes:apps/v1:Deployment::registry spec.template.spec.volumes[0].secret.secretName",
                 "update kubernetes:networking.k8s.io/v1:Ingress::registry spec.rules[0].host spec.tls[0].hosts[0]",
             ]);
-            assert.ok((await pulumi("preview")).includes(`warning: host: it was "${host}", which will not answer any more. Clients log in to "${renamed}" from now on`));
+            assert.ok(
+                (await pulumi("preview")).includes(
+                    `warning: host: it was "${host}", which will not answer any more. Clients log in to "${renamed}" from now on`,
+                ),
+            );
         });
 
         it("answers there with a certificate, gives every image, and no longer answers at the old one", async () => {
@@ -220,7 +326,10 @@ describe("The registry in the homelab", function () {
         try {
             const { code, stdout } = await tryPulumi("up", "--yes", "--skip-preview");
             assert.notEqual(code, 0);
-            assert.match(stdout, /error: bucketName: "layers" is another bucket than "container-repo", which holds the images\./);
+            assert.match(
+                stdout,
+                /error: bucketName: "layers" is another bucket than "container-repo", which holds the images\./,
+            );
             assert.match(stdout, /Nothing was changed\./);
         } finally {
             await configure("bucketName=container-repo");
@@ -233,7 +342,10 @@ describe("The registry in the homelab", function () {
         try {
             const { code, stdout } = await tryPulumi("up", "--yes", "--skip-preview");
             assert.notEqual(code, 0);
-            assert.match(stdout, /error: createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it\./);
+            assert.match(
+                stdout,
+                /error: createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it\./,
+            );
             assert.match(stdout, /Nothing was changed\./);
         } finally {
             await configure("createNamespace=true");

@@ -8,7 +8,17 @@ import * as bcrypt from "bcryptjs";
 
 import { run } from "./support/run";
 import {
-    configure, configureSecret, kubectl, minioRoot, mounted, ofRegistry, output, pulumi, restoreConfiguration, secret, up,
+    configure,
+    configureSecret,
+    kubectl,
+    minioRoot,
+    mounted,
+    ofRegistry,
+    output,
+    pulumi,
+    restoreConfiguration,
+    secret,
+    up,
 } from "./support/sandbox";
 
 describe("No secret is in plain text", function () {
@@ -20,7 +30,12 @@ describe("No secret is in plain text", function () {
         // Each kind of secret that an owner may give.
         const hash = await bcrypt.hash(randomBytes(16).toString("hex"), 5);
         await kubectl("create", "namespace", "apps");
-        await configure("users[1].name=alice", "users[2].name=old", "pullSecrets[0].namespace=apps", "pullSecrets[0].user=me");
+        await configure(
+            "users[1].name=alice",
+            "users[2].name=old",
+            "pullSecrets[0].namespace=apps",
+            "pullSecrets[0].user=me",
+        );
         await configureSecret("users[1].password", randomBytes(16).toString("hex"));
         await configureSecret("users[2].hash", hash);
         await up();
@@ -30,7 +45,9 @@ describe("No secret is in plain text", function () {
         secrets = {
             ...Object.fromEntries(passwords.map(([user, password]) => [`the password of ${user}`, password])),
             "a hash that was given": hash,
-            "a pull secret": Buffer.from((await secret("registry-pull", "apps"))[".dockerconfigjson"]!).toString("base64"),
+            "a pull secret": Buffer.from((await secret("registry-pull", "apps"))[".dockerconfigjson"]!).toString(
+                "base64",
+            ),
             "the key to Minio": /secretkey: "(.*)"/.exec(config!)![1]!,
             "the http secret": /^ {2}secret: "(.*)"/m.exec(config!)![1]!,
             "the password of Minio's root": (await minioRoot()).password,
@@ -46,8 +63,11 @@ describe("No secret is in plain text", function () {
 
     /** A secret output of a resource, by the state. */
     async function stateOf(type: string, field: string, end = ""): Promise<string> {
-        const { deployment } = JSON.parse(await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"])) as
-            { deployment: { resources: { urn: string; type: string; outputs: Record<string, { plaintext: string }> }[] } };
+        const { deployment } = JSON.parse(
+            await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"]),
+        ) as {
+            deployment: { resources: { urn: string; type: string; outputs: Record<string, { plaintext: string }> }[] };
+        };
         const found = deployment.resources.find((resource) => resource.type === type && resource.urn.endsWith(end))!;
         return JSON.parse(found.outputs[field]!.plaintext) as string;
     }
@@ -60,24 +80,35 @@ describe("No secret is in plain text", function () {
     }
 
     it("is a test that would notice: each is in the state or the configuration when told to show them", async () => {
-        const state = await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"])
-            + await run("pulumi", ["config", "--show-secrets", "--stack", "sandbox"]);
+        const state =
+            (await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"])) +
+            (await run("pulumi", ["config", "--show-secrets", "--stack", "sandbox"]));
         for (const [what, secret] of Object.entries(secrets)) {
             assert.ok(state.includes(secret), `${what} is not there`);
         }
     });
 
-    it("in the state", async () => assertNone("the state", await run("pulumi", ["stack", "export", "--stack", "sandbox"])));
+    it("in the state", async () =>
+        assertNone("the state", await run("pulumi", ["stack", "export", "--stack", "sandbox"])));
 
     it("in a file of the state's backend, its history included", () => {
         const backend = fileURLToPath(process.env.PULUMI_BACKEND_URL!);
-        const files = fs.readdirSync(backend, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+        const files = fs
+            .readdirSync(backend, { recursive: true, withFileTypes: true })
+            .filter((entry) => entry.isFile());
         assert.ok(files.length > 1);
-        assertNone("the backend", files.map((file) => fs.readFileSync(path.join(file.parentPath, file.name), "utf8")).join("\n"));
+        assertNone(
+            "the backend",
+            files.map((file) => fs.readFileSync(path.join(file.parentPath, file.name), "utf8")).join("\n"),
+        );
     });
 
     it("in a preview, however much it shows", async () => {
-        for (const options of [["--diff"], ["--json"], ["--show-sames", "--show-config", "--show-reads", "--show-replacement-steps"]]) {
+        for (const options of [
+            ["--diff"],
+            ["--json"],
+            ["--show-sames", "--show-config", "--show-reads", "--show-replacement-steps"],
+        ]) {
             assertNone(`preview ${options.join(" ")}`, await pulumi("preview", ...options));
         }
     });
@@ -93,11 +124,16 @@ describe("No secret is in plain text", function () {
     });
 
     it("in an object of the cluster that is not a Secret", async () => {
-        assertNone("the cluster", await kubectl("get", "all,ingresses,configmaps,events", "--all-namespaces", "--output", "yaml"));
+        assertNone(
+            "the cluster",
+            await kubectl("get", "all,ingresses,configmaps,events", "--all-namespaces", "--output", "yaml"),
+        );
     });
 
     it("in a file of the repository, or in the stack's configuration", async () => {
-        const tracked = (await run("git", ["ls-files", "-z"])).split("\0").filter((file) => file && fs.existsSync(file));
+        const tracked = (await run("git", ["ls-files", "-z"]))
+            .split("\0")
+            .filter((file) => file && fs.existsSync(file));
         for (const file of [...tracked, "Pulumi.sandbox.yaml"]) {
             const text = fs.readFileSync(file, "utf8");
             for (const [what, secret] of Object.entries(secrets)) {

@@ -3,7 +3,21 @@ import * as assert from "node:assert/strict";
 import * as bcrypt from "bcryptjs";
 
 import { eventually, run } from "./support/run";
-import { applyPod, client, configure, configureSecret, kubectl, loginStatus, mounted, output, pods, previewed, restoreConfiguration, secret, up } from "./support/sandbox";
+import {
+    applyPod,
+    client,
+    configure,
+    configureSecret,
+    kubectl,
+    loginStatus,
+    mounted,
+    output,
+    pods,
+    previewed,
+    restoreConfiguration,
+    secret,
+    up,
+} from "./support/sandbox";
 import { assertUnnoticed } from "./support/traffic";
 
 describe("The users", function () {
@@ -17,7 +31,12 @@ describe("The users", function () {
     /** The lines of the htpasswd file, by user. */
     async function lines(): Promise<Record<string, string>> {
         const { ".htpasswd": file } = await mounted("auth");
-        return Object.fromEntries(file!.trimEnd().split("\n").map((line) => [line.split(":")[0]!, line]));
+        return Object.fromEntries(
+            file!
+                .trimEnd()
+                .split("\n")
+                .map((line) => [line.split(":")[0]!, line]),
+        );
     }
 
     /** Waits until a login is answered so, for as long as the kubelet may take to bring a Secret to the pods. */
@@ -28,9 +47,20 @@ describe("The users", function () {
     async function assertPodPulls(name: string): Promise<void> {
         const { ".dockerconfigjson": login } = await secret("registry-pull", "apps");
         const { host, password } = await client("ci");
-        assert.deepEqual(JSON.parse(login!), { auths: { [host]: { auth: Buffer.from(`ci:${password}`).toString("base64") } } });
+        assert.deepEqual(JSON.parse(login!), {
+            auths: { [host]: { auth: Buffer.from(`ci:${password}`).toString("base64") } },
+        });
         await applyPod(name, `${host}/alpine:test`, [{ name: "registry-pull" }]);
-        await kubectl("wait", `pod/${name}`, "--namespace", "apps", "--for", "jsonpath={.status.phase}=Succeeded", "--timeout", "60s");
+        await kubectl(
+            "wait",
+            `pod/${name}`,
+            "--namespace",
+            "apps",
+            "--for",
+            "jsonpath={.status.phase}=Succeeded",
+            "--timeout",
+            "60s",
+        );
     }
 
     before(async () => {

@@ -14,28 +14,48 @@ describe("The certificate", function () {
     const certificate = ["certificate/registry-tls-ingress", "--namespace", "registry"];
     const field = (name: string) => kubectl("get", ...certificate, "--output", `jsonpath={.status.${name}}`);
     /** The serial number of the one that the ingress controller shows to clients. */
-    const served = async (host: string) => run("sh", ["-ec", 'openssl s_client -connect "$0:443" -servername "$0" </dev/null 2>/dev/null | openssl x509 -noout -serial', host]);
+    const served = async (host: string) =>
+        run("sh", [
+            "-ec",
+            'openssl s_client -connect "$0:443" -servername "$0" </dev/null 2>/dev/null | openssl x509 -noout -serial',
+            host,
+        ]);
 
     itInFull("that is about to expire is renewed by cert-manager without a failed push or pull", async () => {
         const me = await client();
         const [before, revision] = [await served(me.host), Number(await field("revision"))];
         const left = (Date.parse(await field("notAfter")) - Date.now()) / 1000;
-        const renewBefore = (value: string | null) => kubectl("patch", ...certificate, "--type=merge", "--patch", JSON.stringify({ spec: { renewBefore: value } }));
-        await assertUnnoticed(me, async () => {
-            // In ten seconds it is as near to its end as an owner of certificates for 90 days sees it after 60.
-            await renewBefore(`${Math.floor(left - 10)}s`);
-            try {
-                await eventually(120, async () => Number(await field("revision")) > revision && (await served(me.host)) !== before);
-            } finally {
-                await renewBefore(null);
-            }
-        }, { checkAll: true });
+        const renewBefore = (value: string | null) =>
+            kubectl(
+                "patch",
+                ...certificate,
+                "--type=merge",
+                "--patch",
+                JSON.stringify({ spec: { renewBefore: value } }),
+            );
+        await assertUnnoticed(
+            me,
+            async () => {
+                // In ten seconds it is as near to its end as an owner of certificates for 90 days sees it after 60.
+                await renewBefore(`${Math.floor(left - 10)}s`);
+                try {
+                    await eventually(
+                        120,
+                        async () => Number(await field("revision")) > revision && (await served(me.host)) !== before,
+                    );
+                } finally {
+                    await renewBefore(null);
+                }
+            },
+            { checkAll: true },
+        );
         await kubectl("wait", ...certificate, "--for=condition=Ready", "--timeout=60s");
     });
 
     it("is not valid to a client whose clock is wrong, which says so", async () => {
         const { host } = await client();
-        const at = (clock: string) => attempt("faketime", [clock, "curl", "--silent", "--show-error", `https://${host}/v2/`]);
+        const at = (clock: string) =>
+            attempt("faketime", [clock, "curl", "--silent", "--show-error", `https://${host}/v2/`]);
         assert.match((await at("+20 years")).stderr, /certificate has expired/);
         assert.match((await at("-20 years")).stderr, /certificate is not yet valid/);
     });
@@ -46,33 +66,80 @@ describe("The certificate", function () {
         const folder = fs.mkdtempSync(path.join(os.tmpdir(), "expired-"));
         try {
             const [key, file] = [path.join(folder, "tls.key"), path.join(folder, "tls.crt")];
-            await run("faketime", ["-10 days", "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                "-subj", `/CN=${host}`, "-addext", `subjectAltName=DNS:${host}`, "-keyout", key, "-out", file]);
+            await run("faketime", [
+                "-10 days",
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                `/CN=${host}`,
+                "-addext",
+                `subjectAltName=DNS:${host}`,
+                "-keyout",
+                key,
+                "-out",
+                file,
+            ]);
             const metadata = { name: "expired", namespace: "registry" };
             await apply(
                 {
-                    apiVersion: "v1", kind: "Secret", metadata, type: "kubernetes.io/tls",
+                    apiVersion: "v1",
+                    kind: "Secret",
+                    metadata,
+                    type: "kubernetes.io/tls",
                     stringData: { "tls.crt": fs.readFileSync(file, "utf8"), "tls.key": fs.readFileSync(key, "utf8") },
                 },
                 {
-                    apiVersion: "networking.k8s.io/v1", kind: "Ingress", metadata,
+                    apiVersion: "networking.k8s.io/v1",
+                    kind: "Ingress",
+                    metadata,
                     spec: {
                         ingressClassName: "nginx",
                         tls: [{ hosts: [host], secretName: "expired" }],
-                        rules: [{ host, http: { paths: [{ path: "/", pathType: "Prefix", backend: { service: { name: "registry", port: { name: "http-port" } } } }] } }],
+                        rules: [
+                            {
+                                host,
+                                http: {
+                                    paths: [
+                                        {
+                                            path: "/",
+                                            pathType: "Prefix",
+                                            backend: { service: { name: "registry", port: { name: "http-port" } } },
+                                        },
+                                    ],
+                                },
+                            },
+                        ],
                     },
                 },
             );
             fs.mkdirSync(`/etc/docker/certs.d/${host}`, { recursive: true });
             fs.copyFileSync(file, `/etc/docker/certs.d/${host}/ca.crt`);
             const expired = /certificate has expired or is not yet valid: current time \S+ is after \S+/;
-            for (const [command, ...args] of [["skopeo", "inspect", `docker://${host}/any:1`], ["docker", "pull", `${host}/any:1`]] as const) {
+            for (const [command, ...args] of [
+                ["skopeo", "inspect", `docker://${host}/any:1`],
+                ["docker", "pull", `${host}/any:1`],
+            ] as const) {
                 await eventually(30, async () => expired.test((await attempt(command, [...args])).stderr));
             }
         } finally {
             fs.rmSync(`/etc/docker/certs.d/${host}`, { recursive: true, force: true });
             fs.rmSync(folder, { recursive: true });
-            await kubectl("delete", "ingress/expired", "secret/expired", "--namespace", "registry", "--ignore-not-found");
+            await kubectl(
+                "delete",
+                "ingress/expired",
+                "secret/expired",
+                "--namespace",
+                "registry",
+                "--ignore-not-found",
+            );
         }
     });
 });

@@ -2,12 +2,12 @@ import * as assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { restarts } from "../e2e/support/processes";
 import { attempt, eventually, run } from "../e2e/support/run";
 import { client, configure, kubectl, mounted, restoreConfiguration, settled, tryPulumi } from "../e2e/support/sandbox";
 import { assertUnnoticed } from "../e2e/support/traffic";
 import { daemon, without } from "./support/daemons";
 import { inForm, itInFull } from "./support/form";
-import { restarts } from "../e2e/support/processes";
 
 describe("The cluster", function () {
     this.timeout("10m");
@@ -21,8 +21,9 @@ describe("The cluster", function () {
     }
     /** What Pulumi knows of the resources: a hash of it, as there are secrets in it. */
     async function state(): Promise<string> {
-        const { deployment } = JSON.parse(await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"])) as
-            { deployment: { resources: { urn: string; inputs: object; outputs: object }[] } };
+        const { deployment } = JSON.parse(
+            await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"]),
+        ) as { deployment: { resources: { urn: string; inputs: object; outputs: object }[] } };
         const resources = deployment.resources.map(({ urn, inputs, outputs }) => ({ urn, inputs, outputs }));
         return createHash("sha256").update(JSON.stringify(resources)).digest("hex");
     }
@@ -40,55 +41,88 @@ describe("The cluster", function () {
 
     it("may lose etcd for some seconds without a failed push or pull, and takes an update as soon as it has it again", async () => {
         await configure("logLevel=warn");
-        await assertUnnoticed(await client(), async () => {
-            await without("etcd", () => sleep(inForm(20, 5) * 1000));
-            await updated("warn");
-        }, { checkAll: true });
+        await assertUnnoticed(
+            await client(),
+            async () => {
+                await without("etcd", () => sleep(inForm(20, 5) * 1000));
+                await updated("warn");
+            },
+            { checkAll: true },
+        );
     });
 
-    itInFull("may be without its API server for a minute without a failed push or pull; an update meanwhile says so, and changes nothing", async () => {
-        await configure("logLevel=error");
-        const before = await state();
-        await assertUnnoticed(await client(), () => without("kube-apiserver", async () => {
-            const { code, stdout, stderr } = await update();
-            assert.notEqual(code, 0);
-            assert.match(stdout + stderr, /does not answer at \S+ \(ECONNREFUSED\)/);
-            assert.equal(await state(), before);
-            await sleep(55_000);
-        }), { checkAll: true });
-    });
+    itInFull(
+        "may be without its API server for a minute without a failed push or pull; an update meanwhile says so, and changes nothing",
+        async () => {
+            await configure("logLevel=error");
+            const before = await state();
+            await assertUnnoticed(
+                await client(),
+                () =>
+                    without("kube-apiserver", async () => {
+                        const { code, stdout, stderr } = await update();
+                        assert.notEqual(code, 0);
+                        assert.match(stdout + stderr, /does not answer at \S+ \(ECONNREFUSED\)/);
+                        assert.equal(await state(), before);
+                        await sleep(55_000);
+                    }),
+                { checkAll: true },
+            );
+        },
+    );
 
-    itInFull("takes an update as soon as its API server is back; pushes and pulls succeed, some of them when tried again", async () => {
-        await assertUnnoticed(await client(), async () => {
-            await without("kube-apiserver", () => sleep(20_000));
-            await eventually(60, isApiUp);
-            const began = Date.now();
-            await updated("error");
-            console.log(`      updated within ${Math.round((Date.now() - began) / 1000)} s`);
-        }, { retries: 6, checkAll: true });
-    });
+    itInFull(
+        "takes an update as soon as its API server is back; pushes and pulls succeed, some of them when tried again",
+        async () => {
+            await assertUnnoticed(
+                await client(),
+                async () => {
+                    await without("kube-apiserver", () => sleep(20_000));
+                    await eventually(60, isApiUp);
+                    const began = Date.now();
+                    await updated("error");
+                    console.log(`      updated within ${Math.round((Date.now() - began) / 1000)} s`);
+                },
+                { retries: 6, checkAll: true },
+            );
+        },
+    );
 
-    itInFull("may lose every kubelet for half a minute, as in their update, without a failed push or pull", async () => {
-        const restarted = await restarts();
-        await assertUnnoticed(await client(), async () => {
-            await Promise.all(kubelets.map((name) => daemon(name).stop()));
-            await sleep(30_000);
-            await Promise.all(kubelets.map((name) => daemon(name).start()));
-            await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=60s");
-            await settled(1);
-        }, { checkAll: true });
-        assert.equal(await restarts(), restarted);
-    });
+    itInFull(
+        "may lose every kubelet for half a minute, as in their update, without a failed push or pull",
+        async () => {
+            const restarted = await restarts();
+            await assertUnnoticed(
+                await client(),
+                async () => {
+                    await Promise.all(kubelets.map((name) => daemon(name).stop()));
+                    await sleep(30_000);
+                    await Promise.all(kubelets.map((name) => daemon(name).start()));
+                    await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=60s");
+                    await settled(1);
+                },
+                { checkAll: true },
+            );
+            assert.equal(await restarts(), restarted);
+        },
+    );
 
-    itInFull("that is without kubelets for longer takes the pods for lost; they serve again as soon as the kubelets are back", async () => {
-        const me = await client();
-        await assertUnnoticed(me, async () => {
-            await Promise.all(kubelets.map((name) => daemon(name).stop()));
-            await sleep(90_000);
-            const started = Date.now();
-            await Promise.all(kubelets.map((name) => daemon(name).start()));
-            await settled(1);
-            console.log(`      ready ${Math.round((Date.now() - started) / 1000)} s after the start`);
-        }, { retries: 15, checkAll: true });
-    });
+    itInFull(
+        "that is without kubelets for longer takes the pods for lost; they serve again as soon as the kubelets are back",
+        async () => {
+            const me = await client();
+            await assertUnnoticed(
+                me,
+                async () => {
+                    await Promise.all(kubelets.map((name) => daemon(name).stop()));
+                    await sleep(90_000);
+                    const started = Date.now();
+                    await Promise.all(kubelets.map((name) => daemon(name).start()));
+                    await settled(1);
+                    console.log(`      ready ${Math.round((Date.now() - started) / 1000)} s after the start`);
+                },
+                { retries: 15, checkAll: true },
+            );
+        },
+    );
 });

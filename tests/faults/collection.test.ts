@@ -7,11 +7,11 @@ import * as readline from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { OtherRegistry } from "../e2e/support/otherRegistry";
+import { processesOf } from "../e2e/support/processes";
 import { eventually, run } from "../e2e/support/run";
 import { get, kubectl } from "../e2e/support/sandbox";
 import { assertUnnoticed, Client, makeImage, makeImageOf, tryPush } from "../e2e/support/traffic";
 import { describeInFull, isShort } from "./support/form";
-import { processesOf } from "../e2e/support/processes";
 
 /** What a collection says when it begins a step. */
 const steps: [string, RegExp][] = [
@@ -45,11 +45,20 @@ describe("A collection of garbage", function () {
         fs.rmSync(folder, { recursive: true });
     });
 
-    interface Pod { metadata: { name: string; uid: string } }
+    interface Pod {
+        metadata: { name: string; uid: string };
+    }
     /** The pod that collects. */
     async function collector(): Promise<Pod> {
-        const { items } = await get<{ items: Pod[] }>("pods", "--namespace", registry.name, "--selector", "app.kubernetes.io/name=container-registry-collection",
-            "--field-selector", "status.phase=Running");
+        const { items } = await get<{ items: Pod[] }>(
+            "pods",
+            "--namespace",
+            registry.name,
+            "--selector",
+            "app.kubernetes.io/name=container-registry-collection",
+            "--field-selector",
+            "status.phase=Running",
+        );
         return items[0]!;
     }
     const kill = ({ metadata: { uid } }: Pod) => process.kill(processesOf([uid], "node")[0]!, "SIGKILL");
@@ -93,31 +102,48 @@ describe("A collection of garbage", function () {
 
     for (const [step, line] of isShort ? steps.slice(2, 3) : steps) {
         it(`whose pod is deleted when it ${step} gives the lock back, and the Job's next pod goes on, without a failed pull`, async () => {
-            await assertUnnoticed(me, async () => {
-                assert.equal(await collectAnd(line, (pod) => kubectl("delete", "pod", pod.metadata.name, "--namespace", registry.name, "--wait=false")), 0);
-                await assertWhole(60);
-            }, { pushRetries: 30, checkAll: true });
+            await assertUnnoticed(
+                me,
+                async () => {
+                    assert.equal(
+                        await collectAnd(line, (pod) =>
+                            kubectl("delete", "pod", pod.metadata.name, "--namespace", registry.name, "--wait=false"),
+                        ),
+                        0,
+                    );
+                    await assertWhole(60);
+                },
+                { pushRetries: 30, checkAll: true },
+            );
         });
     }
 
     describeInFull("that is killed without a word", () => {
         for (const [step, line] of steps) {
             it(`when it ${step} is gone on with by the Job's next pod, without a failed pull`, async () => {
-                await assertUnnoticed(me, async () => {
-                    assert.equal(await collectAnd(line, kill), 0);
-                    await assertWhole(60);
-                }, { pushRetries: 75, checkAll: true });
+                await assertUnnoticed(
+                    me,
+                    async () => {
+                        assert.equal(await collectAnd(line, kill), 0);
+                        await assertWhole(60);
+                    },
+                    { pushRetries: 75, checkAll: true },
+                );
             });
         }
 
         it("and that nobody goes on with, leaves a registry that takes pushes again after seven minutes, by itself", async () => {
-            await assertUnnoticed(me, async () => {
-                await collectAnd(/^It is read-only/, async (pod) => {
-                    kill(pod);
-                    await kubectl("delete", "jobs", "--all", "--namespace", registry.name, "--wait=false");
-                });
-                await assertWhole(450);
-            }, { retries: 2, pushRetries: 75, checkAll: true });
+            await assertUnnoticed(
+                me,
+                async () => {
+                    await collectAnd(/^It is read-only/, async (pod) => {
+                        kill(pod);
+                        await kubectl("delete", "jobs", "--all", "--namespace", registry.name, "--wait=false");
+                    });
+                    await assertWhole(450);
+                },
+                { retries: 2, pushRetries: 75, checkAll: true },
+            );
         });
     });
 
@@ -127,62 +153,97 @@ describe("A collection of garbage", function () {
             makeImage(image);
             assert.equal((await tryPush(image, me, "deleted:1")).code, 0);
             await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/deleted:1`]);
-            await assertUnnoticed(me, async () => {
-                await collectAnd(/^It is read-only/, async ({ metadata: { uid } }) => {
-                    const isPlanning = () => processesOf([uid], "registry").length > 0;
-                    for (const state of [true, false]) {
-                        while (isPlanning() !== state) {
-                            await sleep(1);
+            await assertUnnoticed(
+                me,
+                async () => {
+                    await collectAnd(/^It is read-only/, async ({ metadata: { uid } }) => {
+                        const isPlanning = () => processesOf([uid], "registry").length > 0;
+                        for (const state of [true, false]) {
+                            while (isPlanning() !== state) {
+                                await sleep(1);
+                            }
                         }
-                    }
-                    const [node] = processesOf([uid], "node");
-                    process.kill(node!, "SIGSTOP");
-                    // Its layers are there still, so that they are not sent again.
-                    await eventually(450, async () => (await tryPush(image, me, "deleted:1")).code === 0);
-                    process.kill(node!, "SIGCONT");
-                });
-                await assertWhole(450);
-            }, { retries: 2, pushRetries: 75, checkAll: true });
+                        const [node] = processesOf([uid], "node");
+                        process.kill(node!, "SIGSTOP");
+                        // Its layers are there still, so that they are not sent again.
+                        await eventually(450, async () => (await tryPush(image, me, "deleted:1")).code === 0);
+                        process.kill(node!, "SIGCONT");
+                    });
+                    await assertWhole(450);
+                },
+                { retries: 2, pushRetries: 75, checkAll: true },
+            );
         });
     });
 
     describeInFull("during which the configuration is changed", () => {
         it("goes on, or ends, without a failed pull; the change is made, and pushes are taken again", async () => {
-            await assertUnnoticed(me, async () => {
-                await collectAnd(/^It is read-only/, async () => {
-                    await run("pulumi", ["config", "set", "logLevel", "warn", "--stack", registry.name]);
-                    await registry.up();
-                });
-                await assertWhole(60);
-                await registry.pulumi("preview", "--expect-no-changes");
-            }, { pushRetries: 75, checkAll: true });
+            await assertUnnoticed(
+                me,
+                async () => {
+                    await collectAnd(/^It is read-only/, async () => {
+                        await run("pulumi", ["config", "set", "logLevel", "warn", "--stack", registry.name]);
+                        await registry.up();
+                    });
+                    await assertWhole(60);
+                    await registry.pulumi("preview", "--expect-no-changes");
+                },
+                { pushRetries: 75, checkAll: true },
+            );
         });
 
         it("so that there is none any more, ends before any pod writes that does not heed it", async () => {
-            await assertUnnoticed(me, async () => {
-                assert.equal(await collectAnd(/^Making the registry read-only/, async () => {
-                    await run("pulumi", ["config", "rm", "collectionSchedule", "--stack", registry.name]);
+            await assertUnnoticed(
+                me,
+                async () => {
+                    assert.equal(
+                        await collectAnd(/^Making the registry read-only/, async () => {
+                            await run("pulumi", ["config", "rm", "collectionSchedule", "--stack", registry.name]);
+                            await registry.up();
+                        }),
+                        1,
+                    );
+                    const image = path.join(folder, "after");
+                    makeImage(image);
+                    await eventually(60, async () => (await tryPush(image, me, "after:1")).code === 0);
+                    await run("pulumi", ["config", "set", "collectionSchedule", "0 4 * * 0", "--stack", registry.name]);
                     await registry.up();
-                }), 1);
-                const image = path.join(folder, "after");
-                makeImage(image);
-                await eventually(60, async () => (await tryPush(image, me, "after:1")).code === 0);
-                await run("pulumi", ["config", "set", "collectionSchedule", "0 4 * * 0", "--stack", registry.name]);
-                await registry.up();
-                await assertWhole(60);
-            }, { pushRetries: 75, checkAll: true });
+                    await assertWhole(60);
+                },
+                { pushRetries: 75, checkAll: true },
+            );
         });
     });
 
     it("that takes longer than its Job may is ended, and the registry takes pushes again", async () => {
-        await assertUnnoticed(me, async () => {
-            assert.equal(await collectAnd(/^It is read-only/, async () => {
-                const [job] = (await get<{ items: { metadata: { name: string }; status: { active?: number } }[] }>("jobs", "--namespace", registry.name)).items
-                    .filter(({ status }) => status.active);
-                await kubectl("patch", "job", job!.metadata.name, "--namespace", registry.name, "--patch", JSON.stringify({ spec: { activeDeadlineSeconds: 1 } }));
-            }), 1);
-            await assertWhole(60);
-            await sleep(1000);
-        }, { pushRetries: 30, checkAll: true });
+        await assertUnnoticed(
+            me,
+            async () => {
+                assert.equal(
+                    await collectAnd(/^It is read-only/, async () => {
+                        const [job] = (
+                            await get<{ items: { metadata: { name: string }; status: { active?: number } }[] }>(
+                                "jobs",
+                                "--namespace",
+                                registry.name,
+                            )
+                        ).items.filter(({ status }) => status.active);
+                        await kubectl(
+                            "patch",
+                            "job",
+                            job!.metadata.name,
+                            "--namespace",
+                            registry.name,
+                            "--patch",
+                            JSON.stringify({ spec: { activeDeadlineSeconds: 1 } }),
+                        );
+                    }),
+                    1,
+                );
+                await assertWhole(60);
+                await sleep(1000);
+            },
+            { pushRetries: 30, checkAll: true },
+        );
     });
 });

@@ -7,11 +7,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { makeAuthority } from "../e2e/support/certificates";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../e2e/support/otherMinio";
 import { OtherRegistry } from "../e2e/support/otherRegistry";
+import { restarts } from "../e2e/support/processes";
 import { eventually, run } from "../e2e/support/run";
 import { client, kubectl, request, s3At } from "../e2e/support/sandbox";
 import { assertUnnoticed, Client, makeImage, tryPush } from "../e2e/support/traffic";
 import { describeInFull, inForm } from "./support/form";
-import { restarts } from "../e2e/support/processes";
 import { summary, watch } from "./support/watch";
 
 describe("Minio", function () {
@@ -26,7 +26,16 @@ describe("Minio", function () {
     describe("stopped for some time", () => {
         const scale = async (replicas: number) => {
             await kubectl("scale", "deployment/minio", "--namespace", "minio", `--replicas=${replicas}`);
-            await kubectl("wait", "pods", "--namespace", "minio", "--selector", "app=minio", ...(replicas ? ["--for=condition=Ready"] : ["--for=delete"]), "--timeout=60s");
+            await kubectl(
+                "wait",
+                "pods",
+                "--namespace",
+                "minio",
+                "--selector",
+                "app=minio",
+                ...(replicas ? ["--for=condition=Ready"] : ["--for=delete"]),
+                "--timeout=60s",
+            );
         };
         after(() => scale(1));
 
@@ -36,27 +45,49 @@ describe("Minio", function () {
             makeImage(image);
             assert.equal((await tryPush(image, me, "known:1")).code, 0);
             const restarted = await restarts();
-            await assertUnnoticed(me, async () => {
-                await scale(0);
-                const stopped = Date.now();
-                const answers = await watch(me, [["known/manifests/1"], ["known/blobs/uploads/", "--request", "POST"]], async () => {
-                    // A connection that nobody refuses any more, while Kubernetes takes Minio's pod away, takes half a minute to fail.
-                    await eventually(60, async () => (await request(`https://${me.host}/`)).status === 503);
-                    // More than the 20 s that a request may take which was sent before.
-                    await sleep(inForm(30, 25) * 1000);
-                });
-                await scale(1);
-                const started = Date.now();
-                await eventually(30, async () => (await tryPush(image, me, "known:2")).code === 0);
+            await assertUnnoticed(
+                me,
+                async () => {
+                    await scale(0);
+                    const stopped = Date.now();
+                    const answers = await watch(
+                        me,
+                        [["known/manifests/1"], ["known/blobs/uploads/", "--request", "POST"]],
+                        async () => {
+                            // A connection that nobody refuses any more, while Kubernetes takes Minio's pod away, takes half a minute to fail.
+                            await eventually(60, async () => (await request(`https://${me.host}/`)).status === 503);
+                            // More than the 20 s that a request may take which was sent before.
+                            await sleep(inForm(30, 25) * 1000);
+                        },
+                    );
+                    await scale(1);
+                    const started = Date.now();
+                    await eventually(30, async () => (await tryPush(image, me, "known:2")).code === 0);
 
-                const noticed = Math.min(...answers.filter(({ status }) => status === "503").map(({ began }) => began));
-                const seconds = (from: number, to = Date.now()) => `${Math.round((to - from) / 1000)} s`;
-                console.log(`      503 after ${seconds(stopped, noticed)}, answers ${seconds(started)} after the start`);
-                console.log(summary(answers).map((line) => `      ${line}`).join("\n"));
-                // Until then each request is tried for some seconds before it fails.
-                assert.deepEqual(answers.filter(({ began, status }) => began < noticed && !["000", "500"].includes(status)), []);
-                assert.deepEqual(new Set(answers.filter(({ began }) => began >= noticed).map(({ status }) => status)), new Set(["503"]));
-            }, { retries: 12, checkAll: true });
+                    const noticed = Math.min(
+                        ...answers.filter(({ status }) => status === "503").map(({ began }) => began),
+                    );
+                    const seconds = (from: number, to = Date.now()) => `${Math.round((to - from) / 1000)} s`;
+                    console.log(
+                        `      503 after ${seconds(stopped, noticed)}, answers ${seconds(started)} after the start`,
+                    );
+                    console.log(
+                        summary(answers)
+                            .map((line) => `      ${line}`)
+                            .join("\n"),
+                    );
+                    // Until then each request is tried for some seconds before it fails.
+                    assert.deepEqual(
+                        answers.filter(({ began, status }) => began < noticed && !["000", "500"].includes(status)),
+                        [],
+                    );
+                    assert.deepEqual(
+                        new Set(answers.filter(({ began }) => began >= noticed).map(({ status }) => status)),
+                        new Set(["503"]),
+                    );
+                },
+                { retries: 12, checkAll: true },
+            );
             assert.equal(await restarts(), restarted);
             assert.equal(await manifest(me, "known:1"), fs.readFileSync(path.join(image, "manifest.json"), "utf8"));
         });
@@ -88,7 +119,9 @@ describe("Minio", function () {
         it("refuses a push with a clear answer, pulls go on, and with room made pushes go on", async () => {
             const s3 = (method: string, key: string, ...options: string[]) =>
                 s3At(`https://${minio.endpoint}`, minio.root, method, `faults/${key}`, "--cacert", ca, ...options);
-            const [image, other, filler, chunk] = ["image", "other", "filler", "chunk"].map((name) => path.join(folder, name)) as [string, string, string, string];
+            const [image, other, filler, chunk] = ["image", "other", "filler", "chunk"].map((name) =>
+                path.join(folder, name),
+            ) as [string, string, string, string];
             makeImage(image);
             makeImage(other);
             fs.writeFileSync(filler, Buffer.alloc(16 * 1024 * 1024));
@@ -106,9 +139,26 @@ describe("Minio", function () {
                 assert.match(refused.stderr, /500 Internal Server Error/);
                 // Docker and skopeo show no more than that, but the answer says why.
                 const [url, headers] = [`https://${me.host}/v2/other/blobs/uploads/`, path.join(folder, "headers")];
-                await request(url, "--request", "POST", "--user", `${me.user}:${me.password}`, "--dump-header", headers);
-                const { body } = await request(/^location: (.*)\r$/im.exec(fs.readFileSync(headers, "utf8"))![1]!, "--request", "PATCH",
-                    "--user", `${me.user}:${me.password}`, "--header", "Content-Type: application/octet-stream", "--data-binary", `@${chunk}`);
+                await request(
+                    url,
+                    "--request",
+                    "POST",
+                    "--user",
+                    `${me.user}:${me.password}`,
+                    "--dump-header",
+                    headers,
+                );
+                const { body } = await request(
+                    /^location: (.*)\r$/im.exec(fs.readFileSync(headers, "utf8"))![1]!,
+                    "--request",
+                    "PATCH",
+                    "--user",
+                    `${me.user}:${me.password}`,
+                    "--header",
+                    "Content-Type: application/octet-stream",
+                    "--data-binary",
+                    `@${chunk}`,
+                );
                 console.log(`      ${body.trim()}`);
                 assert.match(body, /XMinioStorageFull/);
                 for (let number = 0; number < fillers; number++) {

@@ -4,11 +4,11 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { memory, registryProcess, restarts } from "../e2e/support/processes";
 import { attempt, eventually, run } from "../e2e/support/run";
 import { client, kubectl, ofRegistry, settled } from "../e2e/support/sandbox";
 import { assertUnnoticed, makeImage } from "../e2e/support/traffic";
 import { inForm, itInFull } from "./support/form";
-import { memory, registryProcess, restarts } from "../e2e/support/processes";
 
 describe("The registry's only pod", function () {
     this.timeout("10m");
@@ -20,15 +20,19 @@ describe("The registry's only pod", function () {
     });
 
     it("is killed during five pushes: nothing that was acknowledged is lost, and each client's own retry succeeds", async () => {
-        await assertUnnoticed(await client(), async () => {
-            for (let kill = 1; kill <= inForm(3, 1); kill++) {
-                process.kill(await registryProcess(), "SIGKILL");
-                await eventually(60, async () => (await restarts()) === kill);
-                await settled(1);
-                await sleep(5000);
-            }
-            // About as long as Docker tries by itself: five times, up to 25 s apart.
-        }, { retries: 7, pushers: 5, checkAll: true });
+        await assertUnnoticed(
+            await client(),
+            async () => {
+                for (let kill = 1; kill <= inForm(3, 1); kill++) {
+                    process.kill(await registryProcess(), "SIGKILL");
+                    await eventually(60, async () => (await restarts()) === kill);
+                    await settled(1);
+                    await sleep(5000);
+                }
+                // About as long as Docker tries by itself: five times, up to 25 s apart.
+            },
+            { retries: 7, pushers: 5, checkAll: true },
+        );
     });
 
     itInFull("is not killed for its memory by sixteen pushes at once", async () => {
@@ -43,16 +47,29 @@ describe("The registry's only pod", function () {
                     fs.rmSync(image, { recursive: true, force: true });
                     makeImage(image);
                 });
-                await Promise.all(images.map((image, index) => run("skopeo", ["copy", "--quiet", "--dest-creds", `${user}:${password}`,
-                    `dir:${image}`, `docker://${host}/memory:${index}`])));
+                await Promise.all(
+                    images.map((image, index) =>
+                        run("skopeo", [
+                            "copy",
+                            "--quiet",
+                            "--dest-creds",
+                            `${user}:${password}`,
+                            `dir:${image}`,
+                            `docker://${host}/memory:${index}`,
+                        ]),
+                    ),
+                );
             }
             const { peak } = memory(await registryProcess());
             console.log(`      ${before.now} MiB before, ${peak} MiB at the most`);
             assert.equal(await restarts(), 0);
             assert.ok(peak < 400, `${peak} MiB is too near to the limit of 512`);
         } finally {
-            await Promise.all(images.map((_, index) =>
-                attempt("skopeo", ["delete", "--creds", `${user}:${password}`, `docker://${host}/memory:${index}`])));
+            await Promise.all(
+                images.map((_, index) =>
+                    attempt("skopeo", ["delete", "--creds", `${user}:${password}`, `docker://${host}/memory:${index}`]),
+                ),
+            );
             fs.rmSync(folder, { recursive: true });
         }
     });

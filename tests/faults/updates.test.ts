@@ -37,12 +37,24 @@ describe("An update", function () {
     /** The generated passwords that the state has, by their resources. */
     async function passwords(): Promise<Record<string, string>> {
         const { resources = [] } = await state();
-        return Object.fromEntries(resources.flatMap(({ urn, outputs }) => (outputs?.result ? [[urn, outputs.result.plaintext]] : [])));
+        return Object.fromEntries(
+            resources.flatMap(({ urn, outputs }) => (outputs?.result ? [[urn, outputs.result.plaintext]] : [])),
+        );
     }
 
     /** What Minio has, by where it keeps it: also that of which nobody knows. */
-    const inMinio = () => Object.fromEntries([".minio.sys/config/iam/users", ".minio.sys/config/iam/policies", ".minio.sys/config/iam/service-accounts", ""]
-        .map((folder) => [folder, fs.existsSync(`/var/lib/minio/${folder}`) ? fs.readdirSync(`/var/lib/minio/${folder}`) : []]));
+    const inMinio = () =>
+        Object.fromEntries(
+            [
+                ".minio.sys/config/iam/users",
+                ".minio.sys/config/iam/policies",
+                ".minio.sys/config/iam/service-accounts",
+                "",
+            ].map((folder) => [
+                folder,
+                fs.existsSync(`/var/lib/minio/${folder}`) ? fs.readdirSync(`/var/lib/minio/${folder}`) : [],
+            ]),
+        );
     let others: ReturnType<typeof inMinio>;
 
     /** Fails unless all that is there is what the state knows, once each, and the state is what the configuration says. */
@@ -52,8 +64,17 @@ describe("An update", function () {
         assert.deepEqual(pending, []);
         assert.deepEqual(new Set(resources.map(({ urn }) => urn)).size, resources.length);
 
-        const idsOf = (type: string) => resources.filter((resource) => resource.type === type).map(({ id }) => id!).sort();
-        const made = Object.fromEntries(Object.entries(inMinio()).map(([folder, names]) => [folder, names.filter((name) => !others[folder]!.includes(name)).sort()]));
+        const idsOf = (type: string) =>
+            resources
+                .filter((resource) => resource.type === type)
+                .map(({ id }) => id!)
+                .sort();
+        const made = Object.fromEntries(
+            Object.entries(inMinio()).map(([folder, names]) => [
+                folder,
+                names.filter((name) => !others[folder]!.includes(name)).sort(),
+            ]),
+        );
         assert.deepEqual(made, {
             "": idsOf("minio:index/s3Bucket:S3Bucket"),
             ".minio.sys/config/iam/users": idsOf("minio:index/iamUser:IamUser"),
@@ -61,17 +82,41 @@ describe("An update", function () {
             ".minio.sys/config/iam/service-accounts": idsOf("minio:index/iamServiceAccount:IamServiceAccount"),
         });
 
-        interface Item { kind: string; metadata: { name: string; ownerReferences?: object[]; managedFields: { manager: string; operation: string; subresource?: string }[] } }
-        const { items } = await get<{ items: Item[] }>("secrets,services,deployments,ingresses,poddisruptionbudgets",
-            "--namespace", registry.name, "--show-managed-fields");
+        interface Item {
+            kind: string;
+            metadata: {
+                name: string;
+                ownerReferences?: object[];
+                managedFields: { manager: string; operation: string; subresource?: string }[];
+            };
+        }
+        const { items } = await get<{ items: Item[] }>(
+            "secrets,services,deployments,ingresses,poddisruptionbudgets",
+            "--namespace",
+            registry.name,
+            "--show-managed-fields",
+        );
         // The others are cert-manager's.
-        const found = items.filter(({ metadata: { name, ownerReferences } }) => !ownerReferences && !name.startsWith("registry-tls-ingress"));
-        assert.deepEqual(found.map(({ metadata }) => `${registry.name}/${metadata.name}`).sort(),
-            resources.filter(({ type, id }) => type.startsWith("kubernetes:") && id!.includes("/")).map(({ id }) => id!).sort());
+        const found = items.filter(
+            ({ metadata: { name, ownerReferences } }) => !ownerReferences && !name.startsWith("registry-tls-ingress"),
+        );
+        assert.deepEqual(
+            found.map(({ metadata }) => `${registry.name}/${metadata.name}`).sort(),
+            resources
+                .filter(({ type, id }) => type.startsWith("kubernetes:") && id!.includes("/"))
+                .map(({ id }) => id!)
+                .sort(),
+        );
         for (const { kind, metadata } of found) {
             // With a second one, a change of a field would be a conflict between the two.
-            const owners = metadata.managedFields.filter(({ operation, manager }) => operation === "Apply" && manager !== "cert-manager");
-            assert.equal(owners.length, 1, `${kind} ${metadata.name} has ${owners.map(({ manager }) => manager).join(" and ")}`);
+            const owners = metadata.managedFields.filter(
+                ({ operation, manager }) => operation === "Apply" && manager !== "cert-manager",
+            );
+            assert.equal(
+                owners.length,
+                1,
+                `${kind} ${metadata.name} has ${owners.map(({ manager }) => manager).join(" and ")}`,
+            );
         }
     }
 
@@ -85,16 +130,29 @@ describe("An update", function () {
     describe("that is killed while it makes a registry comes to the same end, with no secret lost and nothing left over: killed", () => {
         afterEach(() => registry.destroy());
 
-        const made = ["Namespace registry", "S3Bucket registry", "IamPolicy registry", "IamUser registry", "IamUserPolicyAttachment registry",
-            "IamServiceAccount registry", "RandomPassword registry-me-password", "RandomPassword registry-http-secret", "Secret registry-auth",
-            "Secret registry-config", "Service registry", "PodDisruptionBudget registry", "Ingress registry", "Deployment registry"];
+        const made = [
+            "Namespace registry",
+            "S3Bucket registry",
+            "IamPolicy registry",
+            "IamUser registry",
+            "IamUserPolicyAttachment registry",
+            "IamServiceAccount registry",
+            "RandomPassword registry-me-password",
+            "RandomPassword registry-http-secret",
+            "Secret registry-auth",
+            "Secret registry-config",
+            "Service registry",
+            "PodDisruptionBudget registry",
+            "Ingress registry",
+            "Deployment registry",
+        ];
         for (const resource of made.filter((name) => !isShort || /^(S3Bucket|IamServiceAccount)/.test(name))) {
             it(`after the ${resource}`, async () => {
                 await killAfter(resource);
                 // None where even the state cannot be read before.
                 const known = await passwords().catch(() => ({}));
                 await registry.recover();
-                assert.deepEqual({ ...await passwords(), ...known }, await passwords());
+                assert.deepEqual({ ...(await passwords()), ...known }, await passwords());
                 await assertConverged();
             });
         }
@@ -106,7 +164,7 @@ describe("An update", function () {
             const file = `Pulumi.${registry.name}.yaml`;
             fs.writeFileSync(file, fs.readFileSync(file, "utf8").replace(/(:replicas: )\S+/, `$1${replicas}`));
         };
-        before(() => registry.configure({ "users[1].name": "alice", "replicas": "1" }));
+        before(() => registry.configure({ "users[1].name": "alice", replicas: "1" }));
         afterEach(() => registry.destroy());
 
         for (const resource of ["S3Bucket registry", "IamServiceAccount registry"]) {
@@ -130,27 +188,55 @@ describe("An update", function () {
         it("that is killed at each of its steps, one after another, is gone on with by the next one, with no failed push or pull, and no secret lost that was not to change", async () => {
             const me = await registry.client();
             const before = await passwords();
-            await run("pulumi", ["config", "set-all", "--path", "--stack", registry.name, ...plaintext({
-                "users[1].rotation": "2", "users[2].name": "bob", "bucketKeyRotation": "2", "logLevel": "warn", "replicas": "2",
-            })]);
+            await run("pulumi", [
+                "config",
+                "set-all",
+                "--path",
+                "--stack",
+                registry.name,
+                ...plaintext({
+                    "users[1].rotation": "2",
+                    "users[2].name": "bob",
+                    bucketKeyRotation: "2",
+                    logLevel: "warn",
+                    replicas: "2",
+                }),
+            ]);
             const steps: string[] = [];
-            await assertUnnoticed(me, async () => {
-                for (; ;) {
-                    // A step is over when its resource is made, changed or deleted; each is killed at once.
-                    const step = await interruptUp((line) => {
-                        const [, name] = /^ \S+ +(\S+ \S+ (?:created|updated|deleted)(?: replacement| original)?) \(/.exec(line) ?? [];
-                        return name !== undefined && !steps.some((known) => known.includes(name));
-                    }, "SIGKILL", registry.name);
-                    if (step === undefined) {
-                        break;
+            await assertUnnoticed(
+                me,
+                async () => {
+                    for (;;) {
+                        // A step is over when its resource is made, changed or deleted; each is killed at once.
+                        const step = await interruptUp(
+                            (line) => {
+                                const [, name] =
+                                    /^ \S+ +(\S+ \S+ (?:created|updated|deleted)(?: replacement| original)?) \(/.exec(
+                                        line,
+                                    ) ?? [];
+                                return name !== undefined && !steps.some((known) => known.includes(name));
+                            },
+                            "SIGKILL",
+                            registry.name,
+                        );
+                        if (step === undefined) {
+                            break;
+                        }
+                        steps.push(step);
+                        assert.ok(steps.length < 30, steps.join("\n"));
+                        // As scripts/recover begins.
+                        await run("find", [
+                            fileURLToPath(process.env.PULUMI_BACKEND_URL!),
+                            "-name",
+                            "*.attrs",
+                            "-empty",
+                            "-delete",
+                        ]);
+                        await run("pulumi", ["cancel", "--yes", "--stack", registry.name]);
                     }
-                    steps.push(step);
-                    assert.ok(steps.length < 30, steps.join("\n"));
-                    // As scripts/recover begins.
-                    await run("find", [fileURLToPath(process.env.PULUMI_BACKEND_URL!), "-name", "*.attrs", "-empty", "-delete"]);
-                    await run("pulumi", ["cancel", "--yes", "--stack", registry.name]);
-                }
-            }, { checkAll: true });
+                },
+                { checkAll: true },
+            );
             console.log(`      killed ${steps.length} times`);
             assert.ok(steps.length >= 8, steps.join("\n"));
             await registry.recover();
@@ -166,9 +252,15 @@ describe("An update", function () {
             for (const user of ["me", "alice", "bob"]) {
                 await registry.client(user);
             }
-            const { items } = await get<{ items: { spec: { volumes: { secret: { secretName: string } }[] } }[] }>("pods", "--namespace", registry.name);
+            const { items } = await get<{ items: { spec: { volumes: { secret: { secretName: string } }[] } }[] }>(
+                "pods",
+                "--namespace",
+                registry.name,
+            );
             for (const { spec } of items) {
-                for (const { secret: { secretName } } of spec.volumes) {
+                for (const {
+                    secret: { secretName },
+                } of spec.volumes) {
                     await secret(secretName, registry.name);
                 }
             }
@@ -178,16 +270,20 @@ describe("An update", function () {
         it("in whose middle the API server goes away for 20 s is ended by the next one; pushes and pulls succeed, some of them when tried again", async () => {
             const me = await registry.client();
             const [before] = await registry.configSecrets();
-            await registry.configure({ "users[1].name": "alice", "logLevel": "error" });
-            await assertUnnoticed(me, async () => {
-                const update = registry.tryPulumi("up", "--yes", "--skip-preview");
-                // Of the two that the pods have before and after it is there, and the pods are next.
-                await eventually(60, async () => (await registry.configSecrets()).some((name) => name !== before));
-                await without("kube-apiserver", () => sleep(20_000));
-                const { code, stdout } = await update;
-                console.log(`      it ended with ${code}${/error: .*/.exec(stdout)?.[0] ?? ""}`);
-                await registry.up();
-            }, { retries: 6, checkAll: true });
+            await registry.configure({ "users[1].name": "alice", logLevel: "error" });
+            await assertUnnoticed(
+                me,
+                async () => {
+                    const update = registry.tryPulumi("up", "--yes", "--skip-preview");
+                    // Of the two that the pods have before and after it is there, and the pods are next.
+                    await eventually(60, async () => (await registry.configSecrets()).some((name) => name !== before));
+                    await without("kube-apiserver", () => sleep(20_000));
+                    const { code, stdout } = await update;
+                    console.log(`      it ended with ${code}${/error: .*/.exec(stdout)?.[0] ?? ""}`);
+                    await registry.up();
+                },
+                { retries: 6, checkAll: true },
+            );
             await assertConverged();
         });
     });

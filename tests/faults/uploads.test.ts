@@ -22,20 +22,49 @@ describe("An upload that was abandoned", function () {
 
     const headers = path.join(folder, "headers");
     const send = (url: string, ...options: string[]) =>
-        request(url, "--user", `${me.user}:${me.password}`, "--header", "Content-Type: application/octet-stream", "--dump-header", headers, ...options);
+        request(
+            url,
+            "--user",
+            `${me.user}:${me.password}`,
+            "--header",
+            "Content-Type: application/octet-stream",
+            "--dump-header",
+            headers,
+            ...options,
+        );
     const location = () => /^location: (.*)\r$/im.exec(fs.readFileSync(headers, "utf8"))![1]!;
-    const keysOfUpload = async (name: string) => (await keysOf(bucket)).filter((key) => key.includes(`/${repository}/${name}/_uploads/`));
+    const keysOfUpload = async (name: string) =>
+        (await keysOf(bucket)).filter((key) => key.includes(`/${repository}/${name}/_uploads/`));
 
     before(async () => {
         me = await client();
         fs.writeFileSync(path.join(folder, "layer"), layer);
         for (const [name, age] of Object.entries(ages)) {
-            assert.equal((await send(`https://${me.host}/v2/${repository}/${name}/blobs/uploads/`, "--request", "POST")).status, 202);
-            assert.equal((await send(location(), "--request", "PATCH", "--data-binary", `@${folder}/layer`)).status, 202);
+            assert.equal(
+                (await send(`https://${me.host}/v2/${repository}/${name}/blobs/uploads/`, "--request", "POST")).status,
+                202,
+            );
+            assert.equal(
+                (await send(location(), "--request", "PATCH", "--data-binary", `@${folder}/layer`)).status,
+                202,
+            );
             uploads[name] = location();
             const began = (await keysOfUpload(name)).find((key) => key.endsWith("/startedat"))!;
             const then = new Date(Date.now() - age * 3600_000).toISOString().replace(/\.\d+/, "");
-            assert.equal((await s3(await minioRoot(), "PUT", `${bucket}/${began}`, "--header", "Content-Type: text/plain", "--data", then)).status, 200);
+            assert.equal(
+                (
+                    await s3(
+                        await minioRoot(),
+                        "PUT",
+                        `${bucket}/${began}`,
+                        "--header",
+                        "Content-Type: text/plain",
+                        "--data",
+                        then,
+                    )
+                ).status,
+                200,
+            );
         }
     });
     after(() => fs.rmSync(folder, { recursive: true }));
@@ -48,7 +77,13 @@ describe("An upload that was abandoned", function () {
         const [config, htpasswd] = [path.join(folder, "config.yml"), path.join(folder, ".htpasswd")];
         fs.writeFileSync(config, (await mounted("config"))["config.yml"]!, { mode: 0o600 });
         fs.writeFileSync(htpasswd, (await mounted("auth"))[".htpasswd"]!, { mode: 0o600 });
-        const env = { PATH: process.env.PATH, OTEL_TRACES_EXPORTER: "none", REGISTRY_HTTP_ADDR: "127.0.0.1:5999", REGISTRY_AUTH_HTPASSWD_PATH: htpasswd, REGISTRY_LOG_LEVEL: "info" };
+        const env = {
+            PATH: process.env.PATH,
+            OTEL_TRACES_EXPORTER: "none",
+            REGISTRY_HTTP_ADDR: "127.0.0.1:5999",
+            REGISTRY_AUTH_HTPASSWD_PATH: htpasswd,
+            REGISTRY_LOG_LEVEL: "info",
+        };
         for (let starts = 1; starts <= 1000; starts++) {
             const isDone = await new Promise<boolean>((resolve, reject) => {
                 const registry = spawn("registry", ["serve", config], { env });
@@ -62,7 +97,9 @@ describe("An upload that was abandoned", function () {
                 registry.stdout.on("data", read);
                 registry.stderr.on("data", read);
                 registry.on("error", reject);
-                registry.on("close", (code) => (code === null ? resolve(log.includes("Purge uploads finished")) : reject(new Error(log))));
+                registry.on("close", (code) =>
+                    code === null ? resolve(log.includes("Purge uploads finished")) : reject(new Error(log)),
+                );
             });
             if (isDone) {
                 return starts;
@@ -83,7 +120,16 @@ describe("An upload that was abandoned", function () {
         const digest = `sha256:${createHash("sha256").update(layer).digest("hex")}`;
         assert.equal((await send(`${uploads.old!}&digest=${digest}`, "--request", "PUT")).status, 404);
         assert.equal((await send(`${uploads.young!}&digest=${digest}`, "--request", "PUT")).status, 201);
-        assert.equal((await send(`https://${me.host}/v2/${repository}/young/blobs/${digest}`, "--output", path.join(folder, "pulled"))).status, 200);
+        assert.equal(
+            (
+                await send(
+                    `https://${me.host}/v2/${repository}/young/blobs/${digest}`,
+                    "--output",
+                    path.join(folder, "pulled"),
+                )
+            ).status,
+            200,
+        );
         assert.ok(fs.readFileSync(path.join(folder, "pulled")).equals(layer));
         assert.deepEqual(await keysOfUpload("young"), []);
     });

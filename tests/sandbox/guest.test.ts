@@ -9,19 +9,37 @@ const inGuest = (...command: string[]) => run("sandbox/env", command);
 /** What the machine has that a guest could leave behind. */
 async function traces(): Promise<Record<string, string>> {
     const list = async (command: string, ...args: string[]) => (await attempt(command, args)).stdout;
-    const groups = (folder: string): string[] => fs.readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-        .flatMap((entry) => [`${folder}/${entry.name}`, ...groups(`${folder}/${entry.name}`)]);
+    const groups = (folder: string): string[] =>
+        fs
+            .readdirSync(folder, { withFileTypes: true })
+            .filter((entry) => entry.isDirectory())
+            .flatMap((entry) => [`${folder}/${entry.name}`, ...groups(`${folder}/${entry.name}`)]);
     return {
-        processes: (await list("ps", "-e", "-o", "args=")).split("\n")
-            .filter((line) => !line.endsWith("<defunct>") && /s6-|etcd|kube|containerd|dockerd|minio|traefik|pebble|unshare/.test(line)).sort().join("\n"),
+        processes: (await list("ps", "-e", "-o", "args="))
+            .split("\n")
+            .filter(
+                (line) =>
+                    !line.endsWith("<defunct>") &&
+                    /s6-|etcd|kube|containerd|dockerd|minio|traefik|pebble|unshare/.test(line),
+            )
+            .sort()
+            .join("\n"),
         mounts: fs.readFileSync("/proc/self/mountinfo", "utf8"),
         interfaces: await list("ip", "-brief", "link"),
         "network namespaces": await list("ip", "netns"),
         "firewall rules": await list("nft", "list", "ruleset"),
         "control groups": groups("/sys/fs/cgroup").sort().join("\n"),
         hosts: fs.readFileSync("/etc/hosts", "utf8") + fs.readFileSync("/etc/resolv.conf", "utf8"),
-        "kernel settings": await list("sysctl", "vm.overcommit_memory", "vm.panic_on_oom", "kernel.panic", "kernel.panic_on_oops",
-            "kernel.keys.root_maxkeys", "kernel.keys.root_maxbytes", "net.ipv4.ip_forward"),
+        "kernel settings": await list(
+            "sysctl",
+            "vm.overcommit_memory",
+            "vm.panic_on_oom",
+            "kernel.panic",
+            "kernel.panic_on_oops",
+            "kernel.keys.root_maxkeys",
+            "kernel.keys.root_maxbytes",
+            "net.ipv4.ip_forward",
+        ),
         folders: ["/run", "/etc", "/var/lib", "/var/log"].map((folder) => fs.readdirSync(folder).join(" ")).join("\n"),
     };
 }
@@ -65,8 +83,15 @@ describe("The sandbox", function () {
 
     it("comes up a second time within 15 seconds, and changes nothing", async () => {
         await make("up");
-        const objects = () => inGuest("kubectl", "get", "deployments,services,secrets,ingresses", "--all-namespaces", "--output",
-            "jsonpath={range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name} {.metadata.uid} {.metadata.generation}{'\\n'}{end}");
+        const objects = () =>
+            inGuest(
+                "kubectl",
+                "get",
+                "deployments,services,secrets,ingresses",
+                "--all-namespaces",
+                "--output",
+                "jsonpath={range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name} {.metadata.uid} {.metadata.generation}{'\\n'}{end}",
+            );
         const before = await objects();
         const began = Date.now();
         await make("up");
@@ -77,32 +102,73 @@ describe("The sandbox", function () {
     });
 
     it("is two nodes, whose pods reach each other and themselves by name", async () => {
-        const pods = ["homelab", "homelab-2"].map((node, index) => ({ node, pod: `on-${node}`, port: `${8081 + index}` }));
+        const pods = ["homelab", "homelab-2"].map((node, index) => ({
+            node,
+            pod: `on-${node}`,
+            port: `${8081 + index}`,
+        }));
         const command = (port: string) => ["/bin/busybox", "httpd", "-f", "-p", port, "-h", "/"];
         for (const { node, pod, port } of pods) {
-            await inGuest("kubectl", "run", pod, "--image", "localhost/pause:sandbox", "--overrides", JSON.stringify({ spec: { nodeName: node } }),
-                "--port", port, "--expose", "--command", "--", ...command(port));
+            await inGuest(
+                "kubectl",
+                "run",
+                pod,
+                "--image",
+                "localhost/pause:sandbox",
+                "--overrides",
+                JSON.stringify({ spec: { nodeName: node } }),
+                "--port",
+                port,
+                "--expose",
+                "--command",
+                "--",
+                ...command(port),
+            );
         }
         for (const from of pods) {
             await inGuest("kubectl", "wait", `pod/${from.pod}`, "--for=condition=Ready", "--timeout=60s");
-            assert.equal(await inGuest("kubectl", "exec", from.pod, "--", "/bin/busybox", "cat", "/etc/hostname"), `${from.pod}\n`);
+            assert.equal(
+                await inGuest("kubectl", "exec", from.pod, "--", "/bin/busybox", "cat", "/etc/hostname"),
+                `${from.pod}\n`,
+            );
             const process = (await inGuest("pgrep", "--full", "--exact", command(from.port).join(" "))).trim();
             for (const to of pods) {
-                await eventually(30, async () => (await attempt("sandbox/env", ["nsenter", "--net", "--target", process, "curl", "--silent", "--max-time", "2",
-                    `http://${to.pod}.default.svc.homelab-k8s:${to.port}/etc/hostname`])).stdout === `${to.pod}\n`);
+                await eventually(
+                    30,
+                    async () =>
+                        (
+                            await attempt("sandbox/env", [
+                                "nsenter",
+                                "--net",
+                                "--target",
+                                process,
+                                "curl",
+                                "--silent",
+                                "--max-time",
+                                "2",
+                                `http://${to.pod}.default.svc.homelab-k8s:${to.port}/etc/hostname`,
+                            ])
+                        ).stdout === `${to.pod}\n`,
+                );
             }
         }
         await inGuest("kubectl", "delete", "pod,service", ...pods.map(({ pod }) => pod), "--now");
     });
 
     it("has the ingress controller's address for every name next to the registry's", async () => {
-        assert.match(await inGuest("getent", "ahosts", "other.registry.homelab.test"), /^172\.30\.0\.10 +STREAM other\.registry\.homelab\.test\n/);
+        assert.match(
+            await inGuest("getent", "ahosts", "other.registry.homelab.test"),
+            /^172\.30\.0\.10 +STREAM other\.registry\.homelab\.test\n/,
+        );
     });
 
     it("comes up again with every image after it was stopped at once, and gets new certificates", async () => {
         const host = (await inGuest("pulumi", "stack", "output", "host")).trim();
-        const password = (JSON.parse(await inGuest("pulumi", "stack", "output", "passwords", "--show-secrets")) as { me: string }).me;
-        const login = () => run("sandbox/env", ["docker", "login", host, "--username", "me", "--password-stdin"], { input: password });
+        const password = (
+            JSON.parse(await inGuest("pulumi", "stack", "output", "passwords", "--show-secrets")) as { me: string }
+        ).me;
+        const login = () =>
+            run("sandbox/env", ["docker", "login", host, "--username", "me", "--password-stdin"], { input: password });
         const digest = () => inGuest("skopeo", "inspect", "--format", "{{.Digest}}", `docker://${host}/kept:test`);
         await login();
         await inGuest("skopeo", "copy", "docker-daemon:alpine:latest", `docker://${host}/kept:test`);
@@ -115,16 +181,32 @@ describe("The sandbox", function () {
         await login();
         assert.equal(await digest(), before);
         const certificate = ["certificate/registry-tls-ingress", "--namespace", "registry"];
-        const revision = Number(await inGuest("kubectl", "get", ...certificate, "--output", "jsonpath={.status.revision}"));
+        const revision = Number(
+            await inGuest("kubectl", "get", ...certificate, "--output", "jsonpath={.status.revision}"),
+        );
         await inGuest("kubectl", "delete", "secret/registry-tls-ingress", "--namespace", "registry");
         // Its condition may stay Ready meanwhile: cert-manager puts a temporary certificate there at once.
-        await inGuest("kubectl", "wait", ...certificate, `--for=jsonpath={.status.revision}=${revision + 1}`, "--timeout=120s");
+        await inGuest(
+            "kubectl",
+            "wait",
+            ...certificate,
+            `--for=jsonpath={.status.revision}=${revision + 1}`,
+            "--timeout=120s",
+        );
         await inGuest("kubectl", "wait", ...certificate, "--for=condition=Ready", "--timeout=60s");
-        await eventually(30, () => inGuest("curl", "--silent", "--show-error", "--output", "/dev/null", `https://${host}/v2/`).then(() => true));
+        await eventually(30, () =>
+            inGuest("curl", "--silent", "--show-error", "--output", "/dev/null", `https://${host}/v2/`).then(
+                () => true,
+            ),
+        );
     });
 
     it("goes without a trace after it was killed as well", async () => {
-        const [guest] = (await run("pgrep", ["--full", "--exact", `s6-svscan ${process.cwd()}/sandbox/.state/services`])).trim().split("\n");
+        const [guest] = (
+            await run("pgrep", ["--full", "--exact", `s6-svscan ${process.cwd()}/sandbox/.state/services`])
+        )
+            .trim()
+            .split("\n");
         process.kill(Number(guest), "SIGKILL");
         await make("down");
         assert.deepEqual(await traces(), untouched);

@@ -25,12 +25,18 @@ class Registry implements Bucket {
         return { digest, size: content.length };
     }
     /** Pushes what refers to other things; the layers among them are known in the repository. */
-    manifest(repository: string, body: { config?: { digest: string }; layers?: { digest: string }[] | null; manifests?: object[] | null }): { digest: string; size: number } {
+    manifest(
+        repository: string,
+        body: { config?: { digest: string }; layers?: { digest: string }[] | null; manifests?: object[] | null },
+    ): { digest: string; size: number } {
         const pushed = this.blob(JSON.stringify({ schemaVersion: 2, ...body }));
         for (const { digest } of [...(body.config ? [body.config] : []), ...(body.layers ?? [])]) {
             this.put(`repositories/${repository}/_layers/${digest.replace(":", "/")}/link`, digest);
         }
-        this.put(`repositories/${repository}/_manifests/revisions/${pushed.digest.replace(":", "/")}/link`, pushed.digest);
+        this.put(
+            `repositories/${repository}/_manifests/revisions/${pushed.digest.replace(":", "/")}/link`,
+            pushed.digest,
+        );
         return pushed;
     }
     tag(repository: string, tag: string, digest: string) {
@@ -49,7 +55,15 @@ class Registry implements Bucket {
     }
     static keyOf = (digest: string) => `blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}/data`;
 
-    list = (prefix: string) => Promise.resolve(new Map([...this.objects].map(([key, content]) => [key.slice(prefix.length), { bytes: content.length, written }])));
+    list = (prefix: string) =>
+        Promise.resolve(
+            new Map(
+                [...this.objects].map(([key, content]) => [
+                    key.slice(prefix.length),
+                    { bytes: content.length, written },
+                ]),
+            ),
+        );
     get = (key: string) => Promise.resolve(this.objects.has(key) ? Buffer.from(this.objects.get(key)!) : undefined);
     size = (key: string) => Promise.resolve(this.objects.get(key)?.length);
     delete = (key: string, assertMay: () => void): Promise<void> => {
@@ -68,12 +82,22 @@ describe("The contents of a registry", () => {
         registry.image("apps/web", "1", "layer");
         const { tags, problems } = await read();
         assert.deepEqual(problems, []);
-        assert.deepEqual(tags.map(({ repository, name, manifests, blobs }) => ({ repository, name, manifests, blobs })),
-            [{ repository: "apps/web", name: "1", manifests: 1, blobs: 2 }]);
+        assert.deepEqual(
+            tags.map(({ repository, name, manifests, blobs }) => ({ repository, name, manifests, blobs })),
+            [{ repository: "apps/web", name: "1", manifests: 1, blobs: 2 }],
+        );
     });
 
     it("are none in a bucket that nobody has pushed to", async () => {
-        assert.deepEqual(await read(), { tags: [], problems: [], blobs: new Map(), needed: new Set(), notes: [], links: new Map(), bytes: 0 });
+        assert.deepEqual(await read(), {
+            tags: [],
+            problems: [],
+            blobs: new Map(),
+            needed: new Set(),
+            notes: [],
+            links: new Map(),
+            bytes: 0,
+        });
     });
 
     it("count a layer that is there twice in an image once", async () => {
@@ -93,12 +117,15 @@ describe("The contents of a registry", () => {
         registry.tag("other", "2", registry.manifest("other", { layers: [base, second] }).digest);
         registry.tag("web", "3", image(registry.blob("alone")));
         const { tags } = await read();
-        assert.deepEqual(tags.map(({ repository, name, bytes, sharedBytes }) => [`${repository}:${name}`, bytes - sharedBytes]), [
-            ["web:1", registry.objects.get(`docker/registry/v2/${Registry.keyOf(one)}`)!.length + first.size],
-            ["web:2", 0],
-            ["other:2", 0],
-            ["web:3", tags[3]!.bytes],
-        ]);
+        assert.deepEqual(
+            tags.map(({ repository, name, bytes, sharedBytes }) => [`${repository}:${name}`, bytes - sharedBytes]),
+            [
+                ["web:1", registry.objects.get(`docker/registry/v2/${Registry.keyOf(one)}`)!.length + first.size],
+                ["web:2", 0],
+                ["other:2", 0],
+                ["web:3", tags[3]!.bytes],
+            ],
+        );
     });
 
     it("have an index's manifests with it", async () => {
@@ -117,7 +144,13 @@ describe("The contents of a registry", () => {
         registry.tag("web", "empty", registry.manifest("web", { layers: null, manifests: null }).digest);
         const { tags, problems, needed } = await read(true);
         assert.deepEqual(problems, []);
-        assert.deepEqual(tags.map(({ manifests, blobs }) => [manifests, blobs]), [[1, 1], [1, 0]]);
+        assert.deepEqual(
+            tags.map(({ manifests, blobs }) => [manifests, blobs]),
+            [
+                [1, 1],
+                [1, 0],
+            ],
+        );
         assert.ok(needed.has(layer.digest));
     });
 
@@ -134,13 +167,41 @@ describe("The contents of a registry", () => {
         const link = (folder: string, digest: string) => `repositories/web/${folder}/${digest.replace(":", "/")}/link`;
 
         const cases: [what: string, breaks: () => void, problem: () => string][] = [
-            ["where a layer is not there", () => registry.remove(Registry.keyOf(image.layer)), () => `the layer ${image.layer} is not there`],
-            ["where a configuration is not there", () => registry.remove(Registry.keyOf(image.config)), () => `the layer ${image.config} is not there`],
-            ["where a layer is cut off", () => registry.objects.set(`docker/registry/v2/${Registry.keyOf(image.layer)}`, "lay"), () => `the layer ${image.layer} has 3 bytes, not 5`],
-            ["where a layer is not known in the repository", () => registry.remove(link("_layers", image.layer)), () => `the layer ${image.layer} is not known in this repository`],
-            ["where a manifest is not there", () => registry.remove(Registry.keyOf(image.digest)), () => `the manifest ${image.digest} is not there`],
-            ["where a manifest has another content", () => registry.objects.set(`docker/registry/v2/${Registry.keyOf(image.digest)}`, "{}"), () => `the manifest ${image.digest} has another content`],
-            ["where a manifest is not known in the repository", () => registry.remove(link("_manifests/revisions", image.digest)), () => `the manifest ${image.digest} is not known in this repository`],
+            [
+                "where a layer is not there",
+                () => registry.remove(Registry.keyOf(image.layer)),
+                () => `the layer ${image.layer} is not there`,
+            ],
+            [
+                "where a configuration is not there",
+                () => registry.remove(Registry.keyOf(image.config)),
+                () => `the layer ${image.config} is not there`,
+            ],
+            [
+                "where a layer is cut off",
+                () => registry.objects.set(`docker/registry/v2/${Registry.keyOf(image.layer)}`, "lay"),
+                () => `the layer ${image.layer} has 3 bytes, not 5`,
+            ],
+            [
+                "where a layer is not known in the repository",
+                () => registry.remove(link("_layers", image.layer)),
+                () => `the layer ${image.layer} is not known in this repository`,
+            ],
+            [
+                "where a manifest is not there",
+                () => registry.remove(Registry.keyOf(image.digest)),
+                () => `the manifest ${image.digest} is not there`,
+            ],
+            [
+                "where a manifest has another content",
+                () => registry.objects.set(`docker/registry/v2/${Registry.keyOf(image.digest)}`, "{}"),
+                () => `the manifest ${image.digest} has another content`,
+            ],
+            [
+                "where a manifest is not known in the repository",
+                () => registry.remove(link("_manifests/revisions", image.digest)),
+                () => `the manifest ${image.digest} is not known in this repository`,
+            ],
         ];
         for (const [what, breaks, problem] of cases) {
             it(what, async () => {
@@ -198,7 +259,8 @@ describe("The contents of a registry", () => {
     it("that came while they were read are no problem", async () => {
         const image = registry.image("web", "1", "layer");
         const list = registry.list;
-        registry.list = async (prefix) => new Map([...await list(prefix)].filter(([key]) => !key.startsWith("blobs/")));
+        registry.list = async (prefix) =>
+            new Map([...(await list(prefix))].filter(([key]) => !key.startsWith("blobs/")));
         const { problems, needed } = await read();
         assert.deepEqual(problems, []);
         assert.ok(needed.has(image.layer));
@@ -217,7 +279,10 @@ describe("What is to stay", () => {
 
     it("is what any manifest needs", async () => {
         const { needed } = await readContents(registry, false, 0);
-        assert.deepEqual(needed, new Set([tagged, untagged].flatMap(({ digest, layer, config }) => [digest, layer, config])));
+        assert.deepEqual(
+            needed,
+            new Set([tagged, untagged].flatMap(({ digest, layer, config }) => [digest, layer, config])),
+        );
     });
 
     it("is only what a tag leads to, when untagged manifests are to go", async () => {
@@ -242,7 +307,8 @@ describe("Garbage", () => {
         registry.manifest("copy", { config: { digest: image.config }, layers: [{ digest: image.layer }] });
     });
     const garbage = () => [image.digest, image.layer, image.config];
-    const rest = () => [...registry.objects.keys()].filter((key) => garbage().some((digest) => key.includes(digest.slice(7))));
+    const rest = () =>
+        [...registry.objects.keys()].filter((key) => garbage().some((digest) => key.includes(digest.slice(7))));
 
     it("is deleted with all by which repositories know it: manifests first, so that no link to one leads nowhere", async () => {
         const deleted: string[] = [];
@@ -256,7 +322,10 @@ describe("Garbage", () => {
         assert.deepEqual(rest(), []);
         const revision = `repositories/web/_manifests/revisions/sha256/${image.digest.slice(7)}/link`;
         assert.ok(deleted.indexOf(revision) < deleted.indexOf(Registry.keyOf(image.digest)));
-        assert.ok(deleted.indexOf(Registry.keyOf(image.layer)) < deleted.indexOf(`repositories/copy/_layers/sha256/${image.layer.slice(7)}/link`));
+        assert.ok(
+            deleted.indexOf(Registry.keyOf(image.layer)) <
+                deleted.indexOf(`repositories/copy/_layers/sha256/${image.layer.slice(7)}/link`),
+        );
         const { problems, notes, tags } = await readContents(registry, true, 0);
         assert.deepEqual([problems, notes.length, tags.length], [[], 2, 1]);
     });
@@ -270,7 +339,11 @@ describe("Garbage", () => {
                 throw new Error("The lock was not renewed in time.");
             }
         });
-        await assert.rejects(ended, (error: Error) => !(error instanceof UnsettledDeletion) && error.message === "The lock was not renewed in time.");
+        await assert.rejects(
+            ended,
+            (error: Error) =>
+                !(error instanceof UnsettledDeletion) && error.message === "The lock was not renewed in time.",
+        );
         assert.equal(registry.objects.size, before - 3);
     });
 
@@ -302,15 +375,29 @@ describe("Garbage", () => {
             refusals = Infinity;
             let may = true;
             setTimeout(() => (may = false), 30);
-            await assert.rejects(deleteGarbage(registry, many, contents, () => assert.ok(may, "It was told to stop."), 5), UnsettledDeletion);
-            await assert.rejects(deleteGarbage(registry, many.slice(20, 21), contents, () => undefined, 5), UnsettledDeletion);
+            await assert.rejects(
+                deleteGarbage(registry, many, contents, () => assert.ok(may, "It was told to stop."), 5),
+                UnsettledDeletion,
+            );
+            await assert.rejects(
+                deleteGarbage(registry, many.slice(20, 21), contents, () => undefined, 5),
+                UnsettledDeletion,
+            );
         });
     });
 });
 
 describe("The report", () => {
     it("has amounts that read well", () => {
-        assert.deepEqual([0, 1, 1023, 1024, 1536, 150 * 1024, 5 * 1024 ** 3].map(amount), ["0 B", "1 B", "1023 B", "1.0 KiB", "1.5 KiB", "150 KiB", "5.0 GiB"]);
+        assert.deepEqual([0, 1, 1023, 1024, 1536, 150 * 1024, 5 * 1024 ** 3].map(amount), [
+            "0 B",
+            "1 B",
+            "1023 B",
+            "1.0 KiB",
+            "1.5 KiB",
+            "150 KiB",
+            "5.0 GiB",
+        ]);
     });
 
     it("is a table of tags, in the order of their numbers, and totals", async () => {
@@ -319,12 +406,17 @@ describe("The report", () => {
         registry.image("web", "9", "nine");
         registry.blob("garbage");
         const contents = await readContents(registry, false, 0);
-        assert.deepEqual(tagTable(contents).map((line) => line.replace(/ +/g, " ").replace(/\d+ B (?=0 B$)/, "N B ")),
+        assert.deepEqual(
+            tagTable(contents).map((line) => line.replace(/ +/g, " ").replace(/\d+ B (?=0 B$)/, "N B ")),
             [
                 "REPOSITORY TAG PUSHED MANIFESTS BLOBS SIZE SHARED",
                 "web 9 2026-11-25T20:15Z 1 2 N B 0 B",
                 "web 10 2026-11-25T20:15Z 1 2 N B 0 B",
-            ]);
-        assert.match(totals(contents), /^2 tags in 1 repository, 7 blobs, \d(\.\d)? KiB in all; no manifest needs 1 blob of 7 B$/);
+            ],
+        );
+        assert.match(
+            totals(contents),
+            /^2 tags in 1 repository, 7 blobs, \d(\.\d)? KiB in all; no manifest needs 1 blob of 7 B$/,
+        );
     });
 });

@@ -6,10 +6,23 @@ import * as path from "node:path";
 
 import { parse } from "yaml";
 
-const pages = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md", ...fs.readdirSync("docs").filter((name) => name.endsWith(".md")).map((name) => `docs/${name}`)];
+const pages = [
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "examples/README.md",
+    ...fs
+        .readdirSync("docs")
+        .filter((name) => name.endsWith(".md"))
+        .map((name) => `docs/${name}`),
+];
 
 /** What a heading is as an anchor, by GitHub's rule. */
-const anchor = (heading: string) => heading.toLowerCase().replace(/[^\w\- ]/g, "").replaceAll(" ", "-");
+const anchor = (heading: string) =>
+    heading
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, "")
+        .replaceAll(" ", "-");
 
 describe("The pages", () => {
     for (const page of pages) {
@@ -20,10 +33,15 @@ describe("The pages", () => {
                 if (!fs.existsSync(file) || !fragment) {
                     return !fs.existsSync(file);
                 }
-                const headings = [...fs.readFileSync(file, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchor(heading!));
+                const headings = [...fs.readFileSync(file, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+                    anchor(heading!),
+                );
                 return !headings.includes(fragment);
             });
-            assert.deepEqual(broken.map(([link]) => link), []);
+            assert.deepEqual(
+                broken.map(([link]) => link),
+                [],
+            );
         });
     }
 
@@ -31,19 +49,31 @@ describe("The pages", () => {
         this.timeout(60_000);
         const made = fs.mkdtempSync(path.join(os.tmpdir(), "reference-"));
         try {
-            const { status, stdout, stderr } = spawnSync("node_modules/.bin/typedoc", ["--out", made], { encoding: "utf8" });
+            const { status, stdout, stderr } = spawnSync("node_modules/.bin/typedoc", ["--out", made], {
+                encoding: "utf8",
+            });
             assert.equal(status, 0, stdout + stderr);
             assert.deepEqual(fs.readdirSync(made), fs.readdirSync("docs/api"));
-            assert.equal(fs.readFileSync("docs/api/README.md", "utf8"), fs.readFileSync(`${made}/README.md`, "utf8"), "make it anew with: make reference");
+            assert.equal(
+                fs.readFileSync("docs/api/README.md", "utf8"),
+                fs.readFileSync(`${made}/README.md`, "utf8"),
+                "make it anew with: make reference",
+            );
         } finally {
             fs.rmSync(made, { recursive: true });
         }
     });
 
     it("have each configuration key, with its default", () => {
-        const rows = [...fs.readFileSync("docs/configuration.md", "utf8").matchAll(/^\| (`[^|]*`) \| ([^|]*) \| [^|]* \|$/gm)];
-        const documented = Object.fromEntries(rows.flatMap(([, names, value]) => names!.split(", ").map((name) => [name.replaceAll("`", ""), value!])));
-        const { config } = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as { config: Record<string, { default?: string | number | boolean | object }> };
+        const rows = [
+            ...fs.readFileSync("docs/configuration.md", "utf8").matchAll(/^\| (`[^|]*`) \| ([^|]*) \| [^|]* \|$/gm),
+        ];
+        const documented = Object.fromEntries(
+            rows.flatMap(([, names, value]) => names!.split(", ").map((name) => [name.replaceAll("`", ""), value!])),
+        );
+        const { config } = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as {
+            config: Record<string, { default?: string | number | boolean | object }>;
+        };
         for (const [key, { default: value }] of Object.entries(config).filter(([key]) => !key.includes(":"))) {
             assert.ok(documented[key], key);
             // What is empty, or an object, is said in words.

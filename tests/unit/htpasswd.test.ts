@@ -8,11 +8,17 @@ const salt = "./ABCDEFGHIJKLMNOPQRS";
 
 describe("A line of the htpasswd file", () => {
     it("is the user's name and a bcrypt hash with the given cost and salt", async () => {
-        assert.match(await htpasswdLine("ci", "correct horse", 5, salt), /^ci:\$2b\$05\$\.\/ABCDEFGHIJKLMNOPQRS\.[./A-Za-z0-9]{31}$/);
+        assert.match(
+            await htpasswdLine("ci", "correct horse", 5, salt),
+            /^ci:\$2b\$05\$\.\/ABCDEFGHIJKLMNOPQRS\.[./A-Za-z0-9]{31}$/,
+        );
     });
 
     it("is the same, byte for byte, each time", async () => {
-        assert.equal(await htpasswdLine("ci", "correct horse", 5, salt), await htpasswdLine("ci", "correct horse", 5, salt));
+        assert.equal(
+            await htpasswdLine("ci", "correct horse", 5, salt),
+            await htpasswdLine("ci", "correct horse", 5, salt),
+        );
     });
 
     it("lets the password in, and no other", async () => {

@@ -78,7 +78,21 @@ describe("The registry's configuration file", () => {
     }
 
     // YAML 1.1, which the registry reads, takes each of these for something else when it is not quoted.
-    for (const secret of ["1234567890", "0x1F", "1e10", "yes", "off", "~", "1_000", "0o17", "017", "1:30", "null", "# no", "'\"\\"]) {
+    for (const secret of [
+        "1234567890",
+        "0x1F",
+        "1e10",
+        "yes",
+        "off",
+        "~",
+        "1_000",
+        "0o17",
+        "017",
+        "1:30",
+        "null",
+        "# no",
+        "'\"\\",
+    ]) {
         it(`quotes a secret such as ${secret}`, () => {
             const yaml = renderRegistryConfig({ ...config, httpSecret: secret });
             assert.ok(yaml.includes(`secret: ${JSON.stringify(secret)}\n`), yaml);

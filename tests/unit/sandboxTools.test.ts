@@ -26,7 +26,10 @@ describe("The tools of the sandbox", () => {
     };
 
     it("are the same in each clone", () => {
-        assert.deepEqual(tools.map((tool) => builtName(tool, copy)), tools.map((tool) => builtName(tool)));
+        assert.deepEqual(
+            tools.map((tool) => builtName(tool, copy)),
+            tools.map((tool) => builtName(tool)),
+        );
     });
 
     it("are built anew when their module changes, and no other", () => {
@@ -49,7 +52,12 @@ describe("The tools of the sandbox", () => {
 
 describe("Node's image in the sandbox", () => {
     it("is the one that the collector runs in", () => {
-        const { collection } = withDefaults("registry", { host: "", bucket: { name: "", endpoint: "" }, ingress: { className: "" }, collection: { schedule: "" } });
+        const { collection } = withDefaults("registry", {
+            host: "",
+            bucket: { name: "", endpoint: "" },
+            ingress: { className: "" },
+            collection: { schedule: "" },
+        });
         assert.equal(collection!.image, `docker.io/library/node:${nodeVersion}-slim`);
     });
 });
@@ -88,7 +96,12 @@ describe("The progress of the builds", () => {
 describe("A command that fails", () => {
     it("is told with its purpose, itself, its last lines and the log", () => {
         const output = Array.from({ length: 30 }, (_, i) => `line ${i + 1}\n`).join("");
-        const options = { what: "Building minio", log: "/logs/tools.log", cwd: "/clone/tools", env: { CGO_ENABLED: "0" } };
+        const options = {
+            what: "Building minio",
+            log: "/logs/tools.log",
+            cwd: "/clone/tools",
+            env: { CGO_ENABLED: "0" },
+        };
         assert.equal(
             failure(["go", "build", "-ldflags=-s -w", "./minio"], options, "exit code 1", output),
             [

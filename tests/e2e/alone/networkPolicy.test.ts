@@ -24,7 +24,17 @@ const pod = (namespace: string) => [
         metadata: { name: "asker", namespace },
         spec: {
             terminationGracePeriodSeconds: 1,
-            containers: [{ name: "asker", image, command: ["/bin/sh", "-c", "while :; do printf 'HTTP/1.0 200 OK\\r\\n\\r\\n' | busybox nc -l -p 8080; done"] }],
+            containers: [
+                {
+                    name: "asker",
+                    image,
+                    command: [
+                        "/bin/sh",
+                        "-c",
+                        "while :; do printf 'HTTP/1.0 200 OK\\r\\n\\r\\n' | busybox nc -l -p 8080; done",
+                    ],
+                },
+            ],
         },
     },
 ];
@@ -38,15 +48,31 @@ describe("The pods of a registry that is confined", function () {
 
     /** Whether something that runs in a pod gets a connection. */
     const reaches = async (namespace: string, what: string, address: string, port: number) => {
-        const { code } = await attempt("kubectl", ["exec", "--namespace", namespace, what, "--", "sh", "-c", `echo | busybox nc -w 3 ${address} ${port}`]);
+        const { code } = await attempt("kubectl", [
+            "exec",
+            "--namespace",
+            namespace,
+            what,
+            "--",
+            "sh",
+            "-c",
+            `echo | busybox nc -w 3 ${address} ${port}`,
+        ]);
         return code === 0;
     };
     const podOf = async () => {
-        const { items } = await get<{ items: { status: { podIP: string } }[] }>("pods", "--namespace", registry.name, "--selector", "app.kubernetes.io/name=container-registry");
+        const { items } = await get<{ items: { status: { podIP: string } }[] }>(
+            "pods",
+            "--namespace",
+            registry.name,
+            "--selector",
+            "app.kubernetes.io/name=container-registry",
+        );
         assert.equal(items.length, 1);
         return items[0]!.status.podIP;
     };
-    const addressOf = async (namespace: string) => (await get<{ status: { podIP: string } }>("pod", "asker", "--namespace", namespace)).status.podIP;
+    const addressOf = async (namespace: string) =>
+        (await get<{ status: { podIP: string } }>("pod", "asker", "--namespace", namespace)).status.podIP;
 
     before(async () => {
         // The nodes have their network in common, and the controller is of one of them.
@@ -59,11 +85,22 @@ describe("The pods of a registry that is confined", function () {
             await kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/asker", "--namespace", namespace);
         }
         const log = fs.openSync(path.join(folder, "kube-router.log"), "w");
-        controller = spawn("kube-router", [
-            "--run-firewall=true", "--run-router=false", "--run-service-proxy=false", "--run-loadbalancer=false",
-            `--kubeconfig=${process.env.KUBECONFIG}`, `--hostname-override=${home.name}`, `--service-cluster-ip-range=${serviceRange}`,
-            "--iptables-sync-period=5s", "--health-port=0", "--metrics-port=0",
-        ], { stdio: ["ignore", log, log] });
+        controller = spawn(
+            "kube-router",
+            [
+                "--run-firewall=true",
+                "--run-router=false",
+                "--run-service-proxy=false",
+                "--run-loadbalancer=false",
+                `--kubeconfig=${process.env.KUBECONFIG}`,
+                `--hostname-override=${home.name}`,
+                `--service-cluster-ip-range=${serviceRange}`,
+                "--iptables-sync-period=5s",
+                "--health-port=0",
+                "--metrics-port=0",
+            ],
+            { stdio: ["ignore", log, log] },
+        );
     });
     after(async () => {
         controller?.kill();
@@ -84,29 +121,45 @@ describe("The pods of a registry that is confined", function () {
         const before = await podOf();
         await registry.up();
         assert.equal(await podOf(), before);
-        await eventually(60, async () => !await reaches("strangers", "asker", before, 5001));
+        await eventually(60, async () => !(await reaches("strangers", "asker", before, 5001)));
     });
 
     it("are reached at the registry's port by everybody, at the metrics' from the namespace that is named", async () => {
         const address = await podOf();
         assert.ok(await reaches("strangers", "asker", address, 5000));
         assert.ok(await reaches("monitors", "asker", address, 5001));
-        assert.ok(!await reaches("strangers", "asker", address, 5001));
+        assert.ok(!(await reaches("strangers", "asker", address, 5001)));
     });
 
     it("reach Minio, by its name, and neither another pod nor the API server", async () => {
         const from = [registry.name, "deployment/registry"] as const;
-        await kubectl("exec", "--namespace", ...from, "--", "busybox", "nslookup", "minio-svc.minio.svc.homelab-k8s", dnsServiceAddress);
+        await kubectl(
+            "exec",
+            "--namespace",
+            ...from,
+            "--",
+            "busybox",
+            "nslookup",
+            "minio-svc.minio.svc.homelab-k8s",
+            dnsServiceAddress,
+        );
         const service = await get<{ spec: { clusterIP: string } }>("service", "minio-svc", "--namespace", "minio");
         assert.ok(await reaches(...from, service.spec.clusterIP, 9000));
-        assert.ok(!await reaches(...from, await addressOf("strangers"), 8080));
-        assert.ok(!await reaches(...from, apiServiceAddress, 443));
+        assert.ok(!(await reaches(...from, await addressOf("strangers"), 8080)));
+        assert.ok(!(await reaches(...from, apiServiceAddress, 443)));
         assert.ok(await reaches("strangers", "asker", apiServiceAddress, 443));
     });
 
     it("take an image, and give it back", async () => {
         makeImage(path.join(folder, "image"));
         assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
-        await run("skopeo", ["copy", "--quiet", "--src-creds", `${me.user}:${me.password}`, `docker://${me.host}/hello:1`, `dir:${folder}/pulled`]);
+        await run("skopeo", [
+            "copy",
+            "--quiet",
+            "--src-creds",
+            `${me.user}:${me.password}`,
+            `docker://${me.host}/hello:1`,
+            `dir:${folder}/pulled`,
+        ]);
     });
 });

@@ -7,7 +7,19 @@ import { makeAuthority } from "../support/certificates";
 import { runDocumented } from "../support/docs";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../support/otherMinio";
 import { eventually, run } from "../support/run";
-import { client, configure, kubectl, loginStatus, minio, minioRoot, pulumi, request, restoreConfiguration, settled, up } from "../support/sandbox";
+import {
+    client,
+    configure,
+    kubectl,
+    loginStatus,
+    minio,
+    minioRoot,
+    pulumi,
+    request,
+    restoreConfiguration,
+    settled,
+    up,
+} from "../support/sandbox";
 
 describe("The images", function () {
     this.timeout("10m");
@@ -19,12 +31,19 @@ describe("The images", function () {
     /** Every tag of the registry, with its manifest, byte for byte. */
     async function everyTag(): Promise<Record<string, string>> {
         const { host, user, password } = await client();
-        const get = async <T>(path: string) => JSON.parse((await request(`https://${host}/v2/${path}`, "--user", `${user}:${password}`)).body) as T;
+        const get = async <T>(path: string) =>
+            JSON.parse((await request(`https://${host}/v2/${path}`, "--user", `${user}:${password}`)).body) as T;
         const { repositories } = await get<{ repositories: string[] }>("_catalog?n=1000");
         const tags: Record<string, string> = {};
         for (const name of repositories) {
             for (const tag of (await get<{ tags: string[] | null }>(`${name}/tags/list`)).tags ?? []) {
-                tags[`${name}:${tag}`] = await run("skopeo", ["inspect", "--raw", "--creds", `${user}:${password}`, `docker://${host}/${name}:${tag}`]);
+                tags[`${name}:${tag}`] = await run("skopeo", [
+                    "inspect",
+                    "--raw",
+                    "--creds",
+                    `${user}:${password}`,
+                    `docker://${host}/${name}:${tag}`,
+                ]);
             }
         }
         return tags;
@@ -59,11 +78,21 @@ describe("The images", function () {
             assert.ok(Object.keys(before).length > 0, "there are no images");
 
             const root = await minioRoot();
-            const remote = (name: string, values: Record<string, string>) => Object.entries({ type: "s3", provider: "Minio", ...values })
-                .map(([key, value]) => `export RCLONE_CONFIG_${name}_${key.toUpperCase()}='${value}'`).join("\n");
+            const remote = (name: string, values: Record<string, string>) =>
+                Object.entries({ type: "s3", provider: "Minio", ...values })
+                    .map(([key, value]) => `export RCLONE_CONFIG_${name}_${key.toUpperCase()}='${value}'`)
+                    .join("\n");
             const remotes = [
-                remote("BACKUP", { endpoint: `http://${minio}`, access_key_id: root.user, secret_access_key: root.password }),
-                remote("NEW", { endpoint: `https://${other.endpoint}`, access_key_id: other.root.user, secret_access_key: other.root.password }),
+                remote("BACKUP", {
+                    endpoint: `http://${minio}`,
+                    access_key_id: root.user,
+                    secret_access_key: root.password,
+                }),
+                remote("NEW", {
+                    endpoint: `https://${other.endpoint}`,
+                    access_key_id: other.root.user,
+                    secret_access_key: other.root.password,
+                }),
                 `export RCLONE_CA_CERT='${ca}'`,
             ].join("\n");
             await runDocumented("docs/operations.md", "Minio's disk is gone. How do I bring the images back?", {
@@ -81,7 +110,15 @@ describe("The images", function () {
             assert.ok(await isPublic());
             for (const image of Object.keys(before)) {
                 const target = fs.mkdtempSync(path.join(folder, "image-"));
-                await run("skopeo", ["copy", "--quiet", "--all", "--src-creds", `${user}:${password}`, `docker://${host}/${image}`, `dir:${target}`]);
+                await run("skopeo", [
+                    "copy",
+                    "--quiet",
+                    "--all",
+                    "--src-creds",
+                    `${user}:${password}`,
+                    `docker://${host}/${image}`,
+                    `dir:${target}`,
+                ]);
                 fs.rmSync(target, { recursive: true });
             }
             await pulumi("preview", "--refresh", "--expect-no-changes");

@@ -6,7 +6,18 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { attempt, run } from "../support/run";
-import { client, configure, kubectl, pods, previewed, pulumi, request, restoreConfiguration, settled, up } from "../support/sandbox";
+import {
+    client,
+    configure,
+    kubectl,
+    pods,
+    previewed,
+    pulumi,
+    request,
+    restoreConfiguration,
+    settled,
+    up,
+} from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
 describe("Two pods of the registry", function () {
@@ -30,7 +41,10 @@ describe("Two pods of the registry", function () {
             await up();
             await settled(2);
         });
-        assert.deepEqual((await pods()).filter(({ metadata }) => before.includes(metadata.uid)), []);
+        assert.deepEqual(
+            (await pods()).filter(({ metadata }) => before.includes(metadata.uid)),
+            [],
+        );
     });
 
     it("end a push that is under way while they are rolled: the client does not notice", async () => {
@@ -46,7 +60,16 @@ describe("Two pods of the registry", function () {
         try {
             assert.equal((await send(`https://${host}/v2/slow/blobs/uploads/`, "--request", "POST")).status, 202);
             const octets = ["--header", "Content-Type: application/octet-stream"];
-            const upload = send(location(), "--request", "PATCH", "--limit-rate", "1M", ...octets, "--data-binary", `@${file}`);
+            const upload = send(
+                location(),
+                "--request",
+                "PATCH",
+                "--limit-rate",
+                "1M",
+                ...octets,
+                "--data-binary",
+                `@${file}`,
+            );
             await sleep(1000);
             await kubectl("rollout", "restart", "deployment/registry", "--namespace", "registry");
             await kubectl("rollout", "status", "deployment/registry", "--namespace", "registry");
@@ -64,12 +87,34 @@ describe("Two pods of the registry", function () {
         const image = "docker.io/library/registry:3.9.9";
         const before = (await settled(2)).map(({ metadata }) => metadata.uid);
         await configure(`image=${image}`);
-        assert.match(await pulumi("preview"), new RegExp(`warning: image: "${image}" is not known to be distribution 3\\.1`));
-        assert.deepEqual(await previewed(), ["update kubernetes:apps/v1:Deployment::registry spec.template.spec.containers[0].image"]);
+        assert.match(
+            await pulumi("preview"),
+            new RegExp(`warning: image: "${image}" is not known to be distribution 3\\.1`),
+        );
+        assert.deepEqual(await previewed(), [
+            "update kubernetes:apps/v1:Deployment::registry spec.template.spec.containers[0].image",
+        ]);
         await assertUnnoticed(await client(), async () => {
-            const update = attempt("timeout", ["--signal", "INT", "20", "pulumi", "up", "--yes", "--skip-preview", "--stack", "sandbox", "--non-interactive"]);
+            const update = attempt("timeout", [
+                "--signal",
+                "INT",
+                "20",
+                "pulumi",
+                "up",
+                "--yes",
+                "--skip-preview",
+                "--stack",
+                "sandbox",
+                "--non-interactive",
+            ]);
             assert.notEqual((await update).code, 0);
-            assert.deepEqual((await pods()).map(({ metadata }) => metadata.uid).filter((uid) => before.includes(uid)).sort(), before.sort());
+            assert.deepEqual(
+                (await pods())
+                    .map(({ metadata }) => metadata.uid)
+                    .filter((uid) => before.includes(uid))
+                    .sort(),
+                before.sort(),
+            );
         });
         await configure("image=docker.io/library/registry:3.1.2");
         // The state does not know of what was interrupted.
@@ -79,9 +124,18 @@ describe("Two pods of the registry", function () {
 
     it("may be evicted, one at a time, without a failed push or pull", async () => {
         const [first, second] = await settled(2);
-        const evict = (name: string) => run("kubectl", ["create", "--filename", "-", "--raw", `/api/v1/namespaces/registry/pods/${name}/eviction`], {
-            input: JSON.stringify({ apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace: "registry" } }),
-        });
+        const evict = (name: string) =>
+            run(
+                "kubectl",
+                ["create", "--filename", "-", "--raw", `/api/v1/namespaces/registry/pods/${name}/eviction`],
+                {
+                    input: JSON.stringify({
+                        apiVersion: "policy/v1",
+                        kind: "Eviction",
+                        metadata: { name, namespace: "registry" },
+                    }),
+                },
+            );
         await assertUnnoticed(await client(), async () => {
             await evict(first!.metadata.name);
             await assert.rejects(evict(second!.metadata.name), /violate the pod's disruption budget/);
@@ -92,7 +146,10 @@ describe("Two pods of the registry", function () {
     it("leave a node that is drained without a failed push or pull, and come back with the next rollout", async () => {
         await assertUnnoticed(await client(), async () => {
             await kubectl("drain", "homelab-2", "--ignore-daemonsets", "--timeout=120s");
-            assert.deepEqual((await settled(2)).map(({ spec }) => spec.nodeName), ["homelab", "homelab"]);
+            assert.deepEqual(
+                (await settled(2)).map(({ spec }) => spec.nodeName),
+                ["homelab", "homelab"],
+            );
             await kubectl("uncordon", "homelab-2");
             await configure("logLevel=warn");
             await up();
@@ -102,10 +159,14 @@ describe("Two pods of the registry", function () {
 
     it("may be killed without notice, at the price of one more try", async () => {
         await settled(2);
-        await assertUnnoticed(await client(), async () => {
-            await run("pkill", ["--signal", "KILL", "--oldest", "--full", "/bin/registry serve"]);
-            await sleep(3000);
-            await settled(2);
-        }, { retries: 1 });
+        await assertUnnoticed(
+            await client(),
+            async () => {
+                await run("pkill", ["--signal", "KILL", "--oldest", "--full", "/bin/registry serve"]);
+                await sleep(3000);
+                await settled(2);
+            },
+            { retries: 1 },
+        );
     });
 });

@@ -18,15 +18,29 @@ describe("A collection of garbage", function () {
 
     const collect = (...args: string[]) => registry.script("collect", ...args);
     const image = (name: string) => path.join(folder, name);
-    const push = async (name: string, reference = `${name}:1`) => assert.equal((await tryPush(image(name), me, reference)).code, 0);
+    const push = async (name: string, reference = `${name}:1`) =>
+        assert.equal((await tryPush(image(name), me, reference)).code, 0);
     const pull = (reference: string) => {
         const into = fs.mkdtempSync(image("pulled-"));
-        return attempt("skopeo", ["copy", "--quiet", "--all", "--src-creds", `${me.user}:${me.password}`, `docker://${me.host}/${reference}`, `dir:${into}`]);
+        return attempt("skopeo", [
+            "copy",
+            "--quiet",
+            "--all",
+            "--src-creds",
+            `${me.user}:${me.password}`,
+            `docker://${me.host}/${reference}`,
+            `dir:${into}`,
+        ]);
     };
-    const remove = (reference: string) => run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/${reference}`]);
+    const remove = (reference: string) =>
+        run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/${reference}`]);
     /** The digests of an image's layers. Their configuration is the same for all. */
     const layersOf = (name: string): string[] =>
-        (JSON.parse(fs.readFileSync(path.join(image(name), "manifest.json"), "utf8")) as { layers: { digest: string }[] }).layers.map(({ digest }) => digest);
+        (
+            JSON.parse(fs.readFileSync(path.join(image(name), "manifest.json"), "utf8")) as {
+                layers: { digest: string }[];
+            }
+        ).layers.map(({ digest }) => digest);
     const keyOf = (digest: string) => `docker/registry/v2/blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}/data`;
     const areInBucket = async (name: string) => {
         const keys = await keysOf(registry.name);
@@ -46,7 +60,15 @@ describe("A collection of garbage", function () {
         await push("deleted");
         await push("pushed over", "over:1");
         await push("other", "over:1");
-        await run("skopeo", ["copy", "--quiet", "--all", "--dest-creds", `${me.user}:${me.password}`, `dir:${image("for all")}`, `docker://${me.host}/all:1`]);
+        await run("skopeo", [
+            "copy",
+            "--quiet",
+            "--all",
+            "--dest-creds",
+            `${me.user}:${me.password}`,
+            `dir:${image("for all")}`,
+            `docker://${me.host}/all:1`,
+        ]);
     });
     after(async () => {
         await registry.remove();
@@ -58,30 +80,47 @@ describe("A collection of garbage", function () {
         let output = "";
         const refused: { status: number; body: string }[] = [];
         const previews: string[][] = [];
-        await assertUnnoticed(me, async () => {
-            const collection = collect();
-            let isOver = false;
-            const ended = collection.finally(() => (isOver = true));
-            while (!isOver) {
-                const answer = await request(`https://${me.host}/v2/kept/blobs/uploads/`, "--request", "POST", "--user", `${me.user}:${me.password}`, "--include");
-                if (answer.status !== 202) {
-                    refused.push(answer);
-                    previews.push(await previewed(registry.pulumi));
+        await assertUnnoticed(
+            me,
+            async () => {
+                const collection = collect();
+                let isOver = false;
+                const ended = collection.finally(() => (isOver = true));
+                while (!isOver) {
+                    const answer = await request(
+                        `https://${me.host}/v2/kept/blobs/uploads/`,
+                        "--request",
+                        "POST",
+                        "--user",
+                        `${me.user}:${me.password}`,
+                        "--include",
+                    );
+                    if (answer.status !== 202) {
+                        refused.push(answer);
+                        previews.push(await previewed(registry.pulumi));
+                    }
                 }
-            }
-            const { code, stdout, stderr } = await ended;
-            output = stdout;
-            assert.equal(code, 0, stdout + stderr);
-        }, { pushRetries: 12, checkAll: true });
+                const { code, stdout, stderr } = await ended;
+                output = stdout;
+                assert.equal(code, 0, stdout + stderr);
+            },
+            { pushRetries: 12, checkAll: true },
+        );
         console.log(output.replace(/^/gm, "      "));
-        assert.match(output, /^In the bucket: \d+ tags in 4 repositories, .* no manifest needs \d+ blobs of \d\d\.\d MiB\.$/m);
+        assert.match(
+            output,
+            /^In the bucket: \d+ tags in 4 repositories, .* no manifest needs \d+ blobs of \d\d\.\d MiB\.$/m,
+        );
         // What the traffic pushed when its manifests were refused went as well.
         assert.match(output, /^Freed \d\d\.\d MiB of \d+(\.\d)? [MG]iB, \d+ blobs; it took \d+ s\.$/m);
         assert.match(output, /^The registry takes pushes again\.$/m);
         assert.ok(refused.length > 0);
         for (const { status, body } of refused) {
             assert.equal(status, 405);
-            assert.match(body, /^warning: 299 - "Garbage is being collected\. Pulls go on; push again in some minutes\."\r$/im);
+            assert.match(
+                body,
+                /^warning: 299 - "Garbage is being collected\. Pulls go on; push again in some minutes\."\r$/im,
+            );
         }
         assert.deepEqual(previews.flat(), []);
         assert.deepEqual(await areInBucket("deleted"), new Set([false]));
@@ -103,7 +142,9 @@ describe("A collection of garbage", function () {
 
     it("takes what no tag leads to, if it is told to, but none of a manifest that an index leads to", async () => {
         await registry.configure({ collectionSchedule: "0 4 * * 0", collectionDeleteUntagged: "true" });
-        assert.deepEqual(await previewed(registry.pulumi), ["update kubernetes:batch/v1:CronJob::registry-collection spec.jobTemplate.spec.template.spec.containers[0].args[18]"]);
+        assert.deepEqual(await previewed(registry.pulumi), [
+            "update kubernetes:batch/v1:CronJob::registry-collection spec.jobTemplate.spec.template.spec.containers[0].args[18]",
+        ]);
         await registry.up();
         const { code, stdout, stderr } = await collect();
         assert.equal(code, 0, stdout + stderr);
@@ -114,14 +155,20 @@ describe("A collection of garbage", function () {
     it("shows each tag, and that all of them are whole, when it is only to look", async () => {
         const { code, stdout } = await collect("--check");
         assert.equal(code, 0);
-        assert.match(stdout.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\dZ/g, "TIME"), new RegExp([
-            "^REPOSITORY +TAG +PUSHED +MANIFESTS +BLOBS +SIZE +SHARED",
-            "all +1 +TIME +3 +6 +24\\.\\d MiB +\\d+ B",
-            ...["deleted", "kept", "over"].map((name) => `${name} +1 +TIME +1 +3 +12\\.1 MiB +\\d+ B`),
-            "",
-            "In the bucket: 4 tags in 4 repositories, .*",
-            "Every image is whole\\.",
-        ].join("\n"), "m"));
+        assert.match(
+            stdout.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\dZ/g, "TIME"),
+            new RegExp(
+                [
+                    "^REPOSITORY +TAG +PUSHED +MANIFESTS +BLOBS +SIZE +SHARED",
+                    "all +1 +TIME +3 +6 +24\\.\\d MiB +\\d+ B",
+                    ...["deleted", "kept", "over"].map((name) => `${name} +1 +TIME +1 +3 +12\\.1 MiB +\\d+ B`),
+                    "",
+                    "In the bucket: 4 tags in 4 repositories, .*",
+                    "Every image is whole\\.",
+                ].join("\n"),
+                "m",
+            ),
+        );
     });
 
     it("shows the same by scripts/images, which takes no collection", async () => {
@@ -137,12 +184,16 @@ describe("A collection of garbage", function () {
 
         it("does not begin, and names the tag", async () => {
             await remove("deleted:1");
-            const lock = () => kubectl("get", "configmap/registry-lock", "--namespace", registry.name, "--output", "jsonpath={.data}");
+            const lock = () =>
+                kubectl("get", "configmap/registry-lock", "--namespace", registry.name, "--output", "jsonpath={.data}");
             const before = await lock();
             const { code, stdout } = await collect();
             assert.equal(code, 1);
             const problem = `  - kept:1: the layer ${lost()} is not there\n`;
-            assert.ok(stdout.includes(`Nothing was collected, as there is a broken image already. 1 problem:\n${problem}`), stdout);
+            assert.ok(
+                stdout.includes(`Nothing was collected, as there is a broken image already. 1 problem:\n${problem}`),
+                stdout,
+            );
             assert.deepEqual(await areInBucket("deleted"), new Set([true]));
             assert.equal(await lock(), before);
             const check = await collect("--check");
@@ -161,24 +212,49 @@ describe("A collection of garbage", function () {
         });
     });
 
-    describe("has an account that", () => it("may do no more than its rules say", async () => {
-        const rules = await kubectl("auth", "can-i", "--list", "--no-headers", `--as=system:serviceaccount:${registry.name}:registry-collection`, "--namespace", registry.name);
-        const own = rules.split("\n").filter((rule) => rule && !/selfsubject|^\s*\[\/|system:/.test(rule)).map((rule) => rule.trim().split(/\s{2,}/).join(" "));
-        assert.deepEqual(own.sort(), [
-            "configmaps [] [registry-lock] [get patch]",
-            "deployments.apps [] [] [list patch]",
-            "pods [] [] [list]",
-        ]);
-    }));
+    describe("has an account that", () =>
+        it("may do no more than its rules say", async () => {
+            const rules = await kubectl(
+                "auth",
+                "can-i",
+                "--list",
+                "--no-headers",
+                `--as=system:serviceaccount:${registry.name}:registry-collection`,
+                "--namespace",
+                registry.name,
+            );
+            const own = rules
+                .split("\n")
+                .filter((rule) => rule && !/selfsubject|^\s*\[\/|system:/.test(rule))
+                .map((rule) =>
+                    rule
+                        .trim()
+                        .split(/\s{2,}/)
+                        .join(" "),
+                );
+            assert.deepEqual(own.sort(), [
+                "configmaps [] [registry-lock] [get patch]",
+                "deployments.apps [] [] [list patch]",
+                "pods [] [] [list]",
+            ]);
+        }));
 
-    describe("that is configured no more", () => it("is gone, without a failed push or pull", async () => {
-        await assertUnnoticed(me, async () => {
-            await run("pulumi", ["config", "rm", "collectionSchedule", "--stack", registry.name]);
-            await run("pulumi", ["config", "rm", "collectionDeleteUntagged", "--stack", registry.name]);
-            await registry.up();
-            await eventually(30, async () => (await request(`https://${me.host}/v2/`, "--user", `${me.user}:${me.password}`)).status === 200);
-        });
-        await registry.pulumi("preview", "--expect-no-changes");
-        assert.equal((await attempt("kubectl", ["get", "cronjob", "--namespace", registry.name, "--output", "name"])).stdout, "");
-    }));
+    describe("that is configured no more", () =>
+        it("is gone, without a failed push or pull", async () => {
+            await assertUnnoticed(me, async () => {
+                await run("pulumi", ["config", "rm", "collectionSchedule", "--stack", registry.name]);
+                await run("pulumi", ["config", "rm", "collectionDeleteUntagged", "--stack", registry.name]);
+                await registry.up();
+                await eventually(
+                    30,
+                    async () =>
+                        (await request(`https://${me.host}/v2/`, "--user", `${me.user}:${me.password}`)).status === 200,
+                );
+            });
+            await registry.pulumi("preview", "--expect-no-changes");
+            assert.equal(
+                (await attempt("kubectl", ["get", "cronjob", "--namespace", registry.name, "--output", "name"])).stdout,
+                "",
+            );
+        }));
 });

@@ -6,7 +6,19 @@ import * as bcrypt from "bcryptjs";
 
 import { attempt, eventually, run } from "../support/run";
 import {
-    accessKey, apply, deleteBucket, get, kubectl, loginStatus, makeBucket, minio, minioRoot, plaintext, previewed, request, s3,
+    accessKey,
+    apply,
+    deleteBucket,
+    get,
+    kubectl,
+    loginStatus,
+    makeBucket,
+    minio,
+    minioRoot,
+    plaintext,
+    previewed,
+    request,
+    s3,
 } from "../support/sandbox";
 import { Client } from "../support/traffic";
 
@@ -19,7 +31,10 @@ class Stack {
     private readonly stack: string[];
     private readonly buckets: string[] = [];
 
-    constructor(readonly example: string, readonly name = "homelab") {
+    constructor(
+        readonly example: string,
+        readonly name = "homelab",
+    ) {
         this.folder = path.join(projects, example);
         this.stack = ["--cwd", this.folder, "--stack", name, "--non-interactive", "--color", "never"];
     }
@@ -31,9 +46,22 @@ class Stack {
         this.buckets.push(...buckets);
         const root = await minioRoot();
         await run("pulumi", ["stack", "select", "--create", this.name, "--cwd", this.folder]);
-        const settings = { "minio:minioServer": minio, "minio:minioSsl": "false", "minio:minioUser": root.user, ...config };
-        await this.pulumi("config", "set-all", ...plaintext(settings), "--secret", `minio:minioPassword=${root.password}`);
-        if (fs.readFileSync(path.join(this.folder, `Pulumi.${this.name}.yaml`), "utf8").includes("kubernetes:context")) {
+        const settings = {
+            "minio:minioServer": minio,
+            "minio:minioSsl": "false",
+            "minio:minioUser": root.user,
+            ...config,
+        };
+        await this.pulumi(
+            "config",
+            "set-all",
+            ...plaintext(settings),
+            "--secret",
+            `minio:minioPassword=${root.password}`,
+        );
+        if (
+            fs.readFileSync(path.join(this.folder, `Pulumi.${this.name}.yaml`), "utf8").includes("kubernetes:context")
+        ) {
             await this.pulumi("config", "rm", "kubernetes:context");
         }
         await this.pulumi("up", "--yes", "--skip-preview");
@@ -41,12 +69,26 @@ class Stack {
     }
 
     async output<T>(name: string): Promise<T> {
-        const outputs = ["stack", "output", name, "--json", "--show-secrets", "--cwd", this.folder, "--stack", this.name];
+        const outputs = [
+            "stack",
+            "output",
+            name,
+            "--json",
+            "--show-secrets",
+            "--cwd",
+            this.folder,
+            "--stack",
+            this.name,
+        ];
         return JSON.parse(await run("pulumi", outputs)) as T;
     }
 
     async client(user = "ci"): Promise<Client> {
-        return { host: await this.output<string>("host"), user, password: (await this.output<Record<string, string>>("passwords"))[user]! };
+        return {
+            host: await this.output<string>("host"),
+            user,
+            password: (await this.output<Record<string, string>>("passwords"))[user]!,
+        };
     }
 
     /** Takes everything away, with buckets that are empty. */
@@ -63,7 +105,13 @@ class Stack {
 /** Waits until a login holds, and pushes an image. */
 async function push(client: Client, image: string): Promise<void> {
     await eventually(120, async () => (await loginStatus(client)) === 200);
-    await run("skopeo", ["copy", "--dest-creds", `${client.user}:${client.password}`, "docker-daemon:alpine:latest", `docker://${client.host}/${image}`]);
+    await run("skopeo", [
+        "copy",
+        "--dest-creds",
+        `${client.user}:${client.password}`,
+        "docker-daemon:alpine:latest",
+        `docker://${client.host}/${image}`,
+    ]);
 }
 
 describe("The npm package", function () {
@@ -71,29 +119,57 @@ describe("The npm package", function () {
 
     let files: string[];
     before(() => {
-        const [pack] = JSON.parse(fs.readFileSync(path.join(projects, "pack.json"), "utf8")) as [{ files: { path: string }[] }];
+        const [pack] = JSON.parse(fs.readFileSync(path.join(projects, "pack.json"), "utf8")) as [
+            { files: { path: string }[] },
+        ];
         files = pack.files.map((file) => file.path);
     });
 
     it("has the component with its types, and nothing else", () => {
-        const modules = ["", "collector/"].flatMap((folder) => fs.readdirSync(path.join("components", folder))
-            .filter((file) => file.endsWith(".ts"))
-            .map((file) => folder + file.replace(".ts", "")));
-        assert.deepEqual(files.sort(), [
-            "dist/LICENSE", ...modules.flatMap((module) => [`dist/${module}.d.ts`, `dist/${module}.js`]), "package.json",
-        ].sort());
+        const modules = ["", "collector/"].flatMap((folder) =>
+            fs
+                .readdirSync(path.join("components", folder))
+                .filter((file) => file.endsWith(".ts"))
+                .map((file) => folder + file.replace(".ts", "")),
+        );
+        assert.deepEqual(
+            files.sort(),
+            [
+                "dist/LICENSE",
+                ...modules.flatMap((module) => [`dist/${module}.d.ts`, `dist/${module}.js`]),
+                "package.json",
+            ].sort(),
+        );
     });
 
     it("gives away the component and its arguments, and no module within", async () => {
         const node = (code: string) => attempt("node", ["--eval", code], { cwd: projects });
         const { stdout } = await node('console.log(Object.keys(require("homelab-registry")).join(" "))');
         assert.equal(stdout, "Access LogLevel ServiceType ContainerRegistry\n");
-        assert.match((await node('require("homelab-registry/dist/storage.js")')).stderr, /ERR_PACKAGE_PATH_NOT_EXPORTED/);
+        assert.match(
+            (await node('require("homelab-registry/dist/storage.js")')).stderr,
+            /ERR_PACKAGE_PATH_NOT_EXPORTED/,
+        );
     });
 
     it("has the compiler refuse wrong arguments, and take the examples", async () => {
-        const check = () => attempt("node_modules/.bin/tsc", ["--ignoreConfig", "--noEmit", "--strict", "--target", "es2022", "--module", "nodenext",
-            ...["smallest", "own-bucket", "two-registries", "two-sites", "beside-argo-cd", "another-stack"].map((example) => `${example}/index.ts`)], { cwd: projects });
+        const check = () =>
+            attempt(
+                "node_modules/.bin/tsc",
+                [
+                    "--ignoreConfig",
+                    "--noEmit",
+                    "--strict",
+                    "--target",
+                    "es2022",
+                    "--module",
+                    "nodenext",
+                    ...["smallest", "own-bucket", "two-registries", "two-sites", "beside-argo-cd", "another-stack"].map(
+                        (example) => `${example}/index.ts`,
+                    ),
+                ],
+                { cwd: projects },
+            );
         assert.deepEqual(await check(), { code: 0, stdout: "", stderr: "" });
 
         const file = path.join(projects, "smallest/index.ts");
@@ -103,7 +179,10 @@ describe("The npm package", function () {
             const { code, stdout } = await check();
             assert.equal(code, 2);
             assert.match(stdout, /index\.ts\(5,13\): error TS2322: Type 'string' is not assignable to type 'User'/);
-            assert.match(stdout, /index\.ts\(5,20\): error TS2322: Type 'string' is not assignable to type 'Input<number> \| undefined'/);
+            assert.match(
+                stdout,
+                /index\.ts\(5,20\): error TS2322: Type 'string' is not assignable to type 'Input<number> \| undefined'/,
+            );
         } finally {
             fs.writeFileSync(file, program);
         }
@@ -128,8 +207,10 @@ describe("The example", function () {
             try {
                 const pods = ["get", "pods", "--namespace", "hello", "--output", "jsonpath={.items[*].status.phase}"];
                 assert.equal(await kubectl(...pods), "Running");
-                assert.doesNotMatch(await run("pulumi", ["stack", "export", "--cwd", other.folder, "--stack", "homelab"]),
-                    new RegExp((await stack.client()).password));
+                assert.doesNotMatch(
+                    await run("pulumi", ["stack", "export", "--cwd", other.folder, "--stack", "homelab"]),
+                    new RegExp((await stack.client()).password),
+                );
             } finally {
                 await other.remove();
             }
@@ -149,8 +230,13 @@ describe("The example", function () {
 
         it("is a registry that takes an image, and makes nothing in Minio", async () => {
             await push(await stack.client(), "hello:1");
-            const { deployment: { resources } } = JSON.parse(await stack.pulumi("stack", "export")) as { deployment: { resources: { type: string }[] } };
-            assert.deepEqual(resources.filter(({ type }) => /minio/.test(type)), []);
+            const {
+                deployment: { resources },
+            } = JSON.parse(await stack.pulumi("stack", "export")) as { deployment: { resources: { type: string }[] } };
+            assert.deepEqual(
+                resources.filter(({ type }) => /minio/.test(type)),
+                [],
+            );
         });
     });
 
@@ -160,8 +246,15 @@ describe("The example", function () {
         before(async () => {
             await stack.up({ buckets: ["family-images", "lab-images"] });
             const passwords = await stack.output<Record<string, Record<string, string>>>("passwords");
-            for (const [name, user] of [["family", "alice"], ["lab", "ci"]] as const) {
-                clients[name] = { host: (await stack.output<Record<string, string>>("hosts"))[name]!, user, password: passwords[name]![user]! };
+            for (const [name, user] of [
+                ["family", "alice"],
+                ["lab", "ci"],
+            ] as const) {
+                clients[name] = {
+                    host: (await stack.output<Record<string, string>>("hosts"))[name]!,
+                    user,
+                    password: passwords[name]![user]!,
+                };
                 await push(clients[name], "hello:1");
             }
         });
@@ -176,7 +269,10 @@ describe("The example", function () {
                 assert.equal(body.trim(), '{"repositories":["hello"]}');
                 const key = await accessKey(name);
                 assert.equal((await s3(key, "GET", `${name}-images?location=`)).status, 200);
-                assert.equal((await s3(key, "GET", `${name === "lab" ? "family" : "lab"}-images?location=`)).status, 403);
+                assert.equal(
+                    (await s3(key, "GET", `${name === "lab" ? "family" : "lab"}-images?location=`)).status,
+                    403,
+                );
             }
         });
 
@@ -228,7 +324,12 @@ describe("The example beside-argo-cd", function () {
         const metadata = { name: "registry-auth-secret", namespace: "sealed" };
         await apply(
             { apiVersion: "v1", kind: "Namespace", metadata: { name: "sealed", annotations: mark } },
-            { apiVersion: "v1", kind: "Secret", metadata, stringData: { ".htpasswd": `sealed:${await bcrypt.hash(login.password, 5)}\n` } },
+            {
+                apiVersion: "v1",
+                kind: "Secret",
+                metadata,
+                stringData: { ".htpasswd": `sealed:${await bcrypt.hash(login.password, 5)}\n` },
+            },
         );
         await stack.up({ buckets: ["sealed-images"] });
     });
@@ -237,9 +338,17 @@ describe("The example beside-argo-cd", function () {
     it("is a registry with the logins that are there, of which Argo CD knows nothing", async () => {
         await push(login, "hello:1");
         const objects = await get<{ items: { metadata: { name: string; annotations?: object; labels?: object } }[] }>(
-            "deployments,services,ingresses,secrets,poddisruptionbudgets", "--namespace", "sealed");
-        const marked = objects.items.filter(({ metadata }) => /argocd|app.kubernetes.io\/instance/.test(JSON.stringify([metadata.annotations, metadata.labels])));
-        assert.deepEqual(marked.map(({ metadata }) => metadata.name), []);
+            "deployments,services,ingresses,secrets,poddisruptionbudgets",
+            "--namespace",
+            "sealed",
+        );
+        const marked = objects.items.filter(({ metadata }) =>
+            /argocd|app.kubernetes.io\/instance/.test(JSON.stringify([metadata.annotations, metadata.labels])),
+        );
+        assert.deepEqual(
+            marked.map(({ metadata }) => metadata.name),
+            [],
+        );
     });
 
     it("goes and leaves the namespace and the logins as they were", async () => {
@@ -262,14 +371,23 @@ describe("The component package", function () {
     after(() => (process.env.PATH = PATH));
 
     it("has the schema that is kept for review", async () => {
-        const schema = await run("pulumi", ["package", "get-schema", path.join(plugin, "pulumi-resource-homelab-registry")]);
+        const schema = await run("pulumi", [
+            "package",
+            "get-schema",
+            path.join(plugin, "pulumi-resource-homelab-registry"),
+        ]);
         assert.equal(schema, fs.readFileSync("components/schema.json", "utf8"), "if this is meant: make schema");
     });
 
     it("says of each input and output what it is", () => {
-        interface Described { description?: string }
+        interface Described {
+            description?: string;
+        }
         interface Schema {
-            resources: Record<string, { inputProperties: Record<string, Described>; properties: Record<string, Described> }>;
+            resources: Record<
+                string,
+                { inputProperties: Record<string, Described>; properties: Record<string, Described> }
+            >;
             types: Record<string, { properties?: Record<string, Described> }>;
         }
         const { resources, types } = JSON.parse(fs.readFileSync("components/schema.json", "utf8")) as Schema;
@@ -277,11 +395,19 @@ describe("The component package", function () {
             ...Object.values(resources).flatMap(({ inputProperties, properties }) => [inputProperties, properties]),
             ...Object.values(types).map(({ properties }) => properties ?? {}),
         ];
-        const undescribed = groups.flatMap(Object.entries<Described>).filter(([, { description }]) => !description || description.includes("[object"));
-        assert.deepEqual(undescribed.map(([name]) => name), []);
+        const undescribed = groups
+            .flatMap(Object.entries<Described>)
+            .filter(([, { description }]) => !description || description.includes("[object"));
+        assert.deepEqual(
+            undescribed.map(([name]) => name),
+            [],
+        );
     });
 
-    for (const [language, example] of [["YAML", "yaml"], ["Go", "go"]] as const) {
+    for (const [language, example] of [
+        ["YAML", "yaml"],
+        ["Go", "go"],
+    ] as const) {
         describe(`from ${language}`, () => {
             const stack = new Stack(example);
             before(async () => {
@@ -293,7 +419,11 @@ describe("The component package", function () {
 
             it("is a registry that takes an image, by a password that was generated and by one that was given", async () => {
                 await push(await stack.client(), "hello:1");
-                assert.deepEqual(await stack.client("alice"), { host: `${example}.registry.homelab.test`, user: "alice", password: given });
+                assert.deepEqual(await stack.client("alice"), {
+                    host: `${example}.registry.homelab.test`,
+                    user: "alice",
+                    password: given,
+                });
                 assert.equal(await loginStatus(await stack.client("alice")), 200);
             });
 
@@ -301,7 +431,12 @@ describe("The component package", function () {
                 const { password } = await stack.client();
                 const state = await stack.pulumi("stack", "export");
                 const outputs = await run("pulumi", ["stack", "output", "--cwd", stack.folder, "--stack", "homelab"]);
-                for (const secret of [password, given, (await minioRoot()).password, (await accessKey(example)).password]) {
+                for (const secret of [
+                    password,
+                    given,
+                    (await minioRoot()).password,
+                    (await accessKey(example)).password,
+                ]) {
                     assert.ok(!state.includes(secret) && !outputs.includes(secret));
                 }
                 assert.match(outputs, /passwords +\[secret\]/);
@@ -314,10 +449,24 @@ describe("The component package", function () {
         const file = path.join(stack.folder, "Pulumi.yaml");
         const program = fs.readFileSync(file, "utf8");
         try {
-            fs.writeFileSync(file, program.replace("host: yaml.registry.homelab.test", "host: yaml\n      replicas: 0"));
+            fs.writeFileSync(
+                file,
+                program.replace("host: yaml.registry.homelab.test", "host: yaml\n      replicas: 0"),
+            );
             await run("pulumi", ["stack", "select", "--create", "wrong", "--cwd", stack.folder]);
             await stack.pulumi("config", "set", "--secret", "alicePassword", given);
-            const { code, stdout } = await attempt("pulumi", ["up", "--yes", "--skip-preview", "--cwd", stack.folder, "--stack", "wrong", "--non-interactive", "--color", "never"]);
+            const { code, stdout } = await attempt("pulumi", [
+                "up",
+                "--yes",
+                "--skip-preview",
+                "--cwd",
+                stack.folder,
+                "--stack",
+                "wrong",
+                "--non-interactive",
+                "--color",
+                "never",
+            ]);
             assert.notEqual(code, 0);
             for (const problem of [
                 'host: "yaml" has no dot, so Docker would look for it on Docker Hub; give the full name',

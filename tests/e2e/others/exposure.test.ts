@@ -36,7 +36,11 @@ describe("A registry", function () {
 
     /** Makes an image, in the form of skopeo's `dir:`, of a layer of 2 GiB that is not there yet; gives back the manifest's digest. */
     async function makeLargeImage(): Promise<string> {
-        const layer = fs.readdirSync(large).find((name) => /^(layer|[0-9a-f]{64})$/.test(name) && fs.statSync(path.join(large, name)).size >= 2 * GiB)!;
+        const layer = fs
+            .readdirSync(large)
+            .find(
+                (name) => /^(layer|[0-9a-f]{64})$/.test(name) && fs.statSync(path.join(large, name)).size >= 2 * GiB,
+            )!;
         fs.appendFileSync(path.join(large, layer), "\0");
         const [digest] = (await run("sha256sum", [path.join(large, layer)])).split(" ") as [string];
         fs.renameSync(path.join(large, layer), path.join(large, digest));
@@ -47,8 +51,18 @@ describe("A registry", function () {
         const manifest = JSON.stringify({
             schemaVersion: 2,
             mediaType: "application/vnd.oci.image.manifest.v1+json",
-            config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: `sha256:${configDigest}`, size: config.length },
-            layers: [{ mediaType: "application/vnd.oci.image.layer.v1.tar", digest: `sha256:${digest}`, size: fs.statSync(path.join(large, digest)).size }],
+            config: {
+                mediaType: "application/vnd.oci.image.config.v1+json",
+                digest: `sha256:${configDigest}`,
+                size: config.length,
+            },
+            layers: [
+                {
+                    mediaType: "application/vnd.oci.image.layer.v1.tar",
+                    digest: `sha256:${digest}`,
+                    size: fs.statSync(path.join(large, digest)).size,
+                },
+            ],
         });
         fs.writeFileSync(path.join(large, "manifest.json"), manifest);
         return createHash("sha256").update(manifest).digest("hex");
@@ -60,7 +74,14 @@ describe("A registry", function () {
         assert.equal(code, 0, stderr);
         const pulled = path.join(folder, "pulled");
         // Skopeo compares every layer with its digest.
-        await run("skopeo", ["copy", "--quiet", "--src-creds", `${me.user}:${me.password}`, `docker://${me.host}/large:1`, `dir:${pulled}`]);
+        await run("skopeo", [
+            "copy",
+            "--quiet",
+            "--src-creds",
+            `${me.user}:${me.password}`,
+            `docker://${me.host}/large:1`,
+            `dir:${pulled}`,
+        ]);
         assert.equal((await run("sha256sum", [path.join(pulled, "manifest.json")])).slice(0, 64), digest);
         fs.rmSync(pulled, { recursive: true });
         await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/large:1`]);
@@ -73,11 +94,25 @@ describe("A registry", function () {
         fs.writeFileSync(file, layer);
         const headers = path.join(folder, "headers");
         const send = (url: string, ...options: string[]) =>
-            request(url, "--user", `${me.user}:${me.password}`, "--header", "Content-Type: application/octet-stream", "--max-time", "300", "--dump-header", headers, ...options);
+            request(
+                url,
+                "--user",
+                `${me.user}:${me.password}`,
+                "--header",
+                "Content-Type: application/octet-stream",
+                "--max-time",
+                "300",
+                "--dump-header",
+                headers,
+                ...options,
+            );
         const location = () => /^location: (.*)\r$/im.exec(fs.readFileSync(headers, "utf8"))![1]!;
         assert.equal((await send(`https://${me.host}/v2/slow/blobs/uploads/`, "--request", "POST")).status, 202);
         const began = Date.now();
-        assert.equal((await send(location(), "--request", "PATCH", "--limit-rate", "100K", "--data-binary", `@${file}`)).status, 202);
+        assert.equal(
+            (await send(location(), "--request", "PATCH", "--limit-rate", "100K", "--data-binary", `@${file}`)).status,
+            202,
+        );
         assert.ok(Date.now() - began > 120_000, "it was not slow");
         const digest = createHash("sha256").update(layer).digest("hex");
         assert.equal((await send(`${location()}&digest=sha256:${digest}`, "--request", "PUT")).status, 201);
@@ -88,12 +123,14 @@ describe("A registry", function () {
         it("takes and gives a layer of 2 GiB, and meanwhile takes one from a slow client, who needs over two minutes", () =>
             Promise.all([pushAndPullLarge(), pushSlowly()]));
 
-        it("has its pods replaced without a failed push or pull", () => assertUnnoticed(me, async () => {
-            await kubectl("rollout", "restart", "deployment/registry", "--namespace", registry.name);
-            await kubectl("rollout", "status", "deployment/registry", "--namespace", registry.name);
-        }));
+        it("has its pods replaced without a failed push or pull", () =>
+            assertUnnoticed(me, async () => {
+                await kubectl("rollout", "restart", "deployment/registry", "--namespace", registry.name);
+                await kubectl("rollout", "status", "deployment/registry", "--namespace", registry.name);
+            }));
     }
-    const answers = (what: string) => request(`${what}://${me.host}/v2/`, "--user", `${me.user}:${me.password}`, "--include");
+    const answers = (what: string) =>
+        request(`${what}://${me.host}/v2/`, "--user", `${me.user}:${me.password}`, "--include");
 
     describe("behind an Ingress of class nginx", servesAll);
 
@@ -102,7 +139,10 @@ describe("A registry", function () {
             await registry.configure({ ingressClassName: "traefik" });
             assert.match(await registry.pulumi("preview"), /Traefik cuts off a push that is still sending after 60 s/);
             const preview = await previewed(registry.pulumi);
-            assert.deepEqual(preview.map((line) => line.replace(/ (metadata|spec).*/, "")), ["update kubernetes:networking.k8s.io/v1:Ingress::registry"]);
+            assert.deepEqual(
+                preview.map((line) => line.replace(/ (metadata|spec).*/, "")),
+                ["update kubernetes:networking.k8s.io/v1:Ingress::registry"],
+            );
             await registry.up();
             await eventually(120, async () => (await loginStatus(me)) === 200);
             assert.doesNotMatch(await registry.pulumi("preview"), /warning/);
@@ -113,11 +153,16 @@ describe("A registry", function () {
         it("has its certificate issued anew when that is gone, after the command of docs/exposure.md", async () => {
             const [command] = /^kubectl annotate certificate .*$/m.exec(fs.readFileSync("docs/exposure.md", "utf8"))!;
             await run("sh", ["-c", command.replace("--namespace registry", `--namespace ${registry.name}`)]);
-            const serial = () => run("sh", ["-c", "openssl s_client -connect $0:443 -servername $0 </dev/null 2>/dev/null | openssl x509 -noout -serial", me.host]);
+            const serial = () =>
+                run("sh", [
+                    "-c",
+                    "openssl s_client -connect $0:443 -servername $0 </dev/null 2>/dev/null | openssl x509 -noout -serial",
+                    me.host,
+                ]);
             const before = await serial();
             await kubectl("delete", "secret", "registry-tls-ingress", "--namespace", registry.name);
             // Until then Traefik has one of its own, which no client trusts.
-            await eventually(120, async () => await serial() !== before && (await loginStatus(me)) === 200);
+            await eventually(120, async () => (await serial()) !== before && (await loginStatus(me)) === 200);
         });
 
         it("is not there by http, which is for Traefik's entry points to lead to https", async () => {
@@ -128,7 +173,12 @@ describe("A registry", function () {
     describe("on a Gateway", () => {
         before(async () => {
             await makeGateway("gateways", me.host);
-            await registry.configure({ exposure: "gateway", gatewayName: "home", gatewayNamespace: "gateways", gatewayHttpSectionName: "http" });
+            await registry.configure({
+                exposure: "gateway",
+                gatewayName: "home",
+                gatewayNamespace: "gateways",
+                gatewayHttpSectionName: "http",
+            });
             assert.deepEqual(await previewed(registry.pulumi), [
                 "create kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::registry",
                 "create kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::registry-http",
@@ -156,7 +206,9 @@ describe("A registry", function () {
             assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
             await registry.configure({
                 ...{ gatewayName: "", gatewayNamespace: "", gatewayHttpSectionName: "" },
-                exposure: "service", serviceType: "NodePort", serviceNodePort: String(port),
+                exposure: "service",
+                serviceType: "NodePort",
+                serviceNodePort: String(port),
             });
             await registry.up();
         });
@@ -166,17 +218,40 @@ describe("A registry", function () {
             assert.equal((await request(url)).status, 401);
             assert.equal((await request(url, "--user", `${me.user}:${me.password}`)).status, 200);
             const pulled = path.join(folder, "by-http");
-            await run("skopeo", ["copy", "--quiet", "--src-tls-verify=false", "--src-creds", `${me.user}:${me.password}`, `docker://${nodeAddress}:${port}/hello:1`, `dir:${pulled}`]);
-            assert.deepEqual(fs.readFileSync(path.join(pulled, "manifest.json")), fs.readFileSync(path.join(folder, "image", "manifest.json")));
+            await run("skopeo", [
+                "copy",
+                "--quiet",
+                "--src-tls-verify=false",
+                "--src-creds",
+                `${me.user}:${me.password}`,
+                `docker://${nodeAddress}:${port}/hello:1`,
+                `dir:${pulled}`,
+            ]);
+            assert.deepEqual(
+                fs.readFileSync(path.join(pulled, "manifest.json")),
+                fs.readFileSync(path.join(folder, "image", "manifest.json")),
+            );
         });
 
         it("tells clients to send layers to its host, where something else has to answer", async () => {
-            const { body } = await request(`http://${nodeAddress}:${port}/v2/hello/blobs/uploads/`, "--request", "POST", "--user", `${me.user}:${me.password}`, "--include");
+            const { body } = await request(
+                `http://${nodeAddress}:${port}/v2/hello/blobs/uploads/`,
+                "--request",
+                "POST",
+                "--user",
+                `${me.user}:${me.password}`,
+                "--include",
+            );
             assert.match(body, new RegExp(`^location: https://${me.host}/v2/hello/blobs/uploads/`, "im"));
         });
 
         it("is back behind an Ingress, with every image", async () => {
-            await registry.configure({ exposure: "ingress", serviceType: "ClusterIP", serviceNodePort: "0", ingressClassName: "nginx" });
+            await registry.configure({
+                exposure: "ingress",
+                serviceType: "ClusterIP",
+                serviceNodePort: "0",
+                ingressClassName: "nginx",
+            });
             await registry.up();
             await eventually(120, async () => (await loginStatus(me)) === 200);
             await run("skopeo", ["inspect", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/hello:1`]);

@@ -3,7 +3,17 @@ import * as assert from "node:assert/strict";
 import { interruptUp } from "../support/interrupt";
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually } from "../support/run";
-import { accessKey, kubectl, loginStatus, minioRoot, mounted, previewed, request, s3, settled } from "../support/sandbox";
+import {
+    accessKey,
+    kubectl,
+    loginStatus,
+    minioRoot,
+    mounted,
+    previewed,
+    request,
+    s3,
+    settled,
+} from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
 describe("What is rotated by a number:", function () {
@@ -31,7 +41,10 @@ describe("What is rotated by a number:", function () {
         async function assertRotated(): Promise<void> {
             await registry.pulumi("preview", "--expect-no-changes");
             await settled(1, "keys");
-            assert.equal(await kubectl("get", "deployments", "--namespace", "keys", "--output", "name"), `deployment.apps/registry-${rotation}\n`);
+            assert.equal(
+                await kubectl("get", "deployments", "--namespace", "keys", "--output", "name"),
+                `deployment.apps/registry-${rotation}\n`,
+            );
             assert.equal((await registry.configSecrets()).length, 1);
             assert.equal((await s3(await accessKey("keys"), "GET", "keys?location=")).status, 200);
             for (const key of old) {
@@ -43,8 +56,8 @@ describe("What is rotated by a number:", function () {
         it("is rotated by a raised number, and the preview shows that alone", async () => {
             await raise();
             assert.deepEqual(await previewed(registry.pulumi), [
-                "replace kubernetes:apps/v1:Deployment::registry metadata.name spec.selector.matchLabels.homelab-registry/key-rotation "
-                    + "spec.template.metadata.labels.homelab-registry/key-rotation spec.template.spec.volumes[0].secret.secretName",
+                "replace kubernetes:apps/v1:Deployment::registry metadata.name spec.selector.matchLabels.homelab-registry/key-rotation " +
+                    "spec.template.metadata.labels.homelab-registry/key-rotation spec.template.spec.volumes[0].secret.secretName",
                 "replace kubernetes:core/v1:Secret::registry-config data stringData",
                 "replace minio:index/iamServiceAccount:IamServiceAccount::registry",
             ]);
@@ -58,11 +71,21 @@ describe("What is rotated by a number:", function () {
 
         /** What Minio does with a deletion that it was asked for, though nobody waits for its answer any more. */
         async function deleteOldKey(): Promise<void> {
-            await s3(await minioRoot(), "DELETE", `minio/admin/v3/delete-service-account?accessKey=${old.at(-1)!.user}`);
+            await s3(
+                await minioRoot(),
+                "DELETE",
+                `minio/admin/v3/delete-service-account?accessKey=${old.at(-1)!.user}`,
+            );
             assert.equal((await s3(old.at(-1)!, "GET", "keys?location=")).status, 403);
         }
 
-        const steps: [what: string, at: RegExp, signal: "SIGINT" | "SIGKILL", retries?: number, meanwhile?: () => Promise<void>][] = [
+        const steps: [
+            what: string,
+            at: RegExp,
+            signal: "SIGINT" | "SIGKILL",
+            retries?: number,
+            meanwhile?: () => Promise<void>,
+        ][] = [
             ["stopped after the new key is made", /IamServiceAccount registry created replacement/, "SIGINT"],
             // If Pulumi has not heard of the new key, all keys are replaced: for some seconds there are errors.
             ["killed after the new key is made", /IamServiceAccount registry created replacement/, "SIGKILL", 4],
@@ -70,17 +93,30 @@ describe("What is rotated by a number:", function () {
             ["killed while the new pods start", /Deployment registry creating replacement/, "SIGKILL"],
             ["stopped while the old pods end", /Deployment registry deleting original/, "SIGINT"],
             ["killed while the old pods end", /Deployment registry deleting original/, "SIGKILL"],
-            ["killed while the old key is deleted", /IamServiceAccount registry deleting original/, "SIGKILL", 1, deleteOldKey],
+            [
+                "killed while the old key is deleted",
+                /IamServiceAccount registry deleting original/,
+                "SIGKILL",
+                1,
+                deleteOldKey,
+            ],
         ];
         for (const [what, at, signal, retries = 1, meanwhile] of steps) {
             it(`is the same in the end when the rotation is ${what}, and run again`, async () => {
                 await raise();
-                await assertUnnoticed(await registry.client(), async () => {
-                    assert.ok(await interruptUp((line) => at.test(line), signal, registry.name), "it was not interrupted");
-                    await meanwhile?.();
-                    // Of what is made while Pulumi is killed it never hears.
-                    await (signal === "SIGKILL" ? registry.recover() : registry.up());
-                }, { retries });
+                await assertUnnoticed(
+                    await registry.client(),
+                    async () => {
+                        assert.ok(
+                            await interruptUp((line) => at.test(line), signal, registry.name),
+                            "it was not interrupted",
+                        );
+                        await meanwhile?.();
+                        // Of what is made while Pulumi is killed it never hears.
+                        await (signal === "SIGKILL" ? registry.recover() : registry.up());
+                    },
+                    { retries },
+                );
                 await assertRotated();
             });
         }
@@ -92,12 +128,22 @@ describe("What is rotated by a number:", function () {
         it("is made whole by scripts/recover, when Pulumi is killed after the first one is made; others do not notice", async () => {
             await registry.configure({ anonymousPullHost: publicHost });
             await assertUnnoticed(await registry.client(), async () => {
-                assert.ok(await interruptUp((line) => /IamServiceAccount registry-reader created/.test(line), "SIGKILL", registry.name), "it was not interrupted");
+                assert.ok(
+                    await interruptUp(
+                        (line) => /IamServiceAccount registry-reader created/.test(line),
+                        "SIGKILL",
+                        registry.name,
+                    ),
+                    "it was not interrupted",
+                );
                 await registry.recover();
             });
             await registry.pulumi("preview", "--expect-no-changes");
             await eventually(120, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
-            assert.equal((await s3(await accessKey("keys", "registry-anonymous"), "GET", "keys?location=")).status, 200);
+            assert.equal(
+                (await s3(await accessKey("keys", "registry-anonymous"), "GET", "keys?location=")).status,
+                200,
+            );
             const secrets = (await kubectl("get", "secrets", "--namespace", "keys", "--output", "name")).split("\n");
             assert.equal(secrets.filter((name) => name.startsWith("secret/registry-anonymous-config-")).length, 1);
         });
@@ -111,7 +157,8 @@ describe("What is rotated by a number:", function () {
     });
 
     describe("The secret that signs uploads under way", () => {
-        const httpSecret = async () => /^ {2}secret: "(.*)"/m.exec((await mounted("config", "keys"))["config.yml"]!)![1];
+        const httpSecret = async () =>
+            /^ {2}secret: "(.*)"/m.exec((await mounted("config", "keys"))["config.yml"]!)![1];
 
         it("is rotated by a raised number; an upload under way may have to begin again", async () => {
             const before = await httpSecret();
@@ -121,10 +168,14 @@ describe("What is rotated by a number:", function () {
                 "replace random:index/randomPassword:RandomPassword::registry-http-secret",
                 "update kubernetes:apps/v1:Deployment::registry spec.template.spec.volumes[0].secret.secretName",
             ]);
-            await assertUnnoticed(await registry.client(), async () => {
-                await registry.up();
-                await settled(1, "keys");
-            }, { retries: 1 });
+            await assertUnnoticed(
+                await registry.client(),
+                async () => {
+                    await registry.up();
+                    await settled(1, "keys");
+                },
+                { retries: 1 },
+            );
             assert.notEqual(await httpSecret(), before);
         });
     });

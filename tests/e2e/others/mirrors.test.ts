@@ -28,15 +28,31 @@ describe("A mirror", function () {
     /** Pulls from a mirror; gives back whether it succeeded, and was the image that was pushed. */
     const pull = async (host: string, reference: string, name: string, login = ["--src-creds", `me:${password}`]) => {
         const into = fs.mkdtempSync(path.join(folder, "pulled-"));
-        const { code } = await attempt("skopeo", ["copy", "--quiet", ...login, `docker://${host}/${reference}`, `dir:${into}`]);
-        return code === 0 && fs.readFileSync(path.join(into, "manifest.json")).equals(fs.readFileSync(path.join(folder, name, "manifest.json")));
+        const { code } = await attempt("skopeo", [
+            "copy",
+            "--quiet",
+            ...login,
+            `docker://${host}/${reference}`,
+            `dir:${into}`,
+        ]);
+        return (
+            code === 0 &&
+            fs
+                .readFileSync(path.join(into, "manifest.json"))
+                .equals(fs.readFileSync(path.join(folder, name, "manifest.json")))
+        );
     };
     /** How often the registry that is mirrored was asked for a layer. */
-    const fetched = async () => (await kubectl("logs", "deployment/registry", "--namespace", registry.name)).match(/"GET \/v2\/hello\/blobs\/[^"]*" 200/g)?.length ?? 0;
+    const fetched = async () =>
+        (await kubectl("logs", "deployment/registry", "--namespace", registry.name)).match(
+            /"GET \/v2\/hello\/blobs\/[^"]*" 200/g,
+        )?.length ?? 0;
 
     before(async () => {
         await registry.configure();
-        await run("pulumi", ["config", "set", "--secret", "--path", "users[0].password", "--stack", registry.name], { input: password });
+        await run("pulumi", ["config", "set", "--secret", "--path", "users[0].password", "--stack", registry.name], {
+            input: password,
+        });
         await registry.up();
         me = await registry.client();
         await push("image", "hello:1");
@@ -49,14 +65,28 @@ describe("A mirror", function () {
     it("is added without a change of what is there", async () => {
         const remote = `http://registry.${registry.name}.svc.homelab-k8s`;
         await registry.configure({
-            "mirrors[0].name": "own", "mirrors[0].host": hosts.own, "mirrors[0].remote": remote, "mirrors[0].username": "me",
-            "mirrors[1].name": "open", "mirrors[1].host": hosts.open, "mirrors[1].remote": remote, "mirrors[1].username": "me", "mirrors[1].login": "false",
+            "mirrors[0].name": "own",
+            "mirrors[0].host": hosts.own,
+            "mirrors[0].remote": remote,
+            "mirrors[0].username": "me",
+            "mirrors[1].name": "open",
+            "mirrors[1].host": hosts.open,
+            "mirrors[1].remote": remote,
+            "mirrors[1].username": "me",
+            "mirrors[1].login": "false",
         });
         for (const i of [0, 1]) {
-            await run("pulumi", ["config", "set", "--secret", "--path", `mirrors[${i}].password`, "--stack", registry.name], { input: password });
+            await run(
+                "pulumi",
+                ["config", "set", "--secret", "--path", `mirrors[${i}].password`, "--stack", registry.name],
+                { input: password },
+            );
         }
         const preview = await previewed(registry.pulumi);
-        assert.deepEqual(preview.filter((line) => !/^create [^ ]*::registry-mirror-(own|open)(-config)?$/.test(line)), []);
+        assert.deepEqual(
+            preview.filter((line) => !/^create [^ ]*::registry-mirror-(own|open)(-config)?$/.test(line)),
+            [],
+        );
         await registry.up();
         await eventually(120, async () => (await loginStatus({ ...me, host: hosts.own })) === 200);
         await eventually(120, async () => (await request(`https://${hosts.open}/v2/`)).status === 200);
@@ -73,7 +103,7 @@ describe("A mirror", function () {
             assert.ok(await pull(hosts.own, "hello:1", "image"));
             const now = await fetched();
             assert.ok(await pull(hosts.own, "hello:1", "image"));
-            return await fetched() === now;
+            return (await fetched()) === now;
         });
         const keys = await keysOf(registry.name);
         assert.ok(keys.some((key) => /^mirrors\/own\/docker\/registry\/v2\/blobs\/.*\/data$/.test(key)));
@@ -81,7 +111,7 @@ describe("A mirror", function () {
 
     it("is for the registry's users, or for everybody where it is told so", async () => {
         assert.equal((await request(`https://${hosts.own}/v2/hello/manifests/1`)).status, 401);
-        assert.ok(!await pull(hosts.own, "hello:1", "image", ["--src-no-creds"]));
+        assert.ok(!(await pull(hosts.own, "hello:1", "image", ["--src-no-creds"])));
         assert.ok(await pull(hosts.open, "hello:1", "image", ["--src-no-creds"]));
     });
 
@@ -95,9 +125,15 @@ describe("A mirror", function () {
         assert.notEqual(code, 0);
         assert.match(stderr, /unsupported|405/i);
         const digest = (await run("sha256sum", [path.join(folder, "newer", "manifest.json")])).slice(0, 64);
-        for (const [host, login] of [[hosts.own, ["--user", `me:${password}`]], [hosts.open, []]] as const) {
+        for (const [host, login] of [
+            [hosts.own, ["--user", `me:${password}`]],
+            [hosts.open, []],
+        ] as const) {
             for (const [method, what] of [
-                ["DELETE", `manifests/sha256:${digest}`], ["DELETE", "manifests/1"], ["PUT", "manifests/3"], ["POST", "blobs/uploads/"],
+                ["DELETE", `manifests/sha256:${digest}`],
+                ["DELETE", "manifests/1"],
+                ["PUT", "manifests/3"],
+                ["POST", "blobs/uploads/"],
             ] as const) {
                 const { status } = await request(`https://${host}/v2/hello/${what}`, "--request", method, ...login);
                 assert.ok(status >= 400 && status < 500, `${method} ${host} ${what}: ${status}`);
@@ -109,16 +145,28 @@ describe("A mirror", function () {
     it("is one that containerd goes by, as docs/mirrors.md says", async () => {
         const hostsFolder = path.join(folder, "certs.d", "upstream.example.com");
         fs.mkdirSync(hostsFolder, { recursive: true });
-        fs.writeFileSync(path.join(hostsFolder, "hosts.toml"), `
+        fs.writeFileSync(
+            path.join(hostsFolder, "hosts.toml"),
+            `
             server = "https://upstream.example.com"
 
             [host."https://${hosts.own}"]
               capabilities = ["pull", "resolve"]
               [host."https://${hosts.own}".header]
                 authorization = "Basic ${Buffer.from(`me:${password}`).toString("base64")}"
-        `);
-        await run("ctr", ["--address", containerdSocket(nodes[0]), "--namespace", registry.name, "content", "fetch", "--hosts-dir", path.join(folder, "certs.d"),
-            "upstream.example.com/hello:1"]);
+        `,
+        );
+        await run("ctr", [
+            "--address",
+            containerdSocket(nodes[0]),
+            "--namespace",
+            registry.name,
+            "content",
+            "fetch",
+            "--hosts-dir",
+            path.join(folder, "certs.d"),
+            "upstream.example.com/hello:1",
+        ]);
     });
 
     describe("of a registry that is away", () => {
@@ -131,11 +179,15 @@ describe("A mirror", function () {
         });
     });
 
-    describe("that is configured no more", () => it("goes without a change of what is there", async () => {
-        await run("pulumi", ["config", "rm", "mirrors", "--stack", registry.name]);
-        const preview = await previewed(registry.pulumi);
-        assert.deepEqual(preview.filter((line) => !/^delete [^ ]*::registry-mirror-(own|open)(-config)?$/.test(line)), []);
-        await registry.up();
-        await registry.pulumi("preview", "--expect-no-changes");
-    }));
+    describe("that is configured no more", () =>
+        it("goes without a change of what is there", async () => {
+            await run("pulumi", ["config", "rm", "mirrors", "--stack", registry.name]);
+            const preview = await previewed(registry.pulumi);
+            assert.deepEqual(
+                preview.filter((line) => !/^delete [^ ]*::registry-mirror-(own|open)(-config)?$/.test(line)),
+                [],
+            );
+            await registry.up();
+            await registry.pulumi("preview", "--expect-no-changes");
+        }));
 });

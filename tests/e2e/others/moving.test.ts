@@ -8,7 +8,17 @@ import { runDocumented } from "../support/docs";
 import { makeByHand } from "../support/handMade";
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, run } from "../support/run";
-import { apply, deleteBucket, kubectl, loginStatus, makeBucket, minio, minioRoot, plaintext, request } from "../support/sandbox";
+import {
+    apply,
+    deleteBucket,
+    kubectl,
+    loginStatus,
+    makeBucket,
+    minio,
+    minioRoot,
+    plaintext,
+    request,
+} from "../support/sandbox";
 import { assertUnnoticed, Client, makeImage, makeImages } from "../support/traffic";
 
 const page = "docs/moving-in.md";
@@ -18,8 +28,10 @@ describe("Moving in from a registry set up by hand", function () {
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moving-"));
     const stack = "moved";
-    const pulumi = (...args: string[]) => run("pulumi", [...args, "--stack", stack, "--non-interactive", "--color", "never"]);
-    const documented = (heading: string, here: Record<string, string> = {}) => runDocumented(page, heading, here, stack);
+    const pulumi = (...args: string[]) =>
+        run("pulumi", [...args, "--stack", stack, "--non-interactive", "--color", "never"]);
+    const documented = (heading: string, here: Record<string, string> = {}) =>
+        runDocumented(page, heading, here, stack);
     const inNamespace = { "--namespace registry": "--namespace moved" };
 
     const copied = new OtherRegistry("copied");
@@ -29,16 +41,32 @@ describe("Moving in from a registry set up by hand", function () {
     let certificate: string;
 
     const credentials = ({ user, password }: Client) => `${user}:${password}`;
-    const backend = () => kubectl("get", "ingress/registry", "--namespace", "moved", "--output",
-        "jsonpath={.spec.rules[0].http.paths[0].backend.service.name}");
-    const findCertificate = () => kubectl("get", "secret/registry-tls-ingress", "--namespace", "moved", "--output", "jsonpath={.data.tls\\.crt}");
+    const backend = () =>
+        kubectl(
+            "get",
+            "ingress/registry",
+            "--namespace",
+            "moved",
+            "--output",
+            "jsonpath={.spec.rules[0].http.paths[0].backend.service.name}",
+        );
+    const findCertificate = () =>
+        kubectl("get", "secret/registry-tls-ingress", "--namespace", "moved", "--output", "jsonpath={.data.tls\\.crt}");
 
     /** Fails unless every image is at a client's registry, each manifest, configuration and layer compared by skopeo with its digest. */
     async function assertImages(at: Client): Promise<void> {
         for (const [name, manifest] of Object.entries(images)) {
             const image = `docker://${at.host}/${name}`;
             assert.equal(await run("skopeo", ["inspect", "--raw", "--creds", credentials(at), image]), manifest, name);
-            await run("skopeo", ["copy", "--quiet", "--all", "--src-creds", credentials(at), image, `dir:${fs.mkdtempSync(path.join(folder, "image-"))}`]);
+            await run("skopeo", [
+                "copy",
+                "--quiet",
+                "--all",
+                "--src-creds",
+                credentials(at),
+                image,
+                `dir:${fs.mkdtempSync(path.join(folder, "image-"))}`,
+            ]);
         }
     }
 
@@ -46,7 +74,13 @@ describe("Moving in from a registry set up by hand", function () {
         const root = await minioRoot();
         await makeBucket("moved");
         await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "moved" } });
-        await makeByHand({ version: 2, namespace: "moved", s3: { bucket: "moved", endpoint: minio, secure: false, key: root }, login: old, host: old.host });
+        await makeByHand({
+            version: 2,
+            namespace: "moved",
+            s3: { bucket: "moved", endpoint: minio, secure: false, key: root },
+            login: old,
+            host: old.host,
+        });
         await eventually(120, async () => (await loginStatus(old)) === 200);
         certificate = await findCertificate();
 
@@ -62,7 +96,11 @@ describe("Moving in from a registry set up by hand", function () {
         await push("team/app/many:1", `dir:${path.join(folder, "many")}`, "--all", "--preserve-digests");
     });
     after(async () => {
-        for (const command of [["state", "unprotect", "--all"], ["destroy", "--skip-preview"], ["stack", "rm"]]) {
+        for (const command of [
+            ["state", "unprotect", "--all"],
+            ["destroy", "--skip-preview"],
+            ["stack", "rm"],
+        ]) {
             await attempt("pulumi", [...command, "--yes", "--stack", stack]);
         }
         await kubectl("delete", "namespace", "moved", "--ignore-not-found");
@@ -89,13 +127,29 @@ describe("Moving in from a registry set up by hand", function () {
     it("begins with what is there: the bucket, the Ingress, the namespace and the logins", async () => {
         await run("pulumi", ["stack", "select", "--create", stack]);
         const root = await minioRoot();
-        const settings = { host: old.host, namespace: "moved", bucketName: "moved", bucketEndpoint: minio, minioUser: root.user };
+        const settings = {
+            host: old.host,
+            namespace: "moved",
+            bucketName: "moved",
+            bucketEndpoint: minio,
+            minioUser: root.user,
+        };
         await pulumi("config", "set-all", ...plaintext(settings), "--secret", `minioPassword=${root.password}`);
         await documented("Say what is there", inNamespace);
-        const { stdout } = await attempt("pulumi", ["preview", "--stack", stack, "--non-interactive", "--color", "never"]);
+        const { stdout } = await attempt("pulumi", [
+            "preview",
+            "--stack",
+            stack,
+            "--non-interactive",
+            "--color",
+            "never",
+        ]);
         assert.match(stdout, / = +minio:index:S3Bucket registry import/);
         assert.match(stdout, / = +kubernetes:networking.k8s.io\/v1:Ingress registry import/);
-        assert.match(stdout, /The Ingress that is imported stays as it is; the next update without its import leads clients here\./);
+        assert.match(
+            stdout,
+            /The Ingress that is imported stays as it is; the next update without its import leads clients here\./,
+        );
     });
 
     it("goes on beside the old one, which still answers", async () => {
@@ -103,7 +157,10 @@ describe("Moving in from a registry set up by hand", function () {
         assert.equal(await backend(), "registry-svc");
         const { body } = await request("http://registry.moved.svc.homelab-k8s/v2/_catalog", "--user", credentials(old));
         const { repositories } = JSON.parse(body) as { repositories: string[] };
-        assert.deepEqual(repositories.filter((name) => name !== "traffic"), ["alpine", "team/app/many", "team/large"]);
+        assert.deepEqual(
+            repositories.filter((name) => name !== "traffic"),
+            ["alpine", "team/app/many", "team/large"],
+        );
         await pulumi("preview", "--expect-no-changes");
     });
 
@@ -130,16 +187,30 @@ describe("Moving in from a registry set up by hand", function () {
         await assertImages(old);
         assert.equal(await findCertificate(), certificate);
         await pulumi("preview", "--refresh", "--expect-no-changes");
-        const objects = await kubectl("get", "deployments,services,ingresses,secrets,poddisruptionbudgets", "--namespace", "moved", "--output", "name");
-        assert.deepEqual(objects.trim().split("\n").map((name) => name.replace(/-[0-9a-f]{8}$/, "-…")).sort(), [
-            "deployment.apps/registry",
-            "ingress.networking.k8s.io/registry",
-            "poddisruptionbudget.policy/registry",
-            "secret/registry-auth-…",
-            "secret/registry-config-…",
-            "secret/registry-tls-ingress",
-            "service/registry",
-        ]);
+        const objects = await kubectl(
+            "get",
+            "deployments,services,ingresses,secrets,poddisruptionbudgets",
+            "--namespace",
+            "moved",
+            "--output",
+            "name",
+        );
+        assert.deepEqual(
+            objects
+                .trim()
+                .split("\n")
+                .map((name) => name.replace(/-[0-9a-f]{8}$/, "-…"))
+                .sort(),
+            [
+                "deployment.apps/registry",
+                "ingress.networking.k8s.io/registry",
+                "poddisruptionbudget.policy/registry",
+                "secret/registry-auth-…",
+                "secret/registry-config-…",
+                "secret/registry-tls-ingress",
+                "service/registry",
+            ],
+        );
     });
 
     it("the other way, with a new Ingress, leaves clients without an answer for seconds", async () => {
@@ -147,7 +218,10 @@ describe("Moving in from a registry set up by hand", function () {
         let failed = 0;
         const asking = (async () => {
             for (; !isOver; await sleep(100)) {
-                failed += (await request(`https://${old.host}/v2/`, "--insecure", "--user", credentials(old))).status === 200 ? 0 : 1;
+                failed +=
+                    (await request(`https://${old.host}/v2/`, "--insecure", "--user", credentials(old))).status === 200
+                        ? 0
+                        : 1;
             }
         })();
         await kubectl("delete", "ingress/registry", "--namespace", "moved");
@@ -156,7 +230,9 @@ describe("Moving in from a registry set up by hand", function () {
         await eventually(60, async () => (await loginStatus(old)) === 200);
         isOver = true;
         await asking;
-        console.log(`      ${failed} of the requests, ten a second, failed; the last one ${((Date.now() - start) / 1000).toFixed(1)} s after the update`);
+        console.log(
+            `      ${failed} of the requests, ten a second, failed; the last one ${((Date.now() - start) / 1000).toFixed(1)} s after the update`,
+        );
         assert.ok(failed > 10);
     });
 

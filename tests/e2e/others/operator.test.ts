@@ -8,7 +8,12 @@ import { parseAllDocuments, stringify } from "yaml";
 import { attempt, eventually, run } from "../support/run";
 import { apply, deleteBucket, kubectl, loginStatus, minio, minioRoot, plaintext } from "../support/sandbox";
 
-interface Manifest { kind: string; metadata: { name: string; namespace?: string }; spec?: object; subjects?: { namespace: string }[] }
+interface Manifest {
+    kind: string;
+    metadata: { name: string; namespace?: string };
+    spec?: object;
+    subjects?: { namespace: string }[];
+}
 
 /**
  * The Stack of Pulumi's operator, and the ServiceAccount that its updates run as. The operator is not there (its image and CRD are in
@@ -19,31 +24,52 @@ describe("The operator's way", function () {
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "operator-"));
     const namespaces: Record<string, string> = { registry: "operated", pulumi: "operator" };
-    const stack = ["--stack", "operated", "--config-file", path.join(folder, "Pulumi.operated.yaml"), "--non-interactive", "--color", "never"];
+    const stack = [
+        "--stack",
+        "operated",
+        "--config-file",
+        path.join(folder, "Pulumi.operated.yaml"),
+        "--non-interactive",
+        "--color",
+        "never",
+    ];
     const host = "operated.registry.homelab.test";
     let manifests: Manifest[];
     const found = (kind: string) => manifests.find((manifest) => manifest.kind === kind)!;
 
     /** Runs Pulumi as the ServiceAccount. */
-    const pulumi = (...args: string[]) => run("env", [`KUBECONFIG=${path.join(folder, "kubeconfig")}`, "pulumi", ...args, ...stack]);
+    const pulumi = (...args: string[]) =>
+        run("env", [`KUBECONFIG=${path.join(folder, "kubeconfig")}`, "pulumi", ...args, ...stack]);
 
     before(async () => {
         // In namespaces of its own here.
-        manifests = parseAllDocuments(fs.readFileSync("examples/operator/stack.yaml", "utf8"), { merge: true }).map((document) => {
-            const manifest = document.toJS() as Manifest;
-            const { metadata } = manifest;
-            if (metadata.namespace) {
-                metadata.namespace = namespaces[metadata.namespace]!;
-            }
-            manifest.subjects?.forEach((subject) => (subject.namespace = namespaces[subject.namespace]!));
-            return manifest;
+        manifests = parseAllDocuments(fs.readFileSync("examples/operator/stack.yaml", "utf8"), { merge: true }).map(
+            (document) => {
+                const manifest = document.toJS() as Manifest;
+                const { metadata } = manifest;
+                if (metadata.namespace) {
+                    metadata.namespace = namespaces[metadata.namespace]!;
+                }
+                manifest.subjects?.forEach((subject) => (subject.namespace = namespaces[subject.namespace]!));
+                return manifest;
+            },
+        );
+        const namespace = (name: string, labels = {}) => ({
+            apiVersion: "v1",
+            kind: "Namespace",
+            metadata: { name, labels },
         });
-        const namespace = (name: string, labels = {}) => ({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels } });
-        await apply(namespace("operator"), namespace("operated", { "pod-security.kubernetes.io/enforce": "restricted" }), ...manifests.filter(({ kind }) => kind !== "Stack"));
+        await apply(
+            namespace("operator"),
+            namespace("operated", { "pod-security.kubernetes.io/enforce": "restricted" }),
+            ...manifests.filter(({ kind }) => kind !== "Stack"),
+        );
 
         const { name } = found("ServiceAccount").metadata;
         const token = await kubectl("create", "token", name, "--namespace", "operator");
-        const kubeconfig = JSON.parse(await kubectl("config", "view", "--raw", "--minify", "--flatten", "--output", "json")) as { users: object[]; contexts: { context: { user: string } }[] };
+        const kubeconfig = JSON.parse(
+            await kubectl("config", "view", "--raw", "--minify", "--flatten", "--output", "json"),
+        ) as { users: object[]; contexts: { context: { user: string } }[] };
         kubeconfig.users = [{ name, user: { token } }];
         kubeconfig.contexts[0]!.context.user = name;
         fs.writeFileSync(path.join(folder, "kubeconfig"), stringify(kubeconfig));
@@ -57,26 +83,36 @@ describe("The operator's way", function () {
     it("has a Stack of fields that the operator's CRD knows, which neither refreshes nor destroys", async () => {
         const text = { type: "string" };
         const group = "pulumi.com";
-        const object = (properties: Record<string, object>, required: string[] = []) => ({ type: "object", properties, required });
+        const object = (properties: Record<string, object>, required: string[] = []) => ({
+            type: "object",
+            properties,
+            required,
+        });
         // What is used of the operator's own CRD, version 2.9, with its types.
-        const spec = object({
-            serviceAccountName: text,
-            projectRepo: text,
-            branch: text,
-            resyncFrequencySeconds: { type: "integer" },
-            stack: text,
-            backend: text,
-            envRefs: {
-                type: "object",
-                additionalProperties: object({
-                    type: { type: "string", enum: ["Env", "FS", "Secret", "Literal", "ConfigMap"] },
-                    secret: object({ name: text, key: text, namespace: text }, ["key", "name"]),
-                }, ["type"]),
+        const spec = object(
+            {
+                serviceAccountName: text,
+                projectRepo: text,
+                branch: text,
+                resyncFrequencySeconds: { type: "integer" },
+                stack: text,
+                backend: text,
+                envRefs: {
+                    type: "object",
+                    additionalProperties: object(
+                        {
+                            type: { type: "string", enum: ["Env", "FS", "Secret", "Literal", "ConfigMap"] },
+                            secret: object({ name: text, key: text, namespace: text }, ["key", "name"]),
+                        },
+                        ["type"],
+                    ),
+                },
+                refresh: { type: "boolean" },
+                destroyOnFinalize: { type: "boolean" },
+                workspaceTemplate: object({ spec: object({ image: text }) }),
             },
-            refresh: { type: "boolean" },
-            destroyOnFinalize: { type: "boolean" },
-            workspaceTemplate: object({ spec: object({ image: text }) }),
-        }, ["stack"]);
+            ["stack"],
+        );
         await apply({
             apiVersion: "apiextensions.k8s.io/v1",
             kind: "CustomResourceDefinition",
@@ -89,7 +125,10 @@ describe("The operator's way", function () {
             },
         });
         try {
-            const create = (stack: Manifest) => attempt("kubectl", ["create", "--dry-run=server", "--validate=strict", "--filename", "-"], { input: JSON.stringify(stack) });
+            const create = (stack: Manifest) =>
+                attempt("kubectl", ["create", "--dry-run=server", "--validate=strict", "--filename", "-"], {
+                    input: JSON.stringify(stack),
+                });
             await kubectl("wait", "--for", "condition=Established", `crd/stacks.${group}`, "--timeout=30s");
             await eventually(30, async () => (await create(found("Stack"))).code === 0);
             const { stderr } = await create({ ...found("Stack"), spec: { ...found("Stack").spec, prune: true } });
@@ -105,14 +144,39 @@ describe("The operator's way", function () {
         const root = await minioRoot();
         await run("pulumi", ["stack", "select", "--create", "operated"]);
         const settings = {
-            host, "namespace": "operated", "createNamespace": "false", "bucketName": "operated", "bucketEndpoint": minio,
-            "users[0].name": "ci", "minioUser": root.user,
+            host,
+            namespace: "operated",
+            createNamespace: "false",
+            bucketName: "operated",
+            bucketEndpoint: minio,
+            "users[0].name": "ci",
+            minioUser: root.user,
         };
-        await pulumi("config", "set-all", "--path", ...plaintext(settings), "--secret", `minioPassword=${root.password}`);
+        await pulumi(
+            "config",
+            "set-all",
+            "--path",
+            ...plaintext(settings),
+            "--secret",
+            `minioPassword=${root.password}`,
+        );
         try {
             await pulumi("up", "--yes", "--skip-preview");
-            const passwords = JSON.parse(await run("pulumi", ["stack", "output", "passwords", "--json", "--show-secrets", "--stack", "operated"])) as { ci: string };
-            await eventually(120, async () => (await loginStatus({ host, user: "ci", password: passwords.ci })) === 200);
+            const passwords = JSON.parse(
+                await run("pulumi", [
+                    "stack",
+                    "output",
+                    "passwords",
+                    "--json",
+                    "--show-secrets",
+                    "--stack",
+                    "operated",
+                ]),
+            ) as { ci: string };
+            await eventually(
+                120,
+                async () => (await loginStatus({ host, user: "ci", password: passwords.ci })) === 200,
+            );
             await pulumi("config", "set", "--path", "users[1].name", "alice");
             await pulumi("config", "set", "logLevel", "warn");
             await pulumi("up", "--yes", "--skip-preview");
@@ -126,12 +190,28 @@ describe("The operator's way", function () {
     });
 
     it("has no right beyond the namespace of the registry, and none in it that it does not need", async () => {
-        const may = async (verb: string, what: string, namespace: string) => (await attempt("kubectl", ["auth", "can-i", verb, what,
-            "--namespace", namespace, "--kubeconfig", path.join(folder, "kubeconfig")])).stdout.trim();
+        const may = async (verb: string, what: string, namespace: string) =>
+            (
+                await attempt("kubectl", [
+                    "auth",
+                    "can-i",
+                    verb,
+                    what,
+                    "--namespace",
+                    namespace,
+                    "--kubeconfig",
+                    path.join(folder, "kubeconfig"),
+                ])
+            ).stdout.trim();
         assert.equal(await may("create", "secrets", "operated"), "yes");
         for (const [verb, what, namespace] of [
-            ["get", "secrets", "registry"], ["list", "secrets", "kube-system"], ["create", "deployments.apps", "default"],
-            ["create", "namespaces", "operated"], ["create", "pods", "operated"], ["create", "pods/exec", "operated"], ["create", "rolebindings", "operated"],
+            ["get", "secrets", "registry"],
+            ["list", "secrets", "kube-system"],
+            ["create", "deployments.apps", "default"],
+            ["create", "namespaces", "operated"],
+            ["create", "pods", "operated"],
+            ["create", "pods/exec", "operated"],
+            ["create", "rolebindings", "operated"],
         ] as const) {
             assert.equal(await may(verb, what, namespace), "no", `${verb} ${what} in ${namespace}`);
         }

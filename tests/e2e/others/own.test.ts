@@ -28,16 +28,34 @@ describe("A registry of one's own things", function () {
     const images: Record<string, string> = {};
 
     const pulumi = (...args: string[]) =>
-        run("pulumi", [...args, "--stack", "own", "--config-file", path.join(folder, "Pulumi.own.yaml"), "--non-interactive", "--color", "never"]);
+        run("pulumi", [
+            ...args,
+            "--stack",
+            "own",
+            "--config-file",
+            path.join(folder, "Pulumi.own.yaml"),
+            "--non-interactive",
+            "--color",
+            "never",
+        ]);
 
     before(async () => {
         authority = await makeAuthority(folder);
         s3 = await makeOtherMinio(authority);
-        await eventually(30, async () =>
-            (await s3At(`https://${s3.endpoint}`, s3.root, "PUT", "container-repo", "--cacert", authority.ca)).status === 200);
+        await eventually(
+            30,
+            async () =>
+                (await s3At(`https://${s3.endpoint}`, s3.root, "PUT", "container-repo", "--cacert", authority.ca))
+                    .status === 200,
+        );
         const { certificate, key } = await authority.issue(host);
-        const inOwn = (name: string, stringData: Record<string, string>, type?: string) =>
-            ({ apiVersion: "v1", kind: "Secret", metadata: { name, namespace: "own" }, type, stringData });
+        const inOwn = (name: string, stringData: Record<string, string>, type?: string) => ({
+            apiVersion: "v1",
+            kind: "Secret",
+            metadata: { name, namespace: "own" },
+            type,
+            stringData,
+        });
         await apply(
             { apiVersion: "v1", kind: "Namespace", metadata: { name: "own", labels: { mine: "yes" } } },
             inOwn("wildcard-tls", { "tls.crt": certificate, "tls.key": key }, "kubernetes.io/tls"),
@@ -59,8 +77,23 @@ describe("A registry of one's own things", function () {
         await eventually(30, async () => (await request(`http://${seed}/v2/`)).status === 401);
         const push = async (name: string, source: string, ...options: string[]) => {
             const from = `${seed}:80/${name}`;
-            await run("skopeo", ["copy", "--quiet", "--dest-tls-verify=false", "--dest-creds", "seed:correct horse", ...options, source, `docker://${from}`]);
-            images[name] = await run("skopeo", ["inspect", "--raw", "--tls-verify=false", ...login, `docker://${from}`]);
+            await run("skopeo", [
+                "copy",
+                "--quiet",
+                "--dest-tls-verify=false",
+                "--dest-creds",
+                "seed:correct horse",
+                ...options,
+                source,
+                `docker://${from}`,
+            ]);
+            images[name] = await run("skopeo", [
+                "inspect",
+                "--raw",
+                "--tls-verify=false",
+                ...login,
+                `docker://${from}`,
+            ]);
         };
         await push("docker/alpine:v2", "docker-daemon:alpine:latest", "--format", "v2s2");
         await push("oci/alpine:oci", "docker-daemon:alpine:latest", "--format", "oci");
@@ -68,25 +101,37 @@ describe("A registry of one's own things", function () {
         await push("large:1", `dir:${path.join(folder, "large")}`, "--preserve-digests");
         makeImages(path.join(folder, "many"), ["amd64", "arm64"]);
         await push("many:1", `dir:${path.join(folder, "many")}`, "--all", "--preserve-digests");
-        await kubectl("delete", "deployment/registry-dpl", "service/registry-svc", "secret/registry-config-sec", "--namespace", "own");
+        await kubectl(
+            "delete",
+            "deployment/registry-dpl",
+            "service/registry-svc",
+            "secret/registry-config-sec",
+            "--namespace",
+            "own",
+        );
     });
 
     it("needs no provider of Minio, and takes over the bucket, the logins, the certificate and the namespace", async () => {
         await run("pulumi", ["stack", "select", "--create", "own"]);
-        await pulumi("config", "set-all", "--path",
+        await pulumi(
+            "config",
+            "set-all",
+            "--path",
             ...plaintext({
-                "host": host,
-                "namespace": "own",
-                "createNamespace": "false",
-                "htpasswdSecret": "registry-auth-secret",
-                "bucketName": "container-repo",
-                "bucketEndpoint": s3.endpoint,
-                "bucketSecure": "true",
-                "bucketCa": fs.readFileSync(authority.ca, "utf8"),
-                "bucketAccessKey": s3.root.user,
-                "ingressTlsSecret": "wildcard-tls",
+                host: host,
+                namespace: "own",
+                createNamespace: "false",
+                htpasswdSecret: "registry-auth-secret",
+                bucketName: "container-repo",
+                bucketEndpoint: s3.endpoint,
+                bucketSecure: "true",
+                bucketCa: fs.readFileSync(authority.ca, "utf8"),
+                bucketAccessKey: s3.root.user,
+                ingressTlsSecret: "wildcard-tls",
             }),
-            "--secret", `bucketSecretKey=${s3.root.password}`);
+            "--secret",
+            `bucketSecretKey=${s3.root.password}`,
+        );
         await pulumi("up", "--yes", "--skip-preview");
         await pulumi("preview", "--refresh", "--expect-no-changes");
         const state = await run("pulumi", ["stack", "export", "--stack", "own"]);
@@ -105,21 +150,52 @@ describe("A registry of one's own things", function () {
             const from = ["--cert-dir", certificates, ...login, `docker://${host}/${name}`];
             assert.equal(await run("skopeo", ["inspect", "--raw", ...from]), manifest, name);
             // Each manifest, configuration and layer, compared by skopeo with its digest.
-            await run("skopeo", ["copy", "--quiet", "--all", "--src-cert-dir", certificates, "--src-creds", "seed:correct horse",
-                `docker://${host}/${name}`, `dir:${fs.mkdtempSync(path.join(folder, "image-"))}`]);
+            await run("skopeo", [
+                "copy",
+                "--quiet",
+                "--all",
+                "--src-cert-dir",
+                certificates,
+                "--src-creds",
+                "seed:correct horse",
+                `docker://${host}/${name}`,
+                `dir:${fs.mkdtempSync(path.join(folder, "image-"))}`,
+            ]);
         }
         makeImage(path.join(folder, "new"));
-        await run("skopeo", ["copy", "--quiet", "--dest-cert-dir", certificates, "--dest-creds", "seed:correct horse",
-            `dir:${path.join(folder, "new")}`, `docker://${host}/new:1`]);
-        const { body } = await request(`https://${host}/v2/_catalog`, "--cacert", authority.ca, "--user", "seed:correct horse");
+        await run("skopeo", [
+            "copy",
+            "--quiet",
+            "--dest-cert-dir",
+            certificates,
+            "--dest-creds",
+            "seed:correct horse",
+            `dir:${path.join(folder, "new")}`,
+            `docker://${host}/new:1`,
+        ]);
+        const { body } = await request(
+            `https://${host}/v2/_catalog`,
+            "--cacert",
+            authority.ca,
+            "--user",
+            "seed:correct horse",
+        );
         assert.deepEqual(JSON.parse(body), { repositories: ["docker/alpine", "large", "many", "new", "oci/alpine"] });
     });
 
     it("sends clients to the bucket for layers where that is asked for", async () => {
         await pulumi("config", "set", "bucketRedirect", "true");
         await pulumi("up", "--yes", "--skip-preview");
-        const { config: { digest } } = JSON.parse(images["large:1"]!) as { config: { digest: string } };
-        const blob = [`https://${host}/v2/large/blobs/${digest}`, "--cacert", authority.ca, "--user", "seed:correct horse"] as const;
+        const {
+            config: { digest },
+        } = JSON.parse(images["large:1"]!) as { config: { digest: string } };
+        const blob = [
+            `https://${host}/v2/large/blobs/${digest}`,
+            "--cacert",
+            authority.ca,
+            "--user",
+            "seed:correct horse",
+        ] as const;
         await eventually(30, async () => (await request(...blob)).status === 307);
         const { status, body } = await request(...blob, "--location");
         assert.equal(status, 200);
@@ -129,7 +205,14 @@ describe("A registry of one's own things", function () {
     it("goes without a trace, and leaves what is one's own", async () => {
         await pulumi("destroy", "--yes", "--skip-preview");
         await run("pulumi", ["stack", "rm", "own", "--yes"]);
-        assert.equal((await s3At(`https://${s3.endpoint}`, s3.root, "GET", "container-repo?location=", "--cacert", authority.ca)).status, 200);
-        assert.match(await kubectl("get", "secrets", "--namespace", "own", "--output", "name"), /^secret\/registry-auth-secret\nsecret\/wildcard-tls\n$/);
+        assert.equal(
+            (await s3At(`https://${s3.endpoint}`, s3.root, "GET", "container-repo?location=", "--cacert", authority.ca))
+                .status,
+            200,
+        );
+        assert.match(
+            await kubectl("get", "secrets", "--namespace", "own", "--output", "name"),
+            /^secret\/registry-auth-secret\nsecret\/wildcard-tls\n$/,
+        );
     });
 });

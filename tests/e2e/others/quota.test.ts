@@ -43,7 +43,14 @@ describe("A bucket that may hold 20 MiB", function () {
         });
         const log = await kubectl("logs", "deployment/registry", "--namespace", "quota");
         assert.match(log, /XMinioAdminBucketQuotaExceeded/);
-        await run("skopeo", ["copy", "--quiet", "--src-creds", `${me.user}:${me.password}`, `docker://${me.host}/quota:1`, `dir:${path.join(folder, "pulled")}`]);
+        await run("skopeo", [
+            "copy",
+            "--quiet",
+            "--src-creds",
+            `${me.user}:${me.password}`,
+            `docker://${me.host}/quota:1`,
+            `dir:${path.join(folder, "pulled")}`,
+        ]);
     });
 
     it("takes pushes as soon as it may hold more, and the preview shows that alone", async () => {

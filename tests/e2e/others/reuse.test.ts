@@ -13,11 +13,14 @@ describe("A stack that reuses the component, and whose provider changes no Secre
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "reuse-"));
     const stack = ["--cwd", "tests/e2e/reuse", "--stack", "reuse"];
     const file = ["--config-file", path.join(folder, "Pulumi.reuse.yaml")];
-    const pulumi = (...args: string[]) => run("pulumi", [...args, ...stack, ...file, "--non-interactive", "--color", "never"]);
+    const pulumi = (...args: string[]) =>
+        run("pulumi", [...args, ...stack, ...file, "--non-interactive", "--color", "never"]);
 
     async function client(user: string): Promise<Client> {
-        const outputs = JSON.parse(await run("pulumi", ["stack", "output", "--json", "--show-secrets", ...stack])) as
-            { host: string; passwords: Record<string, string> };
+        const outputs = JSON.parse(await run("pulumi", ["stack", "output", "--json", "--show-secrets", ...stack])) as {
+            host: string;
+            passwords: Record<string, string>;
+        };
         return { host: outputs.host, user, password: outputs.passwords[user]! };
     }
 
@@ -25,8 +28,17 @@ describe("A stack that reuses the component, and whose provider changes no Secre
         const root = await minioRoot();
         await makeBucket("reused");
         await run("pulumi", ["stack", "select", "--create", "reuse", "--cwd", "tests/e2e/reuse"]);
-        await pulumi("config", "set-all", "--path", "--plaintext", "users[0].name=me", "--plaintext", `accessKey=${root.user}`,
-            "--secret", `secretKey=${root.password}`);
+        await pulumi(
+            "config",
+            "set-all",
+            "--path",
+            "--plaintext",
+            "users[0].name=me",
+            "--plaintext",
+            `accessKey=${root.user}`,
+            "--secret",
+            `secretKey=${root.password}`,
+        );
         await pulumi("up", "--yes", "--skip-preview");
         const me = await client("me");
         await eventually(120, async () => (await loginStatus(me)) === 200);
@@ -43,13 +55,15 @@ describe("A stack that reuses the component, and whose provider changes no Secre
 
     it("rolls the pods when a user is added: never a delete before the create, and no failed push or pull", async () => {
         await pulumi("config", "set", "--path", "users[1].name", "guest");
-        const { steps } = JSON.parse(await pulumi("preview", "--json", "--show-replacement-steps")) as { steps: { op: string; urn: string }[] };
-        assert.deepEqual(steps.filter(({ urn, op }) => op !== "same" && urn.includes("kubernetes:")).map(({ op, urn }) => `${op} ${urn.split("::").at(-1)}`), [
-            "create-replacement reused-auth",
-            "replace reused-auth",
-            "update reused",
-            "delete-replaced reused-auth",
-        ]);
+        const { steps } = JSON.parse(await pulumi("preview", "--json", "--show-replacement-steps")) as {
+            steps: { op: string; urn: string }[];
+        };
+        assert.deepEqual(
+            steps
+                .filter(({ urn, op }) => op !== "same" && urn.includes("kubernetes:"))
+                .map(({ op, urn }) => `${op} ${urn.split("::").at(-1)}`),
+            ["create-replacement reused-auth", "replace reused-auth", "update reused", "delete-replaced reused-auth"],
+        );
         await assertUnnoticed(await client("me"), async () => {
             await pulumi("up", "--yes", "--skip-preview");
             await kubectl("rollout", "status", "deployment/reused", "--namespace", "reused", "--timeout=60s");

@@ -37,18 +37,30 @@ async function failure(command: string, args: string[], options?: Options): Prom
     return stderr;
 }
 
-const creds = (what: "src" | "dest", login?: Client) => (login ? [`--${what}-creds`, `${login.user}:${login.password}`] : [`--${what}-no-creds`]);
+const creds = (what: "src" | "dest", login?: Client) =>
+    login ? [`--${what}-creds`, `${login.user}:${login.password}`] : [`--${what}-no-creds`];
 const skopeo: Way = {
-    pull: (host, repository, login) => run("skopeo", ["copy", "--quiet", ...creds("src", login), `docker://${host}/${repository}`, `dir:${fs.mkdtempSync(file("skopeo-"))}`]),
-    push: (host, login) => failure("skopeo", ["copy", "--quiet", ...creds("dest", login), `dir:${image}`, `docker://${host}/hello:mine`]),
+    pull: (host, repository, login) =>
+        run("skopeo", [
+            "copy",
+            "--quiet",
+            ...creds("src", login),
+            `docker://${host}/${repository}`,
+            `dir:${fs.mkdtempSync(file("skopeo-"))}`,
+        ]),
+    push: (host, login) =>
+        failure("skopeo", ["copy", "--quiet", ...creds("dest", login), `dir:${image}`, `docker://${host}/hello:mine`]),
 };
 
 /** With logins of its own. */
-const ofDocker = { env: { ...process.env as Record<string, string>, DOCKER_CONFIG: file("docker") } };
+const ofDocker = { env: { ...(process.env as Record<string, string>), DOCKER_CONFIG: file("docker") } };
 async function dockerLogin(host: string, login?: Client): Promise<void> {
     await attempt("docker", ["logout", host], ofDocker);
     if (login) {
-        await run("docker", ["login", "--username", login.user, "--password-stdin", host], { input: login.password, ...ofDocker });
+        await run("docker", ["login", "--username", login.user, "--password-stdin", host], {
+            input: login.password,
+            ...ofDocker,
+        });
     }
 }
 const docker: Way = {
@@ -71,12 +83,14 @@ const containerd: Way = {
         await attempt("ctr", [...ctr, "images", "rm", "--sync", `${host}/${repository}`]);
         await run("ctr", [...ctr, "content", "fetch", ...login(as), `${host}/${repository}`]);
     },
-    push: (host, as) => failure("ctr", [...ctr, "images", "push", ...login(as), `${host}/hello:mine`, `${host}/hello:1`]),
+    push: (host, as) =>
+        failure("ctr", [...ctr, "images", "push", ...login(as), `${host}/hello:mine`, `${host}/hello:1`]),
 };
 const clients = { skopeo, docker, containerd };
 /** What they say where the pods that take pushes do not know the user, and where there are only such as read; containerd's `ctr` says no more. */
 const unknown = /unauthorized: authentication required|\(401 Unauthorized\)|^.*failed to copy after 5 retries/;
-const unsupported = /StatusCode: 405, Method not allowed|HTTP 405 response body.*"Method not allowed|405 Method Not Allowed|^.*failed to copy after 5 retries/;
+const unsupported =
+    /StatusCode: 405, Method not allowed|HTTP 405 response body.*"Method not allowed|405 Method Not Allowed|^.*failed to copy after 5 retries/;
 
 describe("Rights:", function () {
     this.timeout("6m");
@@ -105,9 +119,14 @@ describe("Rights:", function () {
     });
 
     const tags = async (host: string, repository: string, as?: Client) =>
-        (JSON.parse((await request(`https://${host}/v2/${repository.replace(":1", "")}/tags/list`, ...login(as))).body) as { tags: string[] }).tags;
+        (
+            JSON.parse(
+                (await request(`https://${host}/v2/${repository.replace(":1", "")}/tags/list`, ...login(as))).body,
+            ) as { tags: string[] }
+        ).tags;
     const repositoryFor = (client: string) => (client === "docker" ? "docker:1" : "hello:1");
-    const scale = (replicas: number) => kubectl("scale", "deployment/registry", `--replicas=${replicas}`, "--namespace", registry.name);
+    const scale = (replicas: number) =>
+        kubectl("scale", "deployment/registry", `--replicas=${replicas}`, "--namespace", registry.name);
 
     /** Fails unless every kind of request that could change something is refused, and the bucket is what it was. */
     async function assertUnchanged(host: string, as?: Client): Promise<void> {
@@ -116,14 +135,42 @@ describe("Rights:", function () {
         const before = await list();
         const digest = `sha256:${"a".repeat(64)}`;
         const upload = "hello/blobs/uploads/8c0f22dc-5f5c-4d0e-8c0c-2f9d6d0a0b0c";
-        const paths = ["", "_catalog", "hello/tags/list", "hello/manifests/1", `hello/manifests/${digest}`, `hello/blobs/${digest}`, "hello/blobs/uploads/",
-            `hello/blobs/uploads/?mount=${digest}&from=docker`, `hello/blobs/uploads/?digest=${digest}`, upload, `${upload}?_state=x`, `hello/referrers/${digest}`,
-            "hello%2Fmanifests%2F1", "hello/../hello/manifests/1", "hello//manifests/1"];
+        const paths = [
+            "",
+            "_catalog",
+            "hello/tags/list",
+            "hello/manifests/1",
+            `hello/manifests/${digest}`,
+            `hello/blobs/${digest}`,
+            "hello/blobs/uploads/",
+            `hello/blobs/uploads/?mount=${digest}&from=docker`,
+            `hello/blobs/uploads/?digest=${digest}`,
+            upload,
+            `${upload}?_state=x`,
+            `hello/referrers/${digest}`,
+            "hello%2Fmanifests%2F1",
+            "hello/../hello/manifests/1",
+            "hello//manifests/1",
+        ];
         const methods = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"];
-        for (const [method, at] of [...methods.flatMap((method) => paths.map((at) => [method, at] as const)), ["GET", upload] as const, ["GET", `${upload}?_state=x`] as const]) {
-            const { status } = await request(`https://${host}/v2/${at}`, "--path-as-is", "--request", method, ...(method === "GET" ? [] : ["--data-binary", "x"]), ...login(as));
+        for (const [method, at] of [
+            ...methods.flatMap((method) => paths.map((at) => [method, at] as const)),
+            ["GET", upload] as const,
+            ["GET", `${upload}?_state=x`] as const,
+        ]) {
+            const { status } = await request(
+                `https://${host}/v2/${at}`,
+                "--path-as-is",
+                "--request",
+                method,
+                ...(method === "GET" ? [] : ["--data-binary", "x"]),
+                ...login(as),
+            );
             // At `/v2/` there is nothing to change, whatever the method.
-            assert.ok((status >= 400 && status < 500) || ((at === "" || method === "OPTIONS") && status < 400), `${method} ${at}: ${status}`);
+            assert.ok(
+                (status >= 400 && status < 500) || ((at === "" || method === "OPTIONS") && status < 400),
+                `${method} ${at}: ${status}`,
+            );
         }
         assert.equal(await list(), before);
     }
@@ -139,7 +186,12 @@ describe("Rights:", function () {
         }
 
         it("lets such a user delete nothing, in a clear answer", async () => {
-            const { code, stderr } = await attempt("skopeo", ["delete", "--creds", `${cluster.user}:${cluster.password}`, `docker://${pullsAt}/hello:1`]);
+            const { code, stderr } = await attempt("skopeo", [
+                "delete",
+                "--creds",
+                `${cluster.user}:${cluster.password}`,
+                `docker://${pullsAt}/hello:1`,
+            ]);
             assert.notEqual(code, 0);
             assert.match(stderr, pullsAt === registry.host ? unknown : unsupported);
             await skopeo.pull(pullsAt, "hello:1", cluster);
@@ -157,10 +209,24 @@ describe("Rights:", function () {
 
         it("leads who asks for an upload under way to the pods that have it", async () => {
             const headers = file("headers");
-            const send = (method: string, url: string, ...options: string[]) => request(url, ...login(me), "--request", method, "--dump-header", headers, ...options);
-            const header = (name: string) => new RegExp(`^${name}: (.*)\\r$`, "im").exec(fs.readFileSync(headers, "utf8"))![1]!;
+            const send = (method: string, url: string, ...options: string[]) =>
+                request(url, ...login(me), "--request", method, "--dump-header", headers, ...options);
+            const header = (name: string) =>
+                new RegExp(`^${name}: (.*)\\r$`, "im").exec(fs.readFileSync(headers, "utf8"))![1]!;
             assert.equal((await send("POST", `https://${me.host}/v2/hello/blobs/uploads/`)).status, 202);
-            assert.equal((await send("PATCH", header("location"), "--header", "Content-Type: application/octet-stream", "--data-binary", "0123456789")).status, 202);
+            assert.equal(
+                (
+                    await send(
+                        "PATCH",
+                        header("location"),
+                        "--header",
+                        "Content-Type: application/octet-stream",
+                        "--data-binary",
+                        "0123456789",
+                    )
+                ).status,
+                202,
+            );
             assert.equal((await send("GET", header("location"))).status, 204);
             assert.equal(header("range"), "0-9");
             assert.equal((await send("DELETE", header("location"))).status, 204);
@@ -169,10 +235,15 @@ describe("Rights:", function () {
         it("changes nothing for such a user, whatever the method and path", () => assertUnchanged(pullsAt, cluster));
 
         // A push may meet a connection that is closed in that moment: docs/reliability.md, "What is not good yet".
-        it("rolls both without a failed pull, and a push at the price of one more try at the most", () => assertUnnoticed({ ...me, pullsAt }, async () => {
-            await kubectl("rollout", "restart", "deployments", "--namespace", registry.name);
-            await kubectl("rollout", "status", "deployments", "--namespace", registry.name);
-        }, { pushRetries: 1 }));
+        it("rolls both without a failed pull, and a push at the price of one more try at the most", () =>
+            assertUnnoticed(
+                { ...me, pullsAt },
+                async () => {
+                    await kubectl("rollout", "restart", "deployments", "--namespace", registry.name);
+                    await kubectl("rollout", "status", "deployments", "--namespace", registry.name);
+                },
+                { pushRetries: 1 },
+            ));
 
         it("lets pulls go on while what takes pushes is stopped", async () => {
             await scale(0);
@@ -192,7 +263,8 @@ describe("Rights:", function () {
 
         it("shows no difference in a second preview", () => registry.pulumi("preview", "--expect-no-changes"));
 
-        it("knows who pulls", async () => assert.equal(await loginStatus({ ...cluster, host: pullsAt, password: "wrong" }), 401));
+        it("knows who pulls", async () =>
+            assert.equal(await loginStatus({ ...cluster, host: pullsAt, password: "wrong" }), 401));
     }
 
     describe("a user who may only pull, on a Gateway,", () => {
@@ -210,23 +282,44 @@ describe("Rights:", function () {
         it("comes to be one without a failed pull, though the pods that take pushes know the user no more; others do not notice", async () => {
             await registry.configure({ "users[1].access": "pull" });
             const preview = await previewed(registry.pulumi);
-            assert.deepEqual(preview.filter((line) => !/^create [^ ]*::registry-reader(-config|-auth|-http-secret)?$/.test(line)), [
-                "update kubernetes:core/v1:Secret::registry-auth data[\".htpasswd\"]",
-                "update kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::registry spec.rules[0].backendRefs[0].name spec.rules[0].matches spec.rules[1]",
-            ]);
+            assert.deepEqual(
+                preview.filter((line) => !/^create [^ ]*::registry-reader(-config|-auth|-http-secret)?$/.test(line)),
+                [
+                    'update kubernetes:core/v1:Secret::registry-auth data[".htpasswd"]',
+                    "update kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::registry spec.rules[0].backendRefs[0].name spec.rules[0].matches spec.rules[1]",
+                ],
+            );
             let isOver = false;
             const statuses: Record<number, number> = {};
             const pulls = (async () => {
                 while (!isOver) {
-                    const { status } = await request(`https://${me.host}/v2/hello/manifests/1`, ...login(cluster), "--header", "Accept: application/vnd.oci.image.manifest.v1+json");
+                    const { status } = await request(
+                        `https://${me.host}/v2/hello/manifests/1`,
+                        ...login(cluster),
+                        "--header",
+                        "Accept: application/vnd.oci.image.manifest.v1+json",
+                    );
                     statuses[status] = (statuses[status] ?? 0) + 1;
                 }
             })();
             await assertUnnoticed(me, async () => {
                 await registry.up();
                 // Until the pods have heard of it.
-                await eventually(120, async () => (await request(`https://${me.host}/v2/hello/blobs/uploads/`, ...login(cluster), "--request", "POST")).status === 401);
-            }).finally(() => { isOver = true; });
+                await eventually(
+                    120,
+                    async () =>
+                        (
+                            await request(
+                                `https://${me.host}/v2/hello/blobs/uploads/`,
+                                ...login(cluster),
+                                "--request",
+                                "POST",
+                            )
+                        ).status === 401,
+                );
+            }).finally(() => {
+                isOver = true;
+            });
             await pulls;
             assert.deepEqual(Object.keys(statuses), ["200"]);
         });
@@ -236,7 +329,12 @@ describe("Rights:", function () {
 
     describe("a user who may only pull, behind an Ingress of Traefik's own class,", () => {
         before(async () => {
-            await registry.configure({ exposure: "ingress", gatewayName: "", gatewayNamespace: "", ingressClassName: "traefik" });
+            await registry.configure({
+                exposure: "ingress",
+                gatewayName: "",
+                gatewayNamespace: "",
+                ingressClassName: "traefik",
+            });
             await registry.up();
             await eventually(120, async () => (await loginStatus(cluster)) === 200);
         });
@@ -248,7 +346,10 @@ describe("Rights:", function () {
             await registry.configure({ ingressClassName: "nginx" });
             const { code, stdout, stderr } = await registry.tryPulumi("preview");
             assert.notEqual(code, 0);
-            assert.match(stdout + stderr, /pullHost: none given; an Ingress of class "nginx" cannot tell a pull from a push/);
+            assert.match(
+                stdout + stderr,
+                /pullHost: none given; an Ingress of class "nginx" cannot tell a pull from a push/,
+            );
         });
 
         describe("under a name of its own,", () => {
@@ -267,7 +368,10 @@ describe("Rights:", function () {
         before(async () => {
             await registry.configure({ anonymousPullHost: publicHost });
             const preview = await previewed(registry.pulumi);
-            assert.deepEqual(preview.filter((line) => !/^create [^ ]*::registry-anonymous(-config|-http-secret)?$/.test(line)), []);
+            assert.deepEqual(
+                preview.filter((line) => !/^create [^ ]*::registry-anonymous(-config|-http-secret)?$/.test(line)),
+                [],
+            );
             await registry.up();
             await eventually(120, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
         });
@@ -307,9 +411,27 @@ describe("Rights:", function () {
         });
 
         it("say nothing of trouble in their log", async () => {
-            const lines = (await kubectl("logs", "--selector", "app.kubernetes.io/instance=registry-reader", "--namespace", registry.name, "--tail=-1")).split("\n");
+            const lines = (
+                await kubectl(
+                    "logs",
+                    "--selector",
+                    "app.kubernetes.io/instance=registry-reader",
+                    "--namespace",
+                    registry.name,
+                    "--tail=-1",
+                )
+            ).split("\n");
             // What clients did wrong here is there, too.
-            assert.deepEqual(lines.filter((line) => /"level":"(warning|error|panic|fatal)"/.test(line) && !/"err\.code":"(unauthorized|unsupported|manifest unknown|blob unknown|blob upload (unknown|invalid)|name invalid|digest invalid)"|authorizing context|bcrypt/.test(line)), []);
+            assert.deepEqual(
+                lines.filter(
+                    (line) =>
+                        /"level":"(warning|error|panic|fatal)"/.test(line) &&
+                        !/"err\.code":"(unauthorized|unsupported|manifest unknown|blob unknown|blob upload (unknown|invalid)|name invalid|digest invalid)"|authorizing context|bcrypt/.test(
+                            line,
+                        ),
+                ),
+                [],
+            );
         });
 
         it("get a new key with the others when it is rotated, unnoticed, and the old one is gone", async () => {
@@ -328,7 +450,10 @@ describe("Rights:", function () {
             await registry.configure({ pullHost: "", anonymousPullHost: "", "users[1].access": "push" });
             await assertUnnoticed(me, registry.up);
             assert.equal((await s3(key, "GET", `${registry.name}?list-type=2&max-keys=1`)).status, 403);
-            assert.equal(await kubectl("get", "deployments", "--namespace", registry.name, "--output", "name"), "deployment.apps/registry-2\n");
+            assert.equal(
+                await kubectl("get", "deployments", "--namespace", registry.name, "--output", "name"),
+                "deployment.apps/registry-2\n",
+            );
             await eventually(120, async () => (await loginStatus(cluster)) === 200);
         });
     });

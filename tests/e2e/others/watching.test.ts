@@ -38,8 +38,15 @@ describe("A Prometheus", function () {
     const processes: ChildProcess[] = [];
     let me: Client;
 
-    const query = async <T = { metric: Record<string, string>; value: [number, string] }[]>(expression: string): Promise<T> => {
-        const { body } = await request(`http://${prometheus}/api/v1/query`, "--get", "--data-urlencode", `query=${expression}`);
+    const query = async <T = { metric: Record<string, string>; value: [number, string] }[]>(
+        expression: string,
+    ): Promise<T> => {
+        const { body } = await request(
+            `http://${prometheus}/api/v1/query`,
+            "--get",
+            "--data-urlencode",
+            `query=${expression}`,
+        );
         const { data, error } = JSON.parse(body) as { data?: { result: T }; error?: string };
         assert.equal(error, undefined, expression);
         return data!.result;
@@ -63,24 +70,52 @@ describe("A Prometheus", function () {
         makeImage(path.join(folder, "image"));
         assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
 
-        const pods = await get<{ items: { status: { podIP: string } }[] }>("pods", "--namespace", "cert-manager", "--selector", "app=cert-manager");
-        const job = (name: string, targets: string[], more: object = {}) => ({ job_name: name, static_configs: [{ targets }], ...more });
+        const pods = await get<{ items: { status: { podIP: string } }[] }>(
+            "pods",
+            "--namespace",
+            "cert-manager",
+            "--selector",
+            "app=cert-manager",
+        );
+        const job = (name: string, targets: string[], more: object = {}) => ({
+            job_name: name,
+            static_configs: [{ targets }],
+            ...more,
+        });
         const minioJob = { authorization: { credentials: await minioToken() } };
-        fs.writeFileSync(path.join(folder, "prometheus.yml"), stringify({
-            global: { scrape_interval: "2s", evaluation_interval: "2s" },
-            rule_files: [path.resolve("monitoring/alerts.yaml")],
-            scrape_configs: [
-                {
-                    job_name: "registry-metrics",
-                    dns_sd_configs: [{ names: [`registry-metrics.${registry.name}.svc.${clusterDomain}`], type: "A", port: 5001, refresh_interval: "2s" }],
-                },
-                job("minio", [minio], { ...minioJob, metrics_path: "/minio/v2/metrics/cluster" }),
-                job("minio-bucket", [minio], { ...minioJob, metrics_path: "/minio/v2/metrics/bucket" }),
-                job("cert-manager", pods.items.map(({ status }) => `${status.podIP}:9402`)),
-                job("pushgateway", [pushgateway], { honor_labels: true }),
-            ],
-        }));
-        start("prometheus", `--config.file=${folder}/prometheus.yml`, `--storage.tsdb.path=${folder}/data`, `--web.listen-address=${prometheus}`);
+        fs.writeFileSync(
+            path.join(folder, "prometheus.yml"),
+            stringify({
+                global: { scrape_interval: "2s", evaluation_interval: "2s" },
+                rule_files: [path.resolve("monitoring/alerts.yaml")],
+                scrape_configs: [
+                    {
+                        job_name: "registry-metrics",
+                        dns_sd_configs: [
+                            {
+                                names: [`registry-metrics.${registry.name}.svc.${clusterDomain}`],
+                                type: "A",
+                                port: 5001,
+                                refresh_interval: "2s",
+                            },
+                        ],
+                    },
+                    job("minio", [minio], { ...minioJob, metrics_path: "/minio/v2/metrics/cluster" }),
+                    job("minio-bucket", [minio], { ...minioJob, metrics_path: "/minio/v2/metrics/bucket" }),
+                    job(
+                        "cert-manager",
+                        pods.items.map(({ status }) => `${status.podIP}:9402`),
+                    ),
+                    job("pushgateway", [pushgateway], { honor_labels: true }),
+                ],
+            }),
+        );
+        start(
+            "prometheus",
+            `--config.file=${folder}/prometheus.yml`,
+            `--storage.tsdb.path=${folder}/data`,
+            `--web.listen-address=${prometheus}`,
+        );
         await eventually(30, async () => (await request(`http://${prometheus}/-/ready`)).status === 200);
     });
     after(async () => {
@@ -95,8 +130,13 @@ describe("A Prometheus", function () {
         fs.copyFileSync("tests/e2e/monitoring/alerts.test.yaml", tests);
         fs.copyFileSync("monitoring/alerts.yaml", path.join(folder, "alerts.yaml"));
         await run("promtool", ["test", "rules", tests]);
-        const tested = new Set([...fs.readFileSync(tests, "utf8").matchAll(/alertname: (\w+)/g)].map(([, name]) => name));
-        assert.deepEqual([...rules.matchAll(/alert: (\w+)/g)].map(([, name]) => name), [...tested]);
+        const tested = new Set(
+            [...fs.readFileSync(tests, "utf8").matchAll(/alertname: (\w+)/g)].map(([, name]) => name),
+        );
+        assert.deepEqual(
+            [...rules.matchAll(/alert: (\w+)/g)].map(([, name]) => name),
+            [...tested],
+        );
     });
 
     it("is told of a collection: that it went well, how long it took, and what it freed", async () => {
@@ -107,7 +147,10 @@ describe("A Prometheus", function () {
             const found = await query("registry_collection_freed_bytes");
             return found.length > 0 && found;
         });
-        assert.deepEqual([freed!.metric.job, freed!.metric.namespace, freed!.metric.instance], ["registry-collection", registry.name, "registry"]);
+        assert.deepEqual(
+            [freed!.metric.job, freed!.metric.namespace, freed!.metric.instance],
+            ["registry-collection", registry.name, "registry"],
+        );
         assert.ok(Math.abs(Number(freed!.value[1]) - 12.1 * 1024 ** 2) < 1024 ** 2, freed!.value[1]);
         const [age] = await query("time() - registry_collection_last_success_timestamp_seconds");
         assert.ok(Number(age!.value[1]) < 60, age!.value[1]);
@@ -115,14 +158,21 @@ describe("A Prometheus", function () {
 
     it("finds every metric that the alerts and the dashboard name", async () => {
         assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
-        const dashboard = JSON.parse(fs.readFileSync("monitoring/dashboard.json", "utf8")) as { panels: { targets: { expr: string }[] }[] };
-        const expressions = [...rules.split("\n").filter((line) => !line.includes("summary:") && !line.includes("description:")), ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr))];
+        const dashboard = JSON.parse(fs.readFileSync("monitoring/dashboard.json", "utf8")) as {
+            panels: { targets: { expr: string }[] }[];
+        };
+        const expressions = [
+            ...rules.split("\n").filter((line) => !line.includes("summary:") && !line.includes("description:")),
+            ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+        ];
         const named = new Set(expressions.flatMap(metricsIn));
         // There are none while no collection fails.
         named.delete("registry_collection_last_failure_timestamp_seconds");
         assert.ok(named.size > 15, [...named].join(" "));
         const missing = async () => {
-            const found = await Promise.all([...named].map(async (name) => ({ name, isThere: (await query(`${name}`)).length > 0 })));
+            const found = await Promise.all(
+                [...named].map(async (name) => ({ name, isThere: (await query(`${name}`)).length > 0 })),
+            );
             return found.filter(({ isThere }) => !isThere).map(({ name }) => name);
         };
         // Minio counts what is in a bucket once a minute or so.
@@ -131,7 +181,9 @@ describe("A Prometheus", function () {
     });
 
     it("evaluates every expression of the dashboard to something", async () => {
-        const dashboard = JSON.parse(fs.readFileSync("monitoring/dashboard.json", "utf8")) as { panels: { title: string; targets: { expr: string }[] }[] };
+        const dashboard = JSON.parse(fs.readFileSync("monitoring/dashboard.json", "utf8")) as {
+            panels: { title: string; targets: { expr: string }[] }[];
+        };
         for (const { title, targets } of dashboard.panels) {
             for (const { expr } of targets) {
                 const filled = expr.replaceAll("$__rate_interval", "1m").replaceAll("$bucket", registry.name);
@@ -147,7 +199,9 @@ describe("A Prometheus", function () {
 
     it("is told when a collection fails", async () => {
         // An image that is broken already.
-        const manifest = JSON.parse(fs.readFileSync(path.join(folder, "image", "manifest.json"), "utf8")) as { layers: { digest: string }[] };
+        const manifest = JSON.parse(fs.readFileSync(path.join(folder, "image", "manifest.json"), "utf8")) as {
+            layers: { digest: string }[];
+        };
         const digest = manifest.layers[0]!.digest.replace("sha256:", "");
         await deleteObject(registry.name, `docker/registry/v2/blobs/sha256/${digest.slice(0, 2)}/${digest}/data`);
         const { code } = await registry.script("collect");
@@ -159,6 +213,9 @@ describe("A Prometheus", function () {
         for (const path of ["metrics", "debug/pprof/", "debug/health"]) {
             assert.equal((await request(`https://${me.host}/${path}`)).status, 404, path);
         }
-        assert.doesNotMatch(await kubectl("get", "ingress", "--namespace", registry.name, "--output", "yaml"), /5001|metrics/);
+        assert.doesNotMatch(
+            await kubectl("get", "ingress", "--namespace", registry.name, "--output", "yaml"),
+            /5001|metrics/,
+        );
     });
 });

@@ -12,7 +12,18 @@ import { makeOtherMinio, removeOtherMinio } from "../support/otherMinio";
 import { eventually, run } from "../support/run";
 import { deleteBucket, emptyBucket, kubectl, minio, minioRoot, request, s3At } from "../support/sandbox";
 import { Way } from "../support/way";
-import { cleanMachine, Contexts, evaluate, Job, Machine, Ran, readWorkflow, runOn, runJob, Workflow } from "../support/workflows";
+import {
+    cleanMachine,
+    Contexts,
+    evaluate,
+    Job,
+    Machine,
+    Ran,
+    readWorkflow,
+    runJob,
+    runOn,
+    Workflow,
+} from "../support/workflows";
 
 const folder = ".github/workflows";
 const page = "docs/pull-requests.md";
@@ -37,7 +48,10 @@ describe("The workflows of GitHub", () => {
 
     it("pin each action to a commit, and say which version that is; so does the page for Gitea", () => {
         const uses = [...files, page].flatMap((file) => fs.readFileSync(file, "utf8").match(/\buses: .*/g)!);
-        assert.deepEqual(uses.filter((line) => !/^uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(line)), []);
+        assert.deepEqual(
+            uses.filter((line) => !/^uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(line)),
+            [],
+        );
     });
 
     it("take Node from package.json, and the oldest Pulumi that the README names", () => {
@@ -46,31 +60,50 @@ describe("The workflows of GitHub", () => {
                 assert.deepEqual(step.with, { "node-version-file": "package.json" });
             }
             if (step.uses?.startsWith("pulumi/actions@")) {
-                assert.ok(fs.readFileSync("README.md", "utf8").includes(`≥ ${/^\^(\d+\.\d+)\.0$/.exec(String(step.with!["pulumi-version"]))![1]}`));
+                assert.ok(
+                    fs
+                        .readFileSync("README.md", "utf8")
+                        .includes(`≥ ${/^\^(\d+\.\d+)\.0$/.exec(String(step.with!["pulumi-version"]))![1]}`),
+                );
             }
         }
     });
 
     it("give each job the rights that it needs, and no other", () => {
-        assert.deepEqual(Object.values(workflows).map(({ permissions }) => permissions), [{}, {}, {}]);
-        const permissions = Object.fromEntries(Object.entries(workflows).map(([name, workflow]) =>
-            [name, Object.fromEntries(Object.entries(workflow.jobs).map(([job, { permissions }]) => [job, permissions]))]));
+        assert.deepEqual(
+            Object.values(workflows).map(({ permissions }) => permissions),
+            [{}, {}, {}],
+        );
+        const permissions = Object.fromEntries(
+            Object.entries(workflows).map(([name, workflow]) => [
+                name,
+                Object.fromEntries(Object.entries(workflow.jobs).map(([job, { permissions }]) => [job, permissions])),
+            ]),
+        );
         assert.deepEqual(permissions, {
             preview: {
                 test: { contents: "read" },
                 // Comments.
-                preview: { "contents": "read", "pull-requests": "write" },
+                preview: { contents: "read", "pull-requests": "write" },
                 warn: { "pull-requests": "write" },
             },
             up: { up: { contents: "read" } },
             drift: { look: { contents: "read" }, issue: { issues: "write" } },
         });
-        const checkouts = jobs.flatMap(({ steps }) => steps).filter(({ uses }) => uses?.startsWith("actions/checkout@"));
-        assert.deepEqual(checkouts.map((step) => step.with), checkouts.map(() => ({ "persist-credentials": false })));
+        const checkouts = jobs
+            .flatMap(({ steps }) => steps)
+            .filter(({ uses }) => uses?.startsWith("actions/checkout@"));
+        assert.deepEqual(
+            checkouts.map((step) => step.with),
+            checkouts.map(() => ({ "persist-credentials": false })),
+        );
     });
 
     it("put no expression, and so no text of a stranger's and no secret, into a command", () => {
-        assert.deepEqual(jobs.flatMap(({ steps }) => steps).filter(({ run }) => run?.includes("${{")), []);
+        assert.deepEqual(
+            jobs.flatMap(({ steps }) => steps).filter(({ run }) => run?.includes("${{")),
+            [],
+        );
     });
 
     it("give a fork's code no secret, and no runner but GitHub's", () => {
@@ -88,13 +121,16 @@ describe("The workflows of GitHub", () => {
             }
         }
         for (const job of [...Object.values(up.jobs), ...Object.values(drift.jobs)]) {
-            assert.notEqual(evaluate(job.if!, { github: pullRequest("stranger/lab"), vars: { PULUMI_STACK: "homelab" } }), "true");
+            assert.notEqual(
+                evaluate(job.if!, { github: pullRequest("stranger/lab"), vars: { PULUMI_STACK: "homelab" } }),
+                "true",
+            );
         }
     });
 
     it("ask before an update, make it of main alone, and one at a time", () => {
         assert.deepEqual(up.on, { push: { branches: ["main"] }, workflow_dispatch: null });
-        assert.deepEqual(up.concurrency, { "group": "up", "cancel-in-progress": false });
+        assert.deepEqual(up.concurrency, { group: "up", "cancel-in-progress": false });
         const job = up.jobs.up!;
         assert.equal(job.environment, "homelab");
         const vars = { PULUMI_STACK: "homelab" };
@@ -105,15 +141,22 @@ describe("The workflows of GitHub", () => {
 
     it("have each of their settings on the page about them", () => {
         const text = fs.readFileSync(page, "utf8");
-        const settings = new Set(files.flatMap((file) => fs.readFileSync(file, "utf8").match(/(?<=(vars|secrets)\.)\w+/g)!));
-        assert.deepEqual([...settings].filter((name) => !text.includes(`| \`${name}\` |`)), []);
+        const settings = new Set(
+            files.flatMap((file) => fs.readFileSync(file, "utf8").match(/(?<=(vars|secrets)\.)\w+/g)!),
+        );
+        assert.deepEqual(
+            [...settings].filter((name) => !text.includes(`| \`${name}\` |`)),
+            [],
+        );
     });
 
     it("have counterparts on that page: for GitLab in YAML, for Gitea in the order of actionlint", async () => {
-        const [gitlab, gitea] = [...fs.readFileSync(page, "utf8").matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
+        const [gitlab, gitea] = [...fs.readFileSync(page, "utf8").matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(
+            ([, text]) => text!,
+        );
         const { test, preview, up, drift } = parse(gitlab!) as Record<string, { script: string[] }>;
         assert.ok([test, preview, up, drift].every((job) => job!.script.length > 0));
-        await run("actionlint", ["-ignore", "label \"homelab\" is unknown", "-"], { input: gitea });
+        await run("actionlint", ["-ignore", 'label "homelab" is unknown', "-"], { input: gitea });
     });
 });
 
@@ -147,14 +190,20 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
         return ran;
     }
     /** The job `up`, where the machine has no kubeconfig of its own. */
-    const runsUp = () => runs(hosted, up.jobs.up!, {
-        github: onMain,
-        vars: settings.vars,
-        secrets: { ...settings.writing, KUBECONFIG: fs.readFileSync(process.env.KUBECONFIG!, "utf8") },
-    });
+    const runsUp = () =>
+        runs(hosted, up.jobs.up!, {
+            github: onMain,
+            vars: settings.vars,
+            secrets: { ...settings.writing, KUBECONFIG: fs.readFileSync(process.env.KUBECONFIG!, "utf8") },
+        });
     const runsPreview = (machine: Machine) =>
-        runs(machine, preview.jobs.preview!, { github: pullRequest("home/lab"), vars: settings.vars, secrets: settings.reading });
-    const looks = () => runs(runner, drift.jobs.look!, { github: onMain, vars: settings.vars, secrets: settings.reading });
+        runs(machine, preview.jobs.preview!, {
+            github: pullRequest("home/lab"),
+            vars: settings.vars,
+            secrets: settings.reading,
+        });
+    const looks = () =>
+        runs(runner, drift.jobs.look!, { github: onMain, vars: settings.vars, secrets: settings.reading });
 
     /** Runs the job that tells GitHub of another one's end, if it would run; gives back the calls of `gh` but those that only ask. */
     async function tells(job: Job, github: Contexts, needs: Contexts, existing: object[] = []): Promise<string[][]> {
@@ -164,10 +213,19 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
         }
         const calls = path.join(temp, "calls");
         fs.writeFileSync(calls, "");
-        const environment = { ...hosted.environment, PATH: `${temp}:${process.env.PATH}`, CALLS: calls, EXISTING: JSON.stringify(existing) };
+        const environment = {
+            ...hosted.environment,
+            PATH: `${temp}:${process.env.PATH}`,
+            CALLS: calls,
+            EXISTING: JSON.stringify(existing),
+        };
         const { ok, log } = await runs({ ...hosted, environment }, job, contexts);
         assert.ok(ok, log);
-        return fs.readFileSync(calls, "utf8").split("\n").filter(Boolean).map((line) => JSON.parse(line) as string[]);
+        return fs
+            .readFileSync(calls, "utf8")
+            .split("\n")
+            .filter(Boolean)
+            .map((line) => JSON.parse(line) as string[]);
     }
 
     /** A preview's parts, one for each resource, in an order of their own: of what is done side by side, Pulumi shows first what ends first. */
@@ -179,18 +237,35 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
         await way.open();
         const root = await minioRoot();
         await run("pulumi", ["stack", "select", "--create", "state", "--cwd", "tests/e2e/state"]);
-        await run("pulumi", ["config", "set-all", "--plaintext", `server=${minio}`, "--plaintext", `user=${root.user}`,
-            "--secret", `password=${root.password}`, ...stateStack, ...stateFile()]);
+        await run("pulumi", [
+            "config",
+            "set-all",
+            "--plaintext",
+            `server=${minio}`,
+            "--plaintext",
+            `user=${root.user}`,
+            "--secret",
+            `password=${root.password}`,
+            ...stateStack,
+            ...stateFile(),
+        ]);
         await run("pulumi", ["up", "--yes", "--skip-preview", ...stateStack, ...stateFile()]);
-        const { bucketName, reader, writer } = JSON.parse(await run("pulumi", ["stack", "output", "--json", "--show-secrets", ...stateStack])) as
-            { bucketName: string } & Record<"reader" | "writer", { accessKey: string; secretKey: string }>;
+        const { bucketName, reader, writer } = JSON.parse(
+            await run("pulumi", ["stack", "output", "--json", "--show-secrets", ...stateStack]),
+        ) as { bucketName: string } & Record<"reader" | "writer", { accessKey: string; secretKey: string }>;
 
         const passphrase = randomBytes(16).toString("hex");
         secrets.push(passphrase, reader.secretKey, writer.secretKey, root.password);
-        const secretsWith = ({ accessKey, secretKey }: typeof reader) =>
-            ({ PULUMI_CONFIG_PASSPHRASE: passphrase, AWS_ACCESS_KEY_ID: accessKey, AWS_SECRET_ACCESS_KEY: secretKey });
+        const secretsWith = ({ accessKey, secretKey }: typeof reader) => ({
+            PULUMI_CONFIG_PASSPHRASE: passphrase,
+            AWS_ACCESS_KEY_ID: accessKey,
+            AWS_SECRET_ACCESS_KEY: secretKey,
+        });
         settings = {
-            vars: { PULUMI_STACK: stack, PULUMI_BACKEND_URL: `s3://${bucketName}?endpoint=http://${minio}&s3ForcePathStyle=true&region=us-east-1` },
+            vars: {
+                PULUMI_STACK: stack,
+                PULUMI_BACKEND_URL: `s3://${bucketName}?endpoint=http://${minio}&s3ForcePathStyle=true&region=us-east-1`,
+            },
             reading: secretsWith(reader),
             writing: secretsWith(writer),
         };
@@ -198,7 +273,9 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
         // Pulumi's own folder is a new one: who logs in there is logged in nowhere else. Its plugins take long to build.
         fs.mkdirSync(path.join(temp, "pulumi"));
         fs.symlinkSync(path.join(process.env.PULUMI_HOME!, "plugins"), path.join(temp, "pulumi/plugins"));
-        const here = ["PATH", "SSL_CERT_FILE", "PULUMI_SKIP_UPDATE_CHECK"].map((name) => [name, process.env[name]!] as const);
+        const here = ["PATH", "SSL_CERT_FILE", "PULUMI_SKIP_UPDATE_CHECK"].map(
+            (name) => [name, process.env[name]!] as const,
+        );
         hosted = await cleanMachine(temp, {
             ...Object.fromEntries(here),
             PULUMI_HOME: path.join(temp, "pulumi"),
@@ -213,22 +290,52 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
         // What an owner does once, before the first pull request.
         const owner = asOwner();
         await runOn(owner, "pulumi", "stack", "init", stack);
-        await runOn(owner, "pulumi", "config", "set-all", "--path", "--plaintext", `host=${host}`, "--plaintext", "users[0].name=me",
-            "--plaintext", `namespace=${stack}`, "--plaintext", `bucketName=${stack}`, "--plaintext", `bucketEndpoint=${minio}`,
-            "--plaintext", `minioServer=${way.address}`, "--plaintext", "minioServerSecure=false", "--plaintext", `minioUser=${root.user}`,
-            "--secret", `minioPassword=${root.password}`);
+        await runOn(
+            owner,
+            "pulumi",
+            "config",
+            "set-all",
+            "--path",
+            "--plaintext",
+            `host=${host}`,
+            "--plaintext",
+            "users[0].name=me",
+            "--plaintext",
+            `namespace=${stack}`,
+            "--plaintext",
+            `bucketName=${stack}`,
+            "--plaintext",
+            `bucketEndpoint=${minio}`,
+            "--plaintext",
+            `minioServer=${way.address}`,
+            "--plaintext",
+            "minioServerSecure=false",
+            "--plaintext",
+            `minioUser=${root.user}`,
+            "--secret",
+            `minioPassword=${root.password}`,
+        );
         stackFile = path.join(runner.folder, `Pulumi.${stack}.yaml`);
         configuration = fs.readFileSync(stackFile, "utf8");
 
         first = await runsUp();
-        const { deployment } = JSON.parse(await runOn(owner, "pulumi", "stack", "export", "--show-secrets")) as { deployment: object };
+        const { deployment } = JSON.parse(await runOn(owner, "pulumi", "stack", "export", "--show-secrets")) as {
+            deployment: object;
+        };
         for (const [, text] of JSON.stringify(deployment).matchAll(/"plaintext":"((?:[^"\\]|\\.)*)"/g)) {
             const value: unknown = JSON.parse(JSON.parse(`"${text}"`) as string);
             if (typeof value === "string" && value.length > 7) {
                 secrets.push(value);
             }
         }
-        await kubectl("wait", "certificate/registry-tls-ingress", "--for=condition=Ready", "--namespace", stack, "--timeout=180s");
+        await kubectl(
+            "wait",
+            "certificate/registry-tls-ingress",
+            "--for=condition=Ready",
+            "--namespace",
+            stack,
+            "--timeout=180s",
+        );
     });
     beforeEach(() => way.open());
     afterEach(() => fs.writeFileSync(stackFile, configuration));
@@ -249,7 +356,10 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
     });
 
     /** The machine of the owner, at home in the cluster and the state. */
-    const asOwner = (): Machine => ({ ...runner, environment: { ...runner.environment, ...settings.vars, ...settings.writing } });
+    const asOwner = (): Machine => ({
+        ...runner,
+        environment: { ...runner.environment, ...settings.vars, ...settings.writing },
+    });
     const addAlice = () => runOn(asOwner(), "pulumi", "config", "set", "--path", "users[1].name", "alice");
 
     it("up brings the registry up from nothing, and changes nothing the second time", async () => {
@@ -261,9 +371,14 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
     });
 
     it("up shows none of the secrets that it makes", async () => {
-        const passwords = JSON.parse(await runOn(asOwner(), "pulumi", "stack", "output", "passwords", "--show-secrets")) as { me: string };
+        const passwords = JSON.parse(
+            await runOn(asOwner(), "pulumi", "stack", "output", "passwords", "--show-secrets"),
+        ) as { me: string };
         assert.ok(secrets.includes(passwords.me));
-        assert.deepEqual(secrets.filter((secret) => JSON.stringify(first).includes(secret)), []);
+        assert.deepEqual(
+            secrets.filter((secret) => JSON.stringify(first).includes(secret)),
+            [],
+        );
     });
 
     it("preview comments what a pull request changes", async () => {
@@ -271,7 +386,9 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
         const { ok, log, comment, outputs } = await runsPreview(runner);
         assert.ok(ok, log);
         const shown = comment.replace(/\[urn=.*::(.*)\]/g, "[$1]").replace(/\n *\[(id|provider)=.*\]/g, "");
-        assert.deepEqual(parts(shown), parts(`Previewing update (delivered):
+        assert.deepEqual(
+            parts(shown),
+            parts(`Previewing update (delivered):
   pulumi:pulumi:Stack: (same)
     [homelab-registry-delivered]
             + random:index/randomPassword:RandomPassword: (create)
@@ -295,7 +412,8 @@ Resources:
     + 2 to create
     ~ 1 to update
     3 changes. 22 unchanged
-`));
+`),
+        );
         assert.equal(outputs.warnings, "");
         assert.deepEqual(await tells(preview.jobs.warn!, pullRequest("home/lab"), { preview: { outputs } }), []);
     });
@@ -309,21 +427,36 @@ Resources:
         assert.deepEqual(parts(far.comment), parts(near.comment));
 
         const warnings = far.outputs.warnings!.replace(/\(\/.*?\)/, "(…)");
-        assert.equal(warnings, [
-            "warning: There is no current context in a kubeconfig (…): set one, or the key kubeContext.",
-            `Minio does not answer at ${way.address} (ECONNREFUSED). The address is that of minioServer, or bucketEndpoint where that is empty.`,
-            "This preview is made from the state alone; an update would stop here.",
-        ].join("\n"));
+        assert.equal(
+            warnings,
+            [
+                "warning: There is no current context in a kubeconfig (…): set one, or the key kubeContext.",
+                `Minio does not answer at ${way.address} (ECONNREFUSED). The address is that of minioServer, or bucketEndpoint where that is empty.`,
+                "This preview is made from the state alone; an update would stop here.",
+            ].join("\n"),
+        );
         const needs = { preview: { outputs: { warnings } } };
         const comments = "repos/home/lab/issues/7/comments";
         const body = `body=<!-- warnings of the preview -->\nThe preview warns:\n\`\`\`\`\`\`\n${warnings}\n\`\`\`\`\`\``;
-        assert.deepEqual(await tells(preview.jobs.warn!, pullRequest("home/lab"), needs),
-            [["api", "--method", "POST", comments, "--raw-field", body, "--silent"]]);
-        const existing = [{ url: "other", body: "Good idea" }, { url: "ours", body: "<!-- warnings of the preview -->\n…" }];
-        assert.deepEqual(await tells(preview.jobs.warn!, pullRequest("home/lab"), needs, existing),
-            [["api", "--method", "PATCH", "ours", "--raw-field", body, "--silent"]]);
-        assert.deepEqual(await tells(preview.jobs.warn!, pullRequest("home/lab"), { preview: { outputs: { warnings: "" } } }, existing),
-            [["api", "--method", "DELETE", "ours"]]);
+        assert.deepEqual(await tells(preview.jobs.warn!, pullRequest("home/lab"), needs), [
+            ["api", "--method", "POST", comments, "--raw-field", body, "--silent"],
+        ]);
+        const existing = [
+            { url: "other", body: "Good idea" },
+            { url: "ours", body: "<!-- warnings of the preview -->\n…" },
+        ];
+        assert.deepEqual(await tells(preview.jobs.warn!, pullRequest("home/lab"), needs, existing), [
+            ["api", "--method", "PATCH", "ours", "--raw-field", body, "--silent"],
+        ]);
+        assert.deepEqual(
+            await tells(
+                preview.jobs.warn!,
+                pullRequest("home/lab"),
+                { preview: { outputs: { warnings: "" } } },
+                existing,
+            ),
+            [["api", "--method", "DELETE", "ours"]],
+        );
     });
 
     it("drift passes where there is none, and closes the issue", async () => {
@@ -332,8 +465,9 @@ Resources:
         assert.deepEqual(outputs, { compared: "true", report: "" });
         const needs = { look: { outputs } };
         assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs), []);
-        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [{ number: 3, title: "Drift of delivered" }]),
-            [["issue", "close", "3", "--comment", "There is none any more."]]);
+        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [{ number: 3, title: "Drift of delivered" }]), [
+            ["issue", "close", "3", "--comment", "There is none any more."],
+        ]);
     });
 
     it("drift fails where somebody changed the Deployment, and shows it in one issue, which says how to put it back", async () => {
@@ -342,7 +476,9 @@ Resources:
         const { ok, outputs } = await looks();
         assert.ok(!ok);
         const report = outputs.report!.replace(/\n *\[(id|urn|provider)=.*\]/g, "");
-        assert.equal(`${report}\n`, `The homelab is not what the configuration says. Below is what an update would change: on the left is what is there.
+        assert.equal(
+            `${report}\n`,
+            `The homelab is not what the configuration says. Below is what an update would change: on the left is what is there.
 
 \`\`\`\`\`\`diff
   pulumi:pulumi:Stack: (same)
@@ -356,12 +492,15 @@ Resources:
 \`\`\`\`\`\`
 
 To put it back: \`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh\`. To keep it: change the configuration.
-`);
+`,
+        );
         const needs = { look: { outputs } };
-        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [{ number: 3, title: "Drift of another" }]),
-            [["issue", "create", "--title", "Drift of delivered", "--body", outputs.report!]]);
-        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [{ number: 3, title: "Drift of delivered" }]),
-            [["issue", "edit", "3", "--body", outputs.report!]]);
+        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [{ number: 3, title: "Drift of another" }]), [
+            ["issue", "create", "--title", "Drift of delivered", "--body", outputs.report!],
+        ]);
+        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [{ number: 3, title: "Drift of delivered" }]), [
+            ["issue", "edit", "3", "--body", outputs.report!],
+        ]);
 
         const [, remedy] = /put it back: `(.*?)`/.exec(outputs.report!)!;
         await runOn(asOwner(), "sh", "-ec", `${remedy} --yes --skip-preview`);
@@ -372,7 +511,12 @@ To put it back: \`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh\`. To k
         await way.close();
         const { ok, log, outputs } = await looks();
         assert.ok(!ok);
-        assert.match(log, new RegExp(`Minio does not answer at ${way.address}, so nothing was refreshed: without it, the bucket would look gone.`));
+        assert.match(
+            log,
+            new RegExp(
+                `Minio does not answer at ${way.address}, so nothing was refreshed: without it, the bucket would look gone.`,
+            ),
+        );
         assert.doesNotMatch(log, /refresh\)|Previewing/);
         assert.deepEqual(await tells(drift.jobs.issue!, onMain, { look: { outputs } }), []);
         assert.deepEqual(outputs, { compared: "", report: "" });
@@ -392,19 +536,44 @@ To put it back: \`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh\`. To k
         const other = await makeOtherMinio(authority, namespace);
         try {
             // The Service leads there a moment after the pod is ready.
-            await eventually(30, async () =>
-                (await s3At(`https://${other.endpoint}`, other.root, "PUT", "pulumi-state", "--cacert", authority.ca)).status === 200);
+            await eventually(
+                30,
+                async () =>
+                    (
+                        await s3At(
+                            `https://${other.endpoint}`,
+                            other.root,
+                            "PUT",
+                            "pulumi-state",
+                            "--cacert",
+                            authority.ca,
+                        )
+                    ).status === 200,
+            );
             fs.mkdirSync(path.join(temp, "local"));
             // Where it is logged in decides, as for an owner.
             const { PULUMI_BACKEND_URL: from, ...environment } = asOwner().environment;
             const owner = { ...runner, environment: environment as Record<string, string> };
             const url = "s3://pulumi-state?endpoint=https://minio.api.example.com";
-            const move = (machine: Machine, to: string) => runOn(machine, "sh", "-ec", documented("docs/state.md", "Moving it",
-                { "--stack homelab": `--stack ${stack}`, "init homelab": `init ${stack}`, [`${url}&s3ForcePathStyle=true&region=us-east-1`]: to }));
+            const move = (machine: Machine, to: string) =>
+                runOn(
+                    machine,
+                    "sh",
+                    "-ec",
+                    documented("docs/state.md", "Moving it", {
+                        "--stack homelab": `--stack ${stack}`,
+                        "init homelab": `init ${stack}`,
+                        [`${url}&s3ForcePathStyle=true&region=us-east-1`]: to,
+                    }),
+                );
 
             await runOn(owner, "pulumi", "login", from!);
             await move(owner, `file://${temp}/local`);
-            const keys = { AWS_ACCESS_KEY_ID: other.root.user, AWS_SECRET_ACCESS_KEY: other.root.password, AWS_CA_BUNDLE: authority.ca };
+            const keys = {
+                AWS_ACCESS_KEY_ID: other.root.user,
+                AWS_SECRET_ACCESS_KEY: other.root.password,
+                AWS_CA_BUNDLE: authority.ca,
+            };
             const there = `s3://pulumi-state?endpoint=https://${other.endpoint}&s3ForcePathStyle=true&region=us-east-1`;
             const moved = { ...owner, environment: { ...owner.environment, ...keys } };
             await move(moved, there);

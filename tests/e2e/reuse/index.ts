@@ -6,16 +6,20 @@ import { ContainerRegistry } from "../../../components/containerRegistry";
 
 const config = new pulumi.Config();
 
-const registry = new ContainerRegistry("reused", {
-    host: "reused.registry.homelab.test",
-    users: config.requireObject<User[]>("users"),
-    bucket: {
-        name: "reused",
-        endpoint: "minio-svc.minio.svc.homelab-k8s:9000",
-        accessKey: config.require("accessKey"),
-        secretKey: config.requireSecret("secretKey"),
+const registry = new ContainerRegistry(
+    "reused",
+    {
+        host: "reused.registry.homelab.test",
+        users: config.requireObject<User[]>("users"),
+        bucket: {
+            name: "reused",
+            endpoint: "minio-svc.minio.svc.homelab-k8s:9000",
+            accessKey: config.require("accessKey"),
+            secretKey: config.requireSecret("secretKey"),
+        },
+        ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
     },
-    ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
-}, { providers: { kubernetes: new kubernetes.Provider("cluster", { kubeconfig: "" }) } });
+    { providers: { kubernetes: new kubernetes.Provider("cluster", { kubeconfig: "" }) } },
+);
 
 export const { host, passwords } = registry;

@@ -13,12 +13,26 @@ const bucket = new minio.S3Bucket("pulumi-state", { bucket: "pulumi-state-of-tes
 function key(name: string, actions: string[]) {
     const policy = JSON.stringify({
         Version: "2012-10-17",
-        Statement: [{ Effect: "Allow", Action: actions, Resource: ["arn:aws:s3:::pulumi-state-of-test", "arn:aws:s3:::pulumi-state-of-test/*"] }],
+        Statement: [
+            {
+                Effect: "Allow",
+                Action: actions,
+                Resource: ["arn:aws:s3:::pulumi-state-of-test", "arn:aws:s3:::pulumi-state-of-test/*"],
+            },
+        ],
     });
     const user = new minio.IamUser(name, { name }, { provider });
     const made = new minio.IamPolicy(name, { name, policy }, { provider });
-    const attached = new minio.IamUserPolicyAttachment(name, { userName: user.name, policyName: made.name }, { provider });
-    const { accessKey, secretKey } = new minio.IamServiceAccount(name, { targetUser: user.name, policy }, { provider, dependsOn: attached });
+    const attached = new minio.IamUserPolicyAttachment(
+        name,
+        { userName: user.name, policyName: made.name },
+        { provider },
+    );
+    const { accessKey, secretKey } = new minio.IamServiceAccount(
+        name,
+        { targetUser: user.name, policy },
+        { provider, dependsOn: attached },
+    );
     return { accessKey, secretKey };
 }
 

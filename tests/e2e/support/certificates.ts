@@ -13,15 +13,41 @@ export interface Authority {
 
 /** Makes a CA in a folder that is there. */
 export async function makeAuthority(folder: string): Promise<Authority> {
-    const [ca, caKey, certificate, key] = ["ca.crt", "ca.key", "server.crt", "server.key"].map((name) => path.join(folder, name)) as
-        [string, string, string, string];
-    const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+    const [ca, caKey, certificate, key] = ["ca.crt", "ca.key", "server.crt", "server.key"].map((name) =>
+        path.join(folder, name),
+    ) as [string, string, string, string];
+    const request = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ];
     await run("openssl", [...request, "-subj", "/CN=an authority of one's own", "-keyout", caKey, "-out", ca]);
     return {
         ca,
         issue: async (name) => {
-            await run("openssl", [...request, "-CA", ca, "-CAkey", caKey, "-subj", `/CN=${name.slice(0, 64)}`,
-                "-addext", `subjectAltName=DNS:${name}`, "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", key, "-out", certificate]);
+            await run("openssl", [
+                ...request,
+                "-CA",
+                ca,
+                "-CAkey",
+                caKey,
+                "-subj",
+                `/CN=${name.slice(0, 64)}`,
+                "-addext",
+                `subjectAltName=DNS:${name}`,
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
+                "-keyout",
+                key,
+                "-out",
+                certificate,
+            ]);
             return { certificate: fs.readFileSync(certificate, "utf8"), key: fs.readFileSync(key, "utf8") };
         },
     };

@@ -10,7 +10,10 @@ import { run } from "./run";
  */
 export function documented(page: string, heading: string, here: Record<string, string>): string {
     const text = fs.readFileSync(page, "utf8");
-    const section = text.slice(text.indexOf(`## ${heading}\n`)).split(/\n##+ /)[0]!.replace(`## ${heading}`, "");
+    const section = text
+        .slice(text.indexOf(`## ${heading}\n`))
+        .split(/\n##+ /)[0]!
+        .replace(`## ${heading}`, "");
     const blocks = [...section.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, commands]) => commands!);
     if (!text.includes(`## ${heading}\n`) || blocks.length === 0) {
         throw new Error(`${page} has no commands under "${heading}"`);
@@ -24,7 +27,17 @@ export function documented(page: string, heading: string, here: Record<string, s
 }
 
 /** Runs the commands that a page has under a heading, in a stack of the sandbox and without questions. */
-export async function runDocumented(page: string, heading: string, here: Record<string, string>, stack = "sandbox"): Promise<string> {
+export async function runDocumented(
+    page: string,
+    heading: string,
+    here: Record<string, string>,
+    stack = "sandbox",
+): Promise<string> {
     const environment = { PULUMI_STACK: stack, PULUMI_SKIP_CONFIRMATIONS: "true" };
-    return run("env", [...Object.entries(environment).map(([name, value]) => `${name}=${value}`), "sh", "-ec", documented(page, heading, here)]);
+    return run("env", [
+        ...Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+        "sh",
+        "-ec",
+        documented(page, heading, here),
+    ]);
 }

@@ -9,7 +9,11 @@ export async function makeGateway(namespace: string, host: string): Promise<void
             apiVersion: "cert-manager.io/v1",
             kind: "Certificate",
             metadata: metadata("home-tls"),
-            spec: { secretName: "home-tls", dnsNames: [host], issuerRef: { kind: "ClusterIssuer", name: "letsencrypt-prod" } },
+            spec: {
+                secretName: "home-tls",
+                dnsNames: [host],
+                issuerRef: { kind: "ClusterIssuer", name: "letsencrypt-prod" },
+            },
         },
         {
             apiVersion: "gateway.networking.k8s.io/v1",
@@ -19,7 +23,13 @@ export async function makeGateway(namespace: string, host: string): Promise<void
                 gatewayClassName: "traefik",
                 listeners: [
                     { name: "http", port: 80, protocol: "HTTP", allowedRoutes: { namespaces: { from: "All" } } },
-                    { name: "https", port: 443, protocol: "HTTPS", tls: { certificateRefs: [{ name: "home-tls" }] }, allowedRoutes: { namespaces: { from: "All" } } },
+                    {
+                        name: "https",
+                        port: 443,
+                        protocol: "HTTPS",
+                        tls: { certificateRefs: [{ name: "home-tls" }] },
+                        allowedRoutes: { namespaces: { from: "All" } },
+                    },
                 ],
             },
         },

@@ -20,9 +20,10 @@ interface HandMade {
 
 /** Sets it up, and waits until its pod takes connections. */
 export async function makeByHand({ version, namespace, s3, login, host }: HandMade): Promise<void> {
-    const [image, configFolder] = version === 2
-        ? ["docker.io/library/registry:2", "/etc/docker/registry"]
-        : ["docker.io/library/registry:3.1.2", "/etc/distribution"];
+    const [image, configFolder] =
+        version === 2
+            ? ["docker.io/library/registry:2", "/etc/docker/registry"]
+            : ["docker.io/library/registry:3.1.2", "/etc/distribution"];
     const labels = { app: "registry-app" };
     const named = (name: string) => ({ name, namespace });
     const config = {
@@ -57,8 +58,18 @@ export async function makeByHand({ version, namespace, s3, login, host }: HandMa
     // As `htpasswd -B` writes it.
     const hash = (await bcrypt.hash(login.password, 5)).replace("$2b$", "$2y$");
     await apply(
-        { apiVersion: "v1", kind: "Secret", metadata: named("registry-auth-secret"), stringData: { ".htpasswd": `${login.user}:${hash}\n` } },
-        { apiVersion: "v1", kind: "Secret", metadata: named("registry-config-sec"), stringData: { "config.yml": stringify(config) } },
+        {
+            apiVersion: "v1",
+            kind: "Secret",
+            metadata: named("registry-auth-secret"),
+            stringData: { ".htpasswd": `${login.user}:${hash}\n` },
+        },
+        {
+            apiVersion: "v1",
+            kind: "Secret",
+            metadata: named("registry-config-sec"),
+            stringData: { "config.yml": stringify(config) },
+        },
         {
             apiVersion: "v1",
             kind: "Service",
@@ -75,18 +86,23 @@ export async function makeByHand({ version, namespace, s3, login, host }: HandMa
                     metadata: { labels },
                     spec: {
                         nodeSelector: { "kubernetes.io/hostname": "homelab" },
-                        containers: [{
-                            name: "registry",
-                            image,
-                            args: ["serve", `${configFolder}/config.yml`],
-                            env: [
-                                { name: "REGISTRY_AUTH", value: "htpasswd" },
-                                { name: "REGISTRY_AUTH_HTPASSWD_PATH", value: "/auth/.htpasswd" },
-                                { name: "REGISTRY_AUTH_HTPASSWD_REALM", value: "Registry Realm" },
-                            ],
-                            volumeMounts: [{ name: "config", mountPath: configFolder }, { name: "auth", mountPath: "/auth" }],
-                            readinessProbe: { tcpSocket: { port: 5000 }, periodSeconds: 1 },
-                        }],
+                        containers: [
+                            {
+                                name: "registry",
+                                image,
+                                args: ["serve", `${configFolder}/config.yml`],
+                                env: [
+                                    { name: "REGISTRY_AUTH", value: "htpasswd" },
+                                    { name: "REGISTRY_AUTH_HTPASSWD_PATH", value: "/auth/.htpasswd" },
+                                    { name: "REGISTRY_AUTH_HTPASSWD_REALM", value: "Registry Realm" },
+                                ],
+                                volumeMounts: [
+                                    { name: "config", mountPath: configFolder },
+                                    { name: "auth", mountPath: "/auth" },
+                                ],
+                                readinessProbe: { tcpSocket: { port: 5000 }, periodSeconds: 1 },
+                            },
+                        ],
                         volumes: [
                             { name: "config", secret: { secretName: "registry-config-sec" } },
                             { name: "auth", secret: { secretName: "registry-auth-secret" } },
@@ -95,27 +111,43 @@ export async function makeByHand({ version, namespace, s3, login, host }: HandMa
                 },
             },
         },
-        ...(host ? [{
-            apiVersion: "networking.k8s.io/v1",
-            kind: "Ingress",
-            metadata: {
-                ...named("registry"),
-                annotations: {
-                    "cert-manager.io/cluster-issuer": "letsencrypt-prod",
-                    "acme.cert-manager.io/http01-edit-in-place": "true",
-                    "nginx.ingress.kubernetes.io/proxy-body-size": "500m",
-                    "nginx.ingress.kubernetes.io/ssl-redirect": "true",
-                },
-            },
-            spec: {
-                ingressClassName: "nginx",
-                tls: [{ hosts: [host], secretName: "registry-tls-ingress" }],
-                rules: [{
-                    host,
-                    http: { paths: [{ path: "/", pathType: "Prefix", backend: { service: { name: "registry-svc", port: { name: "http-port" } } } }] },
-                }],
-            },
-        }] : []),
+        ...(host
+            ? [
+                  {
+                      apiVersion: "networking.k8s.io/v1",
+                      kind: "Ingress",
+                      metadata: {
+                          ...named("registry"),
+                          annotations: {
+                              "cert-manager.io/cluster-issuer": "letsencrypt-prod",
+                              "acme.cert-manager.io/http01-edit-in-place": "true",
+                              "nginx.ingress.kubernetes.io/proxy-body-size": "500m",
+                              "nginx.ingress.kubernetes.io/ssl-redirect": "true",
+                          },
+                      },
+                      spec: {
+                          ingressClassName: "nginx",
+                          tls: [{ hosts: [host], secretName: "registry-tls-ingress" }],
+                          rules: [
+                              {
+                                  host,
+                                  http: {
+                                      paths: [
+                                          {
+                                              path: "/",
+                                              pathType: "Prefix",
+                                              backend: {
+                                                  service: { name: "registry-svc", port: { name: "http-port" } },
+                                              },
+                                          },
+                                      ],
+                                  },
+                              },
+                          ],
+                      },
+                  },
+              ]
+            : []),
     );
     await kubectl("rollout", "status", "deployment/registry-dpl", "--namespace", namespace, "--timeout=60s");
 }

@@ -8,7 +8,13 @@ function tree(pid: number): number[] {
     } catch {
         // There are none.
     }
-    return [pid, ...children.split("\n").filter(Boolean).flatMap((child) => tree(Number(child)))];
+    return [
+        pid,
+        ...children
+            .split("\n")
+            .filter(Boolean)
+            .flatMap((child) => tree(Number(child))),
+    ];
 }
 
 function kill(pid: number): void {
@@ -24,10 +30,24 @@ function kill(pid: number): void {
  *
  * @returns the line, or undefined if it never came: then the update is done
  */
-export function interruptUp(at: (line: string) => boolean, signal: "SIGINT" | "SIGKILL", stack = "sandbox"): Promise<string | undefined> {
+export function interruptUp(
+    at: (line: string) => boolean,
+    signal: "SIGINT" | "SIGKILL",
+    stack = "sandbox",
+): Promise<string | undefined> {
     return new Promise((resolve, reject) => {
-        const child = spawn("pulumi", ["up", "--yes", "--skip-preview", "--stack", stack, "--non-interactive", "--color", "never"]);
-        let output = "", found: string | undefined;
+        const child = spawn("pulumi", [
+            "up",
+            "--yes",
+            "--skip-preview",
+            "--stack",
+            stack,
+            "--non-interactive",
+            "--color",
+            "never",
+        ]);
+        let output = "",
+            found: string | undefined;
         for (const stream of [child.stdout, child.stderr]) {
             stream.on("data", (chunk: Buffer) => {
                 output += chunk.toString();
@@ -44,6 +64,8 @@ export function interruptUp(at: (line: string) => boolean, signal: "SIGINT" | "S
             });
         }
         child.on("error", reject);
-        child.on("close", (code) => (found !== undefined || code === 0 ? resolve(found) : reject(new Error(`it failed before:\n${output}`))));
+        child.on("close", (code) =>
+            found !== undefined || code === 0 ? resolve(found) : reject(new Error(`it failed before:\n${output}`)),
+        );
     });
 }

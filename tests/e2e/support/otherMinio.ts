@@ -15,7 +15,11 @@ export interface OtherMinio {
  *
  * @param disk what its data is on, as the `emptyDir` of a volume
  */
-export async function makeOtherMinio(authority: Authority, namespace = "other-minio", disk: object = {}): Promise<OtherMinio> {
+export async function makeOtherMinio(
+    authority: Authority,
+    namespace = "other-minio",
+    disk: object = {},
+): Promise<OtherMinio> {
     const host = `minio-svc.${namespace}.svc.homelab-k8s`;
     const root = { user: "other", password: randomBytes(16).toString("hex") };
     const { certificate, key } = await authority.issue(host);
@@ -26,7 +30,7 @@ export async function makeOtherMinio(authority: Authority, namespace = "other-mi
             apiVersion: "v1",
             kind: "Secret",
             metadata: { name: "minio", namespace },
-            stringData: { "public.crt": certificate, "private.key": key, "user": root.user, "password": root.password },
+            stringData: { "public.crt": certificate, "private.key": key, user: root.user, password: root.password },
         },
         {
             apiVersion: "v1",
@@ -44,19 +48,36 @@ export async function makeOtherMinio(authority: Authority, namespace = "other-mi
                     metadata: { labels },
                     spec: {
                         nodeSelector: { "kubernetes.io/hostname": "homelab" },
-                        containers: [{
-                            name: "minio",
-                            image: "localhost/minio:sandbox",
-                            args: ["server", "/data", "--certs-dir", "/certs"],
-                            env: [
-                                { name: "MINIO_ROOT_USER", valueFrom: { secretKeyRef: { name: "minio", key: "user" } } },
-                                { name: "MINIO_ROOT_PASSWORD", valueFrom: { secretKeyRef: { name: "minio", key: "password" } } },
-                                { name: "MINIO_UPDATE", value: "off" },
-                            ],
-                            readinessProbe: { httpGet: { path: "/minio/health/ready", port: 9000, scheme: "HTTPS" }, periodSeconds: 1 },
-                            volumeMounts: [{ name: "data", mountPath: "/data" }, { name: "certs", mountPath: "/certs" }],
-                        }],
-                        volumes: [{ name: "data", emptyDir: disk }, { name: "certs", secret: { secretName: "minio" } }],
+                        containers: [
+                            {
+                                name: "minio",
+                                image: "localhost/minio:sandbox",
+                                args: ["server", "/data", "--certs-dir", "/certs"],
+                                env: [
+                                    {
+                                        name: "MINIO_ROOT_USER",
+                                        valueFrom: { secretKeyRef: { name: "minio", key: "user" } },
+                                    },
+                                    {
+                                        name: "MINIO_ROOT_PASSWORD",
+                                        valueFrom: { secretKeyRef: { name: "minio", key: "password" } },
+                                    },
+                                    { name: "MINIO_UPDATE", value: "off" },
+                                ],
+                                readinessProbe: {
+                                    httpGet: { path: "/minio/health/ready", port: 9000, scheme: "HTTPS" },
+                                    periodSeconds: 1,
+                                },
+                                volumeMounts: [
+                                    { name: "data", mountPath: "/data" },
+                                    { name: "certs", mountPath: "/certs" },
+                                ],
+                            },
+                        ],
+                        volumes: [
+                            { name: "data", emptyDir: disk },
+                            { name: "certs", secret: { secretName: "minio" } },
+                        ],
                     },
                 },
             },

@@ -27,11 +27,12 @@ export class OtherRegistry {
 
     /** By which the scripts know its stack. */
     get env(): Record<string, string> {
-        return { ...process.env as Record<string, string>, PULUMI_STACK: this.name };
+        return { ...(process.env as Record<string, string>), PULUMI_STACK: this.name };
     }
 
     /** Runs one of the scripts for owners, whatever its end. */
-    readonly script = (name: "collect" | "images", ...args: string[]): Promise<Result> => attempt(`scripts/${name}`, args, { env: this.env });
+    readonly script = (name: "collect" | "images", ...args: string[]): Promise<Result> =>
+        attempt(`scripts/${name}`, args, { env: this.env });
 
     /** What docs/reliability.md says of an update that was killed. */
     readonly recover = () => run("scripts/recover", [], { env: this.env });
@@ -41,15 +42,24 @@ export class OtherRegistry {
         const root = await minioRoot();
         const { minioPassword = root.password, ...rest } = settings;
         await attempt("pulumi", ["stack", "init", "--no-select", this.name]);
-        await run("pulumi", ["config", "set-all", "--path", "--stack", this.name, ...plaintext({
-            "host": this.host,
-            "namespace": this.name,
-            "bucketName": this.name,
-            "users[0].name": "me",
-            "bucketEndpoint": minio,
-            "minioUser": root.user,
-            ...rest,
-        }), "--secret", `minioPassword=${minioPassword}`]);
+        await run("pulumi", [
+            "config",
+            "set-all",
+            "--path",
+            "--stack",
+            this.name,
+            ...plaintext({
+                host: this.host,
+                namespace: this.name,
+                bucketName: this.name,
+                "users[0].name": "me",
+                bucketEndpoint: minio,
+                minioUser: root.user,
+                ...rest,
+            }),
+            "--secret",
+            `minioPassword=${minioPassword}`,
+        ]);
     }
 
     /** Where it is, and the login of its user, once that is good. */
@@ -61,7 +71,9 @@ export class OtherRegistry {
     }
 
     async outputs<T>(): Promise<T> {
-        return JSON.parse(await run("pulumi", ["stack", "output", "--json", "--show-secrets", "--stack", this.name])) as T;
+        return JSON.parse(
+            await run("pulumi", ["stack", "output", "--json", "--show-secrets", "--stack", this.name]),
+        ) as T;
     }
 
     /** The Secrets that have the registry's configuration: two while its pods are replaced. */

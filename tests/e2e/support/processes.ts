@@ -5,34 +5,54 @@ import * as path from "node:path";
 import { get } from "./sandbox";
 
 /** The processes of a pod, or of several, that run a program. */
-export const processesOf = (podUids: string[], program: string): number[] => fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name)).filter((name) => {
-    try {
-        const group = fs.readFileSync(`/proc/${name}/cgroup`, "utf8");
-        const [command] = fs.readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
-        return path.basename(command!) === program && podUids.some((uid) => group.includes(uid));
-    } catch {
-        return false;
-    }
-}).map(Number);
+export const processesOf = (podUids: string[], program: string): number[] =>
+    fs
+        .readdirSync("/proc")
+        .filter((name) => /^\d+$/.test(name))
+        .filter((name) => {
+            try {
+                const group = fs.readFileSync(`/proc/${name}/cgroup`, "utf8");
+                const [command] = fs.readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0");
+                return path.basename(command!) === program && podUids.some((uid) => group.includes(uid));
+            } catch {
+                return false;
+            }
+        })
+        .map(Number);
 
 /** The process of a registry that has one pod, whatever labels it has, besides such as were told to stop. */
 export async function registryProcess(namespace = "registry"): Promise<number> {
-    const { items } = await get<{ items: { metadata: { uid: string; deletionTimestamp?: string } }[] }>("pods", "--namespace", namespace);
-    const [found, ...more] = processesOf(items.filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => metadata.uid), "registry");
-    assert.ok(found && more.length === 0, `there are ${found ? more.length + 1 : "no"} processes of the registry in ${namespace}`);
+    const { items } = await get<{ items: { metadata: { uid: string; deletionTimestamp?: string } }[] }>(
+        "pods",
+        "--namespace",
+        namespace,
+    );
+    const [found, ...more] = processesOf(
+        items.filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => metadata.uid),
+        "registry",
+    );
+    assert.ok(
+        found && more.length === 0,
+        `there are ${found ? more.length + 1 : "no"} processes of the registry in ${namespace}`,
+    );
     return found;
 }
 
 /** MiB of memory that a process has now, and that it had at the most. */
 export function memory(pid: number): { now: number; peak: number } {
     const status = fs.readFileSync(`/proc/${pid}/status`, "utf8");
-    const mebibytes = (field: string) => Math.round(Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(status)![1]) / 1024);
+    const mebibytes = (field: string) =>
+        Math.round(Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(status)![1]) / 1024);
     return { now: mebibytes("VmRSS"), peak: mebibytes("VmHWM") };
 }
 
 /** How often containers of the registry's pods were started anew. */
 export async function restarts(namespace = "registry"): Promise<number> {
-    interface Pod { status: { containerStatuses?: { restartCount: number }[] } }
+    interface Pod {
+        status: { containerStatuses?: { restartCount: number }[] };
+    }
     const { items } = await get<{ items: Pod[] }>("pods", "--namespace", namespace);
-    return items.flatMap(({ status }) => status.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0);
+    return items
+        .flatMap(({ status }) => status.containerStatuses ?? [])
+        .reduce((sum, { restartCount }) => sum + restartCount, 0);
 }

@@ -22,7 +22,14 @@ export const plaintext = (settings: Record<string, string>) =>
 
 /** Sets keys of the sandbox's stack, or places in them: `key=value`. */
 export const configure = (...settings: string[]) =>
-    run("pulumi", ["config", "set-all", "--path", ...settings.flatMap((setting) => ["--plaintext", setting]), "--stack", "sandbox"]);
+    run("pulumi", [
+        "config",
+        "set-all",
+        "--path",
+        ...settings.flatMap((setting) => ["--plaintext", setting]),
+        "--stack",
+        "sandbox",
+    ]);
 
 /** Sets a place in a key to something secret. */
 export const configureSecret = (path: string, value: string) =>
@@ -45,16 +52,27 @@ export function restoreConfiguration(): void {
  * @param run Pulumi on another stack than the sandbox's
  */
 export async function previewed(run = pulumi): Promise<string[]> {
-    interface Step { op: string; urn: string; detailedDiff: Record<string, unknown> | null }
+    interface Step {
+        op: string;
+        urn: string;
+        detailedDiff: Record<string, unknown> | null;
+    }
     const { steps } = JSON.parse(await run("preview", "--json")) as { steps: Step[] };
-    return steps.filter(({ op }) => op !== "same")
-        .map(({ op, urn, detailedDiff }) => `${op} ${urn.split("$").at(-1)!} ${Object.keys(detailedDiff ?? {}).sort().join(" ")}`.trim())
+    return steps
+        .filter(({ op }) => op !== "same")
+        .map(({ op, urn, detailedDiff }) =>
+            `${op} ${urn.split("$").at(-1)!} ${Object.keys(detailedDiff ?? {})
+                .sort()
+                .join(" ")}`.trim(),
+        )
         .sort();
 }
 
 /** An output of the stack. */
 export async function output<T>(name: string): Promise<T> {
-    return JSON.parse(await run("pulumi", ["stack", "output", name, "--json", "--show-secrets", "--stack", "sandbox"])) as T;
+    return JSON.parse(
+        await run("pulumi", ["stack", "output", name, "--json", "--show-secrets", "--stack", "sandbox"]),
+    ) as T;
 }
 
 /** Runs kubectl. */
@@ -62,19 +80,22 @@ export const kubectl = (...args: string[]) => run("kubectl", args);
 
 /** Puts objects into the cluster. */
 export const apply = (...objects: object[]) =>
-    run("kubectl", ["apply", "--filename", "-"], { input: objects.map((object) => JSON.stringify(object)).join("\n---\n") });
+    run("kubectl", ["apply", "--filename", "-"], {
+        input: objects.map((object) => JSON.stringify(object)).join("\n---\n"),
+    });
 
 /** Makes a Pod in namespace `apps` that has to pull its image, says hello, and ends. */
-export const applyPod = (name: string, image: string, imagePullSecrets: { name: string }[]) => apply({
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: { name, namespace: "apps" },
-    spec: {
-        restartPolicy: "Never",
-        imagePullSecrets,
-        containers: [{ name, image, imagePullPolicy: "Always", command: ["echo", "hello from the registry"] }],
-    },
-});
+export const applyPod = (name: string, image: string, imagePullSecrets: { name: string }[]) =>
+    apply({
+        apiVersion: "v1",
+        kind: "Pod",
+        metadata: { name, namespace: "apps" },
+        spec: {
+            restartPolicy: "Never",
+            imagePullSecrets,
+            containers: [{ name, image, imagePullPolicy: "Always", command: ["echo", "hello from the registry"] }],
+        },
+    });
 
 /** An object of the cluster, of whatever shape its kind has. */
 export async function get<T>(...args: string[]): Promise<T> {
@@ -83,7 +104,16 @@ export async function get<T>(...args: string[]): Promise<T> {
 
 /** Sends a request; gives back the status and the body. */
 export async function request(url: string, ...options: string[]): Promise<{ status: number; body: string }> {
-    const printed = await run("curl", ["--silent", "--show-error", "--max-time", "30", "--write-out", "\n%{http_code}", ...options, url]);
+    const printed = await run("curl", [
+        "--silent",
+        "--show-error",
+        "--max-time",
+        "30",
+        "--write-out",
+        "\n%{http_code}",
+        ...options,
+        url,
+    ]);
     const end = printed.lastIndexOf("\n");
     return { status: Number(printed.slice(end + 1)), body: printed.slice(0, end) };
 }
@@ -93,9 +123,25 @@ export const s3 = (key: { user: string; password: string }, method: string, path
     s3At(`http://${minio}`, key, method, path, ...options);
 
 /** The same, to any S3. */
-export function s3At(url: string, key: { user: string; password: string }, method: string, path: string, ...options: string[]) {
-    return request(`${url}/${path}`, "--request", method, "--aws-sigv4", "aws:amz:us-east-1:s3",
-        "--user", `${key.user}:${key.password}`, "--header", "x-amz-content-sha256: UNSIGNED-PAYLOAD", ...options);
+export function s3At(
+    url: string,
+    key: { user: string; password: string },
+    method: string,
+    path: string,
+    ...options: string[]
+) {
+    return request(
+        `${url}/${path}`,
+        "--request",
+        method,
+        "--aws-sigv4",
+        "aws:amz:us-east-1:s3",
+        "--user",
+        `${key.user}:${key.password}`,
+        "--header",
+        "x-amz-content-sha256: UNSIGNED-PAYLOAD",
+        ...options,
+    );
 }
 
 /** Makes a bucket in the sandbox's Minio, where a run that was killed may have left it. */
@@ -110,7 +156,11 @@ export async function keysOf(bucket: string): Promise<string[]> {
     const keys: string[] = [];
     // A list has at most a thousand.
     for (let isMore = true; isMore;) {
-        const { status, body } = await s3(root, "GET", `${bucket}?list-type=2&start-after=${encodeURIComponent(keys.at(-1) ?? "")}`);
+        const { status, body } = await s3(
+            root,
+            "GET",
+            `${bucket}?list-type=2&start-after=${encodeURIComponent(keys.at(-1) ?? "")}`,
+        );
         assert.equal(status, 200, `the bucket ${bucket} was not listed: ${status}`);
         keys.push(...[...body.matchAll(/<Key>(.*?)<\/Key>/g)].map(([, key]) => key!));
         isMore = body.includes("<IsTruncated>true<");
@@ -119,8 +169,16 @@ export async function keysOf(bucket: string): Promise<string[]> {
 }
 
 /** Deletes an object of the sandbox's Minio. */
-export async function deleteObject(bucket: string, key: string, root?: { user: string; password: string }): Promise<void> {
-    assert.equal((await s3(root ?? await minioRoot(), "DELETE", `${bucket}/${key}`)).status, 204, `${key} was not deleted`);
+export async function deleteObject(
+    bucket: string,
+    key: string,
+    root?: { user: string; password: string },
+): Promise<void> {
+    assert.equal(
+        (await s3(root ?? (await minioRoot()), "DELETE", `${bucket}/${key}`)).status,
+        204,
+        `${key} was not deleted`,
+    );
 }
 
 /** Deletes all that is in a bucket of the sandbox's Minio. */
@@ -141,7 +199,12 @@ export async function deleteBucket(bucket: string): Promise<void> {
 export const minio = "minio-svc.minio.svc.homelab-k8s:9000";
 
 /** Options of kubectl that find the registry's pods, or those of another one. */
-export const ofRegistry = (namespace = "registry") => ["--selector", "app.kubernetes.io/name=container-registry,app.kubernetes.io/instance=registry", "--namespace", namespace];
+export const ofRegistry = (namespace = "registry") => [
+    "--selector",
+    "app.kubernetes.io/name=container-registry,app.kubernetes.io/instance=registry",
+    "--namespace",
+    namespace,
+];
 
 interface Pod {
     metadata: { name: string; uid: string; deletionTimestamp?: string };
@@ -159,7 +222,8 @@ export async function pods(namespace?: string): Promise<Pod[]> {
 export function settled(replicas: number, namespace?: string): Promise<Pod[]> {
     return eventually(120, async () => {
         const all = await pods(namespace);
-        const isReady = ({ status }: Pod) => status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+        const isReady = ({ status }: Pod) =>
+            status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
         return all.length === replicas && all.every(isReady) && all;
     });
 }
@@ -168,14 +232,26 @@ export function settled(replicas: number, namespace?: string): Promise<Pod[]> {
  * The content of the Secret that the registry's pods mount as `volume`, or those of an instance beside it. By the Deployment: right after an
  * update a pod from before may still be there.
  */
-export async function mounted(volume: "config" | "auth", namespace = "registry", instance?: string): Promise<Record<string, string>> {
+export async function mounted(
+    volume: "config" | "auth",
+    namespace = "registry",
+    instance?: string,
+): Promise<Record<string, string>> {
     interface Deployment {
-        spec: { selector: { matchLabels: Record<string, string> }; template: { spec: { volumes: { name: string; secret: { secretName: string } }[] } } };
+        spec: {
+            selector: { matchLabels: Record<string, string> };
+            template: { spec: { volumes: { name: string; secret: { secretName: string } }[] } };
+        };
     }
     const { items } = await get<{ items: Deployment[] }>("deployments", "--namespace", namespace);
     // The registry's own is the first: the others' names begin with its.
-    const deployment = items.find(({ spec }) => instance === undefined || spec.selector.matchLabels["app.kubernetes.io/instance"] === instance);
-    return secret(deployment!.spec.template.spec.volumes.find(({ name }) => name === volume)!.secret.secretName, namespace);
+    const deployment = items.find(
+        ({ spec }) => instance === undefined || spec.selector.matchLabels["app.kubernetes.io/instance"] === instance,
+    );
+    return secret(
+        deployment!.spec.template.spec.volumes.find(({ name }) => name === volume)!.secret.secretName,
+        namespace,
+    );
 }
 
 /** The key to Minio that the registry's pods use, or those of another registry, or of an instance beside it. */
@@ -186,7 +262,11 @@ export async function accessKey(namespace?: string, instance?: string): Promise<
 
 /** Where the registry is, and the login of a user whose password is among the stack's outputs. */
 export async function client(user = "me"): Promise<Client> {
-    return { host: await output<string>("host"), user, password: (await output<Record<string, string>>("passwords"))[user]! };
+    return {
+        host: await output<string>("host"),
+        user,
+        password: (await output<Record<string, string>>("passwords"))[user]!,
+    };
 }
 
 /** The status that the registry gives a login. */
@@ -203,5 +283,7 @@ export async function minioRoot(): Promise<{ user: string; password: string }> {
 /** The content of a Secret. */
 export async function secret(name: string, namespace: string): Promise<Record<string, string>> {
     const { data } = await get<{ data: Record<string, string> }>(`secret/${name}`, "--namespace", namespace);
-    return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64").toString()]));
+    return Object.fromEntries(
+        Object.entries(data).map(([key, value]) => [key, Buffer.from(value, "base64").toString()]),
+    );
 }

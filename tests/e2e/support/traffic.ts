@@ -51,13 +51,23 @@ interface Options {
  * @throws what the change throws
  */
 async function underTraffic(
-    client: Client, change: () => Promise<unknown>, { retries = 0, pushRetries = retries, pushers = 2, checkAll = false }: Options = {},
+    client: Client,
+    change: () => Promise<unknown>,
+    { retries = 0, pushRetries = retries, pushers = 2, checkAll = false }: Options = {},
 ): Promise<Traffic> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "traffic-"));
     const authfile = path.join(folder, "auth.json");
-    fs.writeFileSync(authfile, JSON.stringify({
-        auths: Object.fromEntries([client.host, client.pullsAt ?? client.host].map((host) => [host, { auth: Buffer.from(`${client.user}:${client.password}`).toString("base64") }])),
-    }));
+    fs.writeFileSync(
+        authfile,
+        JSON.stringify({
+            auths: Object.fromEntries(
+                [client.host, client.pullsAt ?? client.host].map((host) => [
+                    host,
+                    { auth: Buffer.from(`${client.user}:${client.password}`).toString("base64") },
+                ]),
+            ),
+        }),
+    );
     const traffic: Traffic = { pushed: 0, pulled: 0, retried: 0, failures: [] };
     const images: { reference: string; digest: string }[] = [];
     let isOver = false;
@@ -65,7 +75,14 @@ async function underTraffic(
 
     const skopeo = async (what: string, retries: number, ...args: string[]): Promise<boolean> => {
         for (let tries = 0; ; tries++) {
-            const { code, stderr } = await attempt("skopeo", ["copy", "--quiet", "--authfile", authfile, "--preserve-digests", ...args]);
+            const { code, stderr } = await attempt("skopeo", [
+                "copy",
+                "--quiet",
+                "--authfile",
+                authfile,
+                "--preserve-digests",
+                ...args,
+            ]);
             if (code === 0) {
                 return true;
             }
@@ -89,7 +106,14 @@ async function underTraffic(
     };
     const pull = async ({ reference, digest } = images[Math.floor(Math.random() * images.length)]!) => {
         const image = fs.mkdtempSync(path.join(folder, "pull-"));
-        if (await skopeo(`pull ${reference}`, retries, reference.replace(client.host, client.pullsAt ?? client.host), `dir:${image}`)) {
+        if (
+            await skopeo(
+                `pull ${reference}`,
+                retries,
+                reference.replace(client.host, client.pullsAt ?? client.host),
+                `dir:${image}`,
+            )
+        ) {
             traffic.pulled++;
             if (digestOf(fs.readFileSync(path.join(image, "manifest.json"))) !== digest) {
                 traffic.failures.push(`${reference} is another image`);
@@ -105,7 +129,10 @@ async function underTraffic(
 
     try {
         await push();
-        const clients = [...Array<typeof push>(pushers).fill(push), ...Array<() => Promise<void>>(pullers).fill(() => pull())].map(until);
+        const clients = [
+            ...Array<typeof push>(pushers).fill(push),
+            ...Array<() => Promise<void>>(pullers).fill(() => pull()),
+        ].map(until);
         try {
             await sleep(2000);
             await change();
@@ -140,7 +167,11 @@ async function underTraffic(
  * Fails unless every client's first attempt succeeds while a change is made; with `retries`, the ones after it may as well.
  * Prints how many there were.
  */
-export async function assertUnnoticed(client: Client, change: () => Promise<unknown>, options?: Options): Promise<void> {
+export async function assertUnnoticed(
+    client: Client,
+    change: () => Promise<unknown>,
+    options?: Options,
+): Promise<void> {
     const { pushed, pulled, retried, failures } = await underTraffic(client, change, options);
     console.log(`      pushed ${pushed}, pulled ${pulled}, retried ${retried}`);
     assert.deepEqual(failures, []);
@@ -149,7 +180,15 @@ export async function assertUnnoticed(client: Client, change: () => Promise<unkn
 
 /** Pushes an image, as `makeImage` makes it, whatever comes of it. */
 export const tryPush = (image: string, { host, user, password }: Client, name: string) =>
-    attempt("skopeo", ["copy", "--quiet", "--preserve-digests", "--dest-creds", `${user}:${password}`, `dir:${image}`, `docker://${host}/${name}`]);
+    attempt("skopeo", [
+        "copy",
+        "--quiet",
+        "--preserve-digests",
+        "--dest-creds",
+        `${user}:${password}`,
+        `dir:${image}`,
+        `docker://${host}/${name}`,
+    ]);
 
 /** Makes an image of random bytes, two layers, in the form of skopeo's `dir:`; gives back its digest. */
 export const makeImage = (folder: string): string => makeImageOf(folder, [64 * 1024, layerBytes]);
@@ -165,7 +204,10 @@ export function makeImages(folder: string, architectures: string[]): void {
     fs.mkdirSync(folder);
     const manifests = architectures.map((architecture) => {
         const manifest = makeManifest(folder, "manifest", architecture, [64 * 1024, layerBytes]);
-        fs.renameSync(path.join(folder, "manifest"), path.join(folder, `${manifest.digest.replace("sha256:", "")}.manifest.json`));
+        fs.renameSync(
+            path.join(folder, "manifest"),
+            path.join(folder, `${manifest.digest.replace("sha256:", "")}.manifest.json`),
+        );
         return { mediaType: manifestType, ...manifest, platform: { architecture, os: "linux" } };
     });
     const mediaType = "application/vnd.oci.image.index.v1+json";
@@ -175,22 +217,40 @@ export function makeImages(folder: string, architectures: string[]): void {
 const manifestType = "application/vnd.oci.image.manifest.v1+json";
 
 /** Writes a manifest and all that it names. */
-function makeManifest(folder: string, file: string, architecture: string, layers: number[]): { digest: string; size: number } {
+function makeManifest(
+    folder: string,
+    file: string,
+    architecture: string,
+    layers: number[],
+): { digest: string; size: number } {
     const write = (name: (digest: string) => string, content: Buffer) => {
         const digest = digestOf(content);
         fs.writeFileSync(path.join(folder, name(digest)), content);
         return { digest, size: content.length };
     };
-    const blob = (mediaType: string, content: Buffer) => ({ mediaType, ...write((digest) => digest.replace("sha256:", ""), content) });
-    const layer = (bytes: number) => blob("application/vnd.oci.image.layer.v1.tar+gzip", gzipSync(randomBytes(bytes), { level: 0 }));
+    const blob = (mediaType: string, content: Buffer) => ({
+        mediaType,
+        ...write((digest) => digest.replace("sha256:", ""), content),
+    });
+    const layer = (bytes: number) =>
+        blob("application/vnd.oci.image.layer.v1.tar+gzip", gzipSync(randomBytes(bytes), { level: 0 }));
     fs.writeFileSync(path.join(folder, "version"), "Directory Transport Version: 1.1\n");
-    return write(() => file, Buffer.from(JSON.stringify({
-        schemaVersion: 2,
-        mediaType: manifestType,
-        config: blob("application/vnd.oci.image.config.v1+json",
-            Buffer.from(JSON.stringify({ architecture, os: "linux", rootfs: { type: "layers", diff_ids: [] } }))),
-        layers: layers.map(layer),
-    })));
+    return write(
+        () => file,
+        Buffer.from(
+            JSON.stringify({
+                schemaVersion: 2,
+                mediaType: manifestType,
+                config: blob(
+                    "application/vnd.oci.image.config.v1+json",
+                    Buffer.from(
+                        JSON.stringify({ architecture, os: "linux", rootfs: { type: "layers", diff_ids: [] } }),
+                    ),
+                ),
+                layers: layers.map(layer),
+            }),
+        ),
+    );
 }
 
 const digestOf = (content: Buffer) => `sha256:${createHash("sha256").update(content).digest("hex")}`;

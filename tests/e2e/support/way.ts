@@ -23,7 +23,10 @@ export class Way {
         }
         const server = net.createServer((client) => {
             const there = net.connect(this.targetPort, this.host);
-            for (const [from, to] of [[client, there], [there, client]] as const) {
+            for (const [from, to] of [
+                [client, there],
+                [there, client],
+            ] as const) {
                 from.on("error", () => to.destroy()).on("close", () => to.destroy());
                 from.pipe(to);
             }

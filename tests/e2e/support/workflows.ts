@@ -14,14 +14,14 @@ export interface Workflow {
 }
 
 export interface Job {
-    "needs"?: string;
-    "if"?: string;
+    needs?: string;
+    if?: string;
     "runs-on": string;
-    "environment"?: string;
-    "permissions"?: Record<string, string>;
-    "env"?: Record<string, string>;
-    "outputs"?: Record<string, string>;
-    "steps": Step[];
+    environment?: string;
+    permissions?: Record<string, string>;
+    env?: Record<string, string>;
+    outputs?: Record<string, string>;
+    steps: Step[];
 }
 
 export interface Step {
@@ -48,22 +48,31 @@ export interface Contexts {
 export function evaluate(expression: string, contexts: Contexts): string {
     const binary = (operator: string, join: (left: string, right: () => string) => string) => {
         const [left, ...rest] = expression.split(` ${operator} `);
-        return rest.length === 0 ? undefined : join(evaluate(left!, contexts), () => evaluate(rest.join(` ${operator} `), contexts));
+        return rest.length === 0
+            ? undefined
+            : join(evaluate(left!, contexts), () => evaluate(rest.join(` ${operator} `), contexts));
     };
     const text = /^'([^']*)'$/.exec(expression.trim())?.[1];
-    return binary("||", (left, right) => left || right())
-        ?? binary("&&", (left, right) => left && right())
-        ?? binary("==", (left, right) => (left === right() ? "true" : ""))
-        ?? binary("!=", (left, right) => (left === right() ? "" : "true"))
-        ?? text
-        ?? (expression.trim() === "always()" ? "true" : lookUp(expression.trim(), contexts));
+    return (
+        binary("||", (left, right) => left || right()) ??
+        binary("&&", (left, right) => left && right()) ??
+        binary("==", (left, right) => (left === right() ? "true" : "")) ??
+        binary("!=", (left, right) => (left === right() ? "" : "true")) ??
+        text ??
+        (expression.trim() === "always()" ? "true" : lookUp(expression.trim(), contexts))
+    );
 }
 
 function lookUp(name: string, contexts: Contexts): string {
     if (!/^[\w.-]+$/.test(name)) {
         throw new Error(`"${name}" is more than the expressions that are known here`);
     }
-    const found = name.split(".").reduce<Contexts | string | undefined>((inner, key) => (typeof inner === "object" ? inner[key] : undefined), contexts);
+    const found = name
+        .split(".")
+        .reduce<Contexts | string | undefined>(
+            (inner, key) => (typeof inner === "object" ? inner[key] : undefined),
+            contexts,
+        );
     return typeof found === "string" ? found : "";
 }
 
@@ -76,7 +85,7 @@ const fillAll = (texts: Record<string, string | boolean> = {}, contexts: Context
 
 /** What `pulumi/actions` runs for its inputs, one command a line: it logs in, selects the stack, and does what it is told. */
 export function pulumiCommands(inputs: Record<string, string>): string[][] {
-    const { "command": command, "cloud-url": url, "stack-name": stack, ...rest } = inputs;
+    const { command: command, "cloud-url": url, "stack-name": stack, ...rest } = inputs;
     if (!command) {
         return [];
     }
@@ -99,12 +108,20 @@ export function pulumiCommands(inputs: Record<string, string>): string[][] {
     return [
         ["login", ...(url ? [url] : []), "--non-interactive"],
         ["stack", "select", stack!, "--non-interactive"],
-        [command, "--stack", stack!, ...flags, "--non-interactive", ...(command === "up" ? ["--yes", "--skip-preview"] : [])],
+        [
+            command,
+            "--stack",
+            stack!,
+            ...flags,
+            "--non-interactive",
+            ...(command === "up" ? ["--yes", "--skip-preview"] : []),
+        ],
     ];
 }
 
 /** Whether an earlier job did it already: each has a new clone on a real machine, and the same packages in it. */
-const isDone = (command: string, { folder }: Machine) => command === "npm ci" && fs.existsSync(path.join(folder, "node_modules/.package-lock.json"));
+const isDone = (command: string, { folder }: Machine) =>
+    command === "npm ci" && fs.existsSync(path.join(folder, "node_modules/.package-lock.json"));
 
 /** A machine that runs jobs: a folder with a clone of the repository, and the environment of each command. */
 export interface Machine {
@@ -147,9 +164,14 @@ export async function runJob(machine: Machine, job: Job, contexts: Contexts): Pr
             const isPulumi = step.uses?.startsWith("pulumi/actions@");
             const commands = isPulumi
                 ? pulumiCommands(fillAll(step.with, contexts)).map((args) => ["pulumi", ...args])
-                : !step.run || isDone(step.run, machine) ? [] : [["bash", "-e", "-c", step.run]];
+                : !step.run || isDone(step.run, machine)
+                  ? []
+                  : [["bash", "-e", "-c", step.run]];
             for (const command of commands) {
-                const { code, stdout, stderr } = await attempt(command[0]!, command.slice(1), { cwd: machine.folder, env: environment });
+                const { code, stdout, stderr } = await attempt(command[0]!, command.slice(1), {
+                    cwd: machine.folder,
+                    env: environment,
+                });
                 ran.log += stdout + stderr;
                 ran.comment += isPulumi && command[1] === fill(step.with!.command!, contexts) ? stdout : "";
                 ran.ok &&= code === 0;
@@ -172,7 +194,8 @@ export async function runJob(machine: Machine, job: Job, contexts: Contexts): Pr
 }
 
 /** Runs a command on a machine, which has to succeed. */
-export const runOn = ({ folder, environment }: Machine, command: string, ...args: string[]) => run(command, args, { cwd: folder, env: environment });
+export const runOn = ({ folder, environment }: Machine, command: string, ...args: string[]) =>
+    run(command, args, { cwd: folder, env: environment });
 
 /** What a step left in a file of GitHub's: `NAME=VALUE`, or `NAME<<END`, lines, and `END`. */
 function readCommands(file: string): Record<string, string> {

@@ -28,23 +28,40 @@ export interface RawAnswer {
 const authorities = () => fs.readFileSync(process.env.SSL_CERT_FILE!);
 
 /** Sends a request of any shape, on a connection of its own. */
-export function send({ host, port, isSecure }: Target, { method, path, headers, body = "", abandonAt }: RawRequest): Promise<RawAnswer> {
+export function send(
+    { host, port, isSecure }: Target,
+    { method, path, headers, body = "", abandonAt }: RawRequest,
+): Promise<RawAnswer> {
     return new Promise((resolve) => {
-        const socket = isSecure ? tls.connect({ host, port, servername: host, ca: authorities() }) : net.connect({ host, port });
+        const socket = isSecure
+            ? tls.connect({ host, port, servername: host, ca: authorities() })
+            : net.connect({ host, port });
         const bytes = Buffer.from(body);
         const lines = Object.entries({
-            Host: host, Connection: "close", ...(bytes.length > 0 || ["POST", "PUT", "PATCH"].includes(method) ? { "Content-Length": String(bytes.length) } : {}), ...headers,
+            Host: host,
+            Connection: "close",
+            ...(bytes.length > 0 || ["POST", "PUT", "PATCH"].includes(method)
+                ? { "Content-Length": String(bytes.length) }
+                : {}),
+            ...headers,
         }).map(([name, value]) => `${name}: ${value}\r\n`);
         let answer = "";
         socket.setTimeout(30_000, () => socket.destroy());
         socket.on("data", (chunk: Buffer) => (answer += chunk.toString("latin1")));
         // One that says no while the request is still being sent.
         socket.on("error", () => undefined);
-        socket.on("close", () => resolve({
-            status: Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0),
-            location: /^location: (.*)\r$/im.exec(answer)?.[1],
-        }));
-        socket.write(Buffer.concat([Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1"), bytes.subarray(0, abandonAt ?? bytes.length)]),
-            () => abandonAt !== undefined && socket.destroy());
+        socket.on("close", () =>
+            resolve({
+                status: Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0),
+                location: /^location: (.*)\r$/im.exec(answer)?.[1],
+            }),
+        );
+        socket.write(
+            Buffer.concat([
+                Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1"),
+                bytes.subarray(0, abandonAt ?? bytes.length),
+            ]),
+            () => abandonAt !== undefined && socket.destroy(),
+        );
     });
 }

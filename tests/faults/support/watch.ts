@@ -22,8 +22,21 @@ export async function watch(client: Client, requests: string[][], change: () => 
     const ask = async ([path, ...options]: string[]) => {
         while (!isOver) {
             const began = Date.now();
-            const { stdout: status } = await attempt("curl", ["--silent", "--max-time", "20", "--output", "/dev/null", "--write-out", "%{http_code}",
-                "--user", `${client.user}:${client.password}`, "--header", "Accept: application/vnd.oci.image.manifest.v1+json", ...options, `https://${client.host}/v2/${path}`]);
+            const { stdout: status } = await attempt("curl", [
+                "--silent",
+                "--max-time",
+                "20",
+                "--output",
+                "/dev/null",
+                "--write-out",
+                "%{http_code}",
+                "--user",
+                `${client.user}:${client.password}`,
+                "--header",
+                "Accept: application/vnd.oci.image.manifest.v1+json",
+                ...options,
+                `https://${client.host}/v2/${path}`,
+            ]);
             answers.push({ began, what: [...options, path!].join(" "), status });
             await sleep(500);
         }

@@ -20,7 +20,14 @@ const withPullUsers = [
 ];
 
 const mirrors = [
-    { name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io", username: "me", password: "hub password", ttl: "24h" },
+    {
+        name: "hub",
+        host: "hub.example.com",
+        remote: "https://registry-1.docker.io",
+        username: "me",
+        password: "hub password",
+        ttl: "24h",
+    },
     { name: "quay", host: "quay.example.com", remote: "https://quay.io", login: false },
 ];
 
@@ -123,5 +130,10 @@ export const configurations: Record<string, Record<string, unknown>> = {
         mirrors,
     },
 
-    "a Service of the cluster alone": { ...base, users: withPullUsers, pullHost: "pull.registry.example.com", exposure: "service" },
+    "a Service of the cluster alone": {
+        ...base,
+        users: withPullUsers,
+        pullHost: "pull.registry.example.com",
+        exposure: "service",
+    },
 };

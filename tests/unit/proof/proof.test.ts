@@ -15,7 +15,9 @@ const isRecording = process.env.RECORD === "1";
 
 describe("The resources of a stack", () => {
     const proofs: [string, () => Promise<object[]>][] = [
-        ...Object.entries(configurations).map(([name, values]) => [name, () => recordProgram(values)] as [string, () => Promise<object[]>]),
+        ...Object.entries(configurations).map(
+            ([name, values]) => [name, () => recordProgram(values)] as [string, () => Promise<object[]>],
+        ),
         ["the component with outputs as arguments", recordComponentOfOutputs],
     ];
     for (const [name, record] of proofs) {
@@ -31,7 +33,10 @@ describe("The resources of a stack", () => {
     it("are recorded with every configuration key set", () => {
         const { config } = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as { config: Record<string, unknown> };
         const set = new Set(Object.values(configurations).flatMap((values) => Object.keys(values)));
-        assert.deepEqual(Object.keys(config).filter((key) => !key.includes(":") && !set.has(key)), []);
+        assert.deepEqual(
+            Object.keys(config).filter((key) => !key.includes(":") && !set.has(key)),
+            [],
+        );
     });
 
     after(() => {

@@ -9,16 +9,29 @@ import { ContainerRegistry } from "../../../components/containerRegistry";
 import program from "../../../index";
 import { deploy, Registered, Secret } from "../support/deploy";
 
-const project = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as { name: string; config: Record<string, { default?: unknown }> };
+const project = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as {
+    name: string;
+    config: Record<string, { default?: unknown }>;
+};
 
 /** These are read anew by each Job, so they may change in place; only their metadata is recorded. */
-const mayChange = ["core/v1:ConfigMap registry-collection", "core/v1:Secret registry-collection", "batch/v1:CronJob registry-collection"];
+const mayChange = [
+    "core/v1:ConfigMap registry-collection",
+    "core/v1:Secret registry-collection",
+    "batch/v1:CronJob registry-collection",
+];
 
 /** The resources of a stack with this configuration, deployed by `index.ts` to mocks: type, name, inputs, parent and options. */
 export async function recordProgram(values: Record<string, unknown>): Promise<object[]> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "proof-"));
     const kubeconfig = path.join(folder, "kubeconfig");
-    fs.writeFileSync(kubeconfig, JSON.stringify({ "current-context": "homelab", "contexts": [{ name: "homelab", context: { cluster: "homelab" } }] }));
+    fs.writeFileSync(
+        kubeconfig,
+        JSON.stringify({
+            "current-context": "homelab",
+            contexts: [{ name: "homelab", context: { cluster: "homelab" } }],
+        }),
+    );
     // Where there is a proxy, the preflight does not connect to the cluster or to Minio.
     const environment = { HTTPS_PROXY: "http://127.0.0.1:1", KUBECONFIG: kubeconfig, PULUMI_CONFIG_SECRET_KEYS: "" };
     const before = Object.fromEntries(Object.keys(environment).map((name) => [name, process.env[name]]));
@@ -46,7 +59,11 @@ export async function recordComponentOfOutputs(): Promise<object[]> {
     const { resources } = await deploy(() => {
         new ContainerRegistry("other", {
             host: pulumi.output("docker.example.com"),
-            users: [{ name: "ci" }, { name: "me", password: pulumi.output("correct horse battery") }, { name: "cluster", access: "pull" }],
+            users: [
+                { name: "ci" },
+                { name: "me", password: pulumi.output("correct horse battery") },
+                { name: "cluster", access: "pull" },
+            ],
             pullHost: pulumi.output("pull.example.com"),
             anonymousPullHost: pulumi.output("public.example.com"),
             namespace: pulumi.output("images"),
@@ -75,7 +92,14 @@ export async function recordComponentOfOutputs(): Promise<object[]> {
             logLevel: pulumi.output("warn" as const),
             deleteEnabled: pulumi.output(false),
             readOnly: pulumi.output(true),
-            mirrors: [{ name: "hub", host: pulumi.output("hub.example.com"), remote: pulumi.output("https://registry-1.docker.io"), ttl: pulumi.output("1h") }],
+            mirrors: [
+                {
+                    name: "hub",
+                    host: pulumi.output("hub.example.com"),
+                    remote: pulumi.output("https://registry-1.docker.io"),
+                    ttl: pulumi.output("1h"),
+                },
+            ],
             metrics: { serviceMonitor: true, serviceMonitorLabels: pulumi.output({ release: "prometheus" }) },
             networkPolicy: { metricsFrom: pulumi.output("monitoring") },
         });
@@ -89,19 +113,43 @@ function asTheEngineDoes(values: Record<string, unknown>): Record<string, string
     const defaults = Object.entries(project.config)
         .filter(([key, { default: value }]) => !key.includes(":") && value !== undefined)
         .map(([key, { default: value }]) => [key, value] as const);
-    return Object.fromEntries(Object.entries({ ...Object.fromEntries(defaults), ...values })
-        .map(([key, value]) => [`${project.name}:${key}`, typeof value === "string" ? value : JSON.stringify(value)]));
+    return Object.fromEntries(
+        Object.entries({ ...Object.fromEntries(defaults), ...values }).map(([key, value]) => [
+            `${project.name}:${key}`,
+            typeof value === "string" ? value : JSON.stringify(value),
+        ]),
+    );
 }
 
-const options = ["protect", "retainOnDelete", "deleteBeforeReplace", "ignoreChanges", "customTimeouts", "import", "replacementTrigger", "aliases"] as const;
+const options = [
+    "protect",
+    "retainOnDelete",
+    "deleteBeforeReplace",
+    "ignoreChanges",
+    "customTimeouts",
+    "import",
+    "replacementTrigger",
+    "aliases",
+] as const;
 
 function record({ type, name, inputs, opts }: Registered): object {
     const parents = [];
-    for (let parent = opts.parent; parent; parent = (parent as unknown as { __parentResource?: pulumi.Resource }).__parentResource) {
+    for (
+        let parent = opts.parent;
+        parent;
+        parent = (parent as unknown as { __parentResource?: pulumi.Resource }).__parentResource
+    ) {
         parents.unshift((parent as unknown as { __pulumiType: string }).__pulumiType);
     }
-    const recorded = mayChange.some((object) => `${type} ${name}`.endsWith(object)) ? { metadata: (inputs as { metadata: object }).metadata } : (inputs as object);
-    const given = Object.fromEntries(options.filter((option) => opts[option] !== undefined).map((option) => [option, opts[option]]));
-    return JSON.parse(JSON.stringify({ type, name, parents, options: given, inputs: recorded }, (_, value: unknown) =>
-        (value instanceof Secret ? { secret: value.value } : value))) as object;
+    const recorded = mayChange.some((object) => `${type} ${name}`.endsWith(object))
+        ? { metadata: (inputs as { metadata: object }).metadata }
+        : (inputs as object);
+    const given = Object.fromEntries(
+        options.filter((option) => opts[option] !== undefined).map((option) => [option, opts[option]]),
+    );
+    return JSON.parse(
+        JSON.stringify({ type, name, parents, options: given, inputs: recorded }, (_, value: unknown) =>
+            value instanceof Secret ? { secret: value.value } : value,
+        ),
+    ) as object;
 }

@@ -23,7 +23,13 @@ export class Secret {
 function outputsOf(type: string, name: string, inputs: Record<string, unknown>): Record<string, unknown> {
     switch (type) {
         case "random:index/randomPassword:RandomPassword":
-            return { ...inputs, result: name.replace(/[^A-Za-z0-9]/g, "").padEnd(inputs.length as number, "x").slice(0, inputs.length as number) };
+            return {
+                ...inputs,
+                result: name
+                    .replace(/[^A-Za-z0-9]/g, "")
+                    .padEnd(inputs.length as number, "x")
+                    .slice(0, inputs.length as number),
+            };
         case "minio:index/iamServiceAccount:IamServiceAccount":
             return { ...inputs, accessKey: "ACCESSKEY", secretKey: "SECRETKEY" };
         case "kubernetes:core/v1:Secret":
@@ -38,18 +44,31 @@ function outputsOf(type: string, name: string, inputs: Record<string, unknown>):
 export async function deploy<T extends object>(program: () => Promise<T> | T, { preview = false } = {}) {
     const registered: Registered[] = [];
     const options = new Map<string, pulumi.CustomResourceOptions>();
-    await pulumi.runtime.setMocks({
-        newResource: ({ type, name, inputs }) => {
-            registered.push({ type, name, inputs: unwrapSecrets(inputs), opts: options.get(`${type} ${name}`) ?? {} });
-            const outputs = outputsOf(type, name, inputs as Record<string, unknown>);
-            return { id: preview ? undefined : `${name}-id`, state: outputs };
+    await pulumi.runtime.setMocks(
+        {
+            newResource: ({ type, name, inputs }) => {
+                registered.push({
+                    type,
+                    name,
+                    inputs: unwrapSecrets(inputs),
+                    opts: options.get(`${type} ${name}`) ?? {},
+                });
+                const outputs = outputsOf(type, name, inputs as Record<string, unknown>);
+                return { id: preview ? undefined : `${name}-id`, state: outputs };
+            },
+            call: ({ inputs }) => inputs as Record<string, unknown>,
         },
-        call: ({ inputs }) => inputs as Record<string, unknown>,
-    }, "homelab-registry", "test", preview, "organization");
+        "homelab-registry",
+        "test",
+        preview,
+        "organization",
+    );
 
     // Mocha takes a rejection that nobody waits for as a failure of its own; here it is the program's.
     const listeners = process.listeners("unhandledRejection");
-    const failure = new Promise<never>((_, reject) => process.removeAllListeners("unhandledRejection").on("unhandledRejection", reject));
+    const failure = new Promise<never>((_, reject) =>
+        process.removeAllListeners("unhandledRejection").on("unhandledRejection", reject),
+    );
     try {
         const run = pulumi.runtime.runInPulumiStack(async () => {
             pulumi.runtime.registerStackTransformation(({ type, name, opts }) => {
@@ -62,7 +81,7 @@ export async function deploy<T extends object>(program: () => Promise<T> | T, { 
         await Promise.race([pulumi.runtime.disconnect(), failure]);
         const resources = registered
             .filter(({ type }) => type !== pulumi.runtime.rootPulumiStackTypeName)
-            .sort((a, b) => `${a.type} ${a.name}` < `${b.type} ${b.name}` ? -1 : 1);
+            .sort((a, b) => (`${a.type} ${a.name}` < `${b.type} ${b.name}` ? -1 : 1));
         return { resources, outputs: outputs as pulumi.Unwrap<T> };
     } catch (error) {
         // Of a program that was refused, much stays unresolved for good; at the end Pulumi would call it a leak.
