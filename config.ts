@@ -3,16 +3,12 @@ import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { closest } from "fastest-levenshtein";
 
-import {
-    ContainerRegistryArgs,
-    LogLevel,
-    Mirror,
-    PullSecret,
-    ServiceType,
-    User,
-    withDefaults,
-} from "./components/args";
-import { withoutStack } from "./components/errors";
+import { ContainerRegistryArgs } from "./components/args";
+import { ServiceType } from "./components/exposure/args";
+import { LogLevel, Mirror } from "./components/server/args";
+import { withDefaults } from "./components/settings";
+import { withoutStackTrace } from "./components/userError";
+import { PullSecret, User } from "./components/users/args";
 import { endpointProblem, findProblems, oneOf } from "./components/validate";
 
 /** The variable in which Pulumi names the keys that are encrypted in the stack's file. */
@@ -262,7 +258,7 @@ export function readSite(name: string): Site {
     problems.push(...given.filter((key) => !known.includes(key)).map((key) => unknownName(key, known)));
 
     if (problems.length > 0) {
-        throw withoutStack(
+        throw withoutStackTrace(
             new pulumi.RunError(["The configuration of this stack needs a change:", ...problems].join("\n  - ")),
         );
     }

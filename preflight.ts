@@ -6,8 +6,8 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
-import { hostAndPort } from "./components/endpoint";
-import { withoutStack } from "./components/errors";
+import { parseHostPort } from "./components/hostPort";
+import { withoutStackTrace } from "./components/userError";
 import { Site } from "./config";
 
 /** Milliseconds that the cluster and Minio are given to accept a connection. */
@@ -39,7 +39,7 @@ export async function checkReach(site: Site): Promise<void> {
         return;
     }
     if (!pulumi.runtime.isDryRun()) {
-        throw withoutStack(new pulumi.RunError([...away, "Nothing was changed."].join("\n")));
+        throw withoutStackTrace(new pulumi.RunError([...away, "Nothing was changed."].join("\n")));
     }
     await pulumi.log.warn(
         [...away, "This preview is made from the state alone; an update would stop here."].join("\n"),
@@ -67,7 +67,7 @@ export async function checkChange(site: Site): Promise<void> {
               )
             : {};
     if (keepsNamespace && Object.keys(resources).some((urn) => urn.includes("$kubernetes:core/v1:Namespace::"))) {
-        throw withoutStack(
+        throw withoutStackTrace(
             new pulumi.RunError(
                 [
                     "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
@@ -97,7 +97,7 @@ export async function checkChange(site: Site): Promise<void> {
     if (last.bucket && last.bucket !== bucket) {
         const left = `bucketName: "${bucket}" is another bucket than "${last.bucket}", which holds the images`;
         if (site.minio) {
-            throw withoutStack(
+            throw withoutStackTrace(
                 new pulumi.RunError(
                     [
                         `${left}. They would stay there, and the registry be empty.`,
@@ -174,7 +174,7 @@ interface KubeConfig {
 
 function problemOf(what: string, address: string, source: string): Promise<string | undefined> {
     return new Promise((resolve) => {
-        const socket = net.connect(hostAndPort(address));
+        const socket = net.connect(parseHostPort(address));
         const end = (reason?: string) => {
             socket.destroy();
             resolve(reason && `${what} does not answer at ${address} (${reason}). The address is that of ${source}.`);

@@ -2,21 +2,24 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import { ContainerRegistryArgs, hasPullUsers, hasReaders, mayPush, ServiceType, Settings, withDefaults } from "./args";
-import { Collection } from "./collection";
-import { withoutStack } from "./errors";
-import { Exposure } from "./exposure";
-import { htpasswdFile, Logins } from "./logins";
-import { Metrics } from "./metrics";
-import { Mirror } from "./mirror";
-import { NetworkPolicies } from "./networkPolicy";
-import { owner } from "./owner";
-import { PullSecrets } from "./pullSecrets";
-import { Reader } from "./reader";
-import { registryConfig, renderRegistryConfig } from "./registryConfig";
-import { AccessKey, Storage } from "./storage";
+import { ContainerRegistryArgs } from "./args";
+import { ServiceType } from "./exposure/args";
+import { Exposure } from "./exposure/exposure";
+import { GarbageCollectionJob } from "./garbageCollection/garbageCollectionJob";
+import { fieldManagerAnnotation } from "./kubernetes/fieldManager";
+import { NetworkPolicies } from "./kubernetes/networkPolicies";
+import { MetricsService } from "./monitoring/metricsService";
+import { PullThroughCache } from "./server/pullThroughCache";
+import { ReadReplica } from "./server/readReplica";
+import { registryConfig, renderRegistryConfig } from "./server/registryConfig";
+import { Workload } from "./server/workload";
+import { hasPullUsers, hasReaders, Settings, withDefaults } from "./settings";
+import { AccessKey, Storage } from "./storage/storage";
+import { withoutStackTrace } from "./userError";
+import { mayPush } from "./users/args";
+import { htpasswdFile, Logins } from "./users/logins";
+import { PullSecrets } from "./users/pullSecrets";
 import { findProblems, imageWarning } from "./validate";
-import { Workload } from "./workload";
 
 const authFolder = "/auth";
 
@@ -71,15 +74,15 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     accessor pullSecrets: PullSecrets | undefined;
     accessor workload: Workload;
     /** Not there where each user may push. */
-    accessor reader: Reader | undefined;
+    accessor reader: ReadReplica | undefined;
     /** Not there without an `anonymousPullHost`. */
-    accessor anonymousReader: Reader | undefined;
+    accessor anonymousReader: ReadReplica | undefined;
     /** Not there without `collection`. */
-    accessor collection: Collection | undefined;
+    accessor collection: GarbageCollectionJob | undefined;
     /** By the names of the Deployments; empty without `metrics`. */
-    accessor metrics: Record<string, Metrics> = {};
+    accessor metrics: Record<string, MetricsService> = {};
     /** By their names. */
-    accessor mirrors: Record<string, Mirror> = {};
+    accessor mirrors: Record<string, PullThroughCache> = {};
     /** By the names of the Deployments; empty without `networkPolicy`. */
     accessor networkPolicies: Record<string, NetworkPolicies> = {};
     /** Not there with a `service`. */
@@ -109,7 +112,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
                     metadata: {
                         name: settings.namespace,
                         labels: { "pod-security.kubernetes.io/enforce": "restricted" },
-                        annotations: owner,
+                        annotations: fieldManagerAnnotation,
                     },
                 },
                 { parent },
@@ -185,7 +188,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             ownHost: pulumi.Output<string> | undefined,
             auth?: ReturnType<typeof authBy>,
         ) =>
-            new Reader(
+            new ReadReplica(
                 name,
                 {
                     ...likeAll,
@@ -289,7 +292,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
 
         if (collection) {
             const known = settings.apply(({ collection }) => collection!);
-            this.collection = new Collection(
+            this.collection = new GarbageCollectionJob(
                 name,
                 {
                     namespace,
@@ -315,7 +318,11 @@ export class ContainerRegistry extends pulumi.ComponentResource {
             [`${name}-anonymous`, this.anonymousReader?.workload],
         ] as const) {
             if (workload && metrics) {
-                this.metrics[of] = new Metrics(of, { namespace, labels: workload.labels, ...metrics }, { parent });
+                this.metrics[of] = new MetricsService(
+                    of,
+                    { namespace, labels: workload.labels, ...metrics },
+                    { parent },
+                );
             }
             if (workload && given.networkPolicy) {
                 this.networkPolicies[of] = new NetworkPolicies(
@@ -335,7 +342,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         given.mirrors.forEach((mirror, i) => {
             const mirrorName = `${name}-mirror-${mirror.name}`;
             const password = args.mirrors![i]!.password;
-            this.mirrors[mirror.name] = new Mirror(
+            this.mirrors[mirror.name] = new PullThroughCache(
                 mirrorName,
                 {
                     ...likeAll,
@@ -372,7 +379,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         const check = (known: typeof settings) => {
             const problems = findProblems(name, known, args);
             if (problems.length > 0) {
-                throw withoutStack(
+                throw withoutStackTrace(
                     new pulumi.ResourceError(
                         ["The arguments of this registry need a change:", ...problems].join("\n  - "),
                         this,

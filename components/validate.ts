@@ -1,18 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import {
-    Access,
-    ContainerRegistryArgs,
-    hasPullUsers,
-    hasReaders,
-    LogLevel,
-    mayPush,
-    ServiceType,
-    User,
-    withDefaults,
-} from "./args";
-import { bytesOf } from "./bytes";
-import { ofTraefik } from "./exposure";
+import { ContainerRegistryArgs } from "./args";
+import { ServiceType } from "./exposure/args";
+import { ofTraefik } from "./exposure/exposure";
+import { parseQuantity } from "./kubernetes/quantity";
+import { LogLevel } from "./server/args";
+import { hasPullUsers, hasReaders, withDefaults } from "./settings";
+import { Access, mayPush, User } from "./users/args";
 
 /** S3 takes no smaller part, except as the last one of an upload. */
 const minChunkSize = 5 * 1024 * 1024;
@@ -491,7 +485,7 @@ function nodePortProblem(port: number): string | undefined {
 }
 
 function quotaProblem(quota: string): string | undefined {
-    return bytesOf(quota) > 0
+    return parseQuantity(quota) > 0
         ? undefined
         : `"${quota}" is not an amount of bytes; give one such as 100Gi, or leave it out for as much as the disk has`;
 }

@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
-import { withDefaults } from "../../components/args";
+import { withDefaults } from "../../components/settings";
 import { readSite } from "../../config";
 
 const project = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as {

@@ -3,9 +3,10 @@ import * as fs from "node:fs";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { ContainerRegistryArgs, User } from "../../components/args";
+import { ContainerRegistryArgs } from "../../components/args";
 import { ContainerRegistry } from "../../components/containerRegistry";
-import { owner } from "../../components/owner";
+import { fieldManagerAnnotation } from "../../components/kubernetes/fieldManager";
+import { User } from "../../components/users/args";
 import { deploy, Registered, Secret } from "./support/deploy";
 
 const args: ContainerRegistryArgs = {
@@ -226,7 +227,7 @@ describe("ContainerRegistry", () => {
                 .filter(({ metadata }) => metadata?.name);
             assert.equal(named.length, 6);
             for (const { metadata } of named) {
-                assert.deepEqual({ ...metadata!.annotations, ...owner }, metadata!.annotations);
+                assert.deepEqual({ ...metadata!.annotations, ...fieldManagerAnnotation }, metadata!.annotations);
             }
         });
 
@@ -237,7 +238,7 @@ describe("ContainerRegistry", () => {
                 metadata: {
                     name: "registry",
                     labels: { "pod-security.kubernetes.io/enforce": "restricted" },
-                    annotations: owner,
+                    annotations: fieldManagerAnnotation,
                 },
             });
         });
@@ -246,7 +247,7 @@ describe("ContainerRegistry", () => {
             assert.deepEqual(find(resources, ":Deployment").inputs, {
                 apiVersion: "apps/v1",
                 kind: "Deployment",
-                metadata: { name: "registry", namespace: "registry", annotations: owner },
+                metadata: { name: "registry", namespace: "registry", annotations: fieldManagerAnnotation },
                 spec: {
                     replicas: 1,
                     selector: {
@@ -371,7 +372,7 @@ describe("ContainerRegistry", () => {
                         "nginx.ingress.kubernetes.io/service-upstream": "true",
                         "pulumi.com/skipAwait": "true",
                         "pulumi.com/patchForce": "true",
-                        ...owner,
+                        ...fieldManagerAnnotation,
                         "pulumi.com/deletionPropagationPolicy": "background",
                     },
                 },
@@ -585,7 +586,7 @@ describe("ContainerRegistry", () => {
             const secret = (namespace: string, name: string, login: string) => ({
                 apiVersion: "v1",
                 kind: "Secret",
-                metadata: { namespace, name, annotations: owner },
+                metadata: { namespace, name, annotations: fieldManagerAnnotation },
                 type: "kubernetes.io/dockerconfigjson",
                 stringData: new Secret({
                     ".dockerconfigjson": JSON.stringify({
@@ -761,7 +762,7 @@ describe("ContainerRegistry", () => {
             assert.deepEqual(find(collecting, ":ConfigMap", "registry-lock").inputs, {
                 apiVersion: "v1",
                 kind: "ConfigMap",
-                metadata: { name: "registry-lock", namespace: "registry", annotations: owner },
+                metadata: { name: "registry-lock", namespace: "registry", annotations: fieldManagerAnnotation },
             });
         });
 
@@ -927,7 +928,7 @@ describe("ContainerRegistry", () => {
                 "traefik.ingress.kubernetes.io/router.tls": "true",
                 "pulumi.com/skipAwait": "true",
                 "pulumi.com/patchForce": "true",
-                ...owner,
+                ...fieldManagerAnnotation,
                 "pulumi.com/deletionPropagationPolicy": "background",
             });
         });
@@ -998,7 +999,7 @@ describe("ContainerRegistry", () => {
                 nodePort: 30500,
                 annotations: { "metallb.io/address-pool": "home" },
             });
-            assert.deepEqual(metadata.annotations, { ...owner, "metallb.io/address-pool": "home" });
+            assert.deepEqual(metadata.annotations, { ...fieldManagerAnnotation, "metallb.io/address-pool": "home" });
             assert.deepEqual(spec, {
                 type: "LoadBalancer",
                 selector: { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": "registry" },
@@ -1279,7 +1280,7 @@ describe("ContainerRegistry", () => {
                 metadata: {
                     name: "registry-reader",
                     namespace: "registry",
-                    annotations: { "kubernetes.io/ingress.class": "traefik", ...owner },
+                    annotations: { "kubernetes.io/ingress.class": "traefik", ...fieldManagerAnnotation },
                 },
                 spec: {
                     entryPoints: ["websecure"],
@@ -1346,7 +1347,7 @@ describe("ContainerRegistry", () => {
                 metadata: { annotations: object };
                 spec: { type: string; ports: object[] };
             };
-            assert.deepEqual(metadata.annotations, owner);
+            assert.deepEqual(metadata.annotations, fieldManagerAnnotation);
             assert.equal(spec.type, "NodePort");
             assert.deepEqual(spec.ports, [{ name: "http-port", port: 80, targetPort: "http", protocol: "TCP" }]);
         });
@@ -1586,7 +1587,7 @@ describe("ContainerRegistry", () => {
                         "app.kubernetes.io/instance": "registry",
                     },
                     annotations: {
-                        ...owner,
+                        ...fieldManagerAnnotation,
                         "prometheus.io/scrape": "true",
                         "prometheus.io/port": "5001",
                         "prometheus.io/path": "/metrics",
@@ -1628,7 +1629,7 @@ describe("ContainerRegistry", () => {
                     name: "registry-metrics",
                     namespace: "registry",
                     labels: { release: "prometheus" },
-                    annotations: owner,
+                    annotations: fieldManagerAnnotation,
                 },
                 spec: {
                     selector: {

@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict";
 
 import * as bcrypt from "bcryptjs";
 
-import { htpasswdLine, saltAlphabet, saltLength } from "../../components/htpasswd";
+import { htpasswdLine, saltAlphabet, saltLength } from "../../components/users/htpasswd";
 
 const salt = "./ABCDEFGHIJKLMNOPQRS";
 

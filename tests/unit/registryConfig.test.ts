@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict";
 
 import { parse } from "yaml";
 
-import { RegistryConfig, renderRegistryConfig } from "../../components/registryConfig";
+import { RegistryConfig, renderRegistryConfig } from "../../components/server/registryConfig";
 
 const config: RegistryConfig = {
     host: "docker.registry.example.com",

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { withDefaults } from "../../components/args";
+import { withDefaults } from "../../components/settings";
 import { failure } from "../../sandbox/command";
 import { atLeast, modules } from "../../sandbox/go";
 import { nodeVersion } from "../../sandbox/node";

@@ -2,7 +2,8 @@ import * as assert from "node:assert/strict";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { ContainerRegistryArgs, withDefaults } from "../../components/args";
+import { ContainerRegistryArgs } from "../../components/args";
+import { withDefaults } from "../../components/settings";
 import { findProblems, imageWarning } from "../../components/validate";
 
 const good: ContainerRegistryArgs = {

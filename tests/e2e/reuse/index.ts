@@ -1,8 +1,8 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-import { User } from "../../../components/args";
 import { ContainerRegistry } from "../../../components/containerRegistry";
+import { User } from "../../../components/users/args";
 
 const config = new pulumi.Config();
 

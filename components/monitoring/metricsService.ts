@@ -1,11 +1,11 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-import { owner } from "./owner";
-import { metricsPath, metricsPort } from "./registryConfig";
+import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
+import { metricsPath, metricsPort } from "../server/registryConfig";
 
 /** How a Prometheus finds the numbers of the registry's pods. */
-export interface MetricsArgs {
+export interface MetricsServiceArgs {
     namespace: pulumi.Input<string>;
     /** Of the pods. */
     labels: Record<string, string>;
@@ -14,12 +14,12 @@ export interface MetricsArgs {
 }
 
 /** A Service of its own for the metrics, as the port has no login: no Ingress leads there. And what the Prometheus operator goes by. */
-export class Metrics extends pulumi.ComponentResource {
+export class MetricsService extends pulumi.ComponentResource {
     readonly service: kubernetes.core.v1.Service;
     /** Not there without `serviceMonitor`. */
     readonly serviceMonitor?: kubernetes.apiextensions.CustomResource;
 
-    constructor(name: string, args: MetricsArgs, opts?: pulumi.ComponentResourceOptions) {
+    constructor(name: string, args: MetricsServiceArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Metrics", name, {}, opts);
         const parent = this;
         const metadata = { name: `${name}-metrics`, namespace: args.namespace };
@@ -33,7 +33,7 @@ export class Metrics extends pulumi.ComponentResource {
                     labels,
                     // What a Prometheus without the operator goes by, as a rule.
                     annotations: {
-                        ...owner,
+                        ...fieldManagerAnnotation,
                         "prometheus.io/scrape": "true",
                         "prometheus.io/port": String(metricsPort),
                         "prometheus.io/path": metricsPath,
@@ -56,7 +56,7 @@ export class Metrics extends pulumi.ComponentResource {
                 {
                     apiVersion: "monitoring.coreos.com/v1",
                     kind: "ServiceMonitor",
-                    metadata: { ...metadata, labels: args.serviceMonitorLabels, annotations: owner },
+                    metadata: { ...metadata, labels: args.serviceMonitorLabels, annotations: fieldManagerAnnotation },
                     spec: { selector: { matchLabels: labels }, endpoints: [{ port: "metrics", path: metricsPath }] },
                 },
                 { parent },

@@ -1,9 +1,9 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-import { Settings } from "./args";
-import { owner } from "./owner";
-import { servicePort } from "./workload";
+import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
+import { servicePort } from "../server/workload";
+import { Settings } from "../settings";
 
 /** How clients reach the registry. */
 export interface ExposureArgs {
@@ -95,7 +95,7 @@ export class Exposure extends pulumi.ComponentResource {
             // cert-manager writes its challenge into the rules, and owns them from then on: without this, no change of the host
             // would be applied.
             "pulumi.com/patchForce": "true",
-            ...owner,
+            ...fieldManagerAnnotation,
             // Else the Ingress stays until its Certificate is gone, which cert-manager makes anew as long as there is an
             // Ingress: a destroy may never end (cert-manager#5866).
             "pulumi.com/deletionPropagationPolicy": "background",
@@ -144,7 +144,7 @@ export class Exposure extends pulumi.ComponentResource {
             {
                 apiVersion: "gateway.networking.k8s.io/v1",
                 kind: "HTTPRoute",
-                metadata: { name, namespace, annotations: owner },
+                metadata: { name, namespace, annotations: fieldManagerAnnotation },
                 spec: {
                     parentRefs: [{ name: gateway.name, namespace: gateway.namespace, sectionName }],
                     hostnames: [host],
@@ -168,7 +168,11 @@ export class Exposure extends pulumi.ComponentResource {
                 apiVersion: "traefik.io/v1alpha1",
                 kind: "IngressRoute",
                 // By the class it is taken also where Traefik is told to take no other's.
-                metadata: { name, namespace, annotations: { "kubernetes.io/ingress.class": "traefik", ...owner } },
+                metadata: {
+                    name,
+                    namespace,
+                    annotations: { "kubernetes.io/ingress.class": "traefik", ...fieldManagerAnnotation },
+                },
                 spec: {
                     entryPoints: ["websecure"],
                     routes: [

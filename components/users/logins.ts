@@ -2,10 +2,10 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
+import { withoutStackTrace } from "../userError";
+import { hashProblem, passwordProblem } from "../validate";
 import { User } from "./args";
-import { withoutStack } from "./errors";
 import { htpasswdLine, saltAlphabet, saltLength } from "./htpasswd";
-import { hashProblem, passwordProblem } from "./validate";
 
 /** The file in {@link Logins.secret}, and so in the folder that it is mounted at. */
 export const htpasswdFile = ".htpasswd";
@@ -64,7 +64,7 @@ export class Logins extends pulumi.ComponentResource {
             value.apply((value) => {
                 const problem = problemOf(value);
                 if (problem) {
-                    throw withoutStack(
+                    throw withoutStackTrace(
                         new pulumi.ResourceError(`The ${what} of user "${user.name}" ${problem}.`, this, true),
                     );
                 }

@@ -1,11 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { Exposure, ExposureArgs } from "./exposure";
+import { Exposure, ExposureArgs } from "../exposure/exposure";
 import { RegistryConfig, renderRegistryConfig } from "./registryConfig";
 import { Workload, WorkloadArgs } from "./workload";
 
 /** What a deployment beside the registry's is made of. */
-export interface BesideArgs extends Omit<WorkloadArgs, "config" | "readOnlyConfig"> {
+export interface SecondaryDeploymentArgs extends Omit<WorkloadArgs, "config" | "readOnlyConfig"> {
     host: pulumi.Input<string>;
     /** The configuration of the registry that it is beside. */
     config: pulumi.Output<RegistryConfig>;
@@ -17,9 +17,9 @@ export interface BesideArgs extends Omit<WorkloadArgs, "config" | "readOnlyConfi
 type OwnConfig = Partial<Omit<RegistryConfig, "bucket">> & { bucket: Partial<RegistryConfig["bucket"]> };
 
 /** Makes a deployment beside the registry's, of the same workload: children of `parent`. */
-export function makeBeside(
+export function makeSecondaryDeployment(
     name: string,
-    { host, config, exposure, ...workload }: BesideArgs,
+    { host, config, exposure, ...workload }: SecondaryDeploymentArgs,
     own: pulumi.Output<OwnConfig>,
     parent: pulumi.Resource,
 ): { workload: Workload; exposure?: Exposure } {

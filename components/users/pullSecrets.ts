@@ -1,8 +1,8 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
+import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
 import { PullSecret } from "./args";
-import { owner } from "./owner";
 
 /** What a pull secret is made of, beside the password of its user the names under which that user may pull. */
 export interface PullSecretArgs extends Required<PullSecret> {
@@ -23,7 +23,11 @@ export class PullSecrets extends pulumi.ComponentResource {
                     `${pullSecret.namespace}/${pullSecret.name}`,
                     {
                         // A name that stays, as Pods refer to it.
-                        metadata: { name: pullSecret.name, namespace: pullSecret.namespace, annotations: owner },
+                        metadata: {
+                            name: pullSecret.name,
+                            namespace: pullSecret.namespace,
+                            annotations: fieldManagerAnnotation,
+                        },
                         type: "kubernetes.io/dockerconfigjson",
                         stringData: {
                             ".dockerconfigjson": pulumi.secret(

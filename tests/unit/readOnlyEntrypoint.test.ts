@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { serve } from "../../components/lock";
+import { serve } from "../../components/garbageCollection/readOnlyEntrypoint";
 
 describe("A pod of a registry whose garbage is collected", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "lock-"));

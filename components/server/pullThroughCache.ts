@@ -1,24 +1,28 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { BesideArgs, makeBeside } from "./beside";
-import { Exposure } from "./exposure";
+import { Exposure } from "../exposure/exposure";
 import { RegistryConfig } from "./registryConfig";
+import { makeSecondaryDeployment,SecondaryDeploymentArgs } from "./secondaryDeployment";
 import { Workload } from "./workload";
 
 /** What a mirror is made of. */
-export interface MirrorArgs extends Omit<BesideArgs, "metrics" | "replicas" | "service"> {
+export interface PullThroughCacheArgs extends Omit<SecondaryDeploymentArgs, "metrics" | "replicas" | "service"> {
     proxy: pulumi.Output<NonNullable<RegistryConfig["proxy"]>>;
     /** The folder in the bucket. */
     rootDirectory: string;
 }
 
 /** A pull-through cache of another registry: a deployment beside the registry's, with the same bucket and key, that nobody can push to. */
-export class Mirror extends pulumi.ComponentResource {
+export class PullThroughCache extends pulumi.ComponentResource {
     readonly workload: Workload;
     /** Not there with no more than a Service. */
     readonly exposure?: Exposure;
 
-    constructor(name: string, { proxy, rootDirectory, ...args }: MirrorArgs, opts?: pulumi.ComponentResourceOptions) {
+    constructor(
+        name: string,
+        { proxy, rootDirectory, ...args }: PullThroughCacheArgs,
+        opts?: pulumi.ComponentResourceOptions,
+    ) {
         super("homelab-registry:index:Mirror", name, {}, opts);
         const own = proxy.apply((proxy) => ({
             proxy,
@@ -27,7 +31,7 @@ export class Mirror extends pulumi.ComponentResource {
             readOnly: false,
             deleteEnabled: true,
         }));
-        ({ workload: this.workload, exposure: this.exposure } = makeBeside(
+        ({ workload: this.workload, exposure: this.exposure } = makeSecondaryDeployment(
             name,
             {
                 ...args,

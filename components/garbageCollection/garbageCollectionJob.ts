@@ -4,13 +4,13 @@ import * as path from "node:path";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-import { refusedStatus } from "./collector/refusal";
-import { restricted, restrictedPod } from "./hardening";
-import { readOnlyUntil } from "./lock";
-import { owner } from "./owner";
+import { refusedStatus } from "../collector/refusal";
+import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
+import { restrictedContainerSecurityContext, restrictedPodSecurityContext } from "../kubernetes/securityContext";
+import { readOnlyUntil } from "./readOnlyEntrypoint";
 
 /** What collects garbage is made of. */
-export interface CollectionArgs {
+export interface GarbageCollectionJobArgs {
     namespace: pulumi.Input<string>;
     /** When, as cron says it. */
     schedule: pulumi.Input<string>;
@@ -35,23 +35,23 @@ const programFolder = "/collector";
 const registryFolder = "/registry";
 
 /** The program that runs in the cluster, as it is here: TypeScript, of which Node strips the types, or compiled. */
-const program = path.join(__dirname, "collector");
+const program = path.join(__dirname, "..", "collector");
 
 /** Seconds after which a collection is ended, whatever it does. */
 const longest = 6 * 60 * 60;
 
 /** The CronJob that collects garbage, with the rights that it needs. */
-export class Collection extends pulumi.ComponentResource {
+export class GarbageCollectionJob extends pulumi.ComponentResource {
     /** Of its pods. */
     readonly labels: Record<string, string>;
     readonly role: kubernetes.rbac.v1.Role;
     readonly cronJob: kubernetes.batch.v1.CronJob;
 
-    constructor(name: string, args: CollectionArgs, opts?: pulumi.ComponentResourceOptions) {
+    constructor(name: string, args: GarbageCollectionJobArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Collection", name, {}, opts);
         const parent = this;
         const fullName = `${name}-collection`;
-        const metadata = { name: fullName, namespace: args.namespace, annotations: owner };
+        const metadata = { name: fullName, namespace: args.namespace, annotations: fieldManagerAnnotation };
         // Not the registry's: its Service would lead clients here.
         const labels = (this.labels = {
             "app.kubernetes.io/name": "container-registry-collection",
@@ -147,14 +147,14 @@ export class Collection extends pulumi.ComponentResource {
                                     serviceAccountName: account.metadata.name,
                                     automountServiceAccountToken: true,
                                     enableServiceLinks: false,
-                                    securityContext: restrictedPod,
+                                    securityContext: restrictedPodSecurityContext,
                                     // One program for both: what ends the collector ends what it started.
                                     initContainers: [
                                         {
                                             name: "registry",
                                             image: args.registryImage,
                                             command: ["/bin/cp", "/bin/registry", `${registryFolder}/registry`],
-                                            securityContext: restricted,
+                                            securityContext: restrictedContainerSecurityContext,
                                             volumeMounts: [{ name: "registry", mountPath: registryFolder }],
                                         },
                                     ],
@@ -212,7 +212,7 @@ export class Collection extends pulumi.ComponentResource {
                                                 requests: { cpu: "50m", memory: "128Mi" },
                                                 limits: { memory: "1Gi" },
                                             },
-                                            securityContext: restricted,
+                                            securityContext: restrictedContainerSecurityContext,
                                             volumeMounts: [
                                                 { name: "config", mountPath: configFolder, readOnly: true },
                                                 { name: "program", mountPath: programFolder, readOnly: true },

@@ -1,9 +1,9 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-import { restricted, restrictedPod } from "./hardening";
-import { lockEnv, lockFolder, serve } from "./lock";
-import { owner } from "./owner";
+import { lockEnv, lockFolder, serve } from "../garbageCollection/readOnlyEntrypoint";
+import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
+import { restrictedContainerSecurityContext, restrictedPodSecurityContext } from "../kubernetes/securityContext";
 import { metricsPort, registryPort } from "./registryConfig";
 
 /** What the registry's pods are made of. */
@@ -57,7 +57,7 @@ export class Workload extends pulumi.ComponentResource {
         const parent = this;
         const { auth } = args;
         const service = pulumi.output(args.service);
-        const metadata = { name, namespace: args.namespace, annotations: owner };
+        const metadata = { name, namespace: args.namespace, annotations: fieldManagerAnnotation };
         const labels = (this.labels = {
             "app.kubernetes.io/name": "container-registry",
             "app.kubernetes.io/instance": name,
@@ -117,7 +117,7 @@ export class Workload extends pulumi.ComponentResource {
                             automountServiceAccountToken: false,
                             // A Service named like one of the registry's settings would become that setting.
                             enableServiceLinks: false,
-                            securityContext: restrictedPod,
+                            securityContext: restrictedPodSecurityContext,
                             terminationGracePeriodSeconds: args.drainSeconds.apply(
                                 (seconds) => deregisterSeconds + seconds + 10,
                             ),
@@ -154,7 +154,7 @@ export class Workload extends pulumi.ComponentResource {
                                     // ... but no restart either, which would not help.
                                     livenessProbe: { tcpSocket: { port: "http" }, periodSeconds: 10 },
                                     lifecycle: { preStop: { sleep: { seconds: deregisterSeconds } } },
-                                    securityContext: restricted,
+                                    securityContext: restrictedContainerSecurityContext,
                                     // Folders, not files (subPath): only so does a changed htpasswd file reach a running pod.
                                     volumeMounts: [
                                         { name: "config", mountPath: configFolder, readOnly: true },
@@ -213,7 +213,7 @@ export class Workload extends pulumi.ComponentResource {
             {
                 metadata: {
                     ...metadata,
-                    annotations: service.apply(({ annotations }) => ({ ...owner, ...annotations })),
+                    annotations: service.apply(({ annotations }) => ({ ...fieldManagerAnnotation, ...annotations })),
                 },
                 spec: service.apply(({ type, nodePort }) => ({
                     // Kubernetes' own default is not said, as it never was.

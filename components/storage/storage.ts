@@ -1,7 +1,7 @@
 import * as minio from "@pulumi/minio";
 import * as pulumi from "@pulumi/pulumi";
 
-import { bytesOf } from "./bytes";
+import { parseQuantity } from "../kubernetes/quantity";
 
 /** What the bucket and its key are made of. */
 export interface StorageArgs {
@@ -40,7 +40,7 @@ export class Storage extends pulumi.ComponentResource {
             {
                 bucket: args.bucketName,
                 acl: "private",
-                quota: args.quota.apply((quota) => (quota === undefined ? undefined : bytesOf(quota))),
+                quota: args.quota.apply((quota) => (quota === undefined ? undefined : parseQuantity(quota))),
             },
             {
                 parent,

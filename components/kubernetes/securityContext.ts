@@ -2,7 +2,7 @@
 const uid = 1000;
 
 /** What a pod may do: no more than Pod Security's "restricted" asks for. */
-export const restrictedPod = {
+export const restrictedPodSecurityContext = {
     runAsNonRoot: true,
     runAsUser: uid,
     runAsGroup: uid,
@@ -11,7 +11,7 @@ export const restrictedPod = {
 };
 
 /** What each of its containers may do. */
-export const restricted = {
+export const restrictedContainerSecurityContext = {
     allowPrivilegeEscalation: false,
     readOnlyRootFilesystem: true,
     capabilities: { drop: ["ALL"] },

@@ -1,9 +1,9 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-import { hostAndPort } from "./endpoint";
-import { owner } from "./owner";
-import { metricsPort, registryPort } from "./registryConfig";
+import { parseHostPort } from "../hostPort";
+import { metricsPort, registryPort } from "../server/registryConfig";
+import { fieldManagerAnnotation } from "./fieldManager";
 
 /** Whom the policies are about. */
 export interface NetworkPoliciesArgs {
@@ -26,7 +26,7 @@ export class NetworkPolicies extends pulumi.ComponentResource {
         const make = (name: string, spec: pulumi.Input<kubernetes.types.input.networking.v1.NetworkPolicySpec>) =>
             new kubernetes.networking.v1.NetworkPolicy(
                 name,
-                { metadata: { name, namespace: args.namespace, annotations: owner }, spec },
+                { metadata: { name, namespace: args.namespace, annotations: fieldManagerAnnotation }, spec },
                 { parent: this },
             );
 
@@ -65,7 +65,7 @@ export class NetworkPolicies extends pulumi.ComponentResource {
 
 /** The narrowest rule that lets a pod reach an S3: a policy knows addresses, namespaces and the ports of pods, not names and the ports of Services. */
 function toS3(endpoint: string): kubernetes.types.input.networking.v1.NetworkPolicyEgressRule {
-    const { host, port } = hostAndPort(endpoint);
+    const { host, port } = parseHostPort(endpoint);
     const ports = [{ protocol: "TCP", port }];
     const [, namespace] = /^[a-z0-9-]+\.([a-z0-9-]+)\.svc(\.|$)/.exec(host!) ?? [];
     if (namespace) {
