@@ -507,3 +507,11 @@ function quantityProblem(value: string): string | undefined {
         ? undefined
         : `"${value}" is not a quantity of Kubernetes, such as 50m, 0.5, 128Mi or 1G`;
 }
+
+/** Every validation error of the arguments of the component `name`: where, and why. */
+export function findValidationErrors(name: string, args: ContainerRegistryArgs): pulumi.InputPropertyErrorDetails[] {
+    return findProblems(name, withDefaults(name, args), args).map((problem) => {
+        const end = problem.indexOf(": ");
+        return { propertyPath: problem.slice(0, end), reason: problem.slice(end + 2) };
+    });
+}
