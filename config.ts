@@ -6,10 +6,11 @@ import { closest } from "fastest-levenshtein";
 import { ContainerRegistryArgs } from "./components/args";
 import { ServiceType } from "./components/exposure/args";
 import { LogLevel, Mirror } from "./components/server/args";
-import { withDefaults } from "./components/settings";
-import { withoutStackTrace } from "./components/userError";
+import { endpoint as endpointRule } from "./components/storage/rules";
+import { userError } from "./components/userError";
 import { PullSecret, User } from "./components/users/args";
-import { endpointProblem, findProblems, oneOf } from "./components/validate";
+import { findValidationErrors } from "./components/validate";
+import { oneOf } from "./components/validation";
 
 /** The variable in which Pulumi names the keys that are encrypted in the stack's file. */
 const encryptedKeys = "PULUMI_CONFIG_SECRET_KEYS";
@@ -101,7 +102,7 @@ export function readSite(name: string): Site {
     const tlsSecret = text("ingressTlsSecret");
     const exposure = text("exposure");
     const ways = ["ingress", "gateway", "service"];
-    const exposureProblem = exposure === undefined ? undefined : oneOf(ways, "a way to reach the registry")(exposure);
+    const exposureProblem = exposure === undefined ? undefined : oneOf(ways)(exposure);
     if (exposureProblem) {
         problems.push(`exposure: ${exposureProblem}`);
     }
@@ -181,7 +182,11 @@ export function readSite(name: string): Site {
         networkPolicy: networkPolicy ? { metricsFrom } : undefined,
     };
     if (isShaped) {
-        problems.push(...findProblems(name, withDefaults(name, registry), registry).map(inTermsOfKeys));
+        problems.push(
+            ...findValidationErrors(name, registry).map(({ propertyPath, reason }) =>
+                inTermsOfKeys(`${propertyPath}: ${reason}`),
+            ),
+        );
         // Of a list Pulumi tells only whether something in it is encrypted.
         for (const field of ["password", "hash"] as const) {
             users.forEach((user, i) => user[field] !== undefined && requireEncrypted("users", `users[${i}].${field}`));
@@ -199,7 +204,7 @@ export function readSite(name: string): Site {
     const password = secret("minioPassword") ?? "";
     const makesBucket = accessKey === undefined && registry.bucket.secretKey === undefined;
     if (makesBucket) {
-        const serverProblem = server === undefined ? undefined : endpointProblem(server);
+        const serverProblem = server === undefined ? undefined : endpointRule(server);
         if (serverProblem) {
             problems.push(`minioServer: ${serverProblem}`);
         }
@@ -258,9 +263,7 @@ export function readSite(name: string): Site {
     problems.push(...given.filter((key) => !known.includes(key)).map((key) => unknownName(key, known)));
 
     if (problems.length > 0) {
-        throw withoutStackTrace(
-            new pulumi.RunError(["The configuration of this stack needs a change:", ...problems].join("\n  - ")),
-        );
+        throw userError(["The configuration of this stack needs a change:", ...problems].join("\n  - "));
     }
     return {
         kubeContext,

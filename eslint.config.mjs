@@ -14,6 +14,7 @@ export default tseslint.config(
         extends: [tseslint.configs.recommendedTypeChecked],
         languageOptions: { parserOptions: { projectService: true } },
         rules: {
+            "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
             // An Output in a template literal prints a warning into the value.
             "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
             // `parent` reads as what it is, in each component's list of children.

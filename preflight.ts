@@ -7,7 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
 import { parseHostPort } from "./components/hostPort";
-import { withoutStackTrace } from "./components/userError";
+import { userError } from "./components/userError";
 import { Site } from "./config";
 
 /** Milliseconds that the cluster and Minio are given to accept a connection. */
@@ -39,7 +39,7 @@ export async function checkReach(site: Site): Promise<void> {
         return;
     }
     if (!pulumi.runtime.isDryRun()) {
-        throw withoutStackTrace(new pulumi.RunError([...away, "Nothing was changed."].join("\n")));
+        throw userError([...away, "Nothing was changed."].join("\n"));
     }
     await pulumi.log.warn(
         [...away, "This preview is made from the state alone; an update would stop here."].join("\n"),
@@ -67,14 +67,12 @@ export async function checkChange(site: Site): Promise<void> {
               )
             : {};
     if (keepsNamespace && Object.keys(resources).some((urn) => urn.includes("$kubernetes:core/v1:Namespace::"))) {
-        throw withoutStackTrace(
-            new pulumi.RunError(
-                [
-                    "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
-                    "Set createNamespace back to true; a namespace of your own is for a new stack.",
-                    "Nothing was changed.",
-                ].join("\n"),
-            ),
+        throw userError(
+            [
+                "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
+                "Set createNamespace back to true; a namespace of your own is for a new stack.",
+                "Nothing was changed.",
+            ].join("\n"),
         );
     }
     if (isTraefik) {
@@ -97,14 +95,12 @@ export async function checkChange(site: Site): Promise<void> {
     if (last.bucket && last.bucket !== bucket) {
         const left = `bucketName: "${bucket}" is another bucket than "${last.bucket}", which holds the images`;
         if (site.minio) {
-            throw withoutStackTrace(
-                new pulumi.RunError(
-                    [
-                        `${left}. They would stay there, and the registry be empty.`,
-                        `Set bucketName back to ${last.bucket}; docs/operations.md says how to take the images to another bucket.`,
-                        "Nothing was changed.",
-                    ].join("\n"),
-                ),
+            throw userError(
+                [
+                    `${left}. They would stay there, and the registry be empty.`,
+                    `Set bucketName back to ${last.bucket}; docs/operations.md says how to take the images to another bucket.`,
+                    "Nothing was changed.",
+                ].join("\n"),
             );
         }
         await pulumi.log.warn(`${left} until now: the registry has only those that are in the new one.`);

@@ -4,38 +4,29 @@ import * as random from "@pulumi/random";
 
 import { ContainerRegistryArgs } from "./args";
 import { ServiceType } from "./exposure/args";
-import { Exposure } from "./exposure/exposure";
+import { Exposure, ExposureArgs } from "./exposure/exposure";
 import { GarbageCollectionJob } from "./garbageCollection/garbageCollectionJob";
 import { fieldManagerAnnotation } from "./kubernetes/fieldManager";
 import { NetworkPolicies } from "./kubernetes/networkPolicies";
 import { MetricsService } from "./monitoring/metricsService";
 import { PullThroughCache } from "./server/pullThroughCache";
 import { ReadReplica } from "./server/readReplica";
-import { registryConfig, renderRegistryConfig } from "./server/registryConfig";
+import { htpasswdFolder, RegistryConfig, registryConfig, renderRegistryConfig } from "./server/registryConfig";
 import { Workload } from "./server/workload";
-import { hasPullUsers, hasReaders, Settings, withDefaults } from "./settings";
+import { resolveSettings, Settings } from "./settings";
 import { AccessKey, Storage } from "./storage/storage";
-import { withoutStackTrace } from "./userError";
 import { mayPush } from "./users/args";
-import { htpasswdFile, Logins } from "./users/logins";
+import { htpasswdFile } from "./users/htpasswd";
+import { Logins } from "./users/logins";
 import { PullSecrets } from "./users/pullSecrets";
-import { findProblems, imageWarning } from "./validate";
-
-const authFolder = "/auth";
-
-/** A key that was given. */
-const keyOf = (accessKey: pulumi.Input<string>, secretKey: pulumi.Input<string>): AccessKey => ({
-    accessKey: pulumi.output(accessKey),
-    secretKey: pulumi.secret(secretKey),
-});
 
 /**
- * A private container registry: the CNCF distribution registry, its images in a Minio bucket, logins by htpasswd, behind
+ * A private container registry: the CNCF distribution registry, with its images in a MinIO bucket and logins by htpasswd, behind
  * an Ingress with a certificate.
  *
- * Takes a kubernetes and a minio provider by `providers`; no minio provider where the bucket comes with a key. The
- * kubernetes provider should have `enableSecretMutable` set: then a change of the users reaches the running pods. Without
- * it the pods roll, and a pull secret, whose name stays, is away for a moment while its login changes.
+ * Pass a kubernetes and a minio provider as `providers`; no minio provider if the bucket has an access key of your own. Set
+ * `enableSecretMutable` in the kubernetes provider: then the running pods see a change of the users. Without it the pods are
+ * replaced, and a pull secret, whose name is fixed, does not exist for a moment while its login changes.
  *
  * @example
  * new ContainerRegistry("registry", {
@@ -45,361 +36,351 @@ const keyOf = (accessKey: pulumi.Input<string>, secretKey: pulumi.Input<string>)
  *     ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
  * }, { providers: { kubernetes, minio } });
  *
- * @throws pulumi.ResourceError with everything that is wrong with the arguments, before anything is created
+ * @throws pulumi.ResourceError with every validation error of the arguments, before anything is created
  */
 export class ContainerRegistry extends pulumi.ComponentResource {
-    /** Where the registry answers. Example: `https://docker.registry.example.com`. */
+    /** The URL of the registry. Example: `https://docker.registry.example.com`. */
     readonly url: pulumi.Output<string>;
-    /** The DNS name in it, with which the names of images begin. */
+    /** The DNS name in that URL, with which the names of images begin. */
     readonly host: pulumi.Output<string>;
-    /** Where it runs. */
+    /** The namespace of the registry. */
     readonly namespaceName: pulumi.Output<string>;
-    /** Where the images are. */
+    /** The bucket with the images. */
     readonly bucketName: pulumi.Output<string>;
-    /** Who may log in; empty with `htpasswdSecret`. */
+    /** The names of the users. Empty with `htpasswdSecret`. */
     readonly userNames: string[];
-    /** The password of each user that has one here, secret. Example: `{ ci: "…" }`. */
+    /** The password of each user, unless only a hash was given; secret. Example: `{ ci: "…" }`. */
     readonly passwords: pulumi.Output<Record<string, string>>;
-    /** The command that logs the first user in who may push; it asks for the password. */
+    /** The command that logs in the first user who may push. It asks for the password. */
     readonly loginCommand: pulumi.Output<string>;
 
-    // The children are accessors, not properties: those are what other languages get, which have no types for these.
-    /** Not there with `createNamespace: false`. */
+    // The children are accessors: properties would be outputs in other languages, which have no types for them.
+    /** Undefined if `createNamespace` is false. */
     accessor namespace: kubernetes.core.v1.Namespace | undefined;
-    /** Not there where the bucket comes with a key. */
+    /** Undefined if the bucket has an access key of your own. */
     accessor storage: Storage | undefined;
-    /** Not there with `htpasswdSecret`. */
+    /** Undefined if `htpasswdSecret` is set. */
     accessor logins: Logins | undefined;
-    /** Not there without `pullSecrets`. */
+    /** Undefined unless `pullSecrets` is set. */
     accessor pullSecrets: PullSecrets | undefined;
     accessor workload: Workload;
-    /** Not there where each user may push. */
+    /** The read-only replica with the logins of all users. Undefined unless a user has access "pull". */
     accessor reader: ReadReplica | undefined;
-    /** Not there without an `anonymousPullHost`. */
+    /** The read-only replica without logins. Undefined unless `anonymousPullHost` is set. */
     accessor anonymousReader: ReadReplica | undefined;
-    /** Not there without `collection`. */
+    /** Undefined unless `collection` is set. */
     accessor collection: GarbageCollectionJob | undefined;
-    /** By the names of the Deployments; empty without `metrics`. */
-    accessor metrics: Record<string, MetricsService> = {};
-    /** By their names. */
-    accessor mirrors: Record<string, PullThroughCache> = {};
-    /** By the names of the Deployments; empty without `networkPolicy`. */
-    accessor networkPolicies: Record<string, NetworkPolicies> = {};
-    /** Not there with a `service`. */
+    /** By the names of the Deployments; empty unless `metrics` is set. */
+    accessor metrics: Record<string, MetricsService>;
+    /** The pull-through caches, by their names. */
+    accessor mirrors: Record<string, PullThroughCache>;
+    /** By the names of the Deployments; empty unless `networkPolicy` is set. */
+    accessor networkPolicies: Record<string, NetworkPolicies>;
+    /** Undefined with a `service`. */
     accessor exposure: Exposure | undefined;
 
     constructor(name: string, args: ContainerRegistryArgs, opts?: pulumi.ComponentResourceOptions) {
-        // No arguments here: they would be kept in the state, passwords included.
+        // No arguments here: the state would keep them, passwords included.
         super("homelab-registry:index:ContainerRegistry", name, {}, opts);
-        const parent = this;
-        const { users = [], bucket } = args;
-        const given = withDefaults(name, args);
-        // What decides which resources there are, and which are replaced, has to be known now.
-        const {
-            pullSecrets,
-            createNamespace,
-            httpSecretRotation,
-            bucket: { keyRotation },
-            collection,
-            metrics,
-        } = given;
-        const settings = this.checked(name, given, args);
+        const settings = resolveSettings(name, args, this);
 
-        if (createNamespace) {
-            this.namespace = new kubernetes.core.v1.Namespace(
-                name,
-                {
-                    metadata: {
-                        name: settings.namespace,
-                        labels: { "pod-security.kubernetes.io/enforce": "restricted" },
-                        annotations: fieldManagerAnnotation,
-                    },
-                },
-                { parent },
-            );
-        }
+        this.namespace = makeNamespace(name, settings, this);
         const namespace = this.namespace?.metadata.name ?? settings.namespace;
+        const keys = makeKeys(name, settings, this);
+        this.storage = keys instanceof Storage ? keys : undefined;
+        this.logins = settings.htpasswdSecret ? undefined : makeLogins(name, settings, namespace, this);
+        const config = makeConfig(name, settings, keys.key, this);
+        const registry: Registry = { name, settings, namespace, keys, config, parent: this };
 
-        if (bucket.accessKey === undefined) {
-            this.storage = new Storage(
-                name,
-                {
-                    bucketName: settings.bucket.name,
-                    quota: settings.bucket.quota,
-                    importId: bucket.import ? (bucket.name as string) : undefined,
-                    keyRotation,
-                    hasReaders: hasReaders(args),
-                },
-                { parent },
-            );
-        }
-        const key = this.storage?.key ?? keyOf(bucket.accessKey!, bucket.secretKey!);
-
-        if (args.htpasswdSecret === undefined) {
-            this.logins = new Logins(name, { namespace, users }, { parent });
-        }
-        const passwords = this.logins?.passwords ?? {};
-
-        const httpSecret = new random.RandomPassword(
-            `${name}-http-secret`,
-            { length: 64, special: false },
-            { parent, replacementTrigger: httpSecretRotation },
-        );
-        const config = pulumi
-            .all([settings, key.accessKey, key.secretKey, httpSecret.result])
-            .apply(([settings, accessKey, secretKey, httpSecret]) => ({
-                ...settings,
-                metrics: metrics !== undefined,
-                httpSecret,
-                htpasswdPath: `${authFolder}/${htpasswdFile}`,
-                bucket: { ...settings.bucket, accessKey, secretKey },
-            }));
-        const likeAll = {
-            namespace,
-            image: settings.image,
-            // Not lifted: an Output has a member of that name itself.
-            resources: settings.apply(({ resources }) => resources),
-            keyRotation,
-            ca: bucket.ca,
-            drainSeconds: settings.drainSeconds,
-        };
-        const authBy = (secretName: pulumi.Input<string>) => ({ secretName, folder: authFolder, file: htpasswdFile });
-
-        const exposure =
-            args.service === undefined
-                ? {
-                      ingress: given.ingress && settings.apply(({ ingress }) => ingress!),
-                      gateway: given.gateway && settings.apply(({ gateway }) => gateway!),
-                      redirects: given.gateway?.httpSectionName !== undefined,
-                  }
-                : undefined;
-        // The same by another name, with a certificate of its own unless there is one that is to be good for all names.
-        const exposureBeside = (name: string) =>
-            exposure && {
-                ...exposure,
-                ingress: exposure.ingress?.apply((ingress) => ({
-                    ...ingress,
-                    tlsSecret: args.ingress!.tlsSecret === undefined ? `${name}-tls-ingress` : ingress.tlsSecret,
-                })),
-            };
-
-        const makeReader = (
-            name: string,
-            ownHost: pulumi.Output<string> | undefined,
-            auth?: ReturnType<typeof authBy>,
-        ) =>
-            new ReadReplica(
-                name,
-                {
-                    ...likeAll,
-                    replicas: settings.replicas,
-                    host: ownHost ?? settings.host,
-                    config,
-                    key: this.storage?.readKey ?? keyOf(bucket.readAccessKey!, bucket.readSecretKey!),
-                    metrics: metrics !== undefined,
-                    auth,
-                    // The port of the nodes that may be given is the registry's, and so is a load balancer's address.
-                    service: settings.service.apply(({ type }) => ({
-                        type: type === ServiceType.ClusterIP ? type : ServiceType.NodePort,
-                        annotations: {},
-                    })),
-                    exposure: ownHost && exposureBeside(name),
-                },
-                { parent },
-            );
-        const pullHost = args.pullHost === undefined ? undefined : settings.apply(({ pullHost }) => pullHost!);
-        const allLogins = hasPullUsers(args)
-            ? authBy(this.logins!.makeSecret(`${name}-reader`, () => true).metadata.name)
-            : undefined;
-        if (allLogins) {
-            this.reader = makeReader(`${name}-reader`, pullHost, allLogins);
-        }
-        if (args.anonymousPullHost !== undefined) {
-            this.anonymousReader = makeReader(
-                `${name}-anonymous`,
-                settings.apply(({ anonymousPullHost }) => anonymousPullHost!),
-            );
-        }
-
-        if (exposure) {
-            this.exposure = new Exposure(
-                name,
-                {
-                    ...exposure,
-                    namespace,
-                    host: settings.host,
-                    service: name,
-                    reader:
-                        pullHost || !this.reader
-                            ? undefined
-                            : {
-                                  service: `${name}-reader`,
-                                  resources: [this.reader.workload.deployment, this.reader.workload.service],
-                              },
-                    importId: args.ingress?.import ? `${given.namespace as string}/${name}` : undefined,
-                },
-                { parent },
-            );
-        }
-
-        // A user who may no longer push goes on pulling: the registry forgets about them once pulls are led to the reader.
-        const authSecret = this.logins?.makeSecret(
-            name,
-            mayPush,
-            this.reader && [this.exposure?.route ?? this.reader.workload.deployment],
-        );
-        const pushLogins = authBy(authSecret?.metadata.name ?? args.htpasswdSecret!);
-        this.workload = new Workload(
-            name,
-            {
-                ...likeAll,
-                replicas: settings.replicas,
-                config: pulumi.secret(config.apply(renderRegistryConfig)),
-                readOnlyConfig:
-                    collection &&
-                    pulumi.secret(
-                        config.apply((config) =>
-                            renderRegistryConfig({
-                                ...config,
-                                readOnly: true,
-                                warning: "Garbage is being collected. Pulls go on; push again in some minutes.",
-                            }),
-                        ),
-                    ),
-                metrics: metrics !== undefined,
-                auth: pushLogins,
-                service: settings.service,
-            },
-            { parent },
-        );
-
-        if (pullSecrets.length > 0) {
-            this.pullSecrets = new PullSecrets(
-                name,
-                pullSecrets.map((pullSecret) => ({
-                    ...pullSecret,
-                    password: passwords[pullSecret.user]!,
-                    hosts: !pullHost
-                        ? [settings.host]
-                        : mayPush(users.find((user) => user.name === pullSecret.user)!)
-                          ? [settings.host, pullHost]
-                          : [pullHost],
-                    // So that the pods hear of a new password first.
-                })),
-                { parent, dependsOn: authSecret },
-            );
-        }
-
-        if (collection) {
-            const known = settings.apply(({ collection }) => collection!);
-            this.collection = new GarbageCollectionJob(
-                name,
-                {
-                    namespace,
-                    schedule: known.schedule,
-                    deleteUntagged: known.deleteUntagged,
-                    pushgateway: known.pushgateway,
-                    image: known.image,
-                    registryImage: settings.image,
-                    config: pulumi.secret(config.apply((config) => JSON.stringify(registryConfig(config)))),
-                    ca: bucket.ca,
-                    lock: this.workload.lock!,
-                    labels: this.workload.labels,
-                    drainSeconds: settings.drainSeconds,
-                    // So that it never meets pods that do not heed the lock.
-                },
-                { parent, dependsOn: this.workload.deployment },
-            );
-        }
-
-        for (const [of, workload] of [
-            [name, this.workload],
-            [`${name}-reader`, this.reader?.workload],
-            [`${name}-anonymous`, this.anonymousReader?.workload],
-        ] as const) {
-            if (workload && metrics) {
-                this.metrics[of] = new MetricsService(
-                    of,
-                    { namespace, labels: workload.labels, ...metrics },
-                    { parent },
-                );
-            }
-            if (workload && given.networkPolicy) {
-                this.networkPolicies[of] = new NetworkPolicies(
-                    of,
-                    {
-                        namespace,
-                        labels: workload.labels,
-                        collectorLabels: workload === this.workload ? this.collection?.labels : undefined,
-                        endpoint: settings.bucket.endpoint,
-                        metricsFrom: settings.apply(({ networkPolicy }) => networkPolicy!.metricsFrom),
-                    },
-                    { parent },
-                );
-            }
-        }
-
-        given.mirrors.forEach((mirror, i) => {
-            const mirrorName = `${name}-mirror-${mirror.name}`;
-            const password = args.mirrors![i]!.password;
-            this.mirrors[mirror.name] = new PullThroughCache(
-                mirrorName,
-                {
-                    ...likeAll,
-                    host: settings.apply(({ mirrors }) => mirrors[i]!.host),
-                    config,
-                    proxy: pulumi
-                        .all([settings, password === undefined ? undefined : pulumi.secret(password)])
-                        .apply(([{ mirrors }, password]) => ({ ...mirrors[i]!, password })),
-                    rootDirectory: `/mirrors/${mirror.name}`,
-                    auth: mirror.login ? (allLogins ?? pushLogins) : undefined,
-                    exposure: exposureBeside(mirrorName),
-                },
-                { parent },
-            );
-        });
+        const allLogins = settings.hasPullUsers ? this.logins?.makeSecret(`${name}-reader`, () => true) : undefined;
+        this.reader = allLogins && makePullReplica(registry, allLogins);
+        this.anonymousReader = makeAnonymousReplica(registry);
+        this.exposure = makeExposure(registry, this.reader);
+        // A user who may no longer push still pulls: remove them here only after the route of pulls exists.
+        const pullRoute = this.reader && (this.exposure?.route ?? this.reader.workload.deployment);
+        const pushLogins = this.logins?.makeSecret(name, mayPush, pullRoute && [pullRoute]);
+        const htpasswdSecret = pushLogins?.metadata.name ?? settings.htpasswdSecret;
+        this.workload = makeWorkload(registry, htpasswdSecret);
+        this.pullSecrets = makePullSecrets(registry, this.logins?.passwords, pushLogins);
+        this.collection = makeGarbageCollectionJob(registry, this.workload);
+        const workloads = [this.workload, this.reader?.workload, this.anonymousReader?.workload];
+        this.metrics = makeMetrics(registry, workloads);
+        this.networkPolicies = makeNetworkPolicies(registry, workloads, this.collection);
+        this.mirrors = makeMirrors(registry, allLogins?.metadata.name ?? htpasswdSecret);
 
         this.host = settings.host;
         this.url = pulumi.interpolate`https://${this.host}`;
         this.namespaceName = namespace;
         this.bucketName = this.storage?.bucket.bucket ?? settings.bucket.name;
-        this.userNames = users.map((user) => user.name);
-        this.passwords = pulumi.secret(pulumi.all(passwords));
-        const user = users.find(mayPush);
-        this.loginCommand = pulumi.interpolate`docker login ${this.host}${user ? ` --username ${user.name}` : ""}`;
+        this.userNames = settings.users.map((user) => user.name);
+        this.passwords = pulumi.secret(pulumi.all(this.logins?.passwords ?? {}));
+        const pusher = settings.users.find(mayPush);
+        this.loginCommand = pulumi.interpolate`docker login ${this.host}${pusher ? ` --username ${pusher.name}` : ""}`;
         this.registerOutputs({ url: this.url, bucketName: this.bucketName });
     }
+}
 
-    /** The settings, once nothing is wrong with them; all children hang on them. What is known now is checked now. */
-    private checked(
-        name: string,
-        settings: ReturnType<typeof withDefaults>,
-        args: ContainerRegistryArgs,
-    ): pulumi.Output<Settings> {
-        const check = (known: typeof settings) => {
-            const problems = findProblems(name, known, args);
-            if (problems.length > 0) {
-                throw withoutStackTrace(
-                    new pulumi.ResourceError(
-                        ["The arguments of this registry need a change:", ...problems].join("\n  - "),
-                        this,
-                        true,
-                    ),
-                );
-            }
-        };
-        check(settings);
-        const warnings = [
-            typeof settings.image === "string" && imageWarning(settings.image),
-            args.ingress?.import &&
-                "The Ingress that is imported stays as it is; the next update without its import leads clients here.",
-        ];
-        for (const warning of warnings.filter((warning) => typeof warning === "string")) {
-            void pulumi.log.warn(warning, this);
-        }
-        return pulumi.output(settings).apply((settings) => {
-            check(settings);
-            return settings;
-        });
+/** What the parts of a registry share. */
+interface Registry {
+    name: string;
+    settings: Settings;
+    namespace: pulumi.Output<string>;
+    keys: Keys;
+    config: pulumi.Output<RegistryConfig>;
+    parent: ContainerRegistry;
+}
+
+/** Access keys of the bucket. */
+interface Keys {
+    key: AccessKey;
+    /** A key that can only read. Undefined without read-only replicas. */
+    readKey?: AccessKey;
+}
+
+function makeNamespace(name: string, { createNamespace, namespace }: Settings, parent: ContainerRegistry) {
+    const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
+    const metadata = { name: namespace, labels, annotations: fieldManagerAnnotation };
+    return createNamespace ? new kubernetes.core.v1.Namespace(name, { metadata }, { parent }) : undefined;
+}
+
+function makeKeys(name: string, settings: Settings, parent: ContainerRegistry): Storage | Keys {
+    const { storage, bucket, keyRotation } = settings;
+    if (storage.kind === "external") {
+        return storage;
     }
+    const hasReadKey = settings.hasPullUsers || settings.anonymousPullHost !== undefined;
+    const { importId } = storage;
+    return new Storage(
+        name,
+        { bucketName: bucket.name, quota: bucket.quota, importId, keyRotation, hasReadKey },
+        { parent },
+    );
+}
+
+function makeLogins(name: string, { users }: Settings, namespace: pulumi.Output<string>, parent: ContainerRegistry) {
+    return new Logins(name, { namespace, users }, { parent });
+}
+
+function makeConfig(name: string, settings: Settings, key: AccessKey, parent: ContainerRegistry) {
+    const httpSecret = new random.RandomPassword(
+        `${name}-http-secret`,
+        { length: 64, special: false },
+        { parent, replacementTrigger: settings.httpSecretRotation },
+    );
+    return pulumi
+        .all([settings.server, settings.host, settings.bucket, key.accessKey, key.secretKey, httpSecret.result])
+        .apply(([server, host, bucket, accessKey, secretKey, httpSecret]): RegistryConfig => ({
+            ...server,
+            host,
+            metrics: settings.metrics !== undefined,
+            httpSecret,
+            htpasswdPath: `${htpasswdFolder}/${htpasswdFile}`,
+            bucket: { ...bucket, accessKey, secretKey },
+        }));
+}
+
+/** The arguments that all Deployments have in common. */
+function workloadArgs({ namespace, settings }: Registry) {
+    const { server, keyRotation, ca } = settings;
+    return {
+        namespace,
+        image: server.image,
+        replicas: server.replicas,
+        // Not server.resources: an Output has a member of that name.
+        resources: server.apply(({ resources }) => resources),
+        drainSeconds: server.drainSeconds,
+        keyRotation,
+        ca,
+        metrics: settings.metrics !== undefined,
+    };
+}
+
+/** The exposure of a secondary deployment: as that of the registry, with a certificate of its own unless one fits all hosts. */
+function secondaryExposure({ settings: { exposure } }: Registry, name: string): ExposureArgs["via"] | undefined {
+    if (exposure?.kind !== "ingress") {
+        return exposure;
+    }
+    const ownCertificate = exposure.ingress.apply((ingress) => ({ ...ingress, tlsSecret: `${name}-tls-ingress` }));
+    return {
+        ...exposure,
+        ingress: exposure.hasOwnCertificate ? exposure.ingress : ownCertificate,
+        importId: undefined,
+    };
+}
+
+function makePullReplica(registry: Registry, logins: kubernetes.core.v1.Secret): ReadReplica {
+    return makeReplica(registry, `${registry.name}-reader`, registry.settings.pullHost, logins.metadata.name);
+}
+
+function makeAnonymousReplica(registry: Registry): ReadReplica | undefined {
+    const { anonymousPullHost } = registry.settings;
+    return anonymousPullHost && makeReplica(registry, `${registry.name}-anonymous`, anonymousPullHost);
+}
+
+/** @param ownHost Undefined if the route of the registry's own host points to the replica */
+function makeReplica(
+    registry: Registry,
+    name: string,
+    ownHost: pulumi.Output<string> | undefined,
+    htpasswdSecret?: pulumi.Input<string>,
+): ReadReplica {
+    const { settings, keys, config, parent } = registry;
+    if (!keys.readKey) {
+        throw new Error(`${name} has no key that can only read`);
+    }
+    return new ReadReplica(
+        name,
+        {
+            ...workloadArgs(registry),
+            host: ownHost ?? settings.host,
+            config,
+            key: keys.readKey,
+            htpasswdSecret,
+            // A given node port or load balancer belongs to the registry's own Service.
+            service: settings.service.apply(({ type }) => ({
+                type: type === ServiceType.ClusterIP ? type : ServiceType.NodePort,
+                annotations: {},
+            })),
+            via: ownHost && secondaryExposure(registry, name),
+        },
+        { parent },
+    );
+}
+
+function makeExposure({ name, settings, namespace, parent }: Registry, reader: ReadReplica | undefined) {
+    const { exposure, host, pullHost } = settings;
+    const sameHostReader = pullHost ? undefined : reader;
+    return (
+        exposure &&
+        new Exposure(
+            name,
+            {
+                namespace,
+                host,
+                via: exposure,
+                service: name,
+                reader: sameHostReader && {
+                    service: `${name}-reader`,
+                    resources: [sameHostReader.workload.deployment, sameHostReader.workload.service],
+                },
+            },
+            { parent },
+        )
+    );
+}
+
+function makeWorkload(registry: Registry, htpasswdSecret: pulumi.Input<string> | undefined): Workload {
+    const { name, settings, config, parent } = registry;
+    const readOnlyConfig = config.apply((config) => ({
+        ...config,
+        readOnly: true,
+        warning: "Garbage is being collected. Pulls go on; push again in some minutes.",
+    }));
+    return new Workload(
+        name,
+        {
+            ...workloadArgs(registry),
+            config: pulumi.secret(config.apply(renderRegistryConfig)),
+            readOnlyConfig: settings.collection && pulumi.secret(readOnlyConfig.apply(renderRegistryConfig)),
+            htpasswdSecret,
+            service: settings.service,
+        },
+        { parent },
+    );
+}
+
+function makePullSecrets(
+    { name, settings, parent }: Registry,
+    passwords: Logins["passwords"] = {},
+    pushLogins: pulumi.Resource | undefined,
+): PullSecrets | undefined {
+    const { host, pullHost } = settings;
+    const pullSecrets = settings.pullSecrets.flatMap(({ user, ...pullSecret }) => {
+        const password = passwords[user.name];
+        const hosts = !pullHost ? [host] : mayPush(user) ? [host, pullHost] : [pullHost];
+        return password ? [{ ...pullSecret, user: user.name, password, hosts }] : [];
+    });
+    // After the logins, so that the registry's pods know a new password first.
+    const options = { parent, dependsOn: pushLogins };
+    return pullSecrets.length > 0 ? new PullSecrets(name, pullSecrets, options) : undefined;
+}
+
+function makeGarbageCollectionJob(registry: Registry, workload: Workload): GarbageCollectionJob | undefined {
+    const { name, settings, namespace, config, parent } = registry;
+    const { collection, server, ca } = settings;
+    return (
+        collection &&
+        workload.lock &&
+        new GarbageCollectionJob(
+            name,
+            {
+                namespace,
+                schedule: collection.schedule,
+                deleteUntagged: collection.deleteUntagged,
+                pushgateway: collection.pushgateway,
+                image: collection.image,
+                registryImage: server.image,
+                config: pulumi.secret(config.apply((config) => JSON.stringify(registryConfig(config)))),
+                ca,
+                lock: workload.lock,
+                labels: workload.labels,
+                drainSeconds: server.drainSeconds,
+            },
+            // Only after the pods respect the lease.
+            { parent, dependsOn: workload.deployment },
+        )
+    );
+}
+
+type Workloads = (Workload | undefined)[];
+
+/** Makes something for each Deployment, by its name. */
+function forEachWorkload<T>(workloads: Workloads, make: (name: string, workload: Workload) => T): Record<string, T> {
+    const existing = workloads.filter((workload) => workload !== undefined);
+    return Object.fromEntries(existing.map((workload) => [workload.name, make(workload.name, workload)]));
+}
+
+function makeMetrics({ settings: { metrics }, namespace, parent }: Registry, workloads: Workloads) {
+    return forEachWorkload(
+        metrics ? workloads : [],
+        (name, { labels }) => new MetricsService(name, { namespace, labels, ...metrics }, { parent }),
+    );
+}
+
+function makeNetworkPolicies(
+    { settings: { networkPolicy, bucket }, namespace, parent }: Registry,
+    workloads: Workloads,
+    collection: GarbageCollectionJob | undefined,
+): Record<string, NetworkPolicies> {
+    if (!networkPolicy) {
+        return {};
+    }
+    const { metricsFrom } = networkPolicy;
+    const { endpoint } = bucket;
+    return forEachWorkload(workloads, (name, { labels, lock }) => {
+        const collectorLabels = lock && collection?.labels;
+        return new NetworkPolicies(name, { namespace, labels, collectorLabels, endpoint, metricsFrom }, { parent });
+    });
+}
+
+function makeMirrors(registry: Registry, htpasswdSecret: pulumi.Input<string> | undefined) {
+    const { name, settings, config, parent } = registry;
+    const mirrors = settings.mirrors.map((mirror) => {
+        const fullName = `${name}-mirror-${mirror.name}`;
+        const cache = new PullThroughCache(
+            fullName,
+            {
+                ...workloadArgs(registry),
+                host: mirror.host,
+                config,
+                proxy: mirror.proxy,
+                rootDirectory: `/mirrors/${mirror.name}`,
+                htpasswdSecret: mirror.login ? htpasswdSecret : undefined,
+                via: secondaryExposure(registry, fullName),
+            },
+            { parent },
+        );
+        return [mirror.name, cache];
+    });
+    return Object.fromEntries(mirrors) as Record<string, PullThroughCache>;
 }

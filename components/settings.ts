@@ -1,86 +1,140 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs } from "./args";
-import { mayPush } from "./users/args";
+import { fillDefaults, FilledArgs } from "./defaults";
+import { AccessKey } from "./storage/storage";
+import { userError } from "./userError";
+import { findValidationErrors, findWarnings, hasPullUsers } from "./validate";
 
-/** Whether somebody may only pull. */
-export const hasPullUsers = ({ users = [] }: ContainerRegistryArgs) => !users.every(mayPush);
+/** What the component deploys: defaults filled in, validated, and narrowed to one kind where there is a choice. */
+export type Settings = ReturnType<typeof resolveSettings>;
+/** Those of the registry's pods, and of the registry in them. */
+export type ServerSettings = pulumi.Unwrap<Settings["server"]>;
+/** Where the bucket is, and how the registry uses it. */
+export type BucketSettings = pulumi.Unwrap<Settings["bucket"]>;
 
-/** Whether there are pods that only read. */
-export const hasReaders = (args: ContainerRegistryArgs) => hasPullUsers(args) || args.anonymousPullHost !== undefined;
+/** Makes an Output of a value. It fails unless every argument is valid, so that no resource is created then. */
+type OnceValid = <T>(value: T) => pulumi.Output<pulumi.Unwrap<T>>;
 
-/** The arguments without the users, the key and the CA (which are secret, or may be): defaults filled in, checked, all known. */
-export type Settings = pulumi.Unwrap<ReturnType<typeof withDefaults>>;
-
-/** Fills in the defaults; `name` is the component's. The only place that knows them. */
-export function withDefaults(name: string, args: ContainerRegistryArgs) {
+/**
+ * Resolves the arguments of the component `name`. What decides which resources exist, or are replaced, is a plain value;
+ * the rest are Outputs.
+ *
+ * @throws pulumi.ResourceError with every validation error of the values that are known now
+ */
+export function resolveSettings(name: string, args: ContainerRegistryArgs, component: pulumi.Resource) {
+    const onceValid = validate(name, args, component);
+    const filled = fillDefaults(name, args);
+    const { host, namespace, createNamespace, users, htpasswdSecret, pullHost, anonymousPullHost, ...others } = filled;
+    const { pullSecrets, bucket, collection, metrics, networkPolicy, mirrors, httpSecretRotation, ...more } = others;
+    const { ingress, gateway, service, ...server } = more;
     return {
-        host: args.host,
-        htpasswdSecret: args.htpasswdSecret,
-        pullHost: args.pullHost,
-        anonymousPullHost: args.anonymousPullHost,
-        pullSecrets: (args.pullSecrets ?? []).map((pullSecret) => ({
-            ...pullSecret,
-            name: pullSecret.name ?? `${name}-pull`,
-        })),
-        namespace: args.namespace ?? name,
-        createNamespace: args.createNamespace ?? true,
-        image: args.image ?? "docker.io/library/registry:3.1.2",
-        replicas: args.replicas ?? 1,
-        resources: {
-            requests: args.resources?.requests ?? { cpu: "50m", memory: "128Mi" },
-            limits: args.resources?.limits ?? { memory: "512Mi" },
-        },
-        drainSeconds: args.drainSeconds ?? 300,
-        httpSecretRotation: args.httpSecretRotation ?? 1,
-        logLevel: args.logLevel ?? "info",
-        deleteEnabled: args.deleteEnabled ?? true,
-        readOnly: args.readOnly ?? false,
-        collection: args.collection && {
-            schedule: args.collection.schedule,
-            deleteUntagged: args.collection.deleteUntagged ?? false,
-            image: args.collection.image ?? "docker.io/library/node:26.10.0-slim",
-            pushgateway: args.collection.pushgateway,
-        },
-        mirrors: (args.mirrors ?? []).map(({ name, host, remote, username, ttl, login }) => ({
+        host: onceValid(host),
+        namespace: onceValid(namespace),
+        createNamespace,
+        users,
+        /** Of an htpasswd file that exists; then there are no users. */
+        htpasswdSecret: htpasswdSecret === undefined ? undefined : onceValid(htpasswdSecret),
+        hasPullUsers: hasPullUsers(args),
+        pullHost: pullHost === undefined ? undefined : onceValid(pullHost),
+        anonymousPullHost: anonymousPullHost === undefined ? undefined : onceValid(anonymousPullHost),
+        pullSecrets: pullSecrets.flatMap(({ user: userName, ...pullSecret }) =>
+            users.filter((user) => user.name === userName).map((user) => ({ ...pullSecret, user })),
+        ),
+        httpSecretRotation,
+        keyRotation: bucket.keyRotation,
+        ca: bucket.ca,
+        storage: resolveStorage(bucket),
+        bucket: onceValid(withoutKeys(bucket)),
+        exposure: resolveExposure(name, filled, args.ingress?.tlsSecret !== undefined, onceValid),
+        service: onceValid(service),
+        server: onceValid(server),
+        collection: collection && onceValid(collection),
+        metrics,
+        networkPolicy: networkPolicy && onceValid(networkPolicy),
+        mirrors: mirrors.map(({ name, login, host, password, ...proxy }) => ({
             name,
-            host,
-            remote,
-            username,
-            ttl: ttl ?? "168h",
-            login: login ?? true,
+            login,
+            host: onceValid(host),
+            proxy: pulumi
+                .all([onceValid(proxy), password === undefined ? undefined : pulumi.secret(password)])
+                .apply(([proxy, password]) => ({ ...proxy, password })),
         })),
-        networkPolicy: args.networkPolicy && { metricsFrom: args.networkPolicy.metricsFrom },
-        metrics: args.metrics && {
-            serviceMonitor: args.metrics.serviceMonitor ?? false,
-            serviceMonitorLabels: args.metrics.serviceMonitorLabels ?? {},
-        },
-        bucket: {
-            name: args.bucket.name,
-            quota: args.bucket.quota,
-            endpoint: args.bucket.endpoint,
-            secure: args.bucket.secure ?? false,
-            keyRotation: args.bucket.keyRotation ?? 1,
-            region: args.bucket.region ?? "us-east-1",
-            chunkSize: args.bucket.chunkSize ?? 5 * 1024 * 1024,
-            redirect: args.bucket.redirect ?? false,
-        },
-        ingress: args.ingress && {
-            className: args.ingress.className,
-            clusterIssuer: args.ingress.clusterIssuer,
-            tlsSecret: args.ingress.tlsSecret ?? `${name}-tls-ingress`,
-            annotations: args.ingress.annotations ?? {},
-        },
-        gateway: args.gateway && {
-            name: args.gateway.name,
-            namespace: args.gateway.namespace,
-            sectionName: args.gateway.sectionName ?? "https",
-            httpSectionName: args.gateway.httpSectionName,
-        },
-        service: {
-            type: args.service?.type ?? "ClusterIP",
-            nodePort: args.service?.nodePort,
-            annotations: args.service?.annotations ?? {},
-        },
     };
+}
+
+/** Validates what is known now, and makes the rest wait until it is known, and valid. */
+function validate(name: string, args: ContainerRegistryArgs, component: pulumi.Resource): OnceValid {
+    const refuse = (errors: pulumi.InputPropertyErrorDetails[]) => {
+        if (errors.length > 0) {
+            const lines = errors.map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`);
+            throw userError(["The arguments of this registry are not valid:", ...lines].join("\n  - "), component);
+        }
+    };
+    refuse(findValidationErrors(name, args));
+    for (const warning of findWarnings(args)) {
+        void pulumi.log.warn(warning, component);
+    }
+    // Without the secrets, which would make every value secret. Of these, Logins validates those that are Outputs.
+    const validated = pulumi
+        .output({
+            ...args,
+            users: undefined,
+            bucket: withoutKeys(args.bucket),
+            mirrors: args.mirrors?.map((mirror) => ({ ...mirror, password: mirror.password && "" })),
+        })
+        .apply((known) =>
+            refuse(
+                findValidationErrors(name, {
+                    ...known,
+                    users: args.users,
+                    bucket: { ...args.bucket, ...known.bucket },
+                }),
+            ),
+        );
+    return (value) => pulumi.all([value, validated]).apply(([value]) => value);
+}
+
+/** A bucket in MinIO that is created here, or one of any S3 that exists, with keys of its owner's. */
+export type StorageSettings =
+    { kind: "managed"; importId?: string } | { kind: "external"; key: AccessKey; readKey?: AccessKey };
+
+function resolveStorage(bucket: FilledArgs["bucket"]): StorageSettings {
+    const { name, accessKey, secretKey, readAccessKey, readSecretKey } = bucket;
+    if (accessKey === undefined || secretKey === undefined) {
+        return { kind: "managed", importId: bucket.import && typeof name === "string" ? name : undefined };
+    }
+    const key = (accessKey: pulumi.Input<string>, secretKey: pulumi.Input<string>): AccessKey => ({
+        accessKey: pulumi.output(accessKey),
+        secretKey: pulumi.secret(secretKey),
+    });
+    return {
+        kind: "external",
+        key: key(accessKey, secretKey),
+        readKey: readAccessKey && readSecretKey ? key(readAccessKey, readSecretKey) : undefined,
+    };
+}
+
+function withoutKeys<B extends ContainerRegistryArgs["bucket"]>(bucket: B) {
+    const { accessKey, secretKey, readAccessKey, readSecretKey, ca, ...rest } = bucket;
+    return rest;
+}
+
+function resolveExposure(
+    name: string,
+    { ingress, gateway, namespace }: FilledArgs,
+    hasOwnCertificate: boolean,
+    onceValid: OnceValid,
+) {
+    if (ingress) {
+        return {
+            kind: "ingress" as const,
+            ingress: onceValid(ingress),
+            /** Whether the certificate exists, and is valid for all host names. */
+            hasOwnCertificate,
+            importId: ingress.import && typeof namespace === "string" ? `${namespace}/${name}` : undefined,
+        };
+    }
+    const redirectsHttp = gateway?.httpSectionName !== undefined;
+    return gateway && { kind: "gateway" as const, gateway: onceValid(gateway), redirectsHttp };
 }

@@ -26,7 +26,7 @@ export interface GarbageCollectionJobArgs {
     labels: Record<string, string>;
     drainSeconds: pulumi.Output<number>;
     /** The URL of a Pushgateway that is told how it went. */
-    pushgateway: pulumi.Output<string | undefined>;
+    pushgateway?: pulumi.Output<string | undefined>;
 }
 
 const configFolder = "/etc/distribution";

@@ -1,5 +1,5 @@
 /**
- * An annotation of every object whose name is given: who owns its fields, by Kubernetes' book. Without it that is a new name for each
- * creation; of one that was killed and made again there would be two, and each later change a conflict between them.
+ * The annotation of an object with a fixed name: a stable field manager for server-side apply. By default Pulumi generates one for
+ * each creation. If a creation was interrupted and repeated, the object would have two, and each later update would conflict.
  */
 export const fieldManagerAnnotation = { "pulumi.com/patchFieldManager": "homelab-registry" };

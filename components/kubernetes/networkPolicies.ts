@@ -5,21 +5,27 @@ import { parseHostPort } from "../hostPort";
 import { metricsPort, registryPort } from "../server/registryConfig";
 import { fieldManagerAnnotation } from "./fieldManager";
 
-/** Whom the policies are about. */
+/** Arguments of `NetworkPolicies`. */
 export interface NetworkPoliciesArgs {
     namespace: pulumi.Input<string>;
-    /** Of the registry's pods, and of those that collect garbage, if there are any. */
+    /** The labels of the registry's pods. */
     labels: Record<string, string>;
+    /** The labels of the pods that collect garbage. Undefined if garbage is never collected. */
     collectorLabels?: Record<string, string>;
-    /** The S3, `host:port`. */
+    /** The S3 server, `host:port`. */
     endpoint: pulumi.Output<string>;
-    /** The namespace that reaches the metrics; none does if undefined. */
-    metricsFrom: pulumi.Output<string | undefined>;
+    /** The namespace that reaches the metrics. If undefined, nobody does. */
+    metricsFrom?: pulumi.Output<string | undefined>;
 }
 
 const namespaceOf = (name: string) => ({ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": name } } });
 
-/** What reaches the registry's pods, and what they reach: no more than their work takes. */
+const dnsPorts = [
+    { protocol: "UDP", port: 53 },
+    { protocol: "TCP", port: 53 },
+];
+
+/** Limits what reaches the registry's pods, and what they reach, to what they need. */
 export class NetworkPolicies extends pulumi.ComponentResource {
     constructor(name: string, args: NetworkPoliciesArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:NetworkPolicies", name, {}, opts);
@@ -29,7 +35,6 @@ export class NetworkPolicies extends pulumi.ComponentResource {
                 { metadata: { name, namespace: args.namespace, annotations: fieldManagerAnnotation }, spec },
                 { parent: this },
             );
-
         make(
             name,
             pulumi.all([args.endpoint, args.metricsFrom]).apply(([endpoint, metricsFrom]) => ({
@@ -41,19 +46,11 @@ export class NetworkPolicies extends pulumi.ComponentResource {
                         ? [{ from: [namespaceOf(metricsFrom)], ports: [{ protocol: "TCP", port: metricsPort }] }]
                         : []),
                 ],
-                egress: [
-                    {
-                        ports: [
-                            { protocol: "UDP", port: 53 },
-                            { protocol: "TCP", port: 53 },
-                        ],
-                    },
-                    toS3(endpoint),
-                ],
+                egress: [{ ports: dnsPorts }, toS3(endpoint)],
             })),
         );
         if (args.collectorLabels) {
-            // They ask the API server, whose address no policy can name; nobody asks them.
+            // The collector asks the API server, whose address no policy can name. Nobody sends it requests.
             make(`${name}-collection`, {
                 podSelector: { matchLabels: args.collectorLabels },
                 policyTypes: ["Ingress"],
@@ -63,16 +60,15 @@ export class NetworkPolicies extends pulumi.ComponentResource {
     }
 }
 
-/** The narrowest rule that lets a pod reach an S3: a policy knows addresses, namespaces and the ports of pods, not names and the ports of Services. */
+/** The narrowest rule for an S3 server. A policy knows addresses, namespaces and ports of pods, but no DNS names or Services. */
 function toS3(endpoint: string): kubernetes.types.input.networking.v1.NetworkPolicyEgressRule {
     const { host, port } = parseHostPort(endpoint);
     const ports = [{ protocol: "TCP", port }];
-    const [, namespace] = /^[a-z0-9-]+\.([a-z0-9-]+)\.svc(\.|$)/.exec(host!) ?? [];
+    const [, namespace] = /^[a-z0-9-]+\.([a-z0-9-]+)\.svc(\.|$)/.exec(host) ?? [];
     if (namespace) {
         return { to: [namespaceOf(namespace)] };
     }
-    if (/^\d+\.\d+\.\d+\.\d+$/.test(host!)) {
-        return { to: [{ ipBlock: { cidr: `${host}/32` } }], ports };
-    }
-    return host!.includes(":") ? { to: [{ ipBlock: { cidr: `${host}/128` } }], ports } : { ports };
+    const prefix = /^\d+\.\d+\.\d+\.\d+$/.test(host) ? 32 : 128;
+    const isAddress = prefix === 32 || host.includes(":");
+    return isAddress ? { to: [{ ipBlock: { cidr: `${host}/${prefix}` } }], ports } : { ports };
 }

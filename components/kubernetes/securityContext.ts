@@ -1,7 +1,7 @@
-/** The official images run as root, but need nothing of it here. */
+/** The official images run as root, but here nothing needs it. */
 const uid = 1000;
 
-/** What a pod may do: no more than Pod Security's "restricted" asks for. */
+/** The security context of a pod, by the Pod Security Standard "restricted". */
 export const restrictedPodSecurityContext = {
     runAsNonRoot: true,
     runAsUser: uid,
@@ -10,7 +10,7 @@ export const restrictedPodSecurityContext = {
     seccompProfile: { type: "RuntimeDefault" },
 };
 
-/** What each of its containers may do. */
+/** The security context of each container of such a pod. */
 export const restrictedContainerSecurityContext = {
     allowPrivilegeEscalation: false,
     readOnlyRootFilesystem: true,

@@ -4,19 +4,21 @@ import * as pulumi from "@pulumi/pulumi";
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
 import { metricsPath, metricsPort } from "../server/registryConfig";
 
-/** How a Prometheus finds the numbers of the registry's pods. */
+/** Arguments of `MetricsService`. */
 export interface MetricsServiceArgs {
     namespace: pulumi.Input<string>;
-    /** Of the pods. */
+    /** The labels of the registry's pods. */
     labels: Record<string, string>;
-    serviceMonitor: boolean;
-    serviceMonitorLabels: pulumi.Input<Record<string, pulumi.Input<string>>>;
+    /** Default: false. */
+    serviceMonitor?: boolean;
+    /** Default: none. */
+    serviceMonitorLabels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
-/** A Service of its own for the metrics, as the port has no login: no Ingress leads there. And what the Prometheus operator goes by. */
+/** A Service of its own for the metrics, because their port has no login: no Ingress routes to it. And a ServiceMonitor. */
 export class MetricsService extends pulumi.ComponentResource {
     readonly service: kubernetes.core.v1.Service;
-    /** Not there without `serviceMonitor`. */
+    /** Undefined unless `serviceMonitor` is set. */
     readonly serviceMonitor?: kubernetes.apiextensions.CustomResource;
 
     constructor(name: string, args: MetricsServiceArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -31,7 +33,7 @@ export class MetricsService extends pulumi.ComponentResource {
                 metadata: {
                     ...metadata,
                     labels,
-                    // What a Prometheus without the operator goes by, as a rule.
+                    // Many a Prometheus without the operator scrapes Services with these annotations.
                     annotations: {
                         ...fieldManagerAnnotation,
                         "prometheus.io/scrape": "true",
@@ -40,7 +42,7 @@ export class MetricsService extends pulumi.ComponentResource {
                     },
                 },
                 spec: {
-                    // Its name leads to every pod, also to those that are not ready: what ails them is what is asked for.
+                    // Its name resolves to every pod, ready or not: the metrics of an unready pod say what is wrong with it.
                     clusterIP: "None",
                     publishNotReadyAddresses: true,
                     selector: args.labels,

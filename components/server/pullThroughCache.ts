@@ -1,48 +1,37 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { Exposure } from "../exposure/exposure";
+import { ServiceType } from "../exposure/args";
 import { RegistryConfig } from "./registryConfig";
-import { makeSecondaryDeployment,SecondaryDeploymentArgs } from "./secondaryDeployment";
-import { Workload } from "./workload";
+import { SecondaryDeployment, SecondaryDeploymentArgs } from "./secondaryDeployment";
 
-/** What a mirror is made of. */
+/** Arguments of `PullThroughCache`. */
 export interface PullThroughCacheArgs extends Omit<SecondaryDeploymentArgs, "metrics" | "replicas" | "service"> {
     proxy: pulumi.Output<NonNullable<RegistryConfig["proxy"]>>;
     /** The folder in the bucket. */
     rootDirectory: string;
 }
 
-/** A pull-through cache of another registry: a deployment beside the registry's, with the same bucket and key, that nobody can push to. */
-export class PullThroughCache extends pulumi.ComponentResource {
-    readonly workload: Workload;
-    /** Not there with no more than a Service. */
-    readonly exposure?: Exposure;
-
+/** A pull-through cache of another registry, in the same bucket, with the same key. Nobody can push to it. */
+export class PullThroughCache extends SecondaryDeployment {
     constructor(
         name: string,
         { proxy, rootDirectory, ...args }: PullThroughCacheArgs,
         opts?: pulumi.ComponentResourceOptions,
     ) {
-        super("homelab-registry:index:Mirror", name, {}, opts);
-        const own = proxy.apply((proxy) => ({
-            proxy,
-            bucket: { rootDirectory },
-            // Nobody writes to a mirror but itself, which deletes what is out of date.
-            readOnly: false,
-            deleteEnabled: true,
-        }));
-        ({ workload: this.workload, exposure: this.exposure } = makeSecondaryDeployment(
-            name,
-            {
-                ...args,
-                metrics: false,
-                // What is kept until when is in one file, which one pod writes.
-                replicas: 1,
-                service: { type: "ClusterIP", annotations: {} },
-            },
-            own,
-            this,
-        ));
-        this.registerOutputs({});
+        const makeOverrides = () =>
+            proxy.apply((proxy) => ({
+                proxy,
+                bucket: { rootDirectory },
+                // Only the cache itself writes: it deletes what has expired.
+                readOnly: false,
+                deleteEnabled: true,
+            }));
+        const fixed = {
+            metrics: false,
+            // One file says what expires when, and only one pod may write it.
+            replicas: 1,
+            service: { type: ServiceType.ClusterIP, annotations: {} },
+        };
+        super("homelab-registry:index:Mirror", name, { ...args, ...fixed }, makeOverrides, opts);
     }
 }

@@ -1,40 +1,34 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import { Exposure } from "../exposure/exposure";
 import { AccessKey } from "../storage/storage";
-import { makeSecondaryDeployment,SecondaryDeploymentArgs } from "./secondaryDeployment";
-import { Workload } from "./workload";
+import { SecondaryDeployment, SecondaryDeploymentArgs } from "./secondaryDeployment";
 
-/** What a reader is made of. */
+/** Arguments of `ReadReplica`. */
 export interface ReadReplicaArgs extends SecondaryDeploymentArgs {
     /** A key that can only read. */
     key: AccessKey;
 }
 
-/** A deployment beside the registry's that serves the same images, and can neither push nor delete: not by its settings, nor by its key. */
-export class ReadReplica extends pulumi.ComponentResource {
-    readonly workload: Workload;
-    /** Not there with no more than a Service. */
-    readonly exposure?: Exposure;
-
+/** A read-only replica: it serves the same images. Neither its configuration nor its key lets it push or delete. */
+export class ReadReplica extends SecondaryDeployment {
     constructor(name: string, { key, ...args }: ReadReplicaArgs, opts?: pulumi.ComponentResourceOptions) {
-        super("homelab-registry:index:Reader", name, {}, opts);
-        // Of its own: the registry's signs uploads.
-        const httpSecret = new random.RandomPassword(
-            `${name}-http-secret`,
-            { length: 64, special: false },
-            { parent: this },
-        );
-        const own = pulumi
-            .all([key.accessKey, key.secretKey, httpSecret.result])
-            .apply(([accessKey, secretKey, httpSecret]) => ({
-                httpSecret,
-                bucket: { accessKey, secretKey },
-                readOnly: true,
-                uploadPurging: false,
-            }));
-        ({ workload: this.workload, exposure: this.exposure } = makeSecondaryDeployment(name, args, own, this));
-        this.registerOutputs({});
+        const makeOverrides = (parent: pulumi.Resource) => {
+            // Not the main registry's secret, which signs uploads.
+            const httpSecret = new random.RandomPassword(
+                `${name}-http-secret`,
+                { length: 64, special: false },
+                { parent },
+            );
+            return pulumi
+                .all([key.accessKey, key.secretKey, httpSecret.result])
+                .apply(([accessKey, secretKey, httpSecret]) => ({
+                    httpSecret,
+                    bucket: { accessKey, secretKey },
+                    readOnly: true,
+                    uploadPurging: false,
+                }));
+        };
+        super("homelab-registry:index:Reader", name, args, makeOverrides, opts);
     }
 }

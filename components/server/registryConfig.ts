@@ -1,58 +1,49 @@
 import { stringify } from "yaml";
 
-import { LogLevel } from "./args";
+import { BucketSettings, ServerSettings } from "../settings";
 
 /** What varies in the registry's configuration file. */
-export interface RegistryConfig {
+export interface RegistryConfig extends Omit<ServerSettings, "image" | "replicas" | "resources"> {
     host: string;
-    /** Signs the state of uploads under way: the same for all pods, and over restarts. */
+    /** Signs the state of uploads. It must be the same for all pods, and stay the same over restarts. */
     httpSecret: string;
-    /** Seconds that uploads under way are given to end when a pod stops. */
-    drainSeconds: number;
-    /** Nobody has to log in if undefined. */
+    /** Undefined if nobody has to log in. */
     htpasswdPath?: string;
-    logLevel: LogLevel;
-    deleteEnabled: boolean;
-    readOnly: boolean;
-    /** Whether uploads that nobody went on with for a week are taken away, by default. */
+    /** Whether uploads that were abandoned a week ago are deleted. Default: true. */
     uploadPurging?: boolean;
-    /** Whether there is a port for metrics. */
+    /** Whether to open the port for metrics. */
     metrics: boolean;
-    /** The registry that images are fetched from, and kept for a while, instead of being pushed. */
+    /** For a pull-through cache: the registry that images are fetched from, and how long they are kept. */
     proxy?: { remote: string; username?: string; password?: string; ttl: string };
-    /** What each answer says besides, to clients that show it (`Warning`, by the OCI distribution specification). */
+    /** A `Warning` header of each response, which clients show by the OCI distribution specification. */
     warning?: string;
-    bucket: {
-        name: string;
-        endpoint: string;
-        secure: boolean;
-        region: string;
-        chunkSize: number;
-        redirect: boolean;
-        /** Where in the bucket everything is. Default: at its root. */
-        rootDirectory?: string;
+    bucket: Omit<BucketSettings, "import" | "keyRotation" | "quota"> & {
         accessKey: string;
         secretKey: string;
+        /** The folder of the bucket that holds everything. Default: `/`. */
+        rootDirectory?: string;
     };
 }
 
 /** The registry's port in the pod. */
 export const registryPort = 5000;
-/** The one of its metrics, which has what Go's profiler tells as well, and no login. */
+/** The port of its metrics in the pod. It also serves Go's profiler, and has no login. */
 export const metricsPort = 5001;
 export const metricsPath = "/metrics";
+/** The folder of the htpasswd file in the pod. */
+export const htpasswdFolder = "/auth";
 
 /** Renders `config.yml` of distribution's registry 3.1 (https://distribution.github.io/distribution/about/configuration/). */
 export function renderRegistryConfig(config: RegistryConfig): string {
     return stringify(registryConfig(config), {
-        // The registry reads YAML 1.1, which takes more words and digits for something else than a string.
+        // The registry reads YAML 1.1, in which more words and digits are something else than a string.
         defaultStringType: "QUOTE_DOUBLE",
         defaultKeyType: "PLAIN",
         lineWidth: 0,
     });
 }
 
-/** What is in it. */
+/** The registry's configuration, as an object. */
 export function registryConfig(config: RegistryConfig) {
     const { bucket, proxy } = config;
     return {
@@ -70,12 +61,12 @@ export function registryConfig(config: RegistryConfig) {
                 region: bucket.region,
                 bucket: bucket.name,
                 regionendpoint: bucket.endpoint,
-                // Minio has no DNS name for each bucket.
+                // MinIO has no DNS name for each bucket.
                 forcepathstyle: true,
                 secure: bucket.secure,
                 v4auth: true,
                 chunksize: bucket.chunkSize,
-                // The default of 100 makes Minio reject pushes and, under load, corrupt them (minio#18688).
+                // With the default of 100, MinIO rejects pushes and, under load, corrupts them (minio#18688).
                 multipartcopymaxconcurrency: 16,
                 rootdirectory: bucket.rootDirectory ?? "/",
             },
@@ -84,10 +75,10 @@ export function registryConfig(config: RegistryConfig) {
                 readonly: { enabled: config.readOnly },
                 ...(config.uploadPurging === false && { uploadpurging: { enabled: false } }),
             },
-            // As a rule it would send clients to Minio's address inside the cluster.
+            // A redirect sends clients to the bucket's endpoint, which in most homelabs only pods can reach.
             redirect: { disable: !bucket.redirect },
         },
-        // Layers that are to be got elsewhere, as in old images of Windows: by default they are refused, with a 500.
+        // Layers with URLs of their own, as in old images of Windows. By default the registry refuses them with a 500.
         validation: { manifests: { urls: { allow: ["^https://"] } } },
         ...(config.htpasswdPath !== undefined && {
             auth: { htpasswd: { realm: "Registry Realm", path: config.htpasswdPath } },
@@ -101,7 +92,7 @@ export function registryConfig(config: RegistryConfig) {
         }),
         http: {
             addr: `:${registryPort}`,
-            // Where clients are sent for uploads, whatever the proxies in between say.
+            // Where clients send their uploads, whatever proxies add to the request.
             host: `https://${config.host}`,
             secret: config.httpSecret,
             draintimeout: `${config.drainSeconds}s`,
@@ -113,7 +104,8 @@ export function registryConfig(config: RegistryConfig) {
                 debug: { addr: `:${metricsPort}`, prometheus: { enabled: true, path: metricsPath } },
             }),
         },
-        // A check that fails was tried for some ten seconds already: with three of them, each 10 s, it took over a minute to say 503.
+        // A failed check has already been retried for about ten seconds: with the default, three checks every 10 s, a pod needed
+        // over a minute to answer 503.
         health: { storagedriver: { enabled: true, interval: "3s", threshold: 1 } },
     };
 }

@@ -4,47 +4,45 @@ import { Exposure, ExposureArgs } from "../exposure/exposure";
 import { RegistryConfig, renderRegistryConfig } from "./registryConfig";
 import { Workload, WorkloadArgs } from "./workload";
 
-/** What a deployment beside the registry's is made of. */
+/** Arguments of a `SecondaryDeployment`. */
 export interface SecondaryDeploymentArgs extends Omit<WorkloadArgs, "config" | "readOnlyConfig"> {
     host: pulumi.Input<string>;
-    /** The configuration of the registry that it is beside. */
+    /** The configuration of the main registry. */
     config: pulumi.Output<RegistryConfig>;
-    /** How it is exposed by a name of its own; nothing for no more than a Service, to which the registry's own exposure may lead. */
-    exposure?: Pick<ExposureArgs, "ingress" | "gateway" | "redirects">;
+    /** Exposure under its own host name. If undefined, only a Service is created, which other routes may point to. */
+    via?: ExposureArgs["via"];
 }
 
-/** What is its own of that configuration. */
-type OwnConfig = Partial<Omit<RegistryConfig, "bucket">> & { bucket: Partial<RegistryConfig["bucket"]> };
+/** What a secondary deployment changes in the configuration of the main registry. */
+type ConfigOverrides = Partial<Omit<RegistryConfig, "bucket">> & { bucket: Partial<RegistryConfig["bucket"]> };
 
-/** Makes a deployment beside the registry's, of the same workload: children of `parent`. */
-export function makeSecondaryDeployment(
-    name: string,
-    { host, config, exposure, ...workload }: SecondaryDeploymentArgs,
-    own: pulumi.Output<OwnConfig>,
-    parent: pulumi.Resource,
-): { workload: Workload; exposure?: Exposure } {
-    return {
-        workload: new Workload(
-            name,
-            {
-                ...workload,
-                config: pulumi.secret(
-                    pulumi.all([config, host, own]).apply(([config, host, own]) =>
-                        renderRegistryConfig({
-                            ...config,
-                            ...own,
-                            host,
-                            bucket: { ...config.bucket, ...own.bucket },
-                            htpasswdPath: workload.auth && config.htpasswdPath,
-                            metrics: workload.metrics,
-                        }),
-                    ),
-                ),
-            },
-            { parent },
-        ),
-        exposure:
-            exposure &&
-            new Exposure(name, { ...exposure, namespace: workload.namespace, host, service: name }, { parent }),
-    };
+/** A registry beside the main one, with a Deployment and Service of its own: a read-only replica or a pull-through cache. */
+export abstract class SecondaryDeployment extends pulumi.ComponentResource {
+    readonly workload: Workload;
+    /** Undefined if only a Service is created. */
+    readonly exposure?: Exposure;
+
+    constructor(
+        type: string,
+        name: string,
+        { host, config, via, ...args }: SecondaryDeploymentArgs,
+        makeOverrides: (parent: pulumi.Resource) => pulumi.Output<ConfigOverrides>,
+        opts?: pulumi.ComponentResourceOptions,
+    ) {
+        super(type, name, {}, opts);
+        const { namespace, htpasswdSecret, metrics } = args;
+        const ownConfig = pulumi.all([config, host, makeOverrides(this)]).apply(([config, host, overrides]) =>
+            renderRegistryConfig({
+                ...config,
+                ...overrides,
+                host,
+                bucket: { ...config.bucket, ...overrides.bucket },
+                htpasswdPath: htpasswdSecret && config.htpasswdPath,
+                metrics,
+            }),
+        );
+        this.workload = new Workload(name, { ...args, config: pulumi.secret(ownConfig) }, { parent: this });
+        this.exposure = via && new Exposure(name, { namespace, host, via, service: name }, { parent: this });
+        this.registerOutputs({});
+    }
 }

@@ -4,9 +4,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { lockEnv, lockFolder, serve } from "../garbageCollection/readOnlyEntrypoint";
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
 import { restrictedContainerSecurityContext, restrictedPodSecurityContext } from "../kubernetes/securityContext";
-import { metricsPort, registryPort } from "./registryConfig";
+import { htpasswdFile } from "../users/htpasswd";
+import { htpasswdFolder, metricsPort, registryPort } from "./registryConfig";
 
-/** What the registry's pods are made of. */
+/** Arguments of `Workload`. */
 export interface WorkloadArgs {
     namespace: pulumi.Input<string>;
     image: pulumi.Input<string>;
@@ -14,22 +15,22 @@ export interface WorkloadArgs {
     resources: pulumi.Input<kubernetes.types.input.core.v1.ResourceRequirements>;
     /** The content of the registry's `config.yml`, secret. */
     config: pulumi.Output<string>;
-    /** The same, but to read only: where garbage is collected. */
+    /** The content of its configuration during a garbage collection, secret. Undefined if garbage is never collected. */
     readOnlyConfig?: pulumi.Output<string>;
-    /** Which of the keys that were made is in it, from 1. */
+    /** The number of the created access key that the configuration holds, from 1. */
     keyRotation: number;
-    /** A CA to trust besides those that the image knows, in PEM. */
+    /** A CA certificate (PEM) to trust besides those of the image. */
     ca?: pulumi.Input<string>;
-    /** Whether the configuration has a port for metrics. */
+    /** Whether the configuration opens the port for metrics. */
     metrics: boolean;
-    /** The Secret with the htpasswd file, and the folder where the configuration looks for it; none where nobody logs in. */
-    auth?: { secretName: pulumi.Input<string>; folder: string; file: string };
-    /** Seconds that uploads under way are given to end when a pod stops. */
+    /** The Secret with the htpasswd file. Undefined if nobody logs in. */
+    htpasswdSecret?: pulumi.Input<string>;
+    /** How many seconds a stopping pod waits for its uploads. */
     drainSeconds: pulumi.Output<number>;
     service: pulumi.Input<{ type: string; nodePort?: number; annotations: Record<string, string> }>;
 }
 
-/** Seconds that a pod goes on taking requests after it is told to stop: by then no proxy sends it new ones. */
+/** For so many seconds a stopping pod still accepts requests; after that, no proxy sends it new ones. */
 const deregisterSeconds = 5;
 
 /** The port of the Service. */
@@ -41,12 +42,14 @@ const readOnlyConfigFile = "read-only.yml";
 
 const keyRotationLabel = "homelab-registry/key-rotation";
 
-/** The registry: its configuration, its pods, how many of them may be away, and their Service. */
+/** A registry: its configuration, Deployment, PodDisruptionBudget and Service. */
 export class Workload extends pulumi.ComponentResource {
-    /** Of the Deployment and its pods. */
+    /** The name of the Service, and of the first key's Deployment. */
+    readonly name: string;
+    /** The labels of the Deployment and its pods. */
     readonly labels: Record<string, string>;
     readonly config: kubernetes.core.v1.Secret;
-    /** Not there without a collection of garbage. */
+    /** The lease of garbage collections. Undefined if garbage is never collected. */
     readonly lock?: kubernetes.core.v1.ConfigMap;
     readonly deployment: kubernetes.apps.v1.Deployment;
     readonly disruptionBudget: kubernetes.policy.v1.PodDisruptionBudget;
@@ -55,170 +58,164 @@ export class Workload extends pulumi.ComponentResource {
     constructor(name: string, args: WorkloadArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Workload", name, {}, opts);
         const parent = this;
-        const { auth } = args;
-        const service = pulumi.output(args.service);
+        this.name = name;
         const metadata = { name, namespace: args.namespace, annotations: fieldManagerAnnotation };
-        const labels = (this.labels = {
-            "app.kubernetes.io/name": "container-registry",
-            "app.kubernetes.io/instance": name,
-        });
-
-        // Immutable, so that a change makes a new one under a new name: the pods roll, and the old ones keep what they
-        // were started with. (The registry reads this file once, but the htpasswd file again whenever it changes.)
-        this.config = new kubernetes.core.v1.Secret(
-            `${name}-config`,
-            {
-                metadata: { namespace: args.namespace },
-                stringData: {
-                    [configFile]: args.config,
-                    ...(args.readOnlyConfig && { [readOnlyConfigFile]: args.readOnlyConfig }),
-                    ...(args.ca !== undefined && { "ca.crt": args.ca }),
-                },
-                immutable: true,
-            },
-            { parent },
-        );
-
+        this.labels = { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": name };
+        this.config = this.makeConfig(name, args);
         if (args.readOnlyConfig) {
-            // Without data, which is the collector's.
-            this.lock = new kubernetes.core.v1.ConfigMap(
-                `${name}-lock`,
-                { metadata: { ...metadata, name: `${name}-lock` } },
-                { parent },
-            );
+            // Without data: only the collector writes it.
+            const lock = { metadata: { ...metadata, name: `${name}-lock` } };
+            this.lock = new kubernetes.core.v1.ConfigMap(`${name}-lock`, lock, { parent });
         }
-
-        // A new key has pods of its own beside the old ones. Pulumi takes those away when the new ones are there, waits until
-        // their last upload has ended, and deletes their key only then.
-        const isFirstKey = args.keyRotation === 1;
-        const podLabels = { ...labels, ...(!isFirstKey && { [keyRotationLabel]: String(args.keyRotation) }) };
-
-        this.deployment = new kubernetes.apps.v1.Deployment(
-            name,
-            {
-                metadata: { ...metadata, name: isFirstKey ? name : `${name}-${args.keyRotation}` },
-                spec: {
-                    replicas: args.replicas,
-                    selector: { matchLabels: podLabels },
-                    strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
-                    template: {
-                        metadata: { labels: podLabels },
-                        spec: {
-                            // Not all on one node, as far as there are more, and counted anew in each rollout.
-                            topologySpreadConstraints: [
-                                {
-                                    maxSkew: 1,
-                                    topologyKey: "kubernetes.io/hostname",
-                                    whenUnsatisfiable: "ScheduleAnyway",
-                                    labelSelector: { matchLabels: labels },
-                                    matchLabelKeys: ["pod-template-hash"],
-                                },
-                            ],
-                            automountServiceAccountToken: false,
-                            // A Service named like one of the registry's settings would become that setting.
-                            enableServiceLinks: false,
-                            securityContext: restrictedPodSecurityContext,
-                            terminationGracePeriodSeconds: args.drainSeconds.apply(
-                                (seconds) => deregisterSeconds + seconds + 10,
-                            ),
-                            containers: [
-                                {
-                                    name: "registry",
-                                    image: args.image,
-                                    command: this.lock
-                                        ? [
-                                              "/bin/sh",
-                                              "-c",
-                                              serve,
-                                              "serve",
-                                              `${configFolder}/${configFile}`,
-                                              `${configFolder}/${readOnlyConfigFile}`,
-                                          ]
-                                        : ["/bin/registry", "serve", `${configFolder}/${configFile}`],
-                                    env: [
-                                        // Else it sends traces to a collector that is not there.
-                                        { name: "OTEL_TRACES_EXPORTER", value: "none" },
-                                        // A folder to look for CAs in, besides the image's own file of them.
-                                        ...(args.ca !== undefined
-                                            ? [{ name: "SSL_CERT_DIR", value: configFolder }]
-                                            : []),
-                                        ...(this.lock ? [lockEnv] : []),
-                                    ],
-                                    ports: [
-                                        { name: "http", containerPort: registryPort },
-                                        ...(args.metrics ? [{ name: "metrics", containerPort: metricsPort }] : []),
-                                    ],
-                                    resources: args.resources,
-                                    // 503 while Minio does not answer: no traffic then ...
-                                    readinessProbe: { httpGet: { path: "/", port: "http" }, periodSeconds: 5 },
-                                    // ... but no restart either, which would not help.
-                                    livenessProbe: { tcpSocket: { port: "http" }, periodSeconds: 10 },
-                                    lifecycle: { preStop: { sleep: { seconds: deregisterSeconds } } },
-                                    securityContext: restrictedContainerSecurityContext,
-                                    // Folders, not files (subPath): only so does a changed htpasswd file reach a running pod.
-                                    volumeMounts: [
-                                        { name: "config", mountPath: configFolder, readOnly: true },
-                                        ...(auth ? [{ name: "auth", mountPath: auth.folder, readOnly: true }] : []),
-                                        ...(this.lock ? [{ name: "lock", mountPath: lockFolder, readOnly: true }] : []),
-                                    ],
-                                },
-                            ],
-                            volumes: [
-                                {
-                                    name: "config",
-                                    secret: { secretName: this.config.metadata.name, defaultMode: 0o440 },
-                                },
-                                ...(auth
-                                    ? [
-                                          {
-                                              name: "auth",
-                                              secret: {
-                                                  secretName: auth.secretName,
-                                                  defaultMode: 0o440,
-                                                  // No pod starts without it: the registry would make up a user of its own.
-                                                  items: [{ key: auth.file, path: auth.file }],
-                                              },
-                                          },
-                                      ]
-                                    : []),
-                                ...(this.lock ? [{ name: "lock", configMap: { name: this.lock.metadata.name } }] : []),
-                            ],
-                        },
-                    },
-                },
-            },
-            {
-                parent,
-                // More than the longest drain that may be asked for, an hour.
-                customTimeouts: { delete: "70m" },
-            },
-        );
-
+        this.deployment = this.makeDeployment(name, args);
         this.disruptionBudget = new kubernetes.policy.v1.PodDisruptionBudget(
             name,
             {
                 metadata,
                 spec: {
-                    selector: { matchLabels: labels },
-                    // Of one pod it may be that one: a node has to come free.
+                    selector: { matchLabels: this.labels },
+                    // With a single replica, allow its eviction, so that a node can be drained.
                     maxUnavailable: 1,
                     unhealthyPodEvictionPolicy: "AlwaysAllow",
                 },
             },
             { parent },
         );
+        this.service = this.makeService(name, args);
+        this.registerOutputs({});
+    }
 
-        this.service = new kubernetes.core.v1.Service(
+    private makeConfig(name: string, { namespace, config, readOnlyConfig, ca }: WorkloadArgs) {
+        return new kubernetes.core.v1.Secret(
+            `${name}-config`,
+            {
+                metadata: { namespace },
+                stringData: {
+                    [configFile]: config,
+                    ...(readOnlyConfig && { [readOnlyConfigFile]: readOnlyConfig }),
+                    ...(ca !== undefined && { "ca.crt": ca }),
+                },
+                // A change makes a new Secret with a new name: the pods are replaced, and the old ones keep what they
+                // started with. The registry reads this file only once, but the htpasswd file after each change.
+                immutable: true,
+            },
+            { parent: this },
+        );
+    }
+
+    private makeDeployment(name: string, args: WorkloadArgs): kubernetes.apps.v1.Deployment {
+        // A rotated key gets a Deployment of its own beside the old one. When the new pods are ready, Pulumi deletes the
+        // old Deployment, waits for its last upload, and only then deletes the old key.
+        const isFirstKey = args.keyRotation === 1;
+        const podLabels = { ...this.labels, ...(!isFirstKey && { [keyRotationLabel]: String(args.keyRotation) }) };
+        return new kubernetes.apps.v1.Deployment(
             name,
             {
                 metadata: {
-                    ...metadata,
-                    annotations: service.apply(({ annotations }) => ({ ...fieldManagerAnnotation, ...annotations })),
+                    name: isFirstKey ? name : `${name}-${args.keyRotation}`,
+                    namespace: args.namespace,
+                    annotations: fieldManagerAnnotation,
                 },
+                spec: {
+                    replicas: args.replicas,
+                    selector: { matchLabels: podLabels },
+                    strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+                    template: { metadata: { labels: podLabels }, spec: this.podSpec(args) },
+                },
+            },
+            {
+                parent: this,
+                // Longer than the longest drain that is allowed, an hour.
+                customTimeouts: { delete: "70m" },
+            },
+        );
+    }
+
+    private podSpec(args: WorkloadArgs) {
+        return {
+            // Spreads the pods over the nodes, as far as possible, and anew in each rollout.
+            topologySpreadConstraints: [
+                {
+                    maxSkew: 1,
+                    topologyKey: "kubernetes.io/hostname",
+                    whenUnsatisfiable: "ScheduleAnyway",
+                    labelSelector: { matchLabels: this.labels },
+                    matchLabelKeys: ["pod-template-hash"],
+                },
+            ],
+            automountServiceAccountToken: false,
+            // Otherwise a Service named like a setting of the registry would change that setting.
+            enableServiceLinks: false,
+            securityContext: restrictedPodSecurityContext,
+            terminationGracePeriodSeconds: args.drainSeconds.apply((seconds) => deregisterSeconds + seconds + 10),
+            containers: [this.container(args)],
+            volumes: this.volumes(args),
+        };
+    }
+
+    private container(args: WorkloadArgs) {
+        const config = `${configFolder}/${configFile}`;
+        return {
+            name: "registry",
+            image: args.image,
+            command: this.lock
+                ? ["/bin/sh", "-c", serve, "serve", config, `${configFolder}/${readOnlyConfigFile}`]
+                : ["/bin/registry", "serve", config],
+            env: [
+                // Otherwise the registry sends traces to an OpenTelemetry collector that does not exist.
+                { name: "OTEL_TRACES_EXPORTER", value: "none" },
+                // A folder of CA certificates besides the image's own file.
+                ...(args.ca !== undefined ? [{ name: "SSL_CERT_DIR", value: configFolder }] : []),
+                ...(this.lock ? [lockEnv] : []),
+            ],
+            ports: [
+                { name: "http", containerPort: registryPort },
+                ...(args.metrics ? [{ name: "metrics", containerPort: metricsPort }] : []),
+            ],
+            resources: args.resources,
+            // While MinIO does not respond, the registry answers 503: it gets no traffic ...
+            readinessProbe: { httpGet: { path: "/", port: "http" }, periodSeconds: 5 },
+            // ... but no restart either, which would not help.
+            livenessProbe: { tcpSocket: { port: "http" }, periodSeconds: 10 },
+            lifecycle: { preStop: { sleep: { seconds: deregisterSeconds } } },
+            securityContext: restrictedContainerSecurityContext,
+            // Folders, not files (subPath): only then does a running pod see a changed htpasswd file.
+            volumeMounts: [
+                { name: "config", mountPath: configFolder, readOnly: true },
+                ...(args.htpasswdSecret ? [{ name: "auth", mountPath: htpasswdFolder, readOnly: true }] : []),
+                ...(this.lock ? [{ name: "lock", mountPath: lockFolder, readOnly: true }] : []),
+            ],
+        };
+    }
+
+    private volumes({ htpasswdSecret }: WorkloadArgs) {
+        const auth = htpasswdSecret && {
+            name: "auth",
+            secret: {
+                secretName: htpasswdSecret,
+                defaultMode: 0o440,
+                // No pod starts without this file: the registry would invent a user.
+                items: [{ key: htpasswdFile, path: htpasswdFile }],
+            },
+        };
+        return [
+            { name: "config", secret: { secretName: this.config.metadata.name, defaultMode: 0o440 } },
+            ...(auth ? [auth] : []),
+            ...(this.lock ? [{ name: "lock", configMap: { name: this.lock.metadata.name } }] : []),
+        ];
+    }
+
+    private makeService(name: string, args: WorkloadArgs): kubernetes.core.v1.Service {
+        const service = pulumi.output(args.service);
+        const annotations = service.apply(({ annotations }) => ({ ...fieldManagerAnnotation, ...annotations }));
+        return new kubernetes.core.v1.Service(
+            name,
+            {
+                metadata: { name, namespace: args.namespace, annotations },
                 spec: service.apply(({ type, nodePort }) => ({
-                    // Kubernetes' own default is not said, as it never was.
+                    // Kubernetes' default is left out, as in earlier versions: to add it would show as a change.
                     ...(type !== "ClusterIP" && { type }),
-                    selector: labels,
+                    selector: this.labels,
                     ports: [
                         {
                             name: servicePort.name,
@@ -230,8 +227,7 @@ export class Workload extends pulumi.ComponentResource {
                     ],
                 })),
             },
-            { parent },
+            { parent: this },
         );
-        this.registerOutputs({});
     }
 }

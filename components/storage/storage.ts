@@ -3,70 +3,64 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { parseQuantity } from "../kubernetes/quantity";
 
-/** What the bucket and its key are made of. */
+/** Arguments of `Storage`. */
 export interface StorageArgs {
     bucketName: pulumi.Input<string>;
-    /** Such as `100Gi`. */
-    quota: pulumi.Output<string | undefined>;
-    /** The bucket's name, where it is there already. */
+    /** The most that the bucket may hold, such as `100Gi`. */
+    quota?: pulumi.Output<string | undefined>;
+    /** The name of the bucket, if it exists and is imported. */
     importId?: string;
     keyRotation: number;
-    /** Whether there is a key that can only read as well. */
-    hasReaders: boolean;
+    /** Whether to create a key that can only read as well. */
+    hasReadKey: boolean;
 }
 
-/** An access key of Minio. */
+/** An access key of MinIO. */
 export interface AccessKey {
     accessKey: pulumi.Output<string>;
     /** Secret. */
     secretKey: pulumi.Output<string>;
 }
 
-/**
- * The bucket, and keys that reach this bucket alone: each is an access key of a Minio user of its own, who has a policy.
- */
+/** The bucket, and access keys that reach only this bucket. Each key belongs to a MinIO user and policy of its own. */
 export class Storage extends pulumi.ComponentResource {
     readonly bucket: minio.S3Bucket;
     readonly key: AccessKey;
-    /** One that can only read; not there without readers. */
+    /** A key that can only read. Undefined without read-only replicas. */
     readonly readKey?: AccessKey;
 
     constructor(name: string, args: StorageArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Storage", name, {}, opts);
-        const parent = this;
-
         this.bucket = new minio.S3Bucket(
             name,
             {
                 bucket: args.bucketName,
                 acl: "private",
-                quota: args.quota.apply((quota) => (quota === undefined ? undefined : parseQuantity(quota))),
+                quota: pulumi
+                    .output(args.quota)
+                    .apply((quota) => (quota === undefined ? undefined : parseQuantity(quota))),
             },
             {
-                parent,
-                // The images outlive the registry: no destroy, replacement or slip of the pen takes them along.
+                parent: this,
+                // The images outlive the registry: no destroy, replacement or mistake deletes them.
                 protect: true,
                 retainOnDelete: true,
-                // The acl is not read back, so that it would never match.
+                // The provider does not read the acl, so an import would always differ in it.
                 ...(args.importId !== undefined && { import: args.importId, ignoreChanges: ["acl"] }),
             },
         );
-
-        this.key = this.makeKey(name, pulumi.interpolate`registry-${args.bucketName}`, bucketPolicy, args.keyRotation);
-        if (args.hasReaders) {
-            this.readKey = this.makeKey(
-                `${name}-reader`,
-                pulumi.interpolate`registry-${args.bucketName}_reader`,
-                readPolicy,
-                args.keyRotation,
-            );
+        const identity = pulumi.interpolate`registry-${args.bucketName}`;
+        this.key = this.makeKey(name, identity, bucketPolicy, args.keyRotation);
+        if (args.hasReadKey) {
+            const readIdentity = pulumi.interpolate`${identity}_reader`;
+            this.readKey = this.makeKey(`${name}-reader`, readIdentity, readPolicy, args.keyRotation);
         }
         this.registerOutputs({ bucketName: this.bucket.bucket });
     }
 
     /**
-     * @param identity of the user and the policy. It has the bucket in it, of which Minio has but one, and what else is in it is in no
-     * bucket's name: two registries on one Minio do not meet, and a second try after an interrupted one finds what the first one made.
+     * @param identity the name of the MinIO user and policy. It contains the bucket's name, so it is unique in a MinIO server:
+     * an update that follows an interrupted one finds the same user. `_` is in no bucket's name.
      */
     private makeKey(
         name: string,
@@ -75,8 +69,8 @@ export class Storage extends pulumi.ComponentResource {
         rotation: number,
     ): AccessKey {
         const parent = this;
-        // There is but one of these names, and of the attachment's: to delete the old one last would undo the new one. With a user
-        // go all its keys, also one that Pulumi does not know because it was killed while Minio made it.
+        // These names are fixed, so a replacement must delete first. Deleting the user also deletes all its access keys, a
+        // key that an interrupted update left behind included.
         const unique = { parent, deleteBeforeReplace: true };
         const user = new minio.IamUser(name, { name: identity }, unique);
         const policy = new minio.IamPolicy(
@@ -91,15 +85,13 @@ export class Storage extends pulumi.ComponentResource {
         );
         const key = new minio.IamServiceAccount(
             name,
-            {
-                targetUser: user.name,
-            },
+            { targetUser: user.name },
             {
                 parent,
                 dependsOn: attachment,
                 replacementTrigger: rotation,
-                // It has no policy of its own, which Minio would read again with every request, but its user's. Some versions of the
-                // provider read that back as its own.
+                // The key has its user's policy, and none of its own, which MinIO would evaluate in each request. Some
+                // versions of the provider read the user's policy back as the key's own.
                 ignoreChanges: ["policy"],
             },
         );
@@ -107,7 +99,7 @@ export class Storage extends pulumi.ComponentResource {
     }
 }
 
-/** The rights that distribution's S3 driver needs, and no more; sorted as Minio gives them back. */
+/** The rights that distribution's S3 driver needs, and no others; sorted as MinIO returns them. */
 export function bucketPolicy(bucket: string): string {
     return policy(
         bucket,
@@ -116,7 +108,7 @@ export function bucketPolicy(bucket: string): string {
     );
 }
 
-/** Those that it needs to read. */
+/** The rights that the driver needs to read. */
 export function readPolicy(bucket: string): string {
     return policy(bucket, ["s3:GetBucketLocation", "s3:ListBucket"], ["s3:GetObject"]);
 }
@@ -127,7 +119,7 @@ function policy(bucket: string, ofBucket: string[], ofObjects: string[]): string
         Statement: [
             { Effect: "Allow", Action: ofBucket, Resource: [`arn:aws:s3:::${bucket}`] },
             { Effect: "Allow", Action: ofObjects, Resource: [`arn:aws:s3:::${bucket}/*`] },
-            // Whoever got hold of the key could make others with it, which would outlive it: Minio lets a user do so unless it is denied.
+            // MinIO lets a user create further keys unless that is denied: whoever stole this key could keep access with them.
             { Effect: "Deny", Action: ["admin:*"] },
         ],
     });

@@ -1,16 +1,19 @@
 import * as bcrypt from "bcryptjs";
 
-/** What bcrypt writes 16 bytes of salt with, in its own base64. */
+/** The key of an htpasswd file in its Secret, and the file's name in the folder where the Secret is mounted. */
+export const htpasswdFile = ".htpasswd";
+
+/** The alphabet of bcrypt's own base64. */
 export const saltAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /**
- * The random characters of a salt. Of the 22nd, bcrypt reads two bits only; it is always `.`, so that each salt is
- * written in one way and 126 of its 128 bits are random.
+ * The random characters of a salt of 16 bytes. bcrypt reads only two bits of the 22nd character, which is always `.`: so
+ * each salt has one spelling, and 126 of its 128 bits are random.
  */
 export const saltLength = 21;
 
 /**
- * A user's line of the htpasswd file. The same input gives the same line, byte for byte.
+ * A user's line of the htpasswd file. The same input always gives the same line.
  *
  * @param cost bcrypt's cost: each step doubles the time of every request with this login
  * @param salt {@link saltLength} characters of {@link saltAlphabet}

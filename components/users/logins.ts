@@ -2,42 +2,43 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
-import { withoutStackTrace } from "../userError";
-import { hashProblem, passwordProblem } from "../validate";
+import { userError } from "../userError";
+import { Rule } from "../validation";
 import { User } from "./args";
-import { htpasswdLine, saltAlphabet, saltLength } from "./htpasswd";
+import { htpasswdFile, htpasswdLine, saltAlphabet, saltLength } from "./htpasswd";
+import { bcryptHash, validPassword } from "./rules";
 
-/** The file in {@link Logins.secret}, and so in the folder that it is mounted at. */
-export const htpasswdFile = ".htpasswd";
-
-/** Paid on every request. 40 random characters need no stretching. */
+/** Every request pays this cost. A password of 40 random characters needs no more. */
 const generatedPasswordCost = 5;
-/** A password that a person chose does: it makes each guess at a stolen file 32 times as slow. */
-const givenPasswordCost = 10;
+/** A password that a person chose does: each guess at a stolen file costs 32 times as much. */
+const chosenPasswordCost = 10;
 
 /** How a user logs in. */
 interface Login {
-    /** Secret; not there where only its hash is known. */
+    user: User & { rotation: number };
+    /** Secret. Undefined if only the hash is known. */
     password?: pulumi.Output<string>;
     /** The user's line of the htpasswd file. */
     line: pulumi.Output<string>;
 }
 
-/** The users' passwords, and the htpasswd files that hold their hashes. */
+/** Arguments of `Logins`. */
+export interface LoginsArgs {
+    namespace: pulumi.Input<string>;
+    users: Login["user"][];
+}
+
+/** The users' passwords, and the htpasswd files with their hashes. */
 export class Logins extends pulumi.ComponentResource {
-    /** The password of each user that has one here, secret. */
+    /** The password of each user, unless only the hash is known; secret. */
     readonly passwords: Record<string, pulumi.Output<string>>;
     private readonly namespace: pulumi.Input<string>;
-    private readonly logins: (Login & { user: User })[];
+    private readonly logins: Login[];
 
-    constructor(
-        name: string,
-        args: { namespace: pulumi.Input<string>; users: User[] },
-        opts?: pulumi.ComponentResourceOptions,
-    ) {
+    constructor(name: string, args: LoginsArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Logins", name, {}, opts);
         this.namespace = args.namespace;
-        this.logins = args.users.map((user) => ({ user, ...this.login(`${name}-${user.name}`, user) }));
+        this.logins = args.users.map((user) => ({ user, ...this.makeLogin(`${name}-${user.name}`, user) }));
         this.passwords = Object.fromEntries(
             this.logins.flatMap(({ user, password }) => (password ? [[user.name, password]] : [])),
         );
@@ -57,43 +58,42 @@ export class Logins extends pulumi.ComponentResource {
         );
     }
 
-    /** Makes a user's line, with nothing in it that another user's change could change. */
-    private login(name: string, user: User): Login {
-        const parent = this;
-        const checked = <T>(value: pulumi.Output<T>, what: string, problemOf: (value: T) => string | undefined) =>
-            value.apply((value) => {
-                const problem = problemOf(value);
-                if (problem) {
-                    throw withoutStackTrace(
-                        new pulumi.ResourceError(`The ${what} of user "${user.name}" ${problem}.`, this, true),
-                    );
-                }
-                return value;
-            });
-
+    /** Makes a user's login. No change of another user changes it. */
+    private makeLogin(name: string, user: Login["user"]): Omit<Login, "user"> {
         if (user.hash !== undefined) {
-            return { line: pulumi.interpolate`${user.name}:${checked(pulumi.secret(user.hash), "hash", hashProblem)}` };
+            const hash = this.onceValid(pulumi.secret(user.hash), `hash of user "${user.name}"`, bcryptHash);
+            return { line: pulumi.interpolate`${user.name}:${hash}` };
         }
         const password =
             user.password !== undefined
-                ? checked(pulumi.secret(user.password), "password", passwordProblem)
-                : new random.RandomPassword(
-                      `${name}-password`,
-                      { length: 40, special: false },
-                      { parent, replacementTrigger: user.rotation ?? 1 },
-                  ).result;
-        const cost = user.password !== undefined ? givenPasswordCost : generatedPasswordCost;
-        // Kept in the state: a fresh salt on each run would show as a change each time.
+                ? this.onceValid(pulumi.secret(user.password), `password of user "${user.name}"`, validPassword)
+                : this.generatePassword(`${name}-password`, user.rotation);
+        const cost = user.password !== undefined ? chosenPasswordCost : generatedPasswordCost;
+        // Kept in the state: a fresh salt in each run would show as a change each time.
         const salt = new random.RandomPassword(
             `${name}-salt`,
             { length: saltLength, overrideSpecial: saltAlphabet.slice(0, 2) },
-            { parent },
+            { parent: this },
         ).result;
-        return {
-            password,
-            line: pulumi
-                .all([password, salt])
-                .apply(([password, salt]) => htpasswdLine(user.name, password, cost, salt)),
-        };
+        const line = pulumi
+            .all([password, salt])
+            .apply(([password, salt]) => htpasswdLine(user.name, password, cost, salt));
+        return { password, line };
+    }
+
+    private generatePassword(name: string, rotation: number): pulumi.Output<string> {
+        const options = { parent: this, replacementTrigger: rotation };
+        return new random.RandomPassword(name, { length: 40, special: false }, options).result;
+    }
+
+    /** The value, which may have been an Output until now. It fails if it breaks the rule. */
+    private onceValid<T>(value: pulumi.Output<T>, what: string, rule: Rule<T>): pulumi.Output<T> {
+        return value.apply<T>((value) => {
+            const reason = rule(value);
+            if (reason !== undefined) {
+                throw userError(`The ${what} ${reason}.`, this);
+            }
+            return value;
+        });
     }
 }

@@ -2,49 +2,49 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
-import { PullSecret } from "./args";
 
-/** What a pull secret is made of, beside the password of its user the names under which that user may pull. */
-export interface PullSecretArgs extends Required<PullSecret> {
+/** Arguments of one of the `PullSecrets`. */
+export interface PullSecretArgs {
+    namespace: string;
+    name: string;
+    user: string;
     password: pulumi.Output<string>;
+    /** The host names by which the user may pull. */
     hosts: pulumi.Input<string>[];
 }
 
-/** The Secrets by which Pods pull from the registry, in the namespaces where they are needed. */
+/** The Secrets with which Pods pull from the registry, in the namespaces of those Pods. */
 export class PullSecrets extends pulumi.ComponentResource {
     readonly secrets: kubernetes.core.v1.Secret[];
 
     constructor(name: string, args: PullSecretArgs[], opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:PullSecrets", name, {}, opts);
-
         this.secrets = args.map(
-            (pullSecret) =>
+            ({ namespace, name, user, password, hosts }) =>
                 new kubernetes.core.v1.Secret(
-                    `${pullSecret.namespace}/${pullSecret.name}`,
+                    `${namespace}/${name}`,
                     {
-                        // A name that stays, as Pods refer to it.
-                        metadata: {
-                            name: pullSecret.name,
-                            namespace: pullSecret.namespace,
-                            annotations: fieldManagerAnnotation,
-                        },
+                        // A fixed name, because Pods refer to it.
+                        metadata: { name, namespace, annotations: fieldManagerAnnotation },
                         type: "kubernetes.io/dockerconfigjson",
-                        stringData: {
-                            ".dockerconfigjson": pulumi.secret(
-                                pulumi
-                                    .all([pulumi.all(pullSecret.hosts), pullSecret.password])
-                                    .apply(([hosts, password]) => {
-                                        const auth = Buffer.from(`${pullSecret.user}:${password}`).toString("base64");
-                                        return JSON.stringify({
-                                            auths: Object.fromEntries(hosts.map((host) => [host, { auth }])),
-                                        });
-                                    }),
-                            ),
-                        },
+                        stringData: { ".dockerconfigjson": renderDockerConfig(user, password, hosts) },
                     },
                     { parent: this },
                 ),
         );
         this.registerOutputs({});
     }
+}
+
+function renderDockerConfig(
+    user: string,
+    password: pulumi.Output<string>,
+    hosts: pulumi.Input<string>[],
+): pulumi.Output<string> {
+    return pulumi.secret(
+        pulumi.all([pulumi.all(hosts), password]).apply(([hosts, password]) => {
+            const auth = Buffer.from(`${user}:${password}`).toString("base64");
+            return JSON.stringify({ auths: Object.fromEntries(hosts.map((host) => [host, { auth }])) });
+        }),
+    );
 }

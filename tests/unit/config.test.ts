@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
-import { withDefaults } from "../../components/settings";
+import { fillDefaults } from "../../components/defaults";
 import { readSite } from "../../config";
 
 const project = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as {
@@ -337,8 +337,8 @@ describe("The configuration", () => {
         const { registry } = await read(complete);
         const { host, users, bucket, ingress } = registry;
         assert.deepEqual(
-            withDefaults("registry", registry),
-            withDefaults("registry", {
+            fillDefaults("registry", registry),
+            fillDefaults("registry", {
                 host,
                 users,
                 bucket: { name: bucket.name, endpoint: bucket.endpoint },

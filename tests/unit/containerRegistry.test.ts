@@ -570,7 +570,7 @@ describe("ContainerRegistry", () => {
         it("may not have one over 72 bytes, even when it is known only later", async () => {
             await assertRefused(
                 deployRegistry({ users: [{ name: "me", password: pulumi.secret("x".repeat(73)) }] }),
-                'The password of user "me" has 73 bytes; bcrypt reads only the first 72. Shorten it, or leave it out to have one generated.',
+                'The password of user "me" has 73 bytes, but bcrypt reads only 72; shorten it, or leave it out to have one generated.',
             );
         });
     });
@@ -685,9 +685,9 @@ describe("ContainerRegistry", () => {
                 return new ContainerRegistry("registry", { ...args, host: "https://x.example.com", users: [] });
             }),
             [
-                "The arguments of this registry need a change:",
-                '  - host: "https://x.example.com" has a scheme; give the name alone: "x.example.com"',
-                '  - users: none given; nobody could log in. Name at least one, such as { name: "ci" }, or give an htpasswdSecret',
+                "The arguments of this registry are not valid:",
+                '  - host: "https://x.example.com" has a scheme; give only the name: "x.example.com"',
+                '  - users: is required, or nobody could log in; give at least one user, such as { name: "ci" }, or set htpasswdSecret',
             ].join("\n"),
         );
         assert.deepEqual(made, ["homelab-registry:index:ContainerRegistry"]);
@@ -697,8 +697,8 @@ describe("ContainerRegistry", () => {
         await assertRefused(
             deployRegistry({ host: pulumi.output("https://x.example.com") }),
             [
-                "The arguments of this registry need a change:",
-                '  - host: "https://x.example.com" has a scheme; give the name alone: "x.example.com"',
+                "The arguments of this registry are not valid:",
+                '  - host: "https://x.example.com" has a scheme; give only the name: "x.example.com"',
             ].join("\n"),
         );
     });
@@ -711,9 +711,9 @@ describe("ContainerRegistry", () => {
                 ingress: { className: "nginx", tlsSecret: pulumi.output("B") },
             }),
             [
-                "The arguments of this registry need a change:",
-                '  - htpasswdSecret: "A" is not the name of a Secret, such as registry-auth-secret',
-                '  - ingress.tlsSecret: "B" is not the name of a Secret, such as wildcard-tls',
+                "The arguments of this registry are not valid:",
+                '  - htpasswdSecret: "A" is not a valid name of a Secret, such as registry-auth-secret',
+                '  - ingress.tlsSecret: "B" is not a valid name of a Secret, such as wildcard-tls',
             ].join("\n"),
         );
     });

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { withDefaults } from "../../components/settings";
+import { fillDefaults } from "../../components/defaults";
 import { failure } from "../../sandbox/command";
 import { atLeast, modules } from "../../sandbox/go";
 import { nodeVersion } from "../../sandbox/node";
@@ -52,7 +52,7 @@ describe("The tools of the sandbox", () => {
 
 describe("Node's image in the sandbox", () => {
     it("is the one that the collector runs in", () => {
-        const { collection } = withDefaults("registry", {
+        const { collection } = fillDefaults("registry", {
             host: "",
             bucket: { name: "", endpoint: "" },
             ingress: { className: "" },

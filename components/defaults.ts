@@ -1,0 +1,79 @@
+import { ContainerRegistryArgs } from "./args";
+import { ServiceType } from "./exposure/args";
+import { LogLevel } from "./server/args";
+import { Access } from "./users/args";
+
+/**
+ * The default of each optional argument, by its path: of a list, that of each item. `name` is the component's.
+ * A docstring says the same default; a test compares the two.
+ */
+export const defaultsOf = (name: string) => ({
+    namespace: name,
+    createNamespace: true,
+    image: "docker.io/library/registry:3.1.2",
+    replicas: 1,
+    drainSeconds: 300,
+    httpSecretRotation: 1,
+    logLevel: LogLevel.info,
+    deleteEnabled: true,
+    readOnly: false,
+    // A limit on CPU would only slow pushes down.
+    resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "512Mi" } },
+    users: { rotation: 1, access: Access.push },
+    pullSecrets: { name: `${name}-pull` },
+    bucket: {
+        import: false,
+        secure: false,
+        keyRotation: 1,
+        region: "us-east-1",
+        // 5 MiB, for layers of up to 48 GiB. Twice as much is no faster, and needs twice the memory.
+        chunkSize: 5 * 1024 * 1024,
+        redirect: false,
+    },
+    ingress: { tlsSecret: `${name}-tls-ingress`, import: false, annotations: {} },
+    gateway: { sectionName: "https" },
+    service: { type: ServiceType.ClusterIP, annotations: {} },
+    collection: { deleteUntagged: false, image: "docker.io/library/node:26.10.0-slim" },
+    metrics: { serviceMonitor: false, serviceMonitorLabels: {} },
+    mirrors: { ttl: "168h", login: true },
+});
+
+/** The arguments, with a default for each value that is not given. */
+export type FilledArgs = ReturnType<typeof fillDefaults>;
+
+/** Fills in the defaults of the component `name`. */
+export function fillDefaults(name: string, args: ContainerRegistryArgs) {
+    const {
+        users,
+        pullSecrets,
+        resources,
+        bucket,
+        ingress,
+        gateway,
+        service,
+        collection,
+        metrics,
+        mirrors,
+        ...server
+    } = defaultsOf(name);
+    return {
+        ...fill(args, server),
+        users: (args.users ?? []).map((user) => fill(user, users)),
+        pullSecrets: (args.pullSecrets ?? []).map((pullSecret) => fill(pullSecret, pullSecrets)),
+        resources: fill(args.resources ?? {}, resources),
+        bucket: fill(args.bucket, bucket),
+        ingress: args.ingress && fill(args.ingress, ingress),
+        gateway: args.gateway && fill(args.gateway, gateway),
+        service: fill(args.service ?? {}, service),
+        collection: args.collection && fill(args.collection, collection),
+        metrics: args.metrics && fill(args.metrics, metrics),
+        mirrors: (args.mirrors ?? []).map((mirror) => fill(mirror, mirrors)),
+    };
+}
+
+type Filled<T, D> = T & Required<Pick<T, keyof D & keyof T>>;
+
+function fill<T extends object, D extends Partial<T>>(args: T, defaults: D): Filled<T, D> {
+    const given = Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined));
+    return { ...args, ...defaults, ...given } as Filled<T, D>;
+}

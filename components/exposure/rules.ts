@@ -1,0 +1,150 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import { isDnsName, label, objectName } from "../kubernetes/rules";
+import { oneOf, Rule, Validation, wholeNumber } from "../validation";
+import { Gateway, Ingress, Service, ServiceType } from "./args";
+import { traefikAnnotations } from "./ingressAnnotations";
+
+/** How clients reach the registry; each value with its default. */
+interface Exposure {
+    ingress?: Ingress;
+    gateway?: Gateway;
+    service: Service;
+}
+
+/** Validates how clients reach the registry. `given` has no defaults. */
+export function validateExposure(
+    validation: Validation,
+    { ingress, gateway, service }: Exposure,
+    given: Partial<Exposure> & { namespace: unknown },
+): void {
+    validation.refuse(
+        !given.ingress && !given.gateway && !given.service,
+        "ingress",
+        "is required, or nobody could reach the registry; give an ingress, a gateway or a service",
+    );
+    validation.refuse(
+        Boolean(given.ingress && given.gateway),
+        "gateway",
+        "cannot be combined with an ingress; give one of them",
+    );
+    validation.refuse(
+        Boolean((given.ingress ?? given.gateway) && given.service),
+        "service",
+        `cannot be combined with ${given.ingress ? "an ingress" : "a gateway"}; give one of them`,
+    );
+    if (ingress && given.ingress) {
+        validateIngress(validation, ingress, given.ingress, given.namespace);
+    }
+    if (gateway) {
+        validation.check("gateway.name", gateway.name, objectName("a Gateway, such as home"));
+        validation.check("gateway.namespace", gateway.namespace, label());
+        validation.check("gateway.sectionName", gateway.sectionName, objectName("a listener, such as https"));
+        validation.check("gateway.httpSectionName", gateway.httpSectionName, objectName("a listener, such as http"));
+    }
+    validation.check("service.type", service.type, oneOf(Object.values(ServiceType)));
+    validation.check(
+        "service.nodePort",
+        service.nodePort,
+        wholeNumber("a port; most clusters allow 30000 to 32767", 1, 65535),
+    );
+    validation.refuse(
+        service.nodePort !== undefined && service.type === ServiceType.ClusterIP,
+        "service.nodePort",
+        "is given, but a Service of type ClusterIP has no such port; use type NodePort or LoadBalancer",
+    );
+}
+
+function validateIngress(validation: Validation, ingress: Ingress, given: Ingress, namespace: unknown): void {
+    validation.check("ingress.className", ingress.className, objectName("an ingress class, such as nginx"));
+    if (given.tlsSecret !== undefined) {
+        validation.check("ingress.tlsSecret", given.tlsSecret, objectName("a Secret, such as wildcard-tls"));
+        validation.refuse(
+            given.clusterIssuer !== undefined,
+            "ingress.tlsSecret",
+            "cannot be combined with a clusterIssuer; give one of them",
+        );
+    } else {
+        validation.check(
+            "ingress.clusterIssuer",
+            ingress.clusterIssuer ?? "",
+            objectName("a ClusterIssuer, such as letsencrypt-prod, or a tlsSecret instead"),
+        );
+    }
+    validation.refuse(
+        given.import === true && typeof namespace !== "string",
+        "ingress.import",
+        "requires the namespace as plain text, but the namespace is an output",
+    );
+}
+
+/** Validates how pulls are told from pushes, where some users may only pull. */
+export function validatePullRoute(
+    validation: Validation,
+    pullHost: pulumi.Input<string> | undefined,
+    hasPullUsers: boolean,
+    ingress: Ingress | undefined,
+): void {
+    validation.refuse(
+        pullHost !== undefined && !hasPullUsers,
+        "pullHost",
+        'is given, but no user has access "pull"; give a user that access, or leave it out',
+    );
+    if (!hasPullUsers || pullHost !== undefined || !ingress) {
+        return;
+    }
+    const { className } = ingress;
+    validation.refuse(
+        className !== "traefik",
+        "pullHost",
+        'is required: users with access "pull" exist, and an Ingress ' +
+            `${typeof className === "string" ? `of class "${className}"` : "whose class is an output"} cannot tell a pull ` +
+            "from a push. Give a DNS name for pulls, such as pull.registry.example.com, or use a gateway or class traefik",
+    );
+    validation.check("ingress.annotations", ingress.annotations, noRouterAnnotation);
+    validation.refuse(
+        ingress.import === true,
+        "ingress.import",
+        'is true, but users with access "pull" would reach this registry at once; give them that access in the next ' +
+            "update, or give a pullHost",
+    );
+}
+
+/** An annotation of Traefik's router has no effect on pulls, which have an IngressRoute. */
+const noRouterAnnotation: Rule<Record<string, pulumi.Input<string>>> = (annotations) => {
+    const router = Object.keys(annotations).find(
+        (key) =>
+            key.startsWith("traefik.ingress.kubernetes.io/router.") && annotations[key] !== traefikAnnotations[key],
+    );
+    return router && `"${router}" has no effect on pulls, which have an IngressRoute; leave it out, or give a pullHost`;
+};
+
+/** Validates DNS names, by the paths of their arguments: no two may be the same. */
+export function validateHosts(validation: Validation, hosts: [path: string, pulumi.Input<string> | undefined][]): void {
+    hosts.forEach(([path, host], i) => validation.check(path, host, (value) => hostName(value) ?? unique(value, i)));
+
+    function unique(value: string, i: number): string | undefined {
+        const other = hosts.slice(0, i).find(([, earlier]) => earlier === value);
+        return (
+            other &&
+            `"${value}" is already used by ${other[0]}; host, pullHost, anonymousPullHost and mirrors[].host must all differ`
+        );
+    }
+}
+
+const hostName: Rule<string> = (host) => {
+    if (!host) {
+        return "is required; give the DNS name that clients use, such as docker.registry.example.com";
+    }
+    const [, scheme, bare, port, path] = /^([^:/]*:\/\/)?([^:/?#]*)(:[^/?#]*)?(.*)$/.exec(host) ?? [];
+    const extras = [scheme && "a scheme", port && "a port", path && "a path"].filter(Boolean).join(" and ");
+    if (extras) {
+        return `"${host}" has ${extras}; give only the name: "${bare}"`;
+    }
+    if (!isDnsName(host)) {
+        return `"${host}" is not a DNS name; use lower-case letters, digits and hyphens between dots`;
+    }
+    return host.includes(".")
+        ? undefined
+        : `"${host}" has no dot, so Docker would look for it on Docker Hub; give the full name`;
+};

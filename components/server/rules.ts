@@ -1,0 +1,64 @@
+import { ContainerRegistryArgs } from "../args";
+import { defaultsOf } from "../defaults";
+import { kubernetesQuantity, label } from "../kubernetes/rules";
+import { notEmpty, oneOf, rotation, Rule, Validation, wholeNumber } from "../validation";
+import { LogLevel, Mirror, Resources } from "./args";
+
+/** Validates the registry's pods and their process. */
+export function validateServer(validation: Validation, server: ContainerRegistryArgs & { resources: Resources }): void {
+    validation.check("image", server.image, notEmpty(`the image of the registry, such as ${defaultsOf("").image}`));
+    validation.check("replicas", server.replicas, wholeNumber("a whole number of at least 1", 1));
+    validation.check(
+        "drainSeconds",
+        server.drainSeconds,
+        wholeNumber("a whole number of seconds from 1 to 3600", 1, 3600),
+    );
+    validation.check("httpSecretRotation", server.httpSecretRotation, rotation);
+    validation.check("logLevel", server.logLevel, oneOf(Object.values(LogLevel)));
+    for (const kind of ["requests", "limits"] as const) {
+        validation.check(`resources.${kind}`, server.resources[kind], (quantities) => {
+            for (const [resource, value] of Object.entries(quantities)) {
+                validation.check(`resources.${kind}.${resource}`, value, kubernetesQuantity);
+            }
+            return undefined;
+        });
+    }
+}
+
+/** A warning for an image of a version that the configuration may not fit. */
+export function imageWarning(image: string): string | undefined {
+    // After the last slash, because a host may have a port; and before a digest.
+    return /:3\.1\.\d+(@[^/]*)?$/.test(image)
+        ? undefined
+        : `image: "${image}" may not be distribution 3.1, which the configuration is written for; check that its pods start`;
+}
+
+/** Validates the pull-through caches of the component `name`. */
+export function validateMirrors(validation: Validation, name: string, mirrors: Mirror[]): void {
+    const longest = Math.min(30, 63 - `${name}-mirror-`.length);
+    mirrors.forEach((mirror, i) => {
+        const path = `mirrors[${i}]`;
+        const { username, password } = mirror;
+        const isTwice = mirrors.slice(0, i).some((other) => other.name === mirror.name);
+        validation.check(`${path}.name`, mirror.name, label(longest));
+        validation.refuse(isTwice, `${path}.name`, `"${mirror.name}" is used twice; give each mirror a different name`);
+        validation.check(`${path}.remote`, mirror.remote, remoteUrl);
+        validation.check(`${path}.ttl`, mirror.ttl, goDuration);
+        validation.refuse(
+            (username === undefined) !== (password === undefined),
+            `${path}.${username === undefined ? "username" : "password"}`,
+            "is missing, but the other half of the login is given; give both, or neither",
+        );
+    });
+}
+
+const remoteUrl: Rule<string> = (remote) =>
+    /^https?:\/\/[^/?#@]+$/.test(remote) && URL.canParse(remote)
+        ? undefined
+        : `"${remote.replace(/\/\/.*@/, "//…@")}" is not the URL of a registry without a path; ` +
+          "give one such as https://registry-1.docker.io";
+
+const goDuration: Rule<string> = (ttl) =>
+    /^(\d+(\.\d+)?[hms])+$/.test(ttl)
+        ? undefined
+        : `"${ttl}" is not a Go duration; use one such as 168h for a week, or 0s for ever`;

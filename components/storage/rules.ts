@@ -1,0 +1,122 @@
+import { parseQuantity } from "../kubernetes/quantity";
+import { notEmpty, rotation, Rule, Validation, wholeNumber } from "../validation";
+import { Bucket } from "./args";
+
+/** S3 accepts no smaller part, except as the last one of an upload. */
+const minChunkSize = 5 * 1024 * 1024;
+/** S3 accepts no larger part. */
+const maxChunkSize = 5 * 1024 * 1024 * 1024;
+
+/** Validates where the images are. `given` has no defaults. */
+export function validateBucket(validation: Validation, bucket: Bucket, given: Bucket, hasReadReplicas: boolean): void {
+    validation.check("bucket.name", bucket.name, bucketName);
+    validation.check("bucket.endpoint", bucket.endpoint, endpoint);
+    validation.check("bucket.region", bucket.region, notEmpty("the region of the S3 server, such as us-east-1"));
+    validation.check("bucket.chunkSize", bucket.chunkSize, chunkSize);
+    validation.check("bucket.quota", bucket.quota, quota);
+    validateKeys(validation, given, hasReadReplicas);
+    validation.check("bucket.keyRotation", bucket.keyRotation, rotation);
+    validation.check("bucket.ca", bucket.ca, pemCertificate);
+    const hasOwnKey = given.accessKey !== undefined;
+    for (const [field, value, fix] of [
+        ["keyRotation", given.keyRotation, "leave it out, and replace that key yourself"],
+        ["quota", given.quota, "set the quota in that S3 server"],
+        ["import", given.import || undefined, "leave it out: such a bucket is used as it is"],
+    ] as const) {
+        validation.refuse(
+            hasOwnKey && value !== undefined,
+            `bucket.${field}`,
+            `cannot be combined with an access key of your own; ${fix}`,
+        );
+    }
+    validation.refuse(
+        given.import === true && typeof bucket.name !== "string",
+        "bucket.import",
+        "requires the bucket's name as plain text, but the name is an output",
+    );
+    validation.refuse(
+        given.ca !== undefined && bucket.secure === false,
+        "bucket.secure",
+        "is false, but a CA is given for the certificate; set it to true",
+    );
+}
+
+function validateKeys(validation: Validation, bucket: Bucket, hasReadReplicas: boolean): void {
+    const { accessKey, secretKey, readAccessKey, readSecretKey } = bucket;
+    for (const [field, half, otherHalf] of [
+        ["accessKey", accessKey, secretKey],
+        ["secretKey", secretKey, accessKey],
+    ] as const) {
+        validation.check(`bucket.${field}`, half, notEmpty("the key, or leave out both halves to have one created"));
+        validation.refuse(
+            half === undefined && otherHalf !== undefined,
+            `bucket.${field}`,
+            "is missing, but the other half of the key is given; give both, or neither to have a key created",
+        );
+    }
+    const needsReadKey = accessKey !== undefined && hasReadReplicas;
+    for (const [field, half] of [
+        ["readAccessKey", readAccessKey],
+        ["readSecretKey", readSecretKey],
+    ] as const) {
+        validation.check(`bucket.${field}`, half, notEmpty("the key that can only read"));
+        validation.refuse(
+            half === undefined && needsReadKey,
+            `bucket.${field}`,
+            "is required; with an access key of your own, read-only replicas need one that can only read. Give both halves",
+        );
+        validation.refuse(
+            half !== undefined && !needsReadKey,
+            `bucket.${field}`,
+            accessKey === undefined
+                ? "is given without an access key of your own; leave it out"
+                : "is given, but no read-only replica uses it; leave it out",
+        );
+    }
+    validation.refuse(
+        typeof accessKey === "string" && accessKey !== "" && accessKey === readAccessKey,
+        "bucket.readAccessKey",
+        "is the same as the access key that can write; give one that can only read",
+    );
+}
+
+/** The address of an S3 server, `host:port`. */
+export const endpoint: Rule<string> = (value) => {
+    const example = "give host:port, such as minio-svc.minio.svc.homelab-k8s:9000";
+    if (!value) {
+        return `is required; ${example}`;
+    }
+    if (value.includes("://")) {
+        return `"${value}" has a scheme; ${example}`;
+    }
+    const [, host, port] = /^([^:/\s]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(value) ?? [];
+    if (!host) {
+        return `"${value}" is not a host and a port; ${example}`;
+    }
+    return Number(port) >= 1 && Number(port) <= 65535 ? undefined : `"${value}" has port ${port}; use 1 to 65535`;
+};
+
+const bucketName: Rule<string> = (name) =>
+    /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) &&
+    !/\.\.|\.-|-\./.test(name) &&
+    !/^\d+\.\d+\.\d+\.\d+$/.test(name) &&
+    !/^xn--|^sthree-|-s3alias$/.test(name)
+        ? undefined
+        : `"${name}" is not a valid S3 bucket name; use 3 to 63 lower-case letters, digits, single dots and hyphens, ` +
+          "with a letter or digit first and last, and no IP address";
+
+const chunkSize = wholeNumber(
+    `a part size that S3 accepts; use ${minChunkSize} (5 MiB) to ${maxChunkSize} (5 GiB) bytes`,
+    minChunkSize,
+    maxChunkSize,
+);
+
+const quota: Rule<string> = (value) =>
+    parseQuantity(value) > 0
+        ? undefined
+        : `"${value}" is not a number of bytes; use one such as 100Gi, or leave it out for no quota`;
+
+const pemCertificate: Rule<string> = (value) =>
+    /^-----BEGIN CERTIFICATE-----$/m.test(value)
+        ? undefined
+        : "is not a PEM certificate; one begins with -----BEGIN CERTIFICATE-----";

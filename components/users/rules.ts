@@ -1,0 +1,112 @@
+import { label, objectName } from "../kubernetes/rules";
+import { oneOf, rotation, Rule, Validation } from "../validation";
+import { Access, mayPush, PullSecret, User } from "./args";
+
+/** bcrypt reads no more bytes of a password. */
+const maxPasswordBytes = 72;
+
+/** Validates who may log in. */
+export function validateLogins(validation: Validation, users: User[], htpasswdSecret: unknown): void {
+    if (htpasswdSecret !== undefined) {
+        validation.refuse(users.length > 0, "htpasswdSecret", "cannot be combined with users; give one of them");
+    } else {
+        validation.refuse(
+            users.length === 0,
+            "users",
+            'is required, or nobody could log in; give at least one user, such as { name: "ci" }, or set htpasswdSecret',
+        );
+        validation.refuse(
+            users.length > 0 && !users.some(mayPush),
+            "users",
+            'has only users with access "pull", so nobody could push; give at least one user access "push"',
+        );
+    }
+    users.forEach((user, i) => validateUser(validation, `users[${i}]`, user, users.slice(0, i)));
+}
+
+function validateUser(validation: Validation, path: string, user: User, earlier: User[]): void {
+    const { name, password, hash, access } = user;
+    validation.check(`${path}.name`, name, userName(earlier));
+    validation.refuse(
+        hash !== undefined && password !== undefined,
+        `${path}.hash`,
+        "cannot be combined with password; give one of them",
+    );
+    validation.check(`${path}.password`, password, validPassword);
+    validation.check(`${path}.hash`, hash, bcryptHash);
+    validation.check(`${path}.access`, access, oneOf(Object.values(Access)));
+    validation.check(`${path}.rotation`, user.rotation, rotation);
+    validation.refuse(
+        user.rotation !== undefined && (password ?? hash) !== undefined,
+        `${path}.rotation`,
+        "applies only to a generated password; to change this login, give a new password or hash",
+    );
+}
+
+/** Validates the pull secrets, and that their users have a password here. */
+export function validatePullSecrets(
+    validation: Validation,
+    pullSecrets: (PullSecret & { name: string })[],
+    users: User[],
+): void {
+    pullSecrets.forEach(({ namespace, name, user }, i) => {
+        const path = `pullSecrets[${i}]`;
+        validation.check(`${path}.namespace`, namespace, label());
+        validation.check(`${path}.name`, name, objectName("a Secret, such as registry-pull"));
+        validation.check(`${path}.user`, user, userWithPassword(users));
+        validation.refuse(
+            pullSecrets.slice(0, i).some((other) => other.namespace === namespace && other.name === name),
+            path,
+            `"${name}" is used twice in namespace "${namespace}"; give each pull secret a different name`,
+        );
+    });
+}
+
+/** A password that bcrypt reads in full. The reason does not hold the password. */
+export const validPassword: Rule<string> = (password) => {
+    if (password === "") {
+        return "is empty; leave it out to have one generated";
+    }
+    const bytes = Buffer.byteLength(password);
+    return bytes > maxPasswordBytes
+        ? `has ${bytes} bytes, but bcrypt reads only ${maxPasswordBytes}; shorten it, or leave it out to have one generated`
+        : undefined;
+};
+
+/** A hash as bcrypt writes it. The reason does not hold the hash. */
+export const bcryptHash: Rule<string> = (hash) => {
+    if (/^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.test(hash)) {
+        return undefined;
+    }
+    return hash.includes(":")
+        ? "contains a user name; give only the part after the colon of the htpasswd line"
+        : 'is not a bcrypt hash; make one with: htpasswd -nB NAME. Give the part after the colon, "$2y$" and 56 more characters';
+};
+
+const userName =
+    (earlier: User[]): Rule<string> =>
+    (name) => {
+        if (!name) {
+            return "is required; give the login name";
+        }
+        // In an htpasswd file, a ":" would end the name, and a "#" would make the line a comment.
+        if (!/^[A-Za-z0-9][\w.@+-]*$/.test(name)) {
+            return `${JSON.stringify(name)} is not a valid login name; use letters, digits and . _ @ + -, with a letter or digit first`;
+        }
+        return earlier.some((user) => user.name === name)
+            ? `"${name}" is used twice; give each user a different name`
+            : undefined;
+    };
+
+const userWithPassword =
+    (users: User[]): Rule<string> =>
+    (name) => {
+        const user = users.find((user) => user.name === name);
+        if (!user) {
+            const names = users.map(({ name }) => name).filter(Boolean);
+            return `"${name}" is not a user; users are: ${names.join(", ") || "none"}`;
+        }
+        return user.hash === undefined
+            ? undefined
+            : `"${name}" has only a hash, but a pull secret needs the password; give that user a password`;
+    };

@@ -1,0 +1,48 @@
+import * as pulumi from "@pulumi/pulumi";
+
+/** Why a value is not valid: the value, what is allowed, and the fix; undefined if it is valid. Never holds a secret. */
+export type Rule<T> = (value: T) => string | undefined;
+
+/** Collects validation errors, each with the path of its argument. */
+export class Validation {
+    readonly errors: pulumi.InputPropertyErrorDetails[] = [];
+
+    /** Adds an error if `isWrong`. */
+    refuse(isWrong: boolean, propertyPath: string, reason: string): void {
+        if (isWrong) {
+            this.errors.push({ propertyPath, reason });
+        }
+    }
+
+    /** Applies a rule to a value, unless it is not given, or not known yet (an Output). */
+    check<T>(propertyPath: string, value: pulumi.Input<T> | undefined, rule: Rule<T>): void {
+        if (value === undefined || pulumi.Output.isInstance(value) || value instanceof Promise) {
+            return;
+        }
+        const reason = rule(value);
+        if (reason !== undefined) {
+            this.errors.push({ propertyPath, reason });
+        }
+    }
+}
+
+/** A text that is not empty. */
+export const notEmpty =
+    (what: string): Rule<string> =>
+    (value) =>
+        value ? undefined : `is required; give ${what}`;
+
+/** One of some values. */
+export const oneOf =
+    (allowed: readonly string[]): Rule<string> =>
+    (value) =>
+        allowed.includes(value) ? undefined : `"${value}" is not allowed; use one of ${allowed.join(", ")}`;
+
+/** A whole number in a range. */
+export const wholeNumber =
+    (what: string, minimum: number, maximum = Infinity): Rule<number> =>
+    (value) =>
+        Number.isInteger(value) && value >= minimum && value <= maximum ? undefined : `${value} is not ${what}`;
+
+/** A number that is increased by one to have something made anew. */
+export const rotation = wholeNumber("a whole number of at least 1; increase it by 1 to rotate", 1);
