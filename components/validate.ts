@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs } from "./args";
-import { fillDefaults } from "./defaults";
+import { fillDefaults, FilledArgs } from "./defaults";
 import { validateExposure, validateHosts, validatePullRoute } from "./exposure/rules";
 import { validateCollection } from "./garbageCollection/rules";
 import { label, objectName, validateNetworkPolicy } from "./kubernetes/rules";
@@ -40,7 +40,8 @@ export function findValidationErrors(name: string, args: ContainerRegistryArgs):
     validateLogins(validation, users, args.htpasswdSecret);
     validatePullSecrets(validation, filled.pullSecrets, users);
     validateBucket(validation, filled.bucket, args.bucket, hasReadReplicas(args));
-    validateExposure(validation, filled, { ingress, gateway, service, namespace: filled.namespace });
+    validateExposure(validation, filled, { ingress, gateway, service });
+    validateImports(validation, filled);
     validatePullRoute(validation, args.pullHost, hasPullUsers(args), filled.ingress);
     validateCollection(validation, filled.collection);
     validateNetworkPolicy(validation, args.networkPolicy, args.metrics !== undefined);
@@ -48,6 +49,17 @@ export function findValidationErrors(name: string, args: ContainerRegistryArgs):
     validateMirrors(validation, name, filled.mirrors);
     validateServer(validation, filled);
     return validation.errors;
+}
+
+/** Validates that Pulumi knows what to import before it runs. */
+function validateImports(validation: Validation, { bucket, ingress, namespace }: FilledArgs): void {
+    for (const [path, isImported, what, value] of [
+        ["bucket.import", bucket.import, "bucket's name", bucket.name],
+        ["ingress.import", ingress?.import, "namespace", namespace],
+    ] as const) {
+        const isUnknown = isImported === true && typeof value !== "string";
+        validation.refuse(isUnknown, path, `requires the ${what} as plain text, but it is an output`);
+    }
 }
 
 /** What is valid, but may surprise. */

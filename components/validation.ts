@@ -14,6 +14,12 @@ export class Validation {
         }
     }
 
+    /** Adds an error if a value is given (a list: with items) and so is another one, described by `other`. */
+    exclude(propertyPath: string, value: unknown, otherValue: unknown, other: string, fix = "give one of them"): void {
+        const isGiven = (value: unknown) => value !== undefined && !(Array.isArray(value) && value.length === 0);
+        this.refuse(isGiven(value) && isGiven(otherValue), propertyPath, `cannot be combined with ${other}; ${fix}`);
+    }
+
     /** Applies a rule to a value, unless it is not given, or not known yet (an Output). */
     check<T>(propertyPath: string, value: pulumi.Input<T> | undefined, rule: Rule<T>): void {
         if (value === undefined || pulumi.Output.isInstance(value) || value instanceof Promise) {

@@ -13,41 +13,29 @@ interface Exposure {
 }
 
 /** Validates how clients reach the registry. `given` has no defaults. */
-export function validateExposure(
-    validation: Validation,
-    { ingress, gateway, service }: Exposure,
-    given: Partial<Exposure> & { namespace: unknown },
-): void {
-    validation.refuse(
-        !given.ingress && !given.gateway && !given.service,
-        "ingress",
-        "is required, or nobody could reach the registry; give an ingress, a gateway or a service",
-    );
-    validation.refuse(
-        Boolean(given.ingress && given.gateway),
-        "gateway",
-        "cannot be combined with an ingress; give one of them",
-    );
-    validation.refuse(
-        Boolean((given.ingress ?? given.gateway) && given.service),
+export function validateExposure(validation: Validation, filled: Exposure, given: Partial<Exposure>): void {
+    const { ingress, gateway, service } = filled;
+    if (!given.ingress && !given.gateway && !given.service) {
+        const reason = "is required, or nobody could reach the registry; give an ingress, a gateway or a service";
+        validation.refuse(true, "ingress", reason);
+    }
+    validation.exclude("gateway", given.gateway, given.ingress, "an ingress");
+    validation.exclude(
         "service",
-        `cannot be combined with ${given.ingress ? "an ingress" : "a gateway"}; give one of them`,
+        given.service,
+        given.ingress ?? given.gateway,
+        given.ingress ? "an ingress" : "a gateway",
     );
     if (ingress && given.ingress) {
-        validateIngress(validation, ingress, given.ingress, given.namespace);
+        validateIngress(validation, ingress, given.ingress);
     }
-    if (gateway) {
-        validation.check("gateway.name", gateway.name, objectName("a Gateway, such as home"));
-        validation.check("gateway.namespace", gateway.namespace, label());
-        validation.check("gateway.sectionName", gateway.sectionName, objectName("a listener, such as https"));
-        validation.check("gateway.httpSectionName", gateway.httpSectionName, objectName("a listener, such as http"));
-    }
+    validation.check("gateway.name", gateway?.name, objectName("a Gateway, such as home"));
+    validation.check("gateway.namespace", gateway?.namespace, label());
+    validation.check("gateway.sectionName", gateway?.sectionName, objectName("a listener, such as https"));
+    validation.check("gateway.httpSectionName", gateway?.httpSectionName, objectName("a listener, such as http"));
     validation.check("service.type", service.type, oneOf(Object.values(ServiceType)));
-    validation.check(
-        "service.nodePort",
-        service.nodePort,
-        wholeNumber("a port; most clusters allow 30000 to 32767", 1, 65535),
-    );
+    const nodePort = wholeNumber("a port; most clusters allow 30000 to 32767", 1, 65535);
+    validation.check("service.nodePort", service.nodePort, nodePort);
     validation.refuse(
         service.nodePort !== undefined && service.type === ServiceType.ClusterIP,
         "service.nodePort",
@@ -55,27 +43,14 @@ export function validateExposure(
     );
 }
 
-function validateIngress(validation: Validation, ingress: Ingress, given: Ingress, namespace: unknown): void {
+function validateIngress(validation: Validation, ingress: Ingress, given: Ingress): void {
     validation.check("ingress.className", ingress.className, objectName("an ingress class, such as nginx"));
-    if (given.tlsSecret !== undefined) {
-        validation.check("ingress.tlsSecret", given.tlsSecret, objectName("a Secret, such as wildcard-tls"));
-        validation.refuse(
-            given.clusterIssuer !== undefined,
-            "ingress.tlsSecret",
-            "cannot be combined with a clusterIssuer; give one of them",
-        );
-    } else {
-        validation.check(
-            "ingress.clusterIssuer",
-            ingress.clusterIssuer ?? "",
-            objectName("a ClusterIssuer, such as letsencrypt-prod, or a tlsSecret instead"),
-        );
+    validation.exclude("ingress.tlsSecret", given.tlsSecret, given.clusterIssuer, "a clusterIssuer");
+    validation.check("ingress.tlsSecret", given.tlsSecret, objectName("a Secret, such as wildcard-tls"));
+    if (given.tlsSecret === undefined) {
+        const issuer = objectName("a ClusterIssuer, such as letsencrypt-prod, or a tlsSecret instead");
+        validation.check("ingress.clusterIssuer", ingress.clusterIssuer ?? "", issuer);
     }
-    validation.refuse(
-        given.import === true && typeof namespace !== "string",
-        "ingress.import",
-        "requires the namespace as plain text, but the namespace is an output",
-    );
 }
 
 /** Validates how pulls are told from pushes, where some users may only pull. */

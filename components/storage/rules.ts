@@ -17,23 +17,14 @@ export function validateBucket(validation: Validation, bucket: Bucket, given: Bu
     validateKeys(validation, given, hasReadReplicas);
     validation.check("bucket.keyRotation", bucket.keyRotation, rotation);
     validation.check("bucket.ca", bucket.ca, pemCertificate);
-    const hasOwnKey = given.accessKey !== undefined;
+    const { accessKey } = given;
     for (const [field, value, fix] of [
         ["keyRotation", given.keyRotation, "leave it out, and replace that key yourself"],
         ["quota", given.quota, "set the quota in that S3 server"],
         ["import", given.import || undefined, "leave it out: such a bucket is used as it is"],
     ] as const) {
-        validation.refuse(
-            hasOwnKey && value !== undefined,
-            `bucket.${field}`,
-            `cannot be combined with an access key of your own; ${fix}`,
-        );
+        validation.exclude(`bucket.${field}`, value, accessKey, "an access key of your own", fix);
     }
-    validation.refuse(
-        given.import === true && typeof bucket.name !== "string",
-        "bucket.import",
-        "requires the bucket's name as plain text, but the name is an output",
-    );
     validation.refuse(
         given.ca !== undefined && bucket.secure === false,
         "bucket.secure",

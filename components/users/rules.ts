@@ -7,31 +7,24 @@ const maxPasswordBytes = 72;
 
 /** Validates who may log in. */
 export function validateLogins(validation: Validation, users: User[], htpasswdSecret: unknown): void {
-    if (htpasswdSecret !== undefined) {
-        validation.refuse(users.length > 0, "htpasswdSecret", "cannot be combined with users; give one of them");
-    } else {
-        validation.refuse(
-            users.length === 0,
-            "users",
-            'is required, or nobody could log in; give at least one user, such as { name: "ci" }, or set htpasswdSecret',
-        );
-        validation.refuse(
-            users.length > 0 && !users.some(mayPush),
-            "users",
-            'has only users with access "pull", so nobody could push; give at least one user access "push"',
-        );
-    }
+    validation.exclude("htpasswdSecret", htpasswdSecret, users, "users");
+    validation.refuse(
+        htpasswdSecret === undefined && users.length === 0,
+        "users",
+        'is required, or nobody could log in; give at least one user, such as { name: "ci" }, or set htpasswdSecret',
+    );
+    validation.refuse(
+        users.length > 0 && !users.some(mayPush),
+        "users",
+        'has only users with access "pull", so nobody could push; give at least one user access "push"',
+    );
     users.forEach((user, i) => validateUser(validation, `users[${i}]`, user, users.slice(0, i)));
 }
 
 function validateUser(validation: Validation, path: string, user: User, earlier: User[]): void {
     const { name, password, hash, access } = user;
     validation.check(`${path}.name`, name, userName(earlier));
-    validation.refuse(
-        hash !== undefined && password !== undefined,
-        `${path}.hash`,
-        "cannot be combined with password; give one of them",
-    );
+    validation.exclude(`${path}.hash`, hash, password, "password");
     validation.check(`${path}.password`, password, validPassword);
     validation.check(`${path}.hash`, hash, bcryptHash);
     validation.check(`${path}.access`, access, oneOf(Object.values(Access)));
