@@ -88,33 +88,35 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         const namespace = this.namespace?.metadata.name ?? settings.namespace;
         const keys = makeKeys(name, settings, this);
         this.storage = keys instanceof Storage ? keys : undefined;
-        this.logins = settings.htpasswdSecret ? undefined : makeLogins(name, settings, namespace, this);
+        const { users, htpasswdSecret } = settings;
+        this.logins = htpasswdSecret ? undefined : new Logins(name, { namespace, users }, { parent: this });
         const config = makeConfig(name, settings, keys.key, this);
         const registry: Registry = { name, settings, namespace, keys, config, parent: this };
 
         const allLogins = settings.hasPullUsers ? this.logins?.makeSecret(`${name}-reader`, () => true) : undefined;
-        this.reader = allLogins && makePullReplica(registry, allLogins);
-        this.anonymousReader = makeAnonymousReplica(registry);
+        this.reader = allLogins && makeReplica(registry, `${name}-reader`, settings.pullHost, allLogins.metadata.name);
+        const { anonymousPullHost } = settings;
+        this.anonymousReader = anonymousPullHost && makeReplica(registry, `${name}-anonymous`, anonymousPullHost);
         this.exposure = makeExposure(registry, this.reader);
         // A user who may no longer push still pulls: remove them here only after the route of pulls exists.
         const pullRoute = this.reader && (this.exposure?.route ?? this.reader.workload.deployment);
         const pushLogins = this.logins?.makeSecret(name, mayPush, pullRoute && [pullRoute]);
-        const htpasswdSecret = pushLogins?.metadata.name ?? settings.htpasswdSecret;
-        this.workload = makeWorkload(registry, htpasswdSecret);
+        const pushSecret = pushLogins?.metadata.name ?? htpasswdSecret;
+        this.workload = makeWorkload(registry, pushSecret);
         this.pullSecrets = makePullSecrets(registry, this.logins?.passwords, pushLogins);
         this.collection = makeGarbageCollectionJob(registry, this.workload);
         const workloads = [this.workload, this.reader?.workload, this.anonymousReader?.workload];
         this.metrics = makeMetrics(registry, workloads);
         this.networkPolicies = makeNetworkPolicies(registry, workloads, this.collection);
-        this.mirrors = makeMirrors(registry, allLogins?.metadata.name ?? htpasswdSecret);
+        this.mirrors = makeMirrors(registry, allLogins?.metadata.name ?? pushSecret);
 
         this.host = settings.host;
         this.url = pulumi.interpolate`https://${this.host}`;
         this.namespaceName = namespace;
         this.bucketName = this.storage?.bucket.bucket ?? settings.bucket.name;
-        this.userNames = settings.users.map((user) => user.name);
+        this.userNames = users.map((user) => user.name);
         this.passwords = pulumi.secret(pulumi.all(this.logins?.passwords ?? {}));
-        const pusher = settings.users.find(mayPush);
+        const pusher = users.find(mayPush);
         this.loginCommand = pulumi.interpolate`docker login ${this.host}${pusher ? ` --username ${pusher.name}` : ""}`;
         this.registerOutputs({ url: this.url, bucketName: this.bucketName });
     }
@@ -130,12 +132,8 @@ interface Registry {
     parent: ContainerRegistry;
 }
 
-/** Access keys of the bucket. */
-interface Keys {
-    key: AccessKey;
-    /** A key that can only read. Undefined without read-only replicas. */
-    readKey?: AccessKey;
-}
+/** The access keys of the bucket. */
+type Keys = Pick<Storage, "key" | "readKey">;
 
 function makeNamespace(name: string, { createNamespace, namespace }: Settings, parent: ContainerRegistry) {
     const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
@@ -149,16 +147,8 @@ function makeKeys(name: string, settings: Settings, parent: ContainerRegistry): 
         return storage;
     }
     const hasReadKey = settings.hasPullUsers || settings.anonymousPullHost !== undefined;
-    const { importId } = storage;
-    return new Storage(
-        name,
-        { bucketName: bucket.name, quota: bucket.quota, importId, keyRotation, hasReadKey },
-        { parent },
-    );
-}
-
-function makeLogins(name: string, { users }: Settings, namespace: pulumi.Output<string>, parent: ContainerRegistry) {
-    return new Logins(name, { namespace, users }, { parent });
+    const args = { bucketName: bucket.name, quota: bucket.quota, importId: storage.importId, keyRotation, hasReadKey };
+    return new Storage(name, args, { parent });
 }
 
 function makeConfig(name: string, settings: Settings, key: AccessKey, parent: ContainerRegistry) {
@@ -208,15 +198,6 @@ function secondaryExposure({ settings: { exposure } }: Registry, name: string): 
     };
 }
 
-function makePullReplica(registry: Registry, logins: kubernetes.core.v1.Secret): ReadReplica {
-    return makeReplica(registry, `${registry.name}-reader`, registry.settings.pullHost, logins.metadata.name);
-}
-
-function makeAnonymousReplica(registry: Registry): ReadReplica | undefined {
-    const { anonymousPullHost } = registry.settings;
-    return anonymousPullHost && makeReplica(registry, `${registry.name}-anonymous`, anonymousPullHost);
-}
-
 /** @param ownHost Undefined if the route of the registry's own host points to the replica */
 function makeReplica(
     registry: Registry,
@@ -228,65 +209,43 @@ function makeReplica(
     if (!keys.readKey) {
         throw new Error(`${name} has no key that can only read`);
     }
-    return new ReadReplica(
-        name,
-        {
-            ...workloadArgs(registry),
-            host: ownHost ?? settings.host,
-            config,
-            key: keys.readKey,
-            htpasswdSecret,
-            // A given node port or load balancer belongs to the registry's own Service.
-            service: settings.service.apply(({ type }) => ({
-                type: type === ServiceType.ClusterIP ? type : ServiceType.NodePort,
-                annotations: {},
-            })),
-            via: ownHost && secondaryExposure(registry, name),
-        },
-        { parent },
-    );
+    // A given node port or load balancer belongs to the registry's own Service.
+    const { ClusterIP, NodePort } = ServiceType;
+    const service = settings.service.apply(({ type }) => ({
+        type: type === ClusterIP ? ClusterIP : NodePort,
+        annotations: {},
+    }));
+    const args = {
+        ...workloadArgs(registry),
+        host: ownHost ?? settings.host,
+        config,
+        key: keys.readKey,
+        htpasswdSecret,
+        service,
+        via: ownHost && secondaryExposure(registry, name),
+    };
+    return new ReadReplica(name, args, { parent });
 }
 
 function makeExposure({ name, settings, namespace, parent }: Registry, reader: ReadReplica | undefined) {
-    const { exposure, host, pullHost } = settings;
-    const sameHostReader = pullHost ? undefined : reader;
-    return (
-        exposure &&
-        new Exposure(
-            name,
-            {
-                namespace,
-                host,
-                via: exposure,
-                service: name,
-                reader: sameHostReader && {
-                    service: `${name}-reader`,
-                    resources: [sameHostReader.workload.deployment, sameHostReader.workload.service],
-                },
-            },
-            { parent },
-        )
-    );
+    const { exposure: via, host, pullHost } = settings;
+    const ownReader = pullHost ? undefined : reader?.workload;
+    const args = { namespace, host, service: name, reader: ownReader };
+    return via && new Exposure(name, { ...args, via }, { parent });
 }
 
 function makeWorkload(registry: Registry, htpasswdSecret: pulumi.Input<string> | undefined): Workload {
     const { name, settings, config, parent } = registry;
-    const readOnlyConfig = config.apply((config) => ({
-        ...config,
-        readOnly: true,
-        warning: "Garbage is being collected. Pulls go on; push again in some minutes.",
-    }));
-    return new Workload(
-        name,
-        {
-            ...workloadArgs(registry),
-            config: pulumi.secret(config.apply(renderRegistryConfig)),
-            readOnlyConfig: settings.collection && pulumi.secret(readOnlyConfig.apply(renderRegistryConfig)),
-            htpasswdSecret,
-            service: settings.service,
-        },
-        { parent },
-    );
+    const warning = "Garbage is being collected. Pulls go on; push again in some minutes.";
+    const readOnlyConfig = config.apply((config) => renderRegistryConfig({ ...config, readOnly: true, warning }));
+    const args = {
+        ...workloadArgs(registry),
+        config: pulumi.secret(config.apply(renderRegistryConfig)),
+        readOnlyConfig: settings.collection && pulumi.secret(readOnlyConfig),
+        htpasswdSecret,
+        service: settings.service,
+    };
+    return new Workload(name, args, { parent });
 }
 
 function makePullSecrets(
@@ -308,27 +267,19 @@ function makePullSecrets(
 function makeGarbageCollectionJob(registry: Registry, workload: Workload): GarbageCollectionJob | undefined {
     const { name, settings, namespace, config, parent } = registry;
     const { collection, server, ca } = settings;
-    return (
-        collection &&
-        workload.lock &&
-        new GarbageCollectionJob(
-            name,
-            {
-                namespace,
-                schedule: collection.schedule,
-                deleteUntagged: collection.deleteUntagged,
-                pushgateway: collection.pushgateway,
-                image: collection.image,
-                registryImage: server.image,
-                config: pulumi.secret(config.apply((config) => JSON.stringify(registryConfig(config)))),
-                ca,
-                lock: workload.lock,
-                labels: workload.labels,
-                drainSeconds: server.drainSeconds,
-            },
-            // Only after the pods respect the lease.
-            { parent, dependsOn: workload.deployment },
-        )
+    const { lock, labels } = workload;
+    if (!collection || !lock) {
+        return undefined;
+    }
+    const { schedule, deleteUntagged, pushgateway, image } = collection;
+    const { image: registryImage, drainSeconds } = server;
+    const json = pulumi.secret(config.apply((config) => JSON.stringify(registryConfig(config))));
+    const settingsOfJob = { schedule, deleteUntagged, pushgateway, image, registryImage, drainSeconds };
+    return new GarbageCollectionJob(
+        name,
+        { namespace, ...settingsOfJob, config: json, ca, lock, labels },
+        // Only after the pods respect the lease.
+        { parent, dependsOn: workload.deployment },
     );
 }
 
@@ -365,22 +316,18 @@ function makeNetworkPolicies(
 
 function makeMirrors(registry: Registry, htpasswdSecret: pulumi.Input<string> | undefined) {
     const { name, settings, config, parent } = registry;
-    const mirrors = settings.mirrors.map((mirror) => {
+    const mirrors = settings.mirrors.map((mirror): [string, PullThroughCache] => {
         const fullName = `${name}-mirror-${mirror.name}`;
-        const cache = new PullThroughCache(
-            fullName,
-            {
-                ...workloadArgs(registry),
-                host: mirror.host,
-                config,
-                proxy: mirror.proxy,
-                rootDirectory: `/mirrors/${mirror.name}`,
-                htpasswdSecret: mirror.login ? htpasswdSecret : undefined,
-                via: secondaryExposure(registry, fullName),
-            },
-            { parent },
-        );
-        return [mirror.name, cache];
+        const args = {
+            ...workloadArgs(registry),
+            host: mirror.host,
+            config,
+            proxy: mirror.proxy,
+            rootDirectory: `/mirrors/${mirror.name}`,
+            htpasswdSecret: mirror.login ? htpasswdSecret : undefined,
+            via: secondaryExposure(registry, fullName),
+        };
+        return [mirror.name, new PullThroughCache(fullName, args, { parent })];
     });
-    return Object.fromEntries(mirrors) as Record<string, PullThroughCache>;
+    return Object.fromEntries(mirrors);
 }

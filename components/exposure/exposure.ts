@@ -2,7 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
-import { servicePort } from "../server/workload";
+import { servicePort, Workload } from "../server/workload";
 import { Settings } from "../settings";
 import { nginxAnnotations, traefikAnnotations } from "./ingressAnnotations";
 
@@ -18,7 +18,7 @@ export interface ExposureArgs {
     /** A name, not a resource, so that the certificate is requested while the pods still start. */
     service: string;
     /** The read-only replica that serves pulls by the same host. If undefined, `service` serves them. */
-    reader?: { service: string; resources: pulumi.Resource[] };
+    reader?: Workload;
 }
 
 /**
@@ -69,11 +69,7 @@ export class Exposure extends pulumi.ComponentResource {
      * Makes the route of pulls, beside an Ingress of Traefik, which cannot tell methods but provides the certificate. Traefik
      * prefers the longer rule.
      */
-    private makePullRoute(
-        name: string,
-        { namespace, host }: ExposureArgs,
-        reader: NonNullable<ExposureArgs["reader"]>,
-    ) {
+    private makePullRoute(name: string, { namespace, host }: ExposureArgs, reader: Workload) {
         const methods = pullMethods.map((method) => `Method(\`${method}\`)`).join(" || ");
         return new kubernetes.apiextensions.CustomResource(
             name,
@@ -92,13 +88,13 @@ export class Exposure extends pulumi.ComponentResource {
                         {
                             kind: "Rule",
                             match: pulumi.interpolate`Host(\`${host}\`) && (${methods}) && PathRegexp(\`${pullPaths}\`)`,
-                            services: [{ name: reader.service, port: servicePort.number }],
+                            services: [{ name: reader.name, port: servicePort.number }],
                         },
                     ],
                     tls: {},
                 },
             },
-            { parent: this, dependsOn: reader.resources },
+            { parent: this, dependsOn: [reader.deployment, reader.service] },
         );
     }
 
@@ -111,12 +107,19 @@ export class Exposure extends pulumi.ComponentResource {
         });
         const path = (value: string) => ({ path: { type: "RegularExpression", value } });
         const pullRules = reader && [
-            { matches: pullMethods.map((method) => ({ method, ...path(pullPaths) })), ...to(reader.service) },
+            { matches: pullMethods.map((method) => ({ method, ...path(pullPaths) })), ...to(reader.name) },
             // Not the default match, a prefix: each controller decides whether a prefix or a regular expression wins.
             { matches: [path("^/.*$")], ...to(service) },
         ];
         const rules = pullRules ?? [to(service)];
-        const route = this.makeRoute(name, args, gateway, gateway.sectionName, rules, reader?.resources);
+        const route = this.makeRoute(
+            name,
+            args,
+            gateway,
+            gateway.sectionName,
+            rules,
+            reader && [reader.deployment, reader.service],
+        );
         if (redirectsHttp) {
             const redirect = { type: "RequestRedirect", requestRedirect: { scheme: "https", statusCode: 301 } };
             this.makeRoute(`${name}-http`, args, gateway, gateway.httpSectionName, [{ filters: [redirect] }]);
