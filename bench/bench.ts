@@ -4,79 +4,81 @@ import * as path from "node:path";
 
 import { run } from "../tests/e2e/support/run";
 import { makeBucket } from "../tests/e2e/support/sandbox";
-import { Scenario, scenarios, Size } from "./figures";
 import { Growth, growths } from "./growth";
-import { empty, forgetImages } from "./load";
-import { profileSide } from "./profile";
-import { picture, Result, table, variantTable } from "./report";
+import { emptyBucket, removeImages } from "./load";
+import { profileSubject } from "./profile";
+import { chart, Result, table, variantTable } from "./report";
+import { Scenario, scenarios, Size } from "./scenarios";
 import {
-    configureOurs,
-    keepToOneNode,
-    makeOurs,
-    makeSeed,
-    makeVariant,
+    configureCandidate,
+    cordonOtherNodes,
+    deployBaseline,
+    deployCandidate,
+    deployVariant,
+    removeBaseline,
+    removeCandidate,
     removeLeftovers,
-    removeOurs,
-    removeSeed,
     removeVariant,
-    Side,
-} from "./sides";
+    Subject,
+} from "./subjects";
 import { variants } from "./variants";
 
-/** Where the results go. */
+/** The folder of the results. */
 const results = path.join(__dirname, "results");
 
-/** What is done: sides are measured in turn; or ours is profiled, or measured as it grows. With the options that each reads. */
-const modes: Record<string, string[]> = {
+/** The modes, with the options that each one reads. */
+const optionsOfMode: Record<string, string[]> = {
     compare: ["rounds", "layer", "duration", "only", "variants"],
     profile: ["layer", "duration", "variants"],
     growth: ["layer", "duration", "only"],
 };
 
-/** The command line: `name=value`. */
+/** The options of a run. On the command line each one is `name=value`. */
 interface Options {
     mode: string;
     rounds: number;
     size: Size;
     scenarios: Record<string, Scenario>;
     growths: Record<string, Growth>;
-    /** Given, they are measured beside ours, and the seed's set-up is not. */
+    /** If defined, these are measured beside the candidate, instead of the baseline. */
     variants?: typeof variants;
 }
 
-/** Reads the command line; throws all that is wrong with it. */
+/**
+ * Reads the command line.
+ *
+ * @throws an error that lists every invalid option
+ */
 function readOptions(): Options {
-    const problems: string[] = [];
+    const errors: string[] = [];
     const given: Record<string, string | undefined> = {};
     for (const word of process.argv.slice(2)) {
         const [name, value] = word.split("=") as [string, string?];
         given[name] = value;
     }
     const mode = given.mode ?? "compare";
-    const known = modes[mode];
-    if (!known) {
-        problems.push(`mode: "${mode}" is none of ${Object.keys(modes).join(", ")}`);
+    const accepted = optionsOfMode[mode];
+    if (!accepted) {
+        errors.push(`mode: "${mode}" is unknown; use one of ${Object.keys(optionsOfMode).join(", ")}`);
     } else {
-        problems.push(
-            ...Object.entries(given)
-                .filter(([name, value]) => name !== "mode" && (!known.includes(name) || !value))
-                .map(
-                    ([name, value]) =>
-                        `"${name}=${value ?? ""}" is no option of mode=${mode}; they are ${known.map((option) => `${option}=…`).join(", ")}`,
-                ),
-        );
+        const usage = accepted.map((option) => `${option}=…`).join(", ");
+        for (const [name, value] of Object.entries(given)) {
+            if (name !== "mode" && (!accepted.includes(name) || !value)) {
+                errors.push(`"${name}=${value ?? ""}" is not an option of mode=${mode}; use ${usage}`);
+            }
+        }
     }
-    const number = (name: string, otherwise: number) => {
-        const value = given[name] ?? String(otherwise);
+    const number = (name: string, defaultValue: number) => {
+        const value = given[name] ?? String(defaultValue);
         if (!/^[1-9]\d*$/.test(value)) {
-            problems.push(`${name}: "${value}" is not a whole number from 1`);
+            errors.push(`${name}: "${value}" must be a whole number of at least 1`);
         }
         return Number(value);
     };
-    const among = <T>(name: string, all: Record<string, T>): Record<string, T> => {
+    const select = <T>(name: string, all: Record<string, T>): Record<string, T> => {
         const names = given[name]?.split(",") ?? Object.keys(all);
         for (const unknown of names.filter((value) => !(value in all))) {
-            problems.push(`${name}: there is no "${unknown}"; there are ${Object.keys(all).join(", ")}`);
+            errors.push(`${name}: "${unknown}" is unknown; use some of ${Object.keys(all).join(", ")}`);
         }
         return Object.fromEntries(Object.entries(all).filter(([value]) => names.includes(value)));
     };
@@ -87,155 +89,152 @@ function readOptions(): Options {
             layerBytes: number("layer", mode === "growth" ? 4096 : 1024) * 1024 * 1024,
             duration: number("duration", 10),
         },
-        scenarios: mode === "compare" ? among("only", scenarios) : {},
-        growths: mode === "growth" ? among("only", growths) : {},
-        variants: given.variants === undefined ? undefined : among("variants", variants),
+        scenarios: mode === "compare" ? select("only", scenarios) : {},
+        growths: mode === "growth" ? select("only", growths) : {},
+        variants: given.variants === undefined ? undefined : select("variants", variants),
     };
-    if (problems.length > 0) {
-        throw new Error(problems.join("\n"));
+    if (errors.length > 0) {
+        throw new Error(errors.join("\n"));
     }
     return options;
 }
 
-const began = Date.now();
-const say = (text: string) => console.log(`${new Date(Date.now() - began).toISOString().slice(11, 19)} ${text}`);
+const started = Date.now();
+const log = (text: string) => console.log(`${new Date(Date.now() - started).toISOString().slice(11, 19)} ${text}`);
 
 async function main(): Promise<void> {
     const options = readOptions();
     fs.rmSync(results, { recursive: true, force: true });
     fs.mkdirSync(results);
-    const remove: (() => Promise<unknown>)[] = [];
+    const cleanups: (() => Promise<unknown>)[] = [];
     try {
-        say("making the registries");
-        await removeLeftovers();
-        await keepToOneNode();
-        remove.unshift(() => removeOurs("ours"));
-        await configureOurs("ours");
-        const ours = await makeOurs("ours");
-        const sides: Side[] = [ours];
-        if (options.variants) {
-            // At once: each waits for its pod.
-            sides.push(
-                ...(await Promise.all(
-                    Object.entries(options.variants).map(([name, variant]) => {
-                        remove.unshift(() => removeVariant(name));
-                        return makeVariant(name, variant, ours);
-                    }),
-                )),
-            );
-        } else if (options.mode === "compare") {
-            await makeBucket("bench-seed");
-            remove.unshift(() => removeSeed("seed"));
-            sides.push(await makeSeed("seed"));
-        }
+        log("deploying the registries");
+        const [candidate, ...others] = await deploySubjects(options, cleanups);
         switch (options.mode) {
             case "profile":
-                await profile(sides, options.size);
+                await profile([candidate, ...others], options.size);
                 break;
             case "growth":
-                await grow(ours, options);
+                await measureGrowth(candidate, options);
                 break;
             default:
-                await compare(sides, options);
+                await compare([candidate, ...others], options);
         }
     } finally {
-        say("taking them away");
-        for (const undo of remove) {
-            await undo().catch((error: Error) => {
+        log("removing the registries");
+        for (const cleanup of cleanups) {
+            await cleanup().catch((error: Error) => {
                 console.error(error.message);
                 process.exitCode = 1;
             });
         }
     }
-    say("done");
+    log("done");
 }
 
-/** Measures all sides in turn, round for round, and reports them: after each round, so that none is lost. */
-async function compare(sides: Side[], { rounds, size, scenarios, variants }: Options): Promise<void> {
+/** Deploys the candidate, and what is compared with it. Adds to `cleanups` what removes them, in that order. */
+async function deploySubjects(
+    options: Options,
+    cleanups: (() => Promise<unknown>)[],
+): Promise<[Subject, ...Subject[]]> {
+    await removeLeftovers();
+    await cordonOtherNodes();
+    cleanups.unshift(() => removeCandidate("candidate"));
+    await configureCandidate("candidate");
+    const candidate = await deployCandidate("candidate");
+    if (options.variants) {
+        // In parallel, because each one waits for its pod.
+        const deployed = Object.entries(options.variants).map(([name, variant]) => {
+            cleanups.unshift(() => removeVariant(name));
+            return deployVariant(name, variant, candidate);
+        });
+        return [candidate, ...(await Promise.all(deployed))];
+    }
+    if (options.mode === "compare") {
+        await makeBucket("bench-baseline");
+        cleanups.unshift(() => removeBaseline("baseline"));
+        return [candidate, await deployBaseline("baseline")];
+    }
+    return [candidate];
+}
+
+/** Measures all subjects in turn. Writes the report after each round, so that an interrupted run keeps its rounds. */
+async function compare(subjects: Subject[], { rounds, size, scenarios, variants }: Options): Promise<void> {
     const found = new Map<string, Result>();
     for (let round = 1; round <= rounds; round++) {
         for (const [name, scenario] of Object.entries(scenarios)) {
-            const measures: [string, () => Promise<number[]>][] = [
-                ...sides.map((side): [string, () => Promise<number[]>] => [
-                    side.name,
-                    () => scenario.measure(side, size),
-                ]),
-                ...Object.entries(scenario.besides ?? {}).map(([side, measure]): [string, () => Promise<number[]>] => [
-                    side,
-                    () => measure(size),
-                ]),
-            ];
-            // The other way round each other time: what a side leaves for Minio to do falls on another one.
-            for (const [side, measure] of round % 2 ? measures : measures.reverse()) {
+            const measurements: Record<string, () => Promise<number[]>> = {};
+            for (const subject of subjects) {
+                measurements[subject.name] = () => scenario.measure(subject, size);
+            }
+            for (const [reference, measure] of Object.entries(scenario.references ?? {})) {
+                measurements[reference] = () => measure(size);
+            }
+            // The order alternates, because MinIO still works on one subject's data while the next one is measured.
+            const inOrder = Object.entries(measurements);
+            for (const [subject, measure] of round % 2 ? inOrder : inOrder.reverse()) {
                 const values = await measure();
-                say(
-                    `round ${round} of ${rounds}, ${name}, ${side}: ${values.map((value) => value.toPrecision(3)).join(" ")}`,
-                );
-                for (const [index, figure] of scenario.figures.entries()) {
-                    const result = found.get(figure.name) ?? { figure, values: {} };
-                    (result.values[side] ??= []).push(values[index]!);
-                    found.set(figure.name, result);
+                const printed = values.map((value) => value.toPrecision(3)).join(" ");
+                log(`round ${round} of ${rounds}, ${name}, ${subject}: ${printed}`);
+                for (const [index, metric] of scenario.metrics.entries()) {
+                    const result = found.get(metric.name) ?? { metric, values: {} };
+                    (result.values[subject] ??= []).push(values[index]!);
+                    found.set(metric.name, result);
                 }
-                await tidy(sides);
+                await cleanUp(subjects);
             }
         }
-        report(
-            [...found.values()],
-            variants !== undefined,
-            `${round} rounds, a large layer is of ${size.layerBytes / 1024 / 1024} MiB`,
-        );
+        const description = `${round} rounds, large layers of ${size.layerBytes / 1024 / 1024} MiB`;
+        writeReport([...found.values()], variants !== undefined, description);
     }
     console.log(`\n${fs.readFileSync(path.join(results, "table.md"), "utf8")}`);
-    console.log(`Written to ${path.relative(process.cwd(), results)}: ${fs.readdirSync(results).join(", ")}`);
+    console.log(`Results in ${path.relative(process.cwd(), results)}: ${fs.readdirSync(results).join(", ")}`);
 }
 
-/** Takes away what a measurement left, and lets the disk come to rest before the next one. */
-async function tidy(sides: Side[]): Promise<void> {
-    forgetImages();
-    for (const bucket of new Set(sides.map(({ bucket }) => bucket))) {
-        await empty(bucket);
+/** Removes the images and blobs of a measurement, and flushes the disk before the next one. */
+async function cleanUp(subjects: Subject[]): Promise<void> {
+    removeImages();
+    for (const bucket of new Set(subjects.map(({ bucket }) => bucket))) {
+        await emptyBucket(bucket);
     }
     await run("sync", []);
 }
 
-function report(found: Result[], isOfVariants: boolean, what: string): void {
+function writeReport(found: Result[], isOfVariants: boolean, description: string): void {
     const machine = `${os.cpus().length} cores, ${Math.round(os.totalmem() / 1024 ** 3)} GiB`;
-    const title = `${new Date().toISOString().slice(0, 10)}, ${machine}, ${what}`;
+    const title = `${new Date().toISOString().slice(0, 10)}, ${machine}, ${description}`;
     const write = (name: string, content: string) => fs.writeFileSync(path.join(results, name), content);
+    const legend = "Values are the median (minimum-maximum). Ratios above 1 are better.";
     write("results.json", JSON.stringify({ title, found }, null, 1));
-    write(
-        "table.md",
-        `${title}; the median, and the least and the most:\n\n${isOfVariants ? variantTable(found) : table(found)}\n`,
-    );
+    write("table.md", `${title}. ${legend}\n\n${isOfVariants ? variantTable(found) : table(found)}\n`);
     if (!isOfVariants) {
-        write("picture.svg", picture(found, title));
+        write("chart.svg", chart(found, title));
     }
 }
 
-/** Prints where the time goes: in Pulumi's start, and in each side. */
-async function profile(sides: Side[], size: Size): Promise<void> {
-    console.log(
-        `\nThe program's packages, until they are loaded:\n\n${await run("node", ["--require", "ts-node/register", path.join(__dirname, "start.ts")])}`,
-    );
-    for (const side of sides) {
-        await profileSide(side, size, results);
-        await tidy(sides);
+/** Prints where the time goes: in the program's start, and in each subject. */
+async function profile(subjects: Subject[], size: Size): Promise<void> {
+    const importTimes = await run("node", ["--require", "ts-node/register", path.join(__dirname, "importTimes.ts")]);
+    console.log(`\nTime to load each package of the program:\n\n${importTimes}`);
+    for (const subject of subjects) {
+        await profileSubject(subject, size, results);
+        await cleanUp(subjects);
     }
 }
 
-/** Prints what is measured of ours as it grows. */
-async function grow(ours: Side, { growths, size }: Options): Promise<void> {
-    for (const { name, counts, figures, measure } of Object.values(growths)) {
-        console.log(`\n| ${name} | ${figures.join(" | ")} |\n|---|${"---|".repeat(figures.length)}`);
+/** Prints the measurements of the candidate as its load grows. */
+async function measureGrowth(candidate: Subject, { growths, size }: Options): Promise<void> {
+    for (const { name, counts, columns, measure } of Object.values(growths)) {
+        console.log(`\n| ${name} | ${columns.join(" | ")} |\n|---|${"---|".repeat(columns.length)}`);
         for (const count of counts(size)) {
-            const values = await measure(ours, count, size);
+            const values = await measure(candidate, count, size);
             console.log(`| ${count} | ${values.map((value) => Number(value.toPrecision(3))).join(" | ")} |`);
-            await tidy([ours]);
+            await cleanUp([candidate]);
         }
     }
 }
 
-// So that what is done at the exit is done.
+// An explicit exit runs the handlers of `exit`; the signal alone would not.
 for (const signal of ["SIGINT", "SIGTERM"]) {
     process.once(signal, () => process.exit(130));
 }

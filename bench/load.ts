@@ -9,39 +9,40 @@ import { memory, registryProcess } from "../tests/e2e/support/processes";
 import { attempt, run } from "../tests/e2e/support/run";
 import { minio, minioRoot } from "../tests/e2e/support/sandbox";
 import { Client, makeImageOf } from "../tests/e2e/support/traffic";
-import { emptied, s3Client, Side } from "./sides";
+import { createEmptyFolder, s3Client, Subject } from "./subjects";
 
-/** What is sent and fetched is in memory, so that the disk is Minio's alone; but for what has no room there. */
+/** Files that are sent and received stay in memory, so that only MinIO uses the disk. Larger files are on disk. */
 const inMemory = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir();
-const mostInMemory = 4 * 1024 ** 3;
-/** Made when it is needed: to empty it takes away what another run has there. */
+const maxBytesInMemory = 4 * 1024 ** 3;
+/** Scratch folders. Each one is created at its first use, because that deletes the files of another run. */
 const folders: Record<string, string> = {};
-const folder = (place = inMemory) => (folders[place] ??= emptied(path.join(place, "homelab-registry-bench-load")));
+const scratchFolder = (place = inMemory) =>
+    (folders[place] ??= createEmptyFolder(path.join(place, "homelab-registry-bench-load")));
 
-/** Takes away the images that were made and pulled. */
-export function forgetImages(): void {
-    for (const image of fs.readdirSync(folder()).filter((name) => name.startsWith("image-"))) {
-        fs.rmSync(path.join(folder(), image), { recursive: true });
+/** Removes the images that were made and pulled. */
+export function removeImages(): void {
+    for (const image of fs.readdirSync(scratchFolder()).filter((name) => name.startsWith("image-"))) {
+        fs.rmSync(path.join(scratchFolder(), image), { recursive: true });
     }
 }
 
-/** How many seconds something takes. */
-export async function seconds(work: () => Promise<unknown>): Promise<number> {
+/** Measures the seconds that some work takes. */
+export async function measureSeconds(work: () => Promise<unknown>): Promise<number> {
     const began = performance.now();
     await work();
     return (performance.now() - began) / 1000;
 }
 
-/** A file of random bytes, and its digest. */
+/** A layer: a file of random bytes, and its digest. */
 export interface Layer {
     file: string;
     digest: string;
     bytes: number;
 }
 
-/** Makes a layer that no registry has: the one before it is overwritten. */
+/** Makes a layer that no registry has. It overwrites the previous layer of the same name. */
 export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
-    const file = path.join(folder(bytes > mostInMemory ? os.tmpdir() : inMemory), name);
+    const file = path.join(scratchFolder(bytes > maxBytesInMemory ? os.tmpdir() : inMemory), name);
     if (!fs.existsSync(file) || fs.statSync(file).size !== bytes) {
         await run("sh", ["-c", 'head -c "$1" /dev/urandom > "$2"', "sh", String(bytes), file]);
     }
@@ -53,7 +54,7 @@ export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
     return { file, digest: `sha256:${hash.digest("hex")}`, bytes };
 }
 
-/** Makes so many of them, each beside the others. */
+/** Makes several layers, each in a file of its own. */
 export async function makeLayers(count: number, bytes: number): Promise<Layer[]> {
     const layers: Layer[] = [];
     for (let number = 1; number <= count; number++) {
@@ -62,7 +63,7 @@ export async function makeLayers(count: number, bytes: number): Promise<Layer[]>
     return layers;
 }
 
-/** curl, logged in, by HTTP/1.1 unless told. */
+/** Runs curl with the client's login, over HTTP/1.1 by default. */
 const curl = ({ user, password }: Client, ...args: string[]) =>
     run("curl", [
         "--silent",
@@ -78,15 +79,15 @@ const curl = ({ user, password }: Client, ...args: string[]) =>
         ...args,
     ]);
 
-/** Pushes a layer as docker does, in one PATCH and a PUT; gives back the seconds of each. */
+/** Pushes a layer as Docker does, with a POST, a PATCH and a PUT. Returns the seconds of the upload and the commit. */
 export async function pushLayer(
-    { client }: Side,
+    { client }: Subject,
     { file, digest }: Layer,
 ): Promise<{ upload: number; commit: number }> {
     const location = (headers: string) => /^location: (.*?)\r?$/im.exec(headers)![1]!;
     const withDigest = (url: string) => `${url}${url.includes("?") ? "&" : "?"}digest=${digest}`;
     let url = "";
-    const upload = await seconds(async () => {
+    const upload = await measureSeconds(async () => {
         url = location(
             await curl(
                 client,
@@ -112,12 +113,12 @@ export async function pushLayer(
             ),
         );
     });
-    const commit = await seconds(() => curl(client, "--request", "PUT", withDigest(url)));
+    const commit = await measureSeconds(() => curl(client, "--request", "PUT", withDigest(url)));
     return { upload, commit };
 }
 
-/** Fetches a layer, to nowhere; `--http2`, say, is how. */
-export async function pullLayer({ client }: Side, { digest, bytes }: Layer, ...options: string[]): Promise<void> {
+/** Pulls a layer, and discards it. `options` are further options of curl, such as `--http2`. */
+export async function pullLayer({ client }: Subject, { digest, bytes }: Layer, ...options: string[]): Promise<void> {
     const size = await curl(
         client,
         ...options,
@@ -131,7 +132,7 @@ export async function pullLayer({ client }: Side, { digest, bytes }: Layer, ...o
     assert.equal(Number(size), bytes);
 }
 
-/** Puts the same bytes into Minio by an S3 client, by settings that are fast for a large file. */
+/** Uploads a layer to MinIO with an S3 client, with settings that are fast for large files. */
 export const putLayer = (bucket: string, { file }: Layer) =>
     s3Client(
         "copyto",
@@ -143,10 +144,10 @@ export const putLayer = (bucket: string, { file }: Layer) =>
         `minio:${bucket}/layer`,
     );
 
-/** Fetches them from there, to nowhere. */
+/** Downloads a layer from MinIO, and discards it. */
 export const getLayer = (bucket: string) => s3Client("cat", `minio:${bucket}/layer`);
 
-/** One bare request to Minio, for a layer, with nothing hashed. */
+/** Sends one plain HTTP request for a layer to MinIO, without hashing the body. */
 export async function bareRequest(key: Key, bucket: string, { bytes }: Layer, ...options: string[]): Promise<void> {
     const size = await run("curl", [
         "--silent",
@@ -167,22 +168,22 @@ export async function bareRequest(key: Key, bucket: string, { bytes }: Layer, ..
         ...options,
         `http://${minio}/${bucket}/layer`,
     ]);
-    assert.ok(size.split(" ").includes(String(bytes)), `${size} are not ${bytes} bytes`);
+    assert.ok(size.split(" ").includes(String(bytes)), `${bytes} bytes were expected, but curl transferred ${size}`);
 }
 type Key = Awaited<ReturnType<typeof minioRoot>>;
 
 /** Empties a bucket. */
-export const empty = (bucket: string) => s3Client("delete", `minio:${bucket}`);
+export const emptyBucket = (bucket: string) => s3Client("delete", `minio:${bucket}`);
 
-/** Makes an image of so many layers of so many bytes each. */
+/** Makes an image; `bytes` is the size of each layer. */
 export function makeImage(layers: number, bytes: number): string {
-    const image = fs.mkdtempSync(path.join(folder(), "image-"));
+    const image = fs.mkdtempSync(path.join(scratchFolder(), "image-"));
     fs.rmdirSync(image);
     makeImageOf(image, Array<number>(layers).fill(bytes));
     return image;
 }
 
-const skopeo = ({ client }: Side, direction: "src" | "dest", from: string, to: string) =>
+const skopeo = ({ client }: Subject, direction: "src" | "dest", from: string, to: string) =>
     run("skopeo", [
         "copy",
         "--quiet",
@@ -194,22 +195,22 @@ const skopeo = ({ client }: Side, direction: "src" | "dest", from: string, to: s
     ]);
 
 /** Pushes an image. */
-export const pushImage = (side: Side, image: string, name: string) =>
-    skopeo(side, "dest", `dir:${image}`, `docker://${side.client.host}/${name}`);
+export const pushImage = (subject: Subject, image: string, name: string) =>
+    skopeo(subject, "dest", `dir:${image}`, `docker://${subject.client.host}/${name}`);
 
 /** Pulls an image. */
-export async function pullImage(side: Side, name: string): Promise<void> {
+export async function pullImage(subject: Subject, name: string): Promise<void> {
     await skopeo(
-        side,
+        subject,
         "src",
-        `docker://${side.client.host}/${name}`,
-        `dir:${fs.mkdtempSync(path.join(folder(), "image-"))}`,
+        `docker://${subject.client.host}/${name}`,
+        `dir:${fs.mkdtempSync(path.join(scratchFolder(), "image-"))}`,
     );
 }
 
-/** Sends requests one after another on 8 connections that stay open; gives back how many a second, and the 99th percentile in ms. */
-export async function requests(
-    { client }: Side,
+/** Sends requests over 8 keep-alive connections. Returns the rate per second, and the 99th percentile in ms. */
+export async function measureRequests(
+    { client }: Subject,
     path: string,
     duration: number,
 ): Promise<{ rate: number; p99: number }> {
@@ -231,15 +232,15 @@ export async function requests(
     const rate = /Requests\/sec: +([\d.]+)/.exec(stdout)?.[1];
     const p99 = /99% +([\d.]+)(us|ms|s)/.exec(stdout);
     if (code !== 0 || !rate || !p99 || /Non-2xx|Socket errors/.test(stdout)) {
-        throw new Error(`wrk at ${path} of ${client.host}: ${stdout}${stderr}`);
+        throw new Error(`wrk failed for https://${client.host}/v2/${path}:\n${stdout}${stderr}`);
     }
     return { rate: Number(rate), p99: Number(p99[1]) * { us: 0.001, ms: 1, s: 1000 }[p99[2] as "us" | "ms" | "s"] };
 }
 
-/** The most memory, in MiB, that a registry has resident while work is done. */
-export async function peakMemory({ namespace }: Side, work: () => Promise<unknown>): Promise<number> {
+/** Measures the peak resident memory of a registry in MiB, while some work is done. */
+export async function measurePeakMemory({ namespace }: Subject, work: () => Promise<unknown>): Promise<number> {
     const pid = await registryProcess(namespace);
-    // The peak begins anew.
+    // Reset the peak of the process.
     fs.writeFileSync(`/proc/${pid}/clear_refs`, "5");
     await work();
     return memory(pid).peak;

@@ -4,103 +4,99 @@ import * as path from "node:path";
 import { registryProcess } from "../tests/e2e/support/processes";
 import { attempt, run } from "../tests/e2e/support/run";
 import { get, minio, minioRoot } from "../tests/e2e/support/sandbox";
-import { Size } from "./figures";
-import { makeImage, makeLayer, pullImage, pullLayer, pushImage, pushLayer, requests, seconds } from "./load";
-import { debugPort, Side } from "./sides";
+import {
+    makeImage,
+    makeLayer,
+    measureRequests,
+    measureSeconds,
+    pullImage,
+    pullLayer,
+    pushImage,
+    pushLayer,
+} from "./load";
+import { Size } from "./scenarios";
+import { debugPort, Subject } from "./subjects";
 
-/** CPU seconds that a part took, in its own code and in the kernel's. */
+/** CPU seconds of a process, in its own code and in the kernel. */
 interface Cpu {
     user: number;
     system: number;
 }
 
-/** Of `/proc`, a second. */
-const ticks = 100;
+/** The clock ticks per second in `/proc`. */
+const ticksPerSecond = 100;
 
-/** What a process took since it began. */
-function cpuOf(pid: string): Cpu {
+/** The CPU seconds of a process since its start. */
+function readCpu(pid: string): Cpu {
     const fields = fs
         .readFileSync(`/proc/${pid}/stat`, "utf8")
         .replace(/^.*\) /, "")
         .split(" ");
-    return { user: Number(fields[11]) / ticks, system: Number(fields[12]) / ticks };
+    return { user: Number(fields[11]) / ticksPerSecond, system: Number(fields[12]) / ticksPerSecond };
 }
 
-/** The processes of the parts that a request goes through. */
-async function parts(side: Side): Promise<Record<string, string[]>> {
-    const called = async (name: string) => (await run("pgrep", ["--exact", name])).trim().split("\n");
+/** The processes that a request passes through, by component. */
+async function findProcesses(subject: Subject): Promise<Record<string, string[]>> {
+    const findByName = async (name: string) => (await run("pgrep", ["--exact", name])).trim().split("\n");
     return {
-        ingress: await called("traefik"),
-        registry: [String(await registryProcess(side.namespace))],
-        Minio: await called("minio"),
+        ingress: await findByName("traefik"),
+        registry: [String(await registryProcess(subject.namespace))],
+        MinIO: await findByName("minio"),
     };
 }
 
-/** The machine's own time of all processors: what is idle shows how much was waited for. */
-function machine(): Record<string, number> {
+/** The CPU seconds of the whole machine. Idle time shows how long the work waited. */
+function readMachineCpu(): Record<string, number> {
     const [, user, nice, system, idle, iowait, irq, softirq] = fs
         .readFileSync("/proc/stat", "utf8")
         .split("\n")[0]!
         .split(/ +/)
         .map(Number);
-    return { "all, clients too": (user! + nice! + system! + irq! + softirq!) / ticks, idle: (idle! + iowait!) / ticks };
+    return {
+        "all, including clients": (user! + nice! + system! + irq! + softirq!) / ticksPerSecond,
+        idle: (idle! + iowait!) / ticksPerSecond,
+    };
 }
 
-/** Does some work, and prints which part took how much of the processors meanwhile. */
-async function account(what: string, side: Side, work: () => Promise<unknown>): Promise<void> {
-    const all = await parts(side);
-    const look = () =>
-        Object.fromEntries(
-            Object.entries(all).map(([part, pids]) => [
-                part,
-                pids
-                    .map(cpuOf)
-                    .reduce((a, b) => ({ user: a.user + b.user, system: a.system + b.system }), { user: 0, system: 0 }),
-            ]),
-        );
-    const [before, machineBefore] = [look(), machine()];
-    const wall = await seconds(work);
-    const [after, machineAfter] = [look(), machine()];
-    const took = (part: string) => [after[part]!.user - before[part]!.user, after[part]!.system - before[part]!.system];
-    const rest = Object.keys(machineAfter).map((name) => machineAfter[name]! - machineBefore[name]!);
-    console.log(
-        `| ${[
-            what,
-            wall,
-            ...Object.keys(all).map((part) =>
-                took(part)
-                    .map((value) => value.toFixed(2))
-                    .join(" + "),
-            ),
-            ...rest,
-        ]
-            .map((cell) => (typeof cell === "number" ? cell.toFixed(2) : cell))
-            .join(" | ")} |`,
-    );
+/** Does some work, and prints a table row with the CPU seconds of each component meanwhile. */
+async function measureCpu(label: string, subject: Subject, work: () => Promise<unknown>): Promise<void> {
+    const processes = Object.values(await findProcesses(subject));
+    const readAll = () => processes.map((pids) => pids.map(readCpu).reduce(add, { user: 0, system: 0 }));
+    const [before, machineBefore] = [readAll(), readMachineCpu()];
+    const elapsed = await measureSeconds(work);
+    const [after, machineAfter] = [readAll(), readMachineCpu()];
+    const components = after.map(({ user, system }, index) => {
+        const start = before[index]!;
+        return `${(user - start.user).toFixed(2)} + ${(system - start.system).toFixed(2)}`;
+    });
+    const machine = Object.keys(machineAfter).map((name) => (machineAfter[name]! - machineBefore[name]!).toFixed(2));
+    console.log(`| ${[label, elapsed.toFixed(2), ...components, ...machine].join(" | ")} |`);
 }
 
-/** Does some work, and prints which functions of each part took the processors meanwhile, as far as Go is there to read their profiles. */
-async function sample(
-    what: string,
-    side: Side,
+const add = (a: Cpu, b: Cpu): Cpu => ({ user: a.user + b.user, system: a.system + b.system });
+
+/** Does some work, saves a CPU profile of each component meanwhile, and prints the top functions (needs Go). */
+async function saveProfiles(
+    label: string,
+    subject: Subject,
     folder: string,
     work: () => Promise<unknown>,
     duration: number,
 ): Promise<void> {
     const {
         items: [pod],
-    } = await get<{ items: [{ status: { podIP: string } }] }>("pods", "--namespace", side.namespace);
+    } = await get<{ items: [{ status: { podIP: string } }] }>("pods", "--namespace", subject.namespace);
     const root = await minioRoot();
-    const file = (part: string) => path.join(folder, `${what}-${part}.pprof`);
-    const fetch = async (part: string, ...args: string[]) => {
-        fs.rmSync(file(part), { force: true });
-        await run("curl", ["--silent", "--show-error", "--fail", "--output", file(part), ...args]);
+    const file = (component: string) => path.join(folder, `${label}-${component}.pprof`);
+    const fetch = async (component: string, ...args: string[]) => {
+        fs.rmSync(file(component), { force: true });
+        await run("curl", ["--silent", "--show-error", "--fail", "--output", file(component), ...args]);
     };
     await Promise.all([
         fetch("registry", `http://${pod.status.podIP}:${debugPort}/debug/pprof/profile?seconds=${duration}`),
         fetch("ingress", `http://127.0.0.1:8088/debug/pprof/profile?seconds=${duration}`),
         fetch(
-            "Minio",
+            "MinIO",
             "--request",
             "POST",
             "--aws-sigv4",
@@ -111,33 +107,49 @@ async function sample(
         ),
         work(),
     ]);
-    // Minio's comes in an archive, of one for each server.
-    await run("sh", ["-c", 'unzip -p "$1" > "$1.new" && mv "$1.new" "$1"', "sh", file("Minio")]);
-    for (const part of ["registry", "ingress", "Minio"]) {
-        const { code, stdout } = await attempt("go", ["tool", "pprof", "-top", "-nodecount=12", file(part)]);
-        console.log(`\n${what}, ${part}: ${code === 0 ? `\n${stdout}` : file(part)}`);
+    // MinIO returns an archive with a profile for each server.
+    await run("sh", ["-c", 'unzip -p "$1" > "$1.new" && mv "$1.new" "$1"', "sh", file("MinIO")]);
+    for (const component of ["registry", "ingress", "MinIO"]) {
+        const { code, stdout } = await attempt("go", ["tool", "pprof", "-top", "-nodecount=12", file(component)]);
+        console.log(`\n${label}, ${component}: ${code === 0 ? `\n${stdout}` : file(component)}`);
     }
 }
 
-/** Prints, as a table, where the time goes in a push, a pull and in small requests; with a folder, by function as well. */
-export async function profileSide(side: Side, { layerBytes, duration }: Size, folder: string): Promise<void> {
-    console.log(`\nCPU seconds of each part for ${side.name}, its own + the kernel's:\n`);
-    console.log(
-        `| | seconds | ${Object.keys(await parts(side)).join(" | ")} | ${Object.keys(machine()).join(" | ")} |\n|---|---|---|---|---|---|---|`,
-    );
+/**
+ * Prints a table of the CPU time of pushes, pulls and small requests. For the variant `debug`, it also saves profiles
+ * by function in `folder`.
+ */
+export async function profileSubject(subject: Subject, { layerBytes, duration }: Size, folder: string): Promise<void> {
+    console.log(`\nCPU seconds of each component for ${subject.name}, in its own code + in the kernel:\n`);
+    const columns = ["", "seconds", ...Object.keys(await findProcesses(subject)), ...Object.keys(readMachineCpu())];
+    console.log(`| ${columns.join(" | ")} |\n|${"---|".repeat(columns.length)}`);
     const layer = await makeLayer(layerBytes);
-    await account("push of a layer", side, () => pushLayer(side, layer));
-    await account("pull of it, HTTP/1.1", side, () => pullLayer(side, layer));
-    await account("pull of it, HTTP/2", side, () => pullLayer(side, layer, "--http2"));
+    await measureCpu("push a layer", subject, () => pushLayer(subject, layer));
+    await measureCpu("pull it, HTTP/1.1", subject, () => pullLayer(subject, layer));
+    await measureCpu("pull it, HTTP/2", subject, () => pullLayer(subject, layer, "--http2"));
     const image = makeImage(40, 1024 * 1024);
-    await account("push of 40 layers of 1 MiB", side, () => pushImage(side, image, "image:one"));
-    await account("pull of them", side, () => pullImage(side, "image:one"));
-    await account(`GET /v2/ for ${duration} s`, side, () => requests(side, "", duration));
-    await account(`GET a manifest for ${duration} s`, side, () => requests(side, "image/manifests/one", duration));
+    await measureCpu("push 40 layers of 1 MiB", subject, () => pushImage(subject, image, "image:one"));
+    await measureCpu("pull them", subject, () => pullImage(subject, "image:one"));
+    await measureCpu(`GET /v2/ for ${duration} s`, subject, () => measureRequests(subject, "", duration));
+    await measureCpu(`GET a manifest for ${duration} s`, subject, () =>
+        measureRequests(subject, "image/manifests/one", duration),
+    );
     console.log();
-    if (side.name === "debug") {
-        await sample("push", side, folder, () => makeLayer(layerBytes).then((layer) => pushLayer(side, layer)), 10);
-        await sample("pull", side, folder, () => pullLayer(side, layer), 3);
-        await sample("manifest", side, folder, () => requests(side, "image/manifests/one", duration), duration);
+    if (subject.name === "debug") {
+        await saveProfiles(
+            "push",
+            subject,
+            folder,
+            () => makeLayer(layerBytes).then((layer) => pushLayer(subject, layer)),
+            10,
+        );
+        await saveProfiles("pull", subject, folder, () => pullLayer(subject, layer), 3);
+        await saveProfiles(
+            "manifest",
+            subject,
+            folder,
+            () => measureRequests(subject, "image/manifests/one", duration),
+            duration,
+        );
     }
 }

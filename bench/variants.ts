@@ -1,15 +1,15 @@
-import { debugPort, Variant } from "./sides";
+import { debugPort, Variant } from "./subjects";
 
 const MiB = 1024 * 1024;
 const variable = (name: string, value: string): Variant => ({
     pod: ({ containers: [{ env }] }) => void env.push({ name, value }),
 });
 
-/** What was tried, each against ours as it is: `make bench variants=NAME,…`. */
+/** Variants of the candidate, by name: `make bench options="variants=NAME,…"`. */
 export const variants: Record<string, Variant> = {
-    // Nothing but how the benchmark makes a copy.
+    // An unchanged copy: it shows the noise of the measurement.
     same: {},
-    // For mode=profile, by function.
+    // For mode=profile: it adds profiles by function.
     debug: { config: ({ http }) => void (http.debug = { addr: `:${debugPort}` }) },
     "connection-close": { config: ({ http }) => void (http.headers.Connection = ["close"]) },
     "chunk-10": { config: ({ storage }) => void (storage.s3.chunksize = 10 * MiB) },
@@ -18,16 +18,16 @@ export const variants: Record<string, Variant> = {
     "signature-2": { config: ({ storage }) => void (storage.s3.v4auth = false) },
     "copy-4": { config: ({ storage }) => void (storage.s3.multipartcopymaxconcurrency = 4) },
     "copy-whole": { config: ({ storage }) => void (storage.s3.multipartcopythresholdsize = 5 * 1024 ** 3) },
-    // What it costs that the key reaches one bucket alone.
+    // Shows the cost of an access key that is restricted to one bucket.
     "root-key": {
         config: ({ storage }, root) =>
             void Object.assign(storage.s3, { accesskey: root.user, secretkey: root.password }),
     },
-    // Minio's address is one that the clients of the sandbox reach.
+    // The clients of the sandbox can reach the address of MinIO.
     redirect: { config: ({ storage }) => void (storage.redirect.disable = false) },
     "blob-cache": { config: ({ storage }) => void (storage.cache = { blobdescriptor: "inmemory" }) },
     "no-access-log": { config: ({ log }) => void (log.accesslog.disabled = true) },
-    // Not to be had, but what a login costs shows by it.
+    // Not an option for a real registry. It shows the cost of a login.
     "no-login": { config: (config) => delete config.auth },
     "no-spans": variable("OTEL_TRACES_SAMPLER", "always_off"),
     "gogc-50": variable("GOGC", "50"),
@@ -36,7 +36,7 @@ export const variants: Record<string, Variant> = {
     "no-cpu-request": { pod: ({ containers: [{ resources }] }) => delete resources.requests.cpu },
     "request-1-cpu": { pod: ({ containers: [{ resources }] }) => void (resources.requests.cpu = "1") },
     unconfined: { pod: ({ securityContext }) => delete securityContext.seccompProfile },
-    // Else all are on Minio's.
+    // All other variants run on MinIO's node.
     "other-node": { pod: (pod) => void (pod.nodeName = "homelab-2") },
     "no-timeouts": {
         annotations: (annotations) =>
@@ -44,6 +44,6 @@ export const variants: Record<string, Variant> = {
                 (which) => delete annotations[`nginx.ingress.kubernetes.io/proxy-${which}-timeout`],
             ),
     },
-    // Straight to the pods, not by the Service.
+    // The ingress controller connects to the pods directly, without the Service.
     direct: { annotations: (annotations) => delete annotations["nginx.ingress.kubernetes.io/service-upstream"] },
 };

@@ -1,5 +1,5 @@
 declare module "ansi-to-svg" {
-    /** Draws text with a terminal's colours. */
+    /** Draws text with ANSI escape codes as an SVG image. */
     function ansiToSvg(text: string): string;
     export = ansiToSvg;
 }

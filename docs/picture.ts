@@ -1,4 +1,4 @@
-/** Draws docs/picture.svg: what a first preview, a push and a look at the registry print in the homelab of `make up`. */
+/** Draws docs/picture.svg: the output of a first preview and of scripts/images, in the sandbox of `make up`. */
 import * as fs from "node:fs";
 import * as path from "node:path";
 
@@ -11,17 +11,17 @@ import { makeImage, tryPush } from "../tests/e2e/support/traffic";
 const registry = new OtherRegistry("pictured");
 const folder = fs.mkdtempSync("/tmp/pictured-");
 
-/** The lines that a command prints, behind a prompt with what an owner types. */
-const lines = (typed: string, printed: string) => [
-    `\u001b[1m$ ${typed}\u001b[0m`,
-    ...printed
+/** A prompt with a command, and the lines that it prints. */
+const terminalLines = (command: string, output: string) => [
+    `\u001b[1m$ ${command}\u001b[0m`,
+    ...output
         .trimEnd()
         .split("\n")
         .filter((line) => line.trim()),
     "",
 ];
-/** Each resource once, by its type without the module, its name, and what is done; without the dots of the progress. */
-const shorter = (preview: string) =>
+/** Shortens a preview: each resource once, with its type without the module, and without the progress lines. */
+const shorten = (preview: string) =>
     [
         ...new Set(
             preview
@@ -55,10 +55,11 @@ async function main(): Promise<void> {
             await tryPush(path.join(folder, tag), client, `apps/web:${tag}`);
         }
         const images = await registry.script("images");
-        const text = [...lines("pulumi preview", shorter(preview)), ...lines("scripts/images", images.stdout)].join(
-            "\n",
-        );
-        // SVG makes one blank of many.
+        const text = [
+            ...terminalLines("pulumi preview", shorten(preview)),
+            ...terminalLines("scripts/images", images.stdout),
+        ].join("\n");
+        // SVG collapses consecutive spaces.
         fs.writeFileSync("docs/picture.svg", `${ansiToSvg(text.replaceAll(" ", "\u00a0"))}\n`);
     } finally {
         await registry.remove();

@@ -44,7 +44,7 @@ const subjects: Subject[] = [
 export const pki = (file: string) => inState("pki", file);
 
 /** Makes the cluster's own CA, its certificates, and a kubeconfig for each client; those that are there stay. */
-export function makeCertificates(): void {
+export function createCertificates(): void {
     fs.mkdirSync(pki(""), { recursive: true, mode: 0o700 });
     const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: ["ignore", "ignore", "pipe"] });
     const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];

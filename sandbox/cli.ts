@@ -1,16 +1,16 @@
 import * as fs from "node:fs";
 
-import { makeCertificates } from "./certificates";
+import { createCertificates } from "./certificates";
 import { daemonNames, writeServices } from "./daemons";
-import { guest, isDaemonUp, ownGuest, removeGuest, startGuest, stopGuest } from "./guest";
+import { guest, isDaemonUp, findOwnGuest, removeGuest, startGuest, stopGuest } from "./guest";
 import { loadImages } from "./images";
-import { findObstacles, thisMachine } from "./machine";
+import { findUnmetRequirements, thisMachine } from "./requirements";
 import { ensureNode } from "./node";
-import { applyParts, makeSecrets, maskSecrets, parts, trustAcmeServer, waitForNodes, waitForParts } from "./parts";
+import { applyAddons, createSecrets, maskSecrets, addons, trustAcmeServer, waitForNodes, waitForAddons } from "./clusterAddons";
 import { host, inState, state } from "./paths";
 import { duration } from "./progress";
-import { deploy, deployedSecrets, isUnchanged, makeStack, stackFile, waitForRegistry } from "./stack";
-import { coldBuildDisk, ensureTools, isAnythingMissing } from "./tools";
+import { deploy, deployedSecrets, isUnchanged, ensureStack, stackFile, waitForRegistry } from "./stack";
+import { coldBuildDisk, ensureTools, isAnyToolMissing } from "./tools";
 
 /** GiB that the sandbox's state takes at first, with room to push a few images. */
 const stateDisk = 5;
@@ -18,9 +18,9 @@ const stateDisk = 5;
 /** Brings the sandbox up, step by step; a step that is done already does nothing. */
 async function up(): Promise<void> {
     const started = Date.now();
-    const obstacles = findObstacles(thisMachine(), {
+    const obstacles = findUnmetRequirements(thisMachine(), {
         state: stateDisk,
-        build: isAnythingMissing() ? coldBuildDisk : 0,
+        build: isAnyToolMissing() ? coldBuildDisk : 0,
     });
     if (obstacles.length > 0) {
         throw new Error(["The sandbox cannot be up on this machine:", ...obstacles].join("\n  - "));
@@ -35,21 +35,21 @@ async function up(): Promise<void> {
         return ensureTools({ bin: inState("bin"), pluginHome: inState("pulumi-home"), log });
     });
     await step(2, "starting the nodes", async () => {
-        makeSecrets();
-        makeCertificates();
+        createSecrets();
+        createCertificates();
         writeServices();
-        if (!ownGuest()) {
+        if (!findOwnGuest()) {
             await startGuest();
         }
     });
     await step(3, "waiting for Kubernetes, loading images", () => Promise.all([waitForNodes(), loadImages()]));
-    await step(4, "installing Minio, Traefik, cert-manager, Pebble", () => applyParts(crds));
+    await step(4, "installing Minio, Traefik, cert-manager, Pebble", () => applyAddons(crds));
     await step(5, "waiting for them", async () => {
-        await waitForParts();
+        await waitForAddons();
         await trustAcmeServer();
     });
     await step(6, "deploying the registry: pulumi up", async () => {
-        await makeStack();
+        await ensureStack();
         if (!(await isUnchanged())) {
             await deploy();
         }
@@ -83,7 +83,7 @@ async function deployments(): Promise<{ name: string; namespace: string }[]> {
         "jsonpath={.items[*].metadata.name}",
     ];
     const found = await guest(names).catch(() => "");
-    return [...parts, ...(found || "registry").split(" ").map((name) => ({ name, namespace: "registry" }))];
+    return [...addons, ...(found || "registry").split(" ").map((name) => ({ name, namespace: "registry" }))];
 }
 
 /** Does a step, saying which, and how long it takes. */
@@ -110,7 +110,7 @@ async function down(): Promise<void> {
 
 /** Says what is up; whether all of it is. */
 async function status(): Promise<boolean> {
-    if (!ownGuest()) {
+    if (!findOwnGuest()) {
         console.log("The sandbox is not up. Start it with: make up");
         return false;
     }
@@ -149,7 +149,7 @@ async function status(): Promise<boolean> {
 
 /** Prints the end of each daemon's and pod's log, without a secret. */
 async function logs(): Promise<void> {
-    const secrets = ownGuest() ? await deployedSecrets() : [];
+    const secrets = findOwnGuest() ? await deployedSecrets() : [];
     const print = (what: string, text: string) => {
         const end = text.trimEnd().split("\n").slice(-30).join("\n");
         console.log(`\n==== ${what}\n${maskSecrets(end, secrets)}`);
@@ -162,7 +162,7 @@ async function logs(): Promise<void> {
     for (const name of daemonNames.filter((name) => fs.existsSync(inState("logs", name, "current")))) {
         print(name, fs.readFileSync(inState("logs", name, "current"), "utf8"));
     }
-    if (ownGuest()) {
+    if (findOwnGuest()) {
         const attempt = (command: string[]) => guest(command).catch((error: Error) => error.message);
         print("pods", await attempt(["kubectl", "get", "pods", "--all-namespaces", "--output", "wide"]));
         print("events", await attempt(["kubectl", "get", "events", "--all-namespaces"]));

@@ -20,7 +20,7 @@ export function run(command: string[], options: CommandOptions): Promise<string>
     let stdout = "";
     let output = "";
     return new Promise((resolve, reject) => {
-        const fail = (why: string) => reject(new Error(failure(command, options, why, output)));
+        const fail = (why: string) => reject(new Error(formatFailure(command, options, why, output)));
         const child = spawn(file, args, {
             cwd: options.cwd,
             env: { ...process.env, ...options.env },
@@ -41,7 +41,7 @@ export function run(command: string[], options: CommandOptions): Promise<string>
 }
 
 /** The text of the error of a failed command. */
-export function failure(command: string[], options: CommandOptions, why: string, output: string): string {
+export function formatFailure(command: string[], options: CommandOptions, why: string, output: string): string {
     const quoted = [...Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`), ...command].map(
         (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`),
     );

@@ -31,7 +31,7 @@ export const containerdSocket = ({ suffix }: Node) => `/run/containerd${suffix}/
 type Daemons = Record<string, { command: string[]; files?: Record<string, string> }>;
 
 /** Those that each node has. */
-const daemonsOf = (node: Node): Daemons => ({
+const nodeDaemons = (node: Node): Daemons => ({
     [`containerd${node.suffix}`]: {
         command: ["containerd", `--config=/etc/containerd/config${node.suffix}.toml`, "--log-level=warn"],
         files: {
@@ -152,7 +152,7 @@ const daemons: Daemons = {
     "kube-scheduler": {
         command: ["kube-scheduler", `--kubeconfig=${pki("kube-scheduler.kubeconfig")}`, "--leader-elect=false"],
     },
-    ...(Object.assign({}, ...nodes.map(daemonsOf)) as Daemons),
+    ...(Object.assign({}, ...nodes.map(nodeDaemons)) as Daemons),
     "kube-proxy": {
         command: ["kube-proxy", "--config=/etc/kubernetes/kube-proxy.yaml", "--hostname-override=homelab"],
         files: {

@@ -2,10 +2,10 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { run } from "./command";
-import { say } from "./progress";
+import { printAndLog } from "./progress";
 
 /** What the sandbox runs of Debian's, and the package (the first that is known) that has it. */
-const needed: { command: string; packages: string[]; static?: boolean }[] = [
+const requirements: { command: string; packages: string[]; static?: boolean }[] = [
     { command: "etcd", packages: ["etcd-server"] },
     { command: "containerd", packages: ["containerd"] },
     { command: "ctr", packages: ["containerd"] },
@@ -47,18 +47,18 @@ const needed: { command: string; packages: string[]; static?: boolean }[] = [
 
 /** Installs the Debian packages of the commands that the machine lacks. */
 export async function ensureDebianPackages(log: string): Promise<void> {
-    const missing = () => needed.filter((need) => !isThere(need.command, need.static));
+    const missing = () => requirements.filter((need) => !isInstalled(need.command, need.static));
     const lacking = missing();
     if (lacking.length === 0) return;
     const commands = lacking.map(({ command }) => command).join(", ");
     const packages = [...new Set(lacking.map((need) => need.packages.join(" ")))];
-    if (!isThere("apt-get")) {
+    if (!isInstalled("apt-get")) {
         throw new Error(
             `These commands are missing, and there is no apt-get to install them with: ${commands}. ` +
                 `Install them (Debian's packages are ${packages.map((names) => names.split(" ")[0]).join(", ")}), and try again.`,
         );
     }
-    say(log, `installing Debian packages for ${commands}`);
+    printAndLog(log, `installing Debian packages for ${commands}`);
     const what = `Installing Debian packages for ${commands}`;
     await run(["sh", path.join(__dirname, "debian.sh"), ...packages], { what, log });
     const still = missing().map(({ command }) => command);
@@ -70,7 +70,7 @@ export async function ensureDebianPackages(log: string): Promise<void> {
 }
 
 /** Whether a command is there, if only where root's PATH leads; and static, if asked for. */
-function isThere(command: string, isStatic = false): boolean {
+function isInstalled(command: string, isStatic = false): boolean {
     const folders = [...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"];
     const candidates = path.isAbsolute(command) ? [command] : folders.map((folder) => path.join(folder, command));
     return candidates.some((file) => fs.existsSync(file) && !(isStatic && isDynamic(file)));

@@ -7,7 +7,7 @@ import { cgroup, nodeCgroup, serviceFolder } from "./daemons";
 import { clusterDomain, dnsServiceAddress, host, inState, nodes, project, state } from "./paths";
 
 /** The folders of a clone's state that hold what is large, or outlives the guest; where the guest has them. */
-const kept = {
+const persistentFolders = {
     etcd: "/var/lib/etcd",
     ...Object.fromEntries(
         nodes
@@ -28,7 +28,7 @@ for folder in /etc /var/lib; do
     mkdir -p /run/over$folder/upper /run/over$folder/work
     mount -t overlay overlay -o lowerdir=$folder,upperdir=/run/over$folder/upper,workdir=/run/over$folder/work $folder
 done
-${Object.entries(kept)
+${Object.entries(persistentFolders)
     .map(([name, folder]) => `mkdir -p ${inState(name)} ${folder}; mount --bind ${inState(name)} ${folder}`)
     .join("\n")}
 # Of the machine's own engines, if it has any, nothing shows through.
@@ -66,7 +66,7 @@ interface Guest {
  *
  * @param file what the first process works on: "services", or "init" while it starts
  */
-function guests(file: "init" | "services"): Guest[] {
+function findGuests(file: "init" | "services"): Guest[] {
     const work = new RegExp(`^(.*/sandbox/\\.state)/${file}$`);
     return fs
         .readdirSync("/proc")
@@ -85,16 +85,16 @@ function guests(file: "init" | "services"): Guest[] {
 }
 
 /** The guest of another clone that runs on this machine. */
-export const othersGuest = () => guests("services").find((guest) => guest.state !== state);
+export const findOtherGuest = () => findGuests("services").find((guest) => guest.state !== state);
 
 /** This clone's guest, if it runs. */
-export const ownGuest = () => guests("services").find((guest) => guest.state === state);
+export const findOwnGuest = () => findGuests("services").find((guest) => guest.state === state);
 
 /** Starts the guest: namespaces of its own for processes, mounts and network, and all daemons in them. */
 export async function startGuest(): Promise<void> {
     // Those of a guest that was killed, which the new one would take for its own pods'.
     await removeCgroups();
-    makeCgroups();
+    createCgroups();
     fs.writeFileSync(inState("init"), init, { mode: 0o755 });
     const log = fs.openSync(inState("guest.log"), "w");
     const namespaces = [
@@ -114,26 +114,26 @@ export async function startGuest(): Promise<void> {
         env: { HOME: process.env.HOME, PATH: `${inState("bin")}:${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin` },
     });
     unshare.unref();
-    for (let tries = 0; tries < 100 && unshare.exitCode === null && !ownGuest(); tries++) {
+    for (let tries = 0; tries < 100 && unshare.exitCode === null && !findOwnGuest(); tries++) {
         await sleep(50);
     }
-    if (!ownGuest()) {
+    if (!findOwnGuest()) {
         throw new Error(`The guest did not start:\n${fs.readFileSync(inState("guest.log"), "utf8")}`);
     }
 }
 
 /** Kills everything in the guest at once; its state stays. */
 export async function stopGuest(): Promise<void> {
-    const own = () => [...guests("init"), ...guests("services")].find((guest) => guest.state === state);
-    for (let guest = own(); guest; guest = own()) {
+    const own = () => [...findGuests("init"), ...findGuests("services")].find((guest) => guest.state === state);
+    for (let runInGuest = own(); runInGuest; runInGuest = own()) {
         try {
-            process.kill(guest.pid, "SIGKILL");
+            process.kill(runInGuest.pid, "SIGKILL");
         } catch {
             // Gone meanwhile: with the first process of a namespace go all others.
         }
         await sleep(50);
     }
-    if (!othersGuest()) {
+    if (!findOtherGuest()) {
         await removeCgroups();
     }
 }
@@ -182,7 +182,7 @@ function hierarchies(): string[] {
               .map((entry) => path.join(root, entry.name));
 }
 
-function makeCgroups(): void {
+function createCgroups(): void {
     const groups = [cgroup, ...nodes.map(nodeCgroup)];
     for (const folder of hierarchies().flatMap((hierarchy) => groups.map((group) => path.join(hierarchy, group)))) {
         const parent = path.dirname(folder);

@@ -86,7 +86,7 @@ export async function loadImages(): Promise<void> {
         if (fs.existsSync(stampFile) && fs.readFileSync(stampFile, "utf8") === stamp) {
             continue;
         }
-        const archive = makeArchive(image);
+        const archive = createArchive(image);
         if (image.engine === "docker") {
             await guest(["docker", "load", "--quiet", "--input", archive]);
         } else {
@@ -103,7 +103,7 @@ export async function loadImages(): Promise<void> {
 }
 
 /** Makes an image in the form of `docker save`: one layer with its files, and a description of it. */
-function makeArchive(image: Image): string {
+function createArchive(image: Image): string {
     const folder = inState("images", image.name.replaceAll("/", "_"));
     fs.rmSync(folder, { recursive: true, force: true });
     const root = path.join(folder, "root");

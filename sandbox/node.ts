@@ -1,9 +1,9 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { inCache, intoCache } from "./cache";
+import { cachePath, addToCache } from "./cache";
 import { run } from "./command";
-import { say } from "./progress";
+import { printAndLog } from "./progress";
 
 const folder = path.join(__dirname, "tools/node");
 const { optionalDependencies } = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8")) as {
@@ -14,13 +14,13 @@ export const nodeVersion = optionalDependencies[npmPackage]!;
 const cached = `node-${nodeVersion}-${process.arch}`;
 
 /** Node's official build, for its image; on no PATH, as this machine has its own. */
-export const nodeProgram = inCache(`${cached}/bin/node`);
+export const nodeProgram = cachePath(`${cached}/bin/node`);
 
 /** Gets it, unless it is there. */
 export async function ensureNode(log: string): Promise<void> {
     if (fs.existsSync(nodeProgram)) return;
-    say(log, `getting Node ${nodeVersion}`);
-    await intoCache(cached, async (scratch) => {
+    printAndLog(log, `getting Node ${nodeVersion}`);
+    await addToCache(cached, async (scratch) => {
         for (const file of ["package.json", "package-lock.json"]) {
             fs.copyFileSync(path.join(folder, file), path.join(scratch, file));
         }

@@ -8,12 +8,12 @@ export interface Step {
 
 const terminal = process.stdout.isTTY;
 
-const note = (log: string, line: string) => fs.appendFileSync(log, `${new Date().toISOString()} ${line}\n`);
+const appendToLog = (log: string, line: string) => fs.appendFileSync(log, `${new Date().toISOString()} ${line}\n`);
 
 /** Writes a line to standard output and, with the time, to the log. */
-export function say(log: string, line: string): void {
+export function printAndLog(log: string, line: string): void {
     process.stdout.write(terminal ? `\r${line}\x1b[K\n` : `${line}\n`);
-    note(log, line);
+    appendToLog(log, line);
 }
 
 /** 72 → "1m12s". */
@@ -23,12 +23,12 @@ export function duration(seconds: number): string {
 }
 
 /** 72 → "1 min"; under a minute in steps of ten seconds. */
-export function roughly(seconds: number): string {
+export function approximateDuration(seconds: number): string {
     return seconds < 55 ? `${Math.max(10, Math.round(seconds / 10) * 10)} s` : `${Math.round(seconds / 60)} min`;
 }
 
 /** A step that is done, and how long it took. */
-export interface Done {
+export interface CompletedStep {
     step: Step;
     seconds: number;
 }
@@ -36,18 +36,18 @@ export interface Done {
 const total = (steps: { seconds: number }[]) => steps.reduce((sum, { seconds }) => sum + seconds, 0);
 
 /** The table counts as much as so many seconds of building on this machine. */
-const trust = 300;
+const estimateWeight = 300;
 
 /** Seconds until all that is missing is done, the current step included, at the pace so far. */
-export function timeLeft(missing: Step[], done: Done[], elapsed: number): number {
-    const pace = (total(done) + trust) / (total(done.map(({ step }) => step)) + trust);
+export function timeLeft(missing: Step[], done: CompletedStep[], elapsed: number): number {
+    const pace = (total(done) + estimateWeight) / (total(done.map(({ step }) => step)) + estimateWeight);
     return Math.max(0, total(missing) * pace - elapsed);
 }
 
 /** Tells how a sequence of builds goes: every second on a terminal, else once a minute. */
 export class Progress {
     private readonly started = Date.now();
-    private readonly done: Done[] = [];
+    private readonly completed: CompletedStep[] = [];
 
     /** `missing` gives those of the steps that are still to be done. */
     constructor(
@@ -57,20 +57,20 @@ export class Progress {
     ) {}
 
     /** Does the work of a step, telling about it. */
-    async during(step: Step, work: () => Promise<void>): Promise<void> {
+    async run(step: Step, work: () => Promise<void>): Promise<void> {
         const start = Date.now();
         const elapsed = () => (Date.now() - start) / 1000;
         const of = String(this.steps.length);
         const place = `[${String(this.steps.indexOf(step) + 1).padStart(of.length)}/${of}]`;
         let ticks = 0;
         const tick = () => {
-            const left = timeLeft(this.missing(), this.done, elapsed());
+            const left = timeLeft(this.missing(), this.completed, elapsed());
             const all = (Date.now() - this.started) / 1000 + left;
             const line =
                 `${place} building ${step.name}  ${duration(elapsed())} ` +
-                `(about ${roughly(step.seconds)}; all about ${roughly(all)}, ${roughly(left)} left)`;
+                `(about ${approximateDuration(step.seconds)}; all about ${approximateDuration(all)}, ${approximateDuration(left)} left)`;
             if (terminal) process.stdout.write(`\r${line.slice(0, process.stdout.columns - 1)}\x1b[K`);
-            if (ticks++ % 60 === 0) (terminal ? note : say)(this.log, line);
+            if (ticks++ % 60 === 0) (terminal ? appendToLog : printAndLog)(this.log, line);
         };
         tick();
         const timer = setInterval(tick, 1000);
@@ -79,16 +79,16 @@ export class Progress {
         } finally {
             clearInterval(timer);
         }
-        this.done.push({ step, seconds: elapsed() });
-        say(this.log, `${place} built ${step.name} in ${duration(elapsed())}`);
+        this.completed.push({ step, seconds: elapsed() });
+        printAndLog(this.log, `${place} built ${step.name} in ${duration(elapsed())}`);
     }
 
     /** Says how long each step took, if any was done. */
-    summary(): void {
-        if (this.done.length === 0) return;
-        say(this.log, `Built in ${duration((Date.now() - this.started) / 1000)}:`);
-        for (const { step, seconds } of this.done) {
-            say(this.log, `  ${step.name.padEnd(28)}${(seconds / 60).toFixed(1).padStart(5)} min`);
+    printSummary(): void {
+        if (this.completed.length === 0) return;
+        printAndLog(this.log, `Built in ${duration((Date.now() - this.started) / 1000)}:`);
+        for (const { step, seconds } of this.completed) {
+            printAndLog(this.log, `  ${step.name.padEnd(28)}${(seconds / 60).toFixed(1).padStart(5)} min`);
         }
     }
 }

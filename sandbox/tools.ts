@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { inCache, intoCache } from "./cache";
+import { cachePath, addToCache } from "./cache";
 import { run } from "./command";
 import { ensureDebianPackages } from "./debian";
 import { build, checkGo, copyFiles, download, flags, modules, pinned, Program } from "./go";
-import { Progress, say, Step } from "./progress";
+import { Progress, printAndLog, Step } from "./progress";
 
 /** GiB of disk that a cold build takes: Go's build and module caches, and the tools. */
 export const coldBuildDisk = 18;
@@ -171,49 +171,49 @@ export async function ensureTools(options: {
     crds: string[];
 }> {
     const { bin, pluginHome, log } = options;
-    let missing = tools.filter((tool) => !cached(tool));
+    let missing = tools.filter((tool) => !cachedFolder(tool));
     if (missing[0]) await checkGo(missing[0].module, log);
     await ensureDebianPackages(log);
     if (missing[0]) {
         const progress = new Progress(log, tools, () => missing);
         // Meanwhile the first tools are built, so that waiting for a network that is not there costs nothing.
-        const official = missing.some((tool) => tool.official) ? getOfficial(log) : Promise.resolve();
-        void downloadOthers(missing[0].module, official, log);
+        const official = missing.some((tool) => tool.official) ? downloadOfficialReleases(log) : Promise.resolve();
+        void downloadOtherModules(missing[0].module, official, log);
         for (const tool of missing) {
             if (tool.official) await official;
-            missing = missing.filter((tool) => !cached(tool));
-            if (missing.includes(tool)) await progress.during(tool, () => buildIntoCache(tool, log));
+            missing = missing.filter((tool) => !cachedFolder(tool));
+            if (missing.includes(tool)) await progress.run(tool, () => buildIntoCache(tool, log));
         }
-        progress.summary();
+        progress.printSummary();
     }
     for (const tool of tools) {
-        const folder = cached(tool)!;
+        const folder = cachedFolder(tool)!;
         // The official CLI has the language hosts beside it.
-        const isPlugin = tool.plugin && folder !== inCache(officialPulumi);
+        const isPlugin = tool.plugin && folder !== cachePath(officialPulumi);
         linkFiles(folder, isPlugin ? path.join(pluginHome, "plugins", pluginFolder(tool.plugin!)) : bin);
     }
-    return { crds: ["controller", "traefik"].map((name) => path.join(cached(named(name))!, "crds")) };
+    return { crds: ["controller", "traefik"].map((name) => path.join(cachedFolder(named(name))!, "crds")) };
 }
 
 /** Whether there is a tool that is not in the cache. */
-export const isAnythingMissing = () => tools.some((tool) => !cached(tool));
+export const isAnyToolMissing = () => tools.some((tool) => !cachedFolder(tool));
 
 /** The folder of a tool in the cache, if it is there. */
-function cached(tool: Tool): string | undefined {
-    return [...(tool.official ? [tool.official] : []), builtName(tool)]
-        .map(inCache)
+function cachedFolder(tool: Tool): string | undefined {
+    return [...(tool.official ? [tool.official] : []), cacheKey(tool)]
+        .map(cachePath)
         .find((folder) => fs.existsSync(folder));
 }
 
 /** The name of the folder that a tool is built into: it changes with all that goes into the tool. */
-export function builtName(tool: Tool, from = modules): string {
+export function cacheKey(tool: Tool, from = modules): string {
     const module = path.join(from, tool.module);
     const parts = [process.arch, tool.package, flags(tool), tool.embeds, tool.ships];
     const hash = createHash("sha256").update(JSON.stringify(parts));
     for (const source of ["go.mod", "go.sum", ...(tool.sources ?? [])]) {
         for (const file of filesOf(path.join(module, source))) hash.update(fs.readFileSync(file));
     }
-    if (tool.companion) hash.update(builtName(named(tool.companion), from));
+    if (tool.companion) hash.update(cacheKey(named(tool.companion), from));
     return `${tool.name}-${hash.digest("hex").slice(0, 16)}`;
 }
 
@@ -227,19 +227,19 @@ function filesOf(at: string): string[] {
 }
 
 async function buildIntoCache(tool: Tool, log: string): Promise<void> {
-    await intoCache(builtName(tool), async (scratch) => {
+    await addToCache(cacheKey(tool), async (scratch) => {
         const folder = await build(tool, scratch, log);
-        if (tool.companion) copyFiles(cached(named(tool.companion))!, folder);
+        if (tool.companion) copyFiles(cachedFolder(named(tool.companion))!, folder);
         return folder;
     });
 }
 
 /** Downloads what the other modules need, so that their builds need not wait for it. */
-async function downloadOthers(building: string, official: Promise<void>, log: string): Promise<void> {
+async function downloadOtherModules(building: string, official: Promise<void>, log: string): Promise<void> {
     for (const module of new Set(tools.map((tool) => tool.module))) {
         const programs = tools.filter((tool) => tool.module === module);
         if (programs.some((tool) => tool.official)) await official;
-        const missing = programs.filter((tool) => !cached(tool));
+        const missing = programs.filter((tool) => !cachedFolder(tool));
         if (module !== building && missing.length > 0) await download(module, missing, log);
     }
 }
@@ -249,28 +249,28 @@ async function downloadOthers(building: string, official: Promise<void>, log: st
  * CLI (with its language hosts) by its npm package, the plugins by that CLI. Nothing more is tried
  * after the first failure.
  */
-async function getOfficial(log: string): Promise<void> {
+async function downloadOfficialReleases(log: string): Promise<void> {
     const get = (name: string, what: string, command: string[], result: string) =>
-        intoCache(name, async (scratch) => {
+        addToCache(name, async (scratch) => {
             await run(["timeout", "180", ...command], { what: `Getting ${what}`, log, env: { PULUMI_HOME: scratch } });
-            say(log, `got the official release of ${what}`);
+            printAndLog(log, `got the official release of ${what}`);
             return path.join(scratch, result);
         });
     try {
-        if (!cached(named("pulumi"))) {
+        if (!cachedFolder(named("pulumi"))) {
             const command = [process.execPath, require.resolve("pulumi/run.js"), "version"];
             await get(officialPulumi, `Pulumi ${pulumiVersion}`, command, `versions/${pulumiVersion}/bin`);
         }
-        const cli = path.join(inCache(officialPulumi), "pulumi");
+        const cli = path.join(cachePath(officialPulumi), "pulumi");
         // A CLI that was built means that the releases were out of reach.
         if (!fs.existsSync(cli)) return;
-        for (const { name, plugin, official } of tools.filter((tool) => tool.plugin && !cached(tool))) {
+        for (const { name, plugin, official } of tools.filter((tool) => tool.plugin && !cachedFolder(tool))) {
             const command = [cli, "plugin", "install", plugin!.kind, plugin!.name, plugin!.version];
             await get(official!, name, command, `plugins/${pluginFolder(plugin!)}`);
         }
     } catch (error) {
         fs.appendFileSync(log, `${(error as Error).message}\n`);
-        say(log, "Pulumi's own releases are out of reach (the log says why): its parts are built.");
+        printAndLog(log, "Pulumi's own releases are out of reach (the log says why): its parts are built.");
     }
 }
 

@@ -4,11 +4,11 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { fillDefaults } from "../../components/defaults";
-import { failure } from "../../sandbox/command";
+import { formatFailure } from "../../sandbox/command";
 import { atLeast, modules } from "../../sandbox/go";
 import { nodeVersion } from "../../sandbox/node";
-import { duration, roughly, timeLeft } from "../../sandbox/progress";
-import { builtName, tools } from "../../sandbox/tools";
+import { duration, approximateDuration, timeLeft } from "../../sandbox/progress";
+import { cacheKey, tools } from "../../sandbox/tools";
 
 describe("The tools of the sandbox", () => {
     let copy: string;
@@ -22,13 +22,13 @@ describe("The tools of the sandbox", () => {
     /** The tools whose folder in the cache is another one after a change. */
     const rebuilt = (file: string) => {
         fs.appendFileSync(path.join(copy, file), "\n");
-        return tools.filter((tool) => builtName(tool, copy) !== builtName(tool)).map(({ name }) => name);
+        return tools.filter((tool) => cacheKey(tool, copy) !== cacheKey(tool)).map(({ name }) => name);
     };
 
     it("are the same in each clone", () => {
         assert.deepEqual(
-            tools.map((tool) => builtName(tool, copy)),
-            tools.map((tool) => builtName(tool)),
+            tools.map((tool) => cacheKey(tool, copy)),
+            tools.map((tool) => cacheKey(tool)),
         );
     });
 
@@ -76,7 +76,7 @@ describe("The progress of the builds", () => {
 
     it("is told in minutes and seconds", () => {
         assert.deepEqual([0, 59.4, 72, 605].map(duration), ["0s", "59s", "1m12s", "10m05s"]);
-        assert.deepEqual([3, 44, 75, 1490].map(roughly), ["10 s", "40 s", "1 min", "25 min"]);
+        assert.deepEqual([3, 44, 75, 1490].map(approximateDuration), ["10 s", "40 s", "1 min", "25 min"]);
     });
 
     it("is expected as in the table, until something is built", () => {
@@ -103,7 +103,7 @@ describe("A command that fails", () => {
             env: { CGO_ENABLED: "0" },
         };
         assert.equal(
-            failure(["go", "build", "-ldflags=-s -w", "./minio"], options, "exit code 1", output),
+            formatFailure(["go", "build", "-ldflags=-s -w", "./minio"], options, "exit code 1", output),
             [
                 "Building minio failed (exit code 1). The command:",
                 "  cd /clone/tools && CGO_ENABLED=0 go build '-ldflags=-s -w' ./minio",

@@ -18,7 +18,7 @@ export const passphraseFile = inState("secrets", "passphrase");
 export const acmeRoot = inState("pki", "acme-root.crt");
 
 /** Deployments that have to be there before the registry can be. */
-export const parts = [
+export const addons = [
     { name: "coredns", namespace: "kube-system" },
     { name: "minio", namespace: "minio" },
     { name: "traefik", namespace: "traefik" },
@@ -29,7 +29,7 @@ export const parts = [
 const kubectl = (...args: string[]) => guest(["kubectl", ...args]);
 
 /** Makes what is secret in a sandbox; what is there stays. */
-export function makeSecrets(): void {
+export function createSecrets(): void {
     fs.mkdirSync(inState("secrets"), { recursive: true, mode: 0o700 });
     for (const file of [minioPasswordFile, passphraseFile]) {
         if (!fs.existsSync(file)) {
@@ -48,14 +48,14 @@ export function maskSecrets(text: string, further: string[] = []): string {
 
 /** Waits until the API server answers and every node is ready. */
 export async function waitForNodes(): Promise<void> {
-    await until(60, "the API server to answer", () => kubectl("get", "--raw", "/readyz"));
-    await until(60, "the nodes to be ready", () =>
+    await retryUntil(60, "the API server to answer", () => kubectl("get", "--raw", "/readyz"));
+    await retryUntil(60, "the nodes to be ready", () =>
         kubectl("wait", ...nodes.map(({ name }) => `node/${name}`), "--for=condition=Ready", "--timeout=1s"),
     );
 }
 
 /** Puts all parts into the cluster as the manifests say; does nothing where they are so already. */
-export async function applyParts(crds: string[]): Promise<void> {
+export async function applyAddons(crds: string[]): Promise<void> {
     const values: Record<string, string> = {
         HOST_DOMAIN: hostDomain,
         NODE_ADDRESS: nodeAddress,
@@ -63,7 +63,7 @@ export async function applyParts(crds: string[]): Promise<void> {
         CLUSTER_DOMAIN: clusterDomain,
         CA_BUNDLE: fs.readFileSync(pki("ca.crt")).toString("base64"),
     };
-    const namespaces = parts.map(({ namespace }) => namespace).filter((namespace) => namespace !== "kube-system");
+    const namespaces = addons.map(({ namespace }) => namespace).filter((namespace) => namespace !== "kube-system");
     const secret = (namespace: string, name: string, stringData: Record<string, string>, type = "Opaque") => ({
         apiVersion: "v1",
         kind: "Secret",
@@ -108,9 +108,9 @@ export async function applyParts(crds: string[]): Promise<void> {
 }
 
 /** Waits until all parts answer. */
-export async function waitForParts(): Promise<void> {
+export async function waitForAddons(): Promise<void> {
     await Promise.all(
-        parts.map(({ name, namespace }) =>
+        addons.map(({ name, namespace }) =>
             kubectl("rollout", "status", `deployment/${name}`, "--namespace", namespace, "--timeout=120s"),
         ),
     );
@@ -118,14 +118,14 @@ export async function waitForParts(): Promise<void> {
 }
 
 const waitForIssuer = () =>
-    until(60, "the ClusterIssuer to be registered", () =>
+    retryUntil(60, "the ClusterIssuer to be registered", () =>
         kubectl("wait", "clusterissuer/letsencrypt-prod", "--for=condition=Ready", "--timeout=1s"),
     );
 
 /** Makes the guest trust the CA of the ACME server, which is a new one whenever that starts. */
 export async function trustAcmeServer(): Promise<void> {
     // Until it answers: right after a restart of the node, its Deployment still says that it does.
-    const root = await until(60, "the ACME server to answer", () =>
+    const root = await retryUntil(60, "the ACME server to answer", () =>
         guest([
             "curl",
             "--silent",
@@ -172,7 +172,7 @@ export async function trustAcmeServer(): Promise<void> {
 }
 
 /** Tries once a quarter of a second until it succeeds. */
-export async function until<T>(seconds: number, what: string, attempt: () => Promise<T>): Promise<T> {
+export async function retryUntil<T>(seconds: number, what: string, attempt: () => Promise<T>): Promise<T> {
     const end = Date.now() + seconds * 1000;
     for (;;) {
         try {

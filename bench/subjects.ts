@@ -11,29 +11,29 @@ import { eventually, run } from "../tests/e2e/support/run";
 import { apply, get, kubectl, loginStatus, minio, minioRoot, mounted, plaintext } from "../tests/e2e/support/sandbox";
 import { Client } from "../tests/e2e/support/traffic";
 
-/** A registry that is measured beside others, on a bucket of its own. */
-export interface Side {
+/** A registry that is measured. */
+export interface Subject {
     name: string;
     client: Client;
-    /** Where it is: each in one of its own. */
+    /** Its own namespace. */
     namespace: string;
     bucket: string;
 }
 
-/** What the registries that are measured are called: a name of the benchmark's, and nobody else's. */
-const called = (name: string) => ({
+/** The names of a subject's resources. The prefix `bench-` marks everything that the benchmark may delete. */
+const namesOf = (name: string) => ({
     namespace: `bench-${name}`,
     stack: `bench-${name}`,
     bucket: `bench-${name}`,
     host: `bench-${name}.registry.homelab.test`,
 });
 
-/** Pulumi on a stack of this project's program that is the benchmark's own. */
+/** Runs the Pulumi CLI on a stack of this project's program. */
 const pulumi = (name: string, ...args: string[]) =>
-    run("pulumi", [...args, "--stack", called(name).stack, "--non-interactive", "--color", "never"]);
+    run("pulumi", [...args, "--stack", namesOf(name).stack, "--non-interactive", "--color", "never"]);
 
-/** Lets pods start on Minio's node alone until this process ends: what one side had to go by another node would be measured as well. */
-export async function keepToOneNode(): Promise<void> {
+/** Cordons all nodes but MinIO's until this process ends: otherwise the network between nodes would be measured too. */
+export async function cordonOtherNodes(): Promise<void> {
     interface Node {
         metadata: { name: string };
     }
@@ -51,12 +51,12 @@ export async function keepToOneNode(): Promise<void> {
     await kubectl("cordon", ...others);
 }
 
-/** What is measured without a change. */
+/** Runs a preview without changes. */
 export const preview = (name: string) => pulumi(name, "preview", "--expect-no-changes");
 
-/** Gets ready what is not part of making the registry: a stack with its configuration. */
-export async function configureOurs(name: string): Promise<void> {
-    const { bucket, host, namespace } = called(name);
+/** Creates the candidate's stack and its configuration, which are not part of the measured deployment. */
+export async function configureCandidate(name: string): Promise<void> {
+    const { bucket, host, namespace } = namesOf(name);
     const root = await minioRoot();
     await pulumi(name, "stack", "select", "--create");
     await pulumi(
@@ -77,33 +77,33 @@ export async function configureOurs(name: string): Promise<void> {
     );
 }
 
-/** Makes this project's registry, by its own program, until a login works. */
-export async function makeOurs(name: string, user = "me"): Promise<Side> {
-    const { bucket, host, namespace } = called(name);
+/** Deploys the candidate, this project's registry, with its own program. Returns when a login works. */
+export async function deployCandidate(name: string, user = "me"): Promise<Subject> {
+    const { bucket, host, namespace } = namesOf(name);
     await pulumi(name, "up", "--yes", "--skip-preview");
     const passwords = JSON.parse(
         await pulumi(name, "stack", "output", "passwords", "--json", "--show-secrets"),
     ) as Record<string, string>;
-    return answering({ name, namespace, bucket, client: { host, user, password: passwords[user]! } });
+    return waitForLogin({ name, namespace, bucket, client: { host, user, password: passwords[user]! } });
 }
 
-/** Sets further settings, for the next `makeOurs`. */
-export const configure = (name: string, ...settings: string[]) =>
+/** Sets configuration keys of the candidate for its next deployment. */
+export const setConfig = (name: string, ...settings: string[]) =>
     pulumi(name, "config", "set-all", "--path", ...settings.flatMap((setting) => ["--plaintext", setting]));
 
-/** Takes it away, and its bucket as well. */
-export async function removeOurs(name: string): Promise<void> {
+/** Removes the candidate and its bucket. */
+export async function removeCandidate(name: string): Promise<void> {
     await pulumi(name, "cancel", "--yes");
     await pulumi(name, "state", "unprotect", "--all", "--yes");
     await pulumi(name, "destroy", "--yes", "--skip-preview");
     await pulumi(name, "stack", "rm", "--yes");
-    await removeBucket(called(name).bucket);
+    await removeBucket(namesOf(name).bucket);
 }
 
-/** Makes the hand-made registry, until a login works; its bucket is there, as `mc mb` leaves it. */
-export async function makeSeed(name: string): Promise<Side> {
-    const { bucket, host, namespace } = called(name);
-    const client = { host, user: "seed", password: "correct horse battery staple" };
+/** Deploys the baseline, the hand-made registry, in an existing bucket. Returns when a login works. */
+export async function deployBaseline(name: string): Promise<Subject> {
+    const { bucket, host, namespace } = namesOf(name);
+    const client = { host, user: "baseline", password: "correct horse battery staple" };
     await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
     const key = await minioRoot();
     await makeByHand({
@@ -113,19 +113,19 @@ export async function makeSeed(name: string): Promise<Side> {
         login: client,
         host,
     });
-    return answering({ name, namespace, bucket, client });
+    return waitForLogin({ name, namespace, bucket, client });
 }
 
-/** Takes the hand-made registry away, and its bucket as well. */
-export async function removeSeed(name: string): Promise<void> {
-    await removeNamespace(called(name).namespace);
-    await removeBucket(called(name).bucket);
+/** Removes the baseline and its bucket. */
+export async function removeBaseline(name: string): Promise<void> {
+    await removeNamespace(namesOf(name).namespace);
+    await removeBucket(namesOf(name).bucket);
 }
 
-/** Takes a variant of ours away. */
-export const removeVariant = (name: string) => removeNamespace(called(name).namespace);
+/** Removes a variant of the candidate. */
+export const removeVariant = (name: string) => removeNamespace(namesOf(name).namespace);
 
-/** Takes a namespace away, its pods first: with pods in it Kubernetes would look again only after half of their grace period. */
+/** Deletes a namespace, its pods first: otherwise Kubernetes retries only after half of their grace period. */
 async function removeNamespace(namespace: string): Promise<void> {
     await kubectl(
         "delete",
@@ -139,15 +139,17 @@ async function removeNamespace(namespace: string): Promise<void> {
     await kubectl("delete", "namespace", namespace);
 }
 
-/** Takes a bucket away, with all that is in it. */
+/** Deletes a bucket and its objects. */
 export const removeBucket = (bucket: string) => s3Client("purge", `minio:${bucket}`);
 
-/** Takes away what a run that was killed may have left. */
+/** Removes the resources of an interrupted run. */
 export async function removeLeftovers(): Promise<void> {
     const stacks = JSON.parse(await run("pulumi", ["stack", "ls", "--json"])) as { name: string }[];
-    for (const name of ["ours", "up"].filter((name) => stacks.some((stack) => stack.name === called(name).stack))) {
-        // What it had not come to is not there either.
-        await removeOurs(name).catch(() => pulumi(name, "stack", "rm", "--yes", "--force"));
+    for (const name of ["candidate", "up"].filter((name) =>
+        stacks.some((stack) => stack.name === namesOf(name).stack),
+    )) {
+        // A stack that was interrupted early lacks some resources, so that its removal fails.
+        await removeCandidate(name).catch(() => pulumi(name, "stack", "rm", "--yes", "--force"));
     }
     const namespaces = (await kubectl("get", "namespaces", "--output", "jsonpath={.items[*].metadata.name}")).split(
         " ",
@@ -156,10 +158,10 @@ export async function removeLeftovers(): Promise<void> {
     await s3Client("delete", "--rmdirs", "minio:", "--include", "/bench-*/**");
 }
 
-/** Where a registry that is profiled tells what it does. */
+/** The port of a profiled registry's debug server. */
 export const debugPort = 5001;
 
-/** What a variant may change of the registry's `config.yml`. */
+/** The part of the registry's `config.yml` that a variant may change. */
 interface RegistryConfig {
     log: { accesslog: { disabled: boolean } };
     storage: {
@@ -173,13 +175,13 @@ interface RegistryConfig {
     http: { host: string; headers: { Connection?: string[] }; debug?: { addr: string } };
 }
 
-/** And of its container. */
+/** The part of its container that a variant may change. */
 interface Container {
     env: { name: string; value: string }[];
     resources: { requests: { cpu?: string } };
 }
 
-/** And of its pod. */
+/** The part of its pod that a variant may change. */
 interface Pod {
     nodeName?: string;
     securityContext: { seccompProfile?: object };
@@ -187,18 +189,19 @@ interface Pod {
     volumes: { name: string; secret: { secretName: string } }[];
 }
 
-/** What is other than in ours: a knob to try. */
+/** Changes to the candidate, to measure their effect. */
 export interface Variant {
-    /** Minio's root key is given along. */
+    /** Changes the registry's configuration; `root` is the root user of MinIO. */
     config?: (config: RegistryConfig, root: { user: string; password: string }) => void;
     pod?: (pod: Pod) => void;
     annotations?: (annotations: Record<string, string>) => void;
 }
 
-/** Makes a copy of a registry of ours, with what a variant changes, on the same bucket. */
-export async function makeVariant(name: string, variant: Variant, ours: Side): Promise<Side> {
-    const { host, namespace } = called(name);
-    const only = async <T>(kind: string) => (await get<{ items: [T] }>(kind, "--namespace", ours.namespace)).items[0];
+/** Deploys a copy of the candidate with the changes of a variant, in the same bucket. */
+export async function deployVariant(name: string, variant: Variant, candidate: Subject): Promise<Subject> {
+    const { host, namespace } = namesOf(name);
+    const only = async <T>(kind: string) =>
+        (await get<{ items: [T] }>(kind, "--namespace", candidate.namespace)).items[0];
     const { spec: deployment } = await only<{ spec: { template: { spec: Pod } } }>("deployments");
     const {
         spec: { ports, selector },
@@ -211,7 +214,7 @@ export async function makeVariant(name: string, variant: Variant, ours: Side): P
         spec: { ingressClassName: string; rules: [object] };
     }>("ingresses");
 
-    const config = parse((await mounted("config", ours.namespace))["config.yml"]!) as RegistryConfig;
+    const config = parse((await mounted("config", candidate.namespace))["config.yml"]!) as RegistryConfig;
     config.http.host = `https://${host}`;
     variant.config?.(config, await minioRoot());
     const pod = deployment.template.spec;
@@ -220,8 +223,8 @@ export async function makeVariant(name: string, variant: Variant, ours: Side): P
     for (const { name, secret } of pod.volumes) {
         secret.secretName = name;
     }
-    const htpasswd = (await mounted("auth", ours.namespace))[".htpasswd"]!;
-    const { certificate, key } = await issue(host);
+    const htpasswd = (await mounted("auth", candidate.namespace))[".htpasswd"]!;
+    const { certificate, key } = await issueCertificate(host);
 
     const metadata = { name: "registry", namespace };
     const inNamespace = (name: string, stringData: Record<string, string>, type?: string) => ({
@@ -246,14 +249,14 @@ export async function makeVariant(name: string, variant: Variant, ours: Side): P
         },
     );
     await kubectl("rollout", "status", "deployment/registry", "--namespace", namespace, "--timeout=60s");
-    return answering({ name, namespace, bucket: ours.bucket, client: { ...ours.client, host } });
+    return waitForLogin({ name, namespace, bucket: candidate.bucket, client: { ...candidate.client, host } });
 }
 
-/** An authority that the clients of this run trust besides the others: for many certificates at once, without an issuer's time. */
+/** A CA that this run's clients trust as well. It issues certificates without the delay of cert-manager. */
 let authority: Promise<Authority> | undefined;
 const trustedAuthority = () =>
     (authority ??= (async () => {
-        const folder = emptied(path.join(os.tmpdir(), "homelab-registry-bench"));
+        const folder = createEmptyFolder(path.join(os.tmpdir(), "homelab-registry-bench"));
         const made = await makeAuthority(folder);
         const bundle = path.join(folder, "authorities.crt");
         fs.writeFileSync(
@@ -263,29 +266,29 @@ const trustedAuthority = () =>
         process.env.SSL_CERT_FILE = process.env.CURL_CA_BUNDLE = bundle;
         return made;
     })());
-/** One after another: the authority writes them all into the same files. */
-let last: Promise<unknown> = Promise.resolve();
-const issue = (host: string) => {
-    const issued = last.then(async () => (await trustedAuthority()).issue(host));
-    last = issued;
+/** The previous certificate. They are issued one after another, because the CA writes them all to the same files. */
+let lastIssue: Promise<unknown> = Promise.resolve();
+const issueCertificate = (host: string) => {
+    const issued = lastIssue.then(async () => (await trustedAuthority()).issue(host));
+    lastIssue = issued;
     return issued;
 };
 
-/** Waits until a login works, with a certificate that clients trust. */
-async function answering(side: Side): Promise<Side> {
-    await eventually(120, async () => (await loginStatus(side.client)) === 200);
-    return side;
+/** Waits until a login works, with a certificate that the clients trust. */
+async function waitForLogin(subject: Subject): Promise<Subject> {
+    await eventually(120, async () => (await loginStatus(subject.client)) === 200);
+    return subject;
 }
 
-/** Runs rclone, an S3 client that knows the sandbox's Minio as `minio:`; what it prints goes nowhere. */
+/** Runs rclone, an S3 client, without its output. Its remote `minio:` is the sandbox's MinIO. */
 export async function s3Client(...args: string[]): Promise<void> {
     await run("sh", ["-c", 'exec rclone --config "" "$@" > /dev/null', "sh", ...args], {
-        env: await (environment ??= findEnvironment()),
+        env: await (rcloneEnvironment ??= createRcloneEnvironment()),
     });
 }
-/** Found once, and not while something is measured. */
-let environment: Promise<Record<string, string>> | undefined;
-async function findEnvironment(): Promise<Record<string, string>> {
+/** The environment of rclone. It is created once, and not during a measurement. */
+let rcloneEnvironment: Promise<Record<string, string>> | undefined;
+async function createRcloneEnvironment(): Promise<Record<string, string>> {
     const { user, password } = await minioRoot();
     const remote = {
         type: "s3",
@@ -298,8 +301,8 @@ async function findEnvironment(): Promise<Record<string, string>> {
     return { ...(process.env as Record<string, string>), ...(Object.fromEntries(variables) as Record<string, string>) };
 }
 
-/** An empty folder of the benchmark's own; what a run left in it that was killed goes first. */
-export function emptied(folder: string): string {
+/** Creates an empty folder that is deleted at exit. The files of an interrupted run are deleted first. */
+export function createEmptyFolder(folder: string): string {
     fs.rmSync(folder, { recursive: true, force: true });
     fs.mkdirSync(folder);
     process.on("exit", () => fs.rmSync(folder, { recursive: true, force: true }));

@@ -1,4 +1,4 @@
-/** Prints how long this program's packages take to load, in the order in which it does so. */
+/** Prints the time to load each package of the program, in the program's order. */
 const began = performance.now();
 for (const name of [
     "@pulumi/pulumi",
@@ -11,7 +11,7 @@ for (const name of [
     "../config",
 ]) {
     const before = performance.now();
-    // eslint-disable-next-line @typescript-eslint/no-require-imports -- timed one by one
+    // eslint-disable-next-line @typescript-eslint/no-require-imports -- each package is timed by itself
     require(name);
     console.log(`${name}: ${Math.round(performance.now() - before)} ms`);
 }

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as os from "node:os";
 
-import { othersGuest } from "./guest";
+import { findOtherGuest } from "./guest";
 import { state } from "./paths";
 
 /** What the sandbox needs to know of the machine that it is to be a guest of. */
@@ -44,7 +44,7 @@ export function thisMachine(): Machine {
         homeDisk: isOneDisk ? undefined : free(os.homedir()),
         namespaces: spawnSync("unshare", ["--mount", "--net", "--pid", "--fork", "true"]).status === 0,
         state,
-        other: othersGuest()?.state,
+        other: findOtherGuest()?.state,
     };
 }
 
@@ -53,7 +53,7 @@ export function thisMachine(): Machine {
  *
  * @param needed GiB for the sandbox's state, and for building tools in the user's home
  */
-export function findObstacles(machine: Machine, needed: { state: number; build: number }): string[] {
+export function findUnmetRequirements(machine: Machine, needed: { state: number; build: number }): string[] {
     if (machine.platform !== "linux") {
         return [
             `This is ${machine.platform}; the sandbox runs on Linux: use a virtual machine with Debian 12, or deploy to a real cluster (see README).`,

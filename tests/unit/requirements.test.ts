@@ -1,6 +1,6 @@
 import * as assert from "node:assert/strict";
 
-import { findObstacles, Machine } from "../../sandbox/machine";
+import { findUnmetRequirements, Machine } from "../../sandbox/requirements";
 
 const good: Machine = {
     platform: "linux",
@@ -11,7 +11,7 @@ const good: Machine = {
     namespaces: true,
     state: "/srv/clone/sandbox/.state",
 };
-const obstacles = (change: Partial<Machine>) => findObstacles({ ...good, ...change }, { state: 5, build: 17 });
+const obstacles = (change: Partial<Machine>) => findUnmetRequirements({ ...good, ...change }, { state: 5, build: 17 });
 
 describe("A machine for the sandbox", () => {
     it("is one with Linux, root, Node, memory, disk and namespaces", () => assert.deepEqual(obstacles({}), []));
