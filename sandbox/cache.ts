@@ -2,26 +2,31 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-/** The folder of this user that all clones share. */
-const cacheFolder = () => path.resolve(process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"), "homelab-registry");
+/** The cache of this user, which all clones share. */
+const cacheFolder = () =>
+    path.resolve(process.env.XDG_CACHE_HOME || path.join(os.homedir(), ".cache"), "homelab-registry");
 
-/** The place of a folder in the cache. It is there whole, or not at all. */
+/** The path of a folder in the cache. If it exists, it is complete. */
 export const cachePath = (name: string) => path.join(cacheFolder(), name);
 
-/** Puts the folder that `make` returns into the cache; `make` may fill a scratch folder. */
+/**
+ * Moves a folder into the cache.
+ *
+ * @param make makes the folder inside the scratch folder that it gets, and returns its path
+ */
 export async function addToCache(name: string, make: (scratch: string) => Promise<string>): Promise<void> {
     removeLeftovers();
     const scratch = fs.mkdtempSync(cachePath(`.${process.pid}-`));
     try {
         const folder = await make(scratch);
-        // Unless another run was faster.
+        // Another run may have been faster.
         if (!fs.existsSync(cachePath(name))) fs.renameSync(folder, cachePath(name));
     } finally {
         fs.rmSync(scratch, { recursive: true });
     }
 }
 
-/** Removes the scratch folders of runs that were stopped. */
+/** Removes the scratch folders of interrupted runs. */
 function removeLeftovers(): void {
     fs.mkdirSync(cacheFolder(), { recursive: true });
     for (const name of fs.readdirSync(cacheFolder())) {

@@ -3,12 +3,12 @@ import * as fs from "node:fs";
 
 import { apiServiceAddress, clusterDomain, inState, nodeAddress, nodes } from "./paths";
 
-/** Who a certificate is for. */
+/** The subject of a certificate. */
 interface Subject {
     file: string;
     commonName: string;
     organization?: string;
-    /** Names and addresses that a server answers at. */
+    /** The alternative names of a server. */
     names?: string[];
 }
 
@@ -40,10 +40,10 @@ const subjects: Subject[] = [
     { file: "pebble", commonName: "pebble", names: [`DNS:pebble.pebble.svc.${clusterDomain}`] },
 ];
 
-/** A certificate or key of the sandbox. */
+/** The path of a certificate or key. */
 export const pki = (file: string) => inState("pki", file);
 
-/** Makes the cluster's own CA, its certificates, and a kubeconfig for each client; those that are there stay. */
+/** Creates the cluster's CA, its certificates, and a kubeconfig for each client. Existing files stay. */
 export function createCertificates(): void {
     fs.mkdirSync(pki(""), { recursive: true, mode: 0o700 });
     const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: ["ignore", "ignore", "pipe"] });

@@ -1,36 +1,44 @@
 import * as fs from "node:fs";
 
 import { createCertificates } from "./certificates";
+import {
+    addons,
+    applyAddons,
+    createSecrets,
+    maskSecrets,
+    trustAcmeServer,
+    waitForAddons,
+    waitForNodes,
+} from "./clusterAddons";
 import { daemonNames, writeServices } from "./daemons";
-import { guest, isDaemonUp, findOwnGuest, removeGuest, startGuest, stopGuest } from "./guest";
+import { findOwnGuest, isDaemonUp, removeGuest, runInGuest, startGuest, stopGuest } from "./guest";
 import { loadImages } from "./images";
-import { findUnmetRequirements, thisMachine } from "./requirements";
 import { ensureNode } from "./node";
-import { applyAddons, createSecrets, maskSecrets, addons, trustAcmeServer, waitForNodes, waitForAddons } from "./clusterAddons";
 import { host, inState, state } from "./paths";
 import { duration } from "./progress";
-import { deploy, deployedSecrets, isUnchanged, ensureStack, stackFile, waitForRegistry } from "./stack";
+import { findUnmetRequirements, thisMachine } from "./requirements";
+import { deploy, deployedSecrets, ensureStack, isUnchanged, stackFile, waitForRegistry } from "./stack";
 import { coldBuildDisk, ensureTools, isAnyToolMissing } from "./tools";
 
-/** GiB that the sandbox's state takes at first, with room to push a few images. */
+/** GiB of disk that the state of a new sandbox needs, with room for a few pushed images. */
 const stateDisk = 5;
 
-/** Brings the sandbox up, step by step; a step that is done already does nothing. */
+/** Starts the sandbox, step by step. A step whose result exists already changes nothing. */
 async function up(): Promise<void> {
     const started = Date.now();
-    const obstacles = findUnmetRequirements(thisMachine(), {
+    const unmet = findUnmetRequirements(thisMachine(), {
         state: stateDisk,
         build: isAnyToolMissing() ? coldBuildDisk : 0,
     });
-    if (obstacles.length > 0) {
-        throw new Error(["The sandbox cannot be up on this machine:", ...obstacles].join("\n  - "));
+    if (unmet.length > 0) {
+        throw new Error(["The sandbox cannot run on this machine:", ...unmet].join("\n  - "));
     }
     for (const folder of ["images", "logs"]) {
         fs.mkdirSync(inState(folder), { recursive: true });
     }
     const log = inState("logs", "up.log");
 
-    const { crds } = await step(1, "getting the tools", async () => {
+    const { crds } = await step(1, "installing the tools", async () => {
         await ensureNode(log);
         return ensureTools({ bin: inState("bin"), pluginHome: inState("pulumi-home"), log });
     });
@@ -42,38 +50,40 @@ async function up(): Promise<void> {
             await startGuest();
         }
     });
-    await step(3, "waiting for Kubernetes, loading images", () => Promise.all([waitForNodes(), loadImages()]));
-    await step(4, "installing Minio, Traefik, cert-manager, Pebble", () => applyAddons(crds));
-    await step(5, "waiting for them", async () => {
+    await step(3, "waiting for Kubernetes and loading images", () => Promise.all([waitForNodes(), loadImages()]));
+    await step(4, "installing MinIO, Traefik, cert-manager and Pebble", () => applyAddons(crds));
+    await step(5, "waiting until they are ready", async () => {
         await waitForAddons();
         await trustAcmeServer();
     });
-    await step(6, "deploying the registry: pulumi up", async () => {
+    await step(6, "deploying the registry with pulumi up", async () => {
         await ensureStack();
         if (!(await isUnchanged())) {
             await deploy();
         }
     });
-    await step(7, "waiting for its certificate", waitForRegistry);
+    await step(7, "waiting for the registry and its certificate", waitForRegistry);
 
+    const seconds = duration((Date.now() - started) / 1000);
     console.log(`
-The registry answers at https://${host}, in the sandbox. It took ${duration((Date.now() - started) / 1000)}.
+The registry is ready at https://${host} (inside the sandbox only), after ${seconds}.
 
   password  sandbox/env pulumi stack output passwords --show-secrets --stack sandbox
   log in    sandbox/env docker login ${host} --username me
   push      sandbox/env docker tag alpine ${host}/alpine:test
             sandbox/env docker push ${host}/alpine:test
-  look      sandbox/env curl --user me https://${host}/v2/alpine/tags/list
-  inside    sandbox/env     a shell with pulumi, kubectl, docker, skopeo and curl
-  stop      make down       takes all of it away
+  list      sandbox/env curl --user me https://${host}/v2/alpine/tags/list
+  shell     sandbox/env     opens a shell with pulumi, kubectl, docker, skopeo and curl
+  pause     make stop       stops the sandbox and keeps its data; continue with make up
+  remove    make down       removes the sandbox and its data
 `);
 }
 
 const steps = 7;
 
-/** All that runs in the cluster, the registry included, whose name may end with the rotation of its key. */
-async function deployments(): Promise<{ name: string; namespace: string }[]> {
-    const names = [
+/** Every Deployment in the cluster. The registry's name may end with the rotation of its key, so it is looked up. */
+async function findDeployments(): Promise<{ name: string; namespace: string }[]> {
+    const command = [
         "kubectl",
         "get",
         "deployments",
@@ -82,33 +92,33 @@ async function deployments(): Promise<{ name: string; namespace: string }[]> {
         "--output",
         "jsonpath={.items[*].metadata.name}",
     ];
-    const found = await guest(names).catch(() => "");
+    const found = await runInGuest(command).catch(() => "");
     return [...addons, ...(found || "registry").split(" ").map((name) => ({ name, namespace: "registry" }))];
 }
 
-/** Does a step, saying which, and how long it takes. */
-async function step<T>(number: number, what: string, work: () => Promise<T>): Promise<T> {
+/** Does a step, and prints its name and duration. */
+async function step<T>(number: number, name: string, work: () => Promise<T>): Promise<T> {
     const start = Date.now();
-    console.log(`[${number}/${steps}] ${what}`);
+    console.log(`[${number}/${steps}] ${name}`);
     const result = await work();
-    console.log(`[${number}/${steps}] ${what}: done in ${duration((Date.now() - start) / 1000)}`);
+    console.log(`[${number}/${steps}] ${name}: done in ${duration((Date.now() - start) / 1000)}`);
     return result;
 }
 
-/** Kills everything at once, and keeps what is in it for the next `up`. */
+/** Kills every process of the sandbox. Its data stays for the next `up`. */
 async function stop(): Promise<void> {
     await stopGuest();
-    console.log("The sandbox is stopped. Start it again with: make up");
+    console.log("The sandbox is stopped, and its data is kept. Start it again with: make up");
 }
 
-/** Takes everything away, whatever of it is there. */
+/** Removes the sandbox and its data. */
 async function down(): Promise<void> {
     await removeGuest();
     fs.rmSync(stackFile, { force: true });
-    console.log("The sandbox is gone.");
+    console.log("The sandbox and its data are removed.");
 }
 
-/** Says what is up; whether all of it is. */
+/** Prints the state of each daemon, Deployment and of the registry. Returns whether all of them are up. */
 async function status(): Promise<boolean> {
     if (!findOwnGuest()) {
         console.log("The sandbox is not up. Start it with: make up");
@@ -118,15 +128,15 @@ async function status(): Promise<boolean> {
     for (const name of daemonNames) {
         lines.push([name, await isDaemonUp(name)]);
     }
-    const answers = (command: string[]) =>
-        guest(command).then(
+    const succeeds = (command: string[]) =>
+        runInGuest(command).then(
             () => true,
             () => false,
         );
-    for (const { name, namespace } of await deployments()) {
+    for (const { name, namespace } of await findDeployments()) {
         lines.push([
             `${namespace}/${name}`,
-            await answers([
+            await succeeds([
                 "kubectl",
                 "rollout",
                 "status",
@@ -139,20 +149,24 @@ async function status(): Promise<boolean> {
     }
     lines.push([
         `https://${host}`,
-        await answers(["curl", "--silent", "--output", "/dev/null", `https://${host}/v2/`]),
+        await succeeds(["curl", "--silent", "--output", "/dev/null", `https://${host}/v2/`]),
     ]);
     for (const [name, isUp] of lines) {
         console.log(`${isUp ? "up  " : "DOWN"}  ${name}`);
     }
-    return lines.every(([, isUp]) => isUp);
+    const allUp = lines.every(([, isUp]) => isUp);
+    if (!allUp) {
+        console.log("\nSomething is down. Read its log with: make logs. Restart the sandbox with: make stop up");
+    }
+    return allUp;
 }
 
-/** Prints the end of each daemon's and pod's log, without a secret. */
+/** Prints the last lines of each log of a daemon or pod, with the secrets masked. */
 async function logs(): Promise<void> {
     const secrets = findOwnGuest() ? await deployedSecrets() : [];
-    const print = (what: string, text: string) => {
+    const print = (title: string, text: string) => {
         const end = text.trimEnd().split("\n").slice(-30).join("\n");
-        console.log(`\n==== ${what}\n${maskSecrets(end, secrets)}`);
+        console.log(`\n==== ${title}\n${maskSecrets(end, secrets)}`);
     };
     for (const file of ["guest.log", "logs/up.log"]
         .map((name) => inState(name))
@@ -163,13 +177,13 @@ async function logs(): Promise<void> {
         print(name, fs.readFileSync(inState("logs", name, "current"), "utf8"));
     }
     if (findOwnGuest()) {
-        const attempt = (command: string[]) => guest(command).catch((error: Error) => error.message);
-        print("pods", await attempt(["kubectl", "get", "pods", "--all-namespaces", "--output", "wide"]));
-        print("events", await attempt(["kubectl", "get", "events", "--all-namespaces"]));
-        for (const { name, namespace } of await deployments()) {
+        const outputOf = (command: string[]) => runInGuest(command).catch((error: Error) => error.message);
+        print("pods", await outputOf(["kubectl", "get", "pods", "--all-namespaces", "--output", "wide"]));
+        print("events", await outputOf(["kubectl", "get", "events", "--all-namespaces"]));
+        for (const { name, namespace } of await findDeployments()) {
             print(
                 name,
-                await attempt(["kubectl", "logs", `deployment/${name}`, "--namespace", namespace, "--tail=30"]),
+                await outputOf(["kubectl", "logs", `deployment/${name}`, "--namespace", namespace, "--tail=30"]),
             );
         }
     }
@@ -191,16 +205,16 @@ async function main(): Promise<void> {
             case "logs":
                 return await logs();
             default:
-                throw new Error(`"${command}" is not a command; they are up, stop, down, status and logs`);
+                throw new Error(`"${command ?? ""}" is not a command; use up, stop, down, status or logs`);
         }
     } catch (error) {
         for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
             console.error(`\n${maskSecrets(cause.message)}`);
         }
         if (fs.existsSync(state)) {
-            console.error(`Logs: ${inState("logs")}, or all of them at once, shortened: make logs`);
+            console.error(`The logs are in ${inState("logs")}. Print the last lines of each one with: make logs`);
         }
-        // Downloads for the next tools may still be under way.
+        // An explicit exit, because downloads for the next tools may still be running.
         process.exit(1);
     }
 }

@@ -3,21 +3,21 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { pki } from "./certificates";
-import { guest } from "./guest";
+import { runInGuest } from "./guest";
 import { clusterDomain, dnsServiceAddress, host, hostDomain, inState, nodeAddress, nodes } from "./paths";
 
-/** The user of Minio's root; its password is made anew for each sandbox. */
+/** The root user of MinIO. Each sandbox has a new random password for it. */
 export const minioUser = "homelab";
 const minioPasswordFile = inState("secrets", "minio-password");
 export const minioPassword = () => fs.readFileSync(minioPasswordFile, "utf8");
 
-/** The passphrase of the stack's secrets. */
+/** The file with the passphrase of the stack's secrets. */
 export const passphraseFile = inState("secrets", "passphrase");
 
-/** What stands in the guest for the certificates that the world has built in. */
+/** The CA certificates that clients in the guest trust, instead of the public ones. */
 export const acmeRoot = inState("pki", "acme-root.crt");
 
-/** Deployments that have to be there before the registry can be. */
+/** The Deployments that the registry needs. */
 export const addons = [
     { name: "coredns", namespace: "kube-system" },
     { name: "minio", namespace: "minio" },
@@ -26,9 +26,9 @@ export const addons = [
     { name: "cert-manager", namespace: "cert-manager" },
 ];
 
-const kubectl = (...args: string[]) => guest(["kubectl", ...args]);
+const kubectl = (...args: string[]) => runInGuest(["kubectl", ...args]);
 
-/** Makes what is secret in a sandbox; what is there stays. */
+/** Creates the secrets of the sandbox. Existing ones stay. */
 export function createSecrets(): void {
     fs.mkdirSync(inState("secrets"), { recursive: true, mode: 0o700 });
     for (const file of [minioPasswordFile, passphraseFile]) {
@@ -38,7 +38,7 @@ export function createSecrets(): void {
     }
 }
 
-/** A text without the sandbox's own secrets, and further ones. */
+/** Masks the sandbox's own secrets, and further ones, in a text. */
 export function maskSecrets(text: string, further: string[] = []): string {
     const own = [minioPasswordFile, passphraseFile]
         .filter((file) => fs.existsSync(file))
@@ -46,15 +46,15 @@ export function maskSecrets(text: string, further: string[] = []): string {
     return [...own, ...further].reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
 }
 
-/** Waits until the API server answers and every node is ready. */
+/** Waits until the API server responds and every node is ready. */
 export async function waitForNodes(): Promise<void> {
-    await retryUntil(60, "the API server to answer", () => kubectl("get", "--raw", "/readyz"));
+    await retryUntil(60, "the API server to respond", () => kubectl("get", "--raw", "/readyz"));
     await retryUntil(60, "the nodes to be ready", () =>
         kubectl("wait", ...nodes.map(({ name }) => `node/${name}`), "--for=condition=Ready", "--timeout=1s"),
     );
 }
 
-/** Puts all parts into the cluster as the manifests say; does nothing where they are so already. */
+/** Applies the manifests of all add-ons and the CRDs in the given folders. Unchanged objects stay as they are. */
 export async function applyAddons(crds: string[]): Promise<void> {
     const values: Record<string, string> = {
         HOST_DOMAIN: hostDomain,
@@ -82,7 +82,7 @@ export async function applyAddons(crds: string[]): Promise<void> {
             "kubernetes.io/tls",
         ),
     ];
-    // The lines in braces are for a chart's engine.
+    // Lines with braces are Helm templates.
     const definitions = crds.flatMap((folder) =>
         fs
             .readdirSync(folder)
@@ -99,7 +99,7 @@ export async function applyAddons(crds: string[]): Promise<void> {
         .readdirSync(folder)
         .map((name) => file(path.join(folder, name)).replace(/\$\{(\w+)\}/g, (_, key: string) => values[key]!));
     const apply = (documents: string[]) =>
-        guest(["kubectl", "apply", "--server-side", "--force-conflicts", "--filename", "-"], {
+        runInGuest(["kubectl", "apply", "--server-side", "--force-conflicts", "--filename", "-"], {
             input: documents.join("\n---\n"),
         });
     await apply([...objects.map((object) => JSON.stringify(object)), ...definitions]);
@@ -107,7 +107,7 @@ export async function applyAddons(crds: string[]): Promise<void> {
     await apply(manifests);
 }
 
-/** Waits until all parts answer. */
+/** Waits until all add-ons are ready. */
 export async function waitForAddons(): Promise<void> {
     await Promise.all(
         addons.map(({ name, namespace }) =>
@@ -122,11 +122,11 @@ const waitForIssuer = () =>
         kubectl("wait", "clusterissuer/letsencrypt-prod", "--for=condition=Ready", "--timeout=1s"),
     );
 
-/** Makes the guest trust the CA of the ACME server, which is a new one whenever that starts. */
+/** Makes the guest trust the CA of the ACME server, which creates a new one at each start. */
 export async function trustAcmeServer(): Promise<void> {
-    // Until it answers: right after a restart of the node, its Deployment still says that it does.
-    const root = await retryUntil(60, "the ACME server to answer", () =>
-        guest([
+    // Right after a restart of the node, its Deployment still reports the state before it, so a retry is needed.
+    const root = await retryUntil(60, "the ACME server to respond", () =>
+        runInGuest([
             "curl",
             "--silent",
             "--show-error",
@@ -142,7 +142,7 @@ export async function trustAcmeServer(): Promise<void> {
     if (!known.includes(root)) {
         fs.appendFileSync(acmeRoot, root);
         if (known) {
-            // The server has forgotten its accounts as well; cert-manager registers anew when its own record of it is gone.
+            // The server has lost its accounts too. cert-manager registers again after its own record is removed.
             await kubectl(
                 "patch",
                 "clusterissuer/letsencrypt-prod",
@@ -154,24 +154,29 @@ export async function trustAcmeServer(): Promise<void> {
             await waitForIssuer();
         }
     }
-    await guest([
+    await runInGuest([
         "sh",
         "-ec",
         `
-        # No other authority is within reach of the guest.
+        # The guest has no access to servers with certificates of other CAs.
         mkdir -p /etc/ssl/certs
         cp "$0" /etc/ssl/certs/ca-certificates.crt
         for folder in /etc/docker/certs.d/${host} /etc/containerd/certs.d/${host}; do
             mkdir -p $folder
             cp "$0" $folder/ca.crt
         done
-        printf 'server = "https://${host}"\\n[host."https://${host}"]\\nca = "ca.crt"\\n' > /etc/containerd/certs.d/${host}/hosts.toml
+        printf 'server = "https://${host}"\\n[host."https://${host}"]\\nca = "ca.crt"\\n' \\
+            > /etc/containerd/certs.d/${host}/hosts.toml
     `,
         acmeRoot,
     ]);
 }
 
-/** Tries once a quarter of a second until it succeeds. */
+/**
+ * Repeats an attempt every quarter of a second until it succeeds.
+ *
+ * @throws after `seconds`, with the error of the last attempt as its cause
+ */
 export async function retryUntil<T>(seconds: number, what: string, attempt: () => Promise<T>): Promise<T> {
     const end = Date.now() + seconds * 1000;
     for (;;) {
@@ -179,7 +184,7 @@ export async function retryUntil<T>(seconds: number, what: string, attempt: () =
             return await attempt();
         } catch (error) {
             if (Date.now() > end) {
-                throw new Error(`Waited ${seconds} s for ${what}.`, { cause: error });
+                throw new Error(`Waited ${seconds} s for ${what}, without success. The last error:`, { cause: error });
             }
             await new Promise((resolve) => setTimeout(resolve, 250));
         }

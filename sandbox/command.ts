@@ -2,18 +2,19 @@ import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 
 export interface CommandOptions {
-    /** What the command does, as an error begins: "Building minio". */
+    /** What the command does, to begin an error with. Example: `Building minio`. */
     what: string;
-    /** The file its output is appended to. */
+    /** The file that its output is appended to. */
     log: string;
     cwd?: string;
-    /** Variables set besides those of this process. */
+    /** Environment variables in addition to those of this process. */
     env?: Record<string, string>;
 }
 
 /**
- * Runs a command and returns its standard output. Its output goes to the log; if it fails, the
- * error says what failed, the command as one would type it, its last lines and where the log is.
+ * Runs a command and returns its standard output. The whole output goes to the log.
+ *
+ * @throws an error with the command as a user would type it, its last lines and the path of the log
  */
 export function run(command: string[], options: CommandOptions): Promise<string> {
     const [file, ...args] = command as [string, ...string[]];
@@ -40,17 +41,17 @@ export function run(command: string[], options: CommandOptions): Promise<string>
     });
 }
 
-/** The text of the error of a failed command. */
+/** Formats the error of a failed command. */
 export function formatFailure(command: string[], options: CommandOptions, why: string, output: string): string {
     const quoted = [...Object.entries(options.env ?? {}).map(([name, value]) => `${name}=${value}`), ...command].map(
         (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`),
     );
     const lines = output.trimEnd().split("\n").slice(-20);
     return [
-        `${options.what} failed (${why}). The command:`,
+        `${options.what} failed (${why}). The command was:`,
         `  ${options.cwd ? `cd ${options.cwd} && ` : ""}${quoted.join(" ")}`,
-        "Its last lines:",
+        "The last lines of its output:",
         ...lines.map((line) => `  ${line}`),
-        `All of its output: ${options.log}`,
+        `The whole output: ${options.log}`,
     ].join("\n");
 }

@@ -15,23 +15,23 @@ import {
     serviceRange,
 } from "./paths";
 
-/** The control group that everything with a control group of its own is below. */
+/** The parent of all control groups of the sandbox. */
 export const cgroup = "homelab-sandbox";
 
-/** The one that a node's pods are below: each kubelet takes those that it does not know for its own, of pods that are gone. */
+/** The parent of the control groups of a node's pods. A kubelet deletes unknown groups, so each node has its own. */
 export const nodeCgroup = ({ name }: Node) => `${cgroup}/${name}`;
 
 /** The image of the container that holds a pod's namespaces. */
 export const pauseImage = "localhost/pause:sandbox";
 
-/** Where a node's containerd answers. */
+/** The socket of a node's containerd. */
 export const containerdSocket = ({ suffix }: Node) => `/run/containerd${suffix}/containerd.sock`;
 
-/** Daemons: each one's command, and the configuration files that it reads. */
+/** Daemons by name: the command of each one, and its configuration files. */
 type Daemons = Record<string, { command: string[]; files?: Record<string, string> }>;
 
-/** Those that each node has. */
-const nodeDaemons = (node: Node): Daemons => ({
+/** The containerd of a node. */
+const containerd = (node: Node): Daemons => ({
     [`containerd${node.suffix}`]: {
         command: ["containerd", `--config=/etc/containerd/config${node.suffix}.toml`, "--log-level=warn"],
         files: {
@@ -43,7 +43,7 @@ state = "/run/containerd${node.suffix}"
 address = "${containerdSocket(node)}"
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "${pauseImage}"
-# Without CAP_SYS_RESOURCE, as in some virtual machines, every container would die at its start.
+# Some virtual machines lack CAP_SYS_RESOURCE. Without this setting, no container would start there.
 restrict_oom_score_adj = true
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
@@ -65,6 +65,10 @@ config_path = "/etc/containerd/certs.d"
             }),
         },
     },
+});
+
+/** The kubelet of a node. */
+const kubelet = (node: Node): Daemons => ({
     [`kubelet${node.suffix}`]: {
         command: [
             "kubelet",
@@ -113,7 +117,7 @@ config_path = "/etc/containerd/certs.d"
     },
 });
 
-/** All daemons of the guest. */
+/** All daemons in the guest. */
 const daemons: Daemons = {
     etcd: {
         command: ["etcd", "--data-dir=/var/lib/etcd", "--listen-peer-urls=", "--log-level=warn", "--unsafe-no-fsync"],
@@ -152,7 +156,7 @@ const daemons: Daemons = {
     "kube-scheduler": {
         command: ["kube-scheduler", `--kubeconfig=${pki("kube-scheduler.kubeconfig")}`, "--leader-elect=false"],
     },
-    ...(Object.assign({}, ...nodes.map(nodeDaemons)) as Daemons),
+    ...(Object.assign({}, ...nodes.flatMap((node) => [containerd(node), kubelet(node)])) as Daemons),
     "kube-proxy": {
         command: ["kube-proxy", "--config=/etc/kubernetes/kube-proxy.yaml", "--hostname-override=homelab"],
         files: {
@@ -161,10 +165,11 @@ const daemons: Daemons = {
                 kind: "KubeProxyConfiguration",
                 mode: "nftables",
                 clusterCIDR: podRange,
-                // It is one for all nodes, but would do so for the first one's pods only, where they reach themselves by a Service.
+                // This single kube-proxy serves all nodes, but detects only the first node's pods.
+                // Without this, other pods could not reach themselves through a Service.
                 nftables: { masqueradeAll: true },
                 clientConnection: { kubeconfig: pki("kube-proxy.kubeconfig") },
-                // These limits are the machine's, not the guest's.
+                // 0 leaves these limits as they are, because they apply to the whole machine.
                 conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: "0s", tcpCloseWaitTimeout: "0s" },
             }),
         },
@@ -183,10 +188,10 @@ const daemons: Daemons = {
 };
 export const daemonNames = Object.keys(daemons);
 
-/** Where s6 finds a daemon's service. */
+/** The folder of a daemon's service for s6. */
 export const serviceFolder = (name: string) => inState("services", name);
 
-/** Writes a service for each daemon, in the form of s6, and the files that the guest has in its own /etc. */
+/** Writes an s6 service for each daemon, and the configuration files for the guest's /etc. */
 export function writeServices(): void {
     for (const [name, { command, files = {} }] of Object.entries(daemons)) {
         const script = (lines: string[]) => ["#!/bin/sh", ...lines, ""].join("\n");

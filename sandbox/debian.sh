@@ -1,11 +1,12 @@
 #!/bin/sh
-# Installs Debian packages and starts nothing. An argument names one, or several of which the first
-# that is known is meant.
+# Installs Debian packages without starting their services.
+# Usage: debian.sh PACKAGES...
+# An argument is a package, or alternatives separated by spaces: the first one that apt knows is installed.
 
-# A policy keeps daemons from being started now; units that packages enable are disabled below.
+# This policy keeps daemons from starting during the installation. Units that packages enable are disabled below.
 policy=/usr/sbin/policy-rc.d
 mark="for the installation of homelab-registry's sandbox"
-# One of ours was left by an installation that was killed.
+# An interrupted installation leaves this script's own policy.
 if [ ! -e $policy ] || grep --quiet "$mark" $policy; then
     trap 'rm -f $policy' EXIT
     trap 'exit 1' INT TERM HUP
@@ -15,14 +16,14 @@ fi
 units="etcd.service containerd.service docker.service docker.socket
     podman.service podman.socket podman-restart.service podman-auto-update.service podman-auto-update.timer
     prometheus.service prometheus-pushgateway.service"
-# Podman's bridge would be a network for the Pods of a node on this machine.
+# A Kubernetes node on this machine would use Podman's bridge for its pods.
 network=--path-exclude=/etc/cni/net.d/87-podman-bridge.conflist
 disabled=$(for unit in $units; do systemctl is-enabled --quiet $unit 2> /dev/null || echo $unit; done)
 
 export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 get() { apt-get -o DPkg::Lock::Timeout=300 -o DPkg::Options::=$network --yes --no-install-recommends "$@"; }
 
-# After an installation that was stopped half way.
+# Completes an interrupted installation.
 dpkg --configure -a
 get update
 packages= replacing=
@@ -34,7 +35,7 @@ for names; do
     esac
 done
 
-# A containerd or Docker from elsewhere is never removed; busybox-static takes busybox's place.
+# --no-remove keeps a containerd or Docker from another source. busybox-static has to replace busybox.
 status=0
 [ -z "$packages" ] || get --no-remove install $packages || status=$?
 [ -z "$replacing" ] || get install $replacing || status=$?

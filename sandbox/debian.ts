@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { run } from "./command";
 import { printAndLog } from "./progress";
 
-/** What the sandbox runs of Debian's, and the package (the first that is known) that has it. */
+/** The commands that come from Debian. The first package that the machine's Debian release knows is installed. */
 const requirements: { command: string; packages: string[]; static?: boolean }[] = [
     { command: "etcd", packages: ["etcd-server"] },
     { command: "containerd", packages: ["containerd"] },
@@ -38,14 +38,14 @@ const requirements: { command: string; packages: string[]; static?: boolean }[] 
     { command: "faketime", packages: ["faketime"] },
     { command: "promtool", packages: ["prometheus"] },
     { command: "prometheus-pushgateway", packages: ["prometheus-pushgateway"] },
-    // What Node's build is linked with, beyond what every machine with Node has.
+    // Node's official build needs this library, which not every machine with Node has.
     {
         command: `/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/libatomic.so.1`,
         packages: ["libatomic1"],
     },
 ];
 
-/** Installs the Debian packages of the commands that the machine lacks. */
+/** Installs the Debian packages of the commands that the machine lacks. Needs `apt-get`. */
 export async function ensureDebianPackages(log: string): Promise<void> {
     const missing = () => requirements.filter((need) => !isInstalled(need.command, need.static));
     const lacking = missing();
@@ -54,8 +54,9 @@ export async function ensureDebianPackages(log: string): Promise<void> {
     const packages = [...new Set(lacking.map((need) => need.packages.join(" ")))];
     if (!isInstalled("apt-get")) {
         throw new Error(
-            `These commands are missing, and there is no apt-get to install them with: ${commands}. ` +
-                `Install them (Debian's packages are ${packages.map((names) => names.split(" ")[0]).join(", ")}), and try again.`,
+            `These commands are missing: ${commands}. This machine has no apt-get to install them with. ` +
+                `Install them yourself, then run make up again. Their Debian packages: ` +
+                `${packages.map((names) => names.split(" ")[0]).join(", ")}.`,
         );
     }
     printAndLog(log, `installing Debian packages for ${commands}`);
@@ -64,19 +65,20 @@ export async function ensureDebianPackages(log: string): Promise<void> {
     const still = missing().map(({ command }) => command);
     if (still.length > 0) {
         throw new Error(
-            `Still missing after installing Debian packages: ${still.join(", ")}. What apt-get said: ${log}`,
+            `These commands are still missing after installing Debian packages: ${still.join(", ")}. ` +
+                `Read the output of apt-get in ${log}, install them yourself, then run make up again.`,
         );
     }
 }
 
-/** Whether a command is there, if only where root's PATH leads; and static, if asked for. */
+/** Whether a command is installed, in a folder of this PATH or of root's; and static, if `isStatic` is true. */
 function isInstalled(command: string, isStatic = false): boolean {
     const folders = [...(process.env.PATH ?? "").split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"];
     const candidates = path.isAbsolute(command) ? [command] : folders.map((folder) => path.join(folder, command));
     return candidates.some((file) => fs.existsSync(file) && !(isStatic && isDynamic(file)));
 }
 
-/** A dynamic executable names its loader near its beginning. */
+/** Whether an executable is dynamic: such a file has the path of its loader near its beginning. */
 function isDynamic(file: string): boolean {
     return fs.readFileSync(file).subarray(0, 4096).includes("/ld-");
 }

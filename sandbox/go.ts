@@ -3,43 +3,45 @@ import * as path from "node:path";
 
 import { run } from "./command";
 
-/** A program of a Go module of ours. */
+/** A program of a Go module in `tools/`. */
 export interface Program {
     name: string;
     /** The folder of the module, below `tools/`. */
     module: string;
     package: string;
-    /** Variables that the linker sets. */
+    /** Go variables that the linker sets. */
     variables?: Record<string, string>;
-    /** The JSON files of this folder are embedded as if they lay in the package's own. */
+    /** A folder whose JSON files the package embeds, as if they were in its own folder. */
     embeds?: Folder;
-    /** These go beside the program. */
+    /** Files that are copied to the folder of the program. */
     ships?: Shipped | Shipped[];
 }
 
-/** The files of a folder, all or those whose names begin so, and the folder beside the program that they go into. */
+/** Files that are copied to the folder of a program. */
 interface Shipped extends Folder {
+    /** Copies only files with this prefix. Default: all files. */
     prefix?: string;
+    /** The target, relative to the program's folder. */
     as: string;
 }
 
-/** A folder of a Go module that ours depends on. */
+/** A folder of a Go module that a module in `tools/` depends on. */
 export interface Folder {
     dependency: string;
     folder: string;
 }
 
-/** The folder with our Go modules. */
+/** The folder of this project's Go modules. */
 export const modules = path.join(__dirname, "tools");
 
-/** Flags of `go build`. Without what only debuggers read (dwarf, -s, -w) a build takes an eighth less. */
+/** The flags of `go build`. Leaving out debug information (dwarf, -s, -w) makes a build an eighth faster. */
 export function flags(program: Program): string[] {
     const variables = Object.entries(program.variables ?? {}).map(([name, value]) => ` -X ${name}=${value}`);
     const linker = `-ldflags=-s -w${variables.join("")}`;
     return ["-trimpath", "-buildvcs=false", "-mod=readonly", "-gcflags=all=-dwarf=false", linker];
 }
 
-/** The module's own files alone decide, whatever workspace the clone lies in. */
+/** Options to run Go in a module, independent of any Go workspace around the clone. */
 const inModule = (what: string, module: string, log: string) => ({
     what,
     log,
@@ -47,7 +49,7 @@ const inModule = (what: string, module: string, log: string) => ({
     env: { CGO_ENABLED: "0", GOWORK: "off" },
 });
 
-/** Builds a program, and what it ships, below a scratch folder; returns their folder. */
+/** Builds a program in a scratch folder, and copies the files that it ships. Returns the folder of both. */
 export async function build(program: Program, scratch: string, log: string): Promise<string> {
     const options = inModule(`Building ${program.name}`, program.module, log);
     const locate = async ({ dependency, folder }: Folder): Promise<string> => {
@@ -71,7 +73,7 @@ export async function build(program: Program, scratch: string, log: string): Pro
     return result;
 }
 
-/** Copies the files of a folder (not those for Windows), writable and executable. */
+/** Copies the files of a folder, except those for Windows, and makes them writable and executable. */
 export function copyFiles(from: string, to: string, prefix = ""): void {
     fs.mkdirSync(to, { recursive: true });
     for (const name of fs.readdirSync(from).filter((name) => name.startsWith(prefix) && !name.endsWith(".cmd"))) {
@@ -79,7 +81,7 @@ export function copyFiles(from: string, to: string, prefix = ""): void {
     }
 }
 
-/** Downloads all that the programs are built from. What fails here, their build tells best. */
+/** Downloads the modules that programs need. Errors are ignored, because the build then fails with a better message. */
 export async function download(module: string, programs: Program[], log: string): Promise<void> {
     const packages = programs.map((program) => program.package);
     const command = ["go", "list", "-e", "-deps", "-mod=readonly", "-f", "{{/* nothing */}}", ...packages];
@@ -93,7 +95,11 @@ export function pinned(module: string, dependency: string): string {
 
 const goMod = (module: string) => fs.readFileSync(path.join(modules, module, "go.mod"), "utf8");
 
-/** Throws unless there is a Go that is as new as a module asks for. */
+/**
+ * Checks that the version of Go is new enough for a module.
+ *
+ * @throws an error with the required and the installed version
+ */
 export async function checkGo(module: string, log: string): Promise<void> {
     const wanted = /^go (\S+)$/m.exec(goMod(module))![1]!;
     const version = (cwd: string, env: Record<string, string> = {}) =>
@@ -101,18 +107,18 @@ export async function checkGo(module: string, log: string): Promise<void> {
             (line) => /go(\d[\d.]*)/.exec(line)?.[1],
             () => undefined,
         );
-    // In a module's folder Go switches to the version asked for by itself, where it may.
+    // In a module's folder, Go switches to the required version itself, unless GOTOOLCHAIN forbids it.
     const used = await version(path.join(modules, module));
     if (used && atLeast(used, wanted)) return;
     const installed = await version("/", { GOTOOLCHAIN: "local" });
     throw new Error(
-        `The sandbox's tools are built with Go ${wanted} or newer; ` +
-            `${installed ? `this machine has Go ${installed}` : "there is no go on the PATH"}. ` +
-            "Install it (https://go.dev/doc/install), and try again.",
+        `Building the sandbox's tools needs Go ${wanted} or newer; ` +
+            `${installed ? `this machine has Go ${installed}` : "the PATH has no go"}. ` +
+            "Install it (https://go.dev/doc/install), then run make up again.",
     );
 }
 
-/** Whether a version like 1.26.1 is `wanted` or newer. */
+/** Whether a version such as 1.26.1 is `wanted` or newer. */
 export function atLeast(version: string, wanted: string): boolean {
     const [have, want] = [version, wanted].map((text) => text.split(".").map(Number)) as [number[], number[]];
     const differs = [0, 1, 2].find((i) => (have[i] ?? 0) !== (want[i] ?? 0));

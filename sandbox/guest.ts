@@ -6,7 +6,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { cgroup, nodeCgroup, serviceFolder } from "./daemons";
 import { clusterDomain, dnsServiceAddress, host, inState, nodes, project, state } from "./paths";
 
-/** The folders of a clone's state that hold what is large, or outlives the guest; where the guest has them. */
+/**
+ * The guest is a set of Linux namespaces (mounts, network, processes) in which the whole sandbox runs.
+ *
+ * These folders of a clone's state are bind-mounted in it. They hold what is large, or outlives the guest.
+ */
 const persistentFolders = {
     etcd: "/var/lib/etcd",
     ...Object.fromEntries(
@@ -19,10 +23,10 @@ const persistentFolders = {
     logs: "/var/log",
 };
 
-/** What the first process of the guest does before it looks after the daemons. */
+/** The script of the guest's first process: it sets up mounts and the network, then it becomes the supervisor s6. */
 const init = `#!/bin/sh
 set -e
-# A root of its own where daemons write: /run is empty, /etc and /var/lib are laid over the machine's.
+# Daemons write to folders of the guest's own: /run is empty, /etc and /var/lib are overlays on the machine's folders.
 mount -t tmpfs tmpfs /run
 for folder in /etc /var/lib; do
     mkdir -p /run/over$folder/upper /run/over$folder/work
@@ -31,12 +35,12 @@ done
 ${Object.entries(persistentFolders)
     .map(([name, folder]) => `mkdir -p ${inState(name)} ${folder}; mount --bind ${inState(name)} ${folder}`)
     .join("\n")}
-# Of the machine's own engines, if it has any, nothing shows through.
+# Hide the configuration of the machine's own container engines.
 rm -rf /etc/docker /etc/containerd /etc/cni /var/lib/cni /etc/resolv.conf /etc/hosts
 cp -r ${inState("root", "etc")}/. /etc
 printf '%s\\n' '127.0.0.1 localhost' '::1 localhost' '127.0.0.1 ${host}' > /etc/hosts
 printf '%s\\n' 'nameserver ${dnsServiceAddress}' 'search ${clusterDomain}' > /etc/resolv.conf
-# A network of its own: each node has an address and a way out, but the other end of the wire is in here as well.
+# The guest's own network. Each node has an address and a default route, but both ends of the wire are in the guest.
 ip link set lo up
 ip link add node0 type veth peer name wire0
 ${nodes.map(({ address }) => `ip address add ${address}/24 dev node0`).join("\n")}
@@ -44,7 +48,8 @@ ip link set node0 up
 ip link set wire0 up
 ip route add default dev node0
 echo 1 > /proc/sys/net/ipv4/ip_forward
-# The kubelet and dockerd would set these for the whole machine; they leave what is so already, as it looks in here.
+# The kubelet and dockerd would change these settings for the whole machine. They skip a setting with the right value,
+# so files with these values are mounted over the settings.
 for setting in vm/overcommit_memory=1 vm/panic_on_oom=0 kernel/panic=10 kernel/panic_on_oops=1 \\
     kernel/keys/root_maxkeys=1000000 kernel/keys/root_maxbytes=25000000; do
     file=/run/sysctl/\${setting%=*}
@@ -55,16 +60,16 @@ done
 exec s6-svscan ${inState("services")}
 `;
 
-/** The first process of a guest, as the machine sees it, and the state folder of the clone that it belongs to. */
+/** A running guest: the process ID of its first process on the machine, and the state folder of its clone. */
 interface Guest {
     pid: number;
     state: string;
 }
 
 /**
- * The guests on this machine, by the command of their first process: there is no file that could be out of date.
+ * Finds the guests on this machine by the command of their first process. A PID file could be out of date.
  *
- * @param file what the first process works on: "services", or "init" while it starts
+ * @param file the argument of the first process: "init" while it starts, then "services"
  */
 function findGuests(file: "init" | "services"): Guest[] {
     const work = new RegExp(`^(.*/sandbox/\\.state)/${file}$`);
@@ -84,15 +89,15 @@ function findGuests(file: "init" | "services"): Guest[] {
         });
 }
 
-/** The guest of another clone that runs on this machine. */
+/** Finds a running guest of another clone. Undefined if there is none. */
 export const findOtherGuest = () => findGuests("services").find((guest) => guest.state !== state);
 
-/** This clone's guest, if it runs. */
+/** Finds this clone's running guest. Undefined if there is none. */
 export const findOwnGuest = () => findGuests("services").find((guest) => guest.state === state);
 
-/** Starts the guest: namespaces of its own for processes, mounts and network, and all daemons in them. */
+/** Creates the guest's namespaces, and starts all daemons in them. */
 export async function startGuest(): Promise<void> {
-    // Those of a guest that was killed, which the new one would take for its own pods'.
+    // A killed guest leaves control groups, which the new kubelets would mistake for their own pods.
     await removeCgroups();
     createCgroups();
     fs.writeFileSync(inState("init"), init, { mode: 0o755 });
@@ -110,7 +115,7 @@ export async function startGuest(): Promise<void> {
     const unshare = spawn("unshare", [...namespaces, inState("init")], {
         detached: true,
         stdio: ["ignore", log, log],
-        // Of the user's environment the daemons get nothing else, no proxy for one.
+        // The daemons get nothing else of the user's environment, for example no proxy.
         env: { HOME: process.env.HOME, PATH: `${inState("bin")}:${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin` },
     });
     unshare.unref();
@@ -118,18 +123,19 @@ export async function startGuest(): Promise<void> {
         await sleep(50);
     }
     if (!findOwnGuest()) {
-        throw new Error(`The guest did not start:\n${fs.readFileSync(inState("guest.log"), "utf8")}`);
+        const output = fs.readFileSync(inState("guest.log"), "utf8");
+        throw new Error(`The namespaces of the sandbox did not start. Their log, ${inState("guest.log")}:\n${output}`);
     }
 }
 
-/** Kills everything in the guest at once; its state stays. */
+/** Kills all processes in the guest. Its state stays. */
 export async function stopGuest(): Promise<void> {
     const own = () => [...findGuests("init"), ...findGuests("services")].find((guest) => guest.state === state);
-    for (let runInGuest = own(); runInGuest; runInGuest = own()) {
+    for (let guest = own(); guest; guest = own()) {
         try {
-            process.kill(runInGuest.pid, "SIGKILL");
+            process.kill(guest.pid, "SIGKILL");
         } catch {
-            // Gone meanwhile: with the first process of a namespace go all others.
+            // It ended meanwhile. When the first process of a PID namespace ends, all others end with it.
         }
         await sleep(50);
     }
@@ -138,14 +144,22 @@ export async function stopGuest(): Promise<void> {
     }
 }
 
-/** Stops the guest, and takes away what the machine still has of it. */
+/** Stops the guest, and deletes its state. */
 export async function removeGuest(): Promise<void> {
     await stopGuest();
     fs.rmSync(state, { recursive: true, force: true, maxRetries: 10 });
 }
 
-/** Runs a command in the guest, as `sandbox/env` does; gives back what it printed, or shows it meanwhile. */
-export function guest(command: string[], { input, show }: { input?: string; show?: boolean } = {}): Promise<string> {
+/**
+ * Runs a command in the guest with `sandbox/env`, and returns its standard output.
+ *
+ * @param options `input` is its standard input; with `show`, its output is printed instead of returned
+ * @throws an error with its output, if it fails
+ */
+export function runInGuest(
+    command: string[],
+    { input, show }: { input?: string; show?: boolean } = {},
+): Promise<string> {
     return new Promise((resolve, reject) => {
         const child = spawn(path.join(__dirname, "env"), command, {
             cwd: project,
@@ -156,22 +170,26 @@ export function guest(command: string[], { input, show }: { input?: string; show
         child.stdout?.on("data", (chunk: Buffer) => ((stdout += chunk.toString()), (output += chunk.toString())));
         child.stderr?.on("data", (chunk: Buffer) => (output += chunk.toString()));
         child.on("error", reject);
-        child.on("close", (code) =>
+        child.on("close", (code, signal) =>
             code === 0
                 ? resolve(stdout)
-                : reject(new Error(`${command.slice(0, 3).join(" ")} … ended with ${code}:\n${output}`)),
+                : reject(
+                      new Error(
+                          `${command.slice(0, 3).join(" ")} … failed (${signal ?? `exit code ${code}`}):\n${output}`,
+                      ),
+                  ),
         );
-        // A command may end without reading what it is given.
+        // A command may end without reading its input.
         child.stdin!.on("error", () => undefined).end(input ?? "");
     });
 }
 
-/** Whether a daemon runs, by its supervisor. */
+/** Whether a daemon runs, according to its supervisor. */
 export async function isDaemonUp(name: string): Promise<boolean> {
-    return (await guest(["s6-svstat", "-o", "up", serviceFolder(name)])).trim() === "true";
+    return (await runInGuest(["s6-svstat", "-o", "up", serviceFolder(name)])).trim() === "true";
 }
 
-/** The hierarchies of control groups: one for each controller (version 1), or one for all (version 2). */
+/** The hierarchies of control groups: one per controller in version 1, and a single one in version 2. */
 function hierarchies(): string[] {
     const root = "/sys/fs/cgroup";
     return fs.existsSync(`${root}/cgroup.controllers`)
@@ -194,10 +212,10 @@ function createCgroups(): void {
             try {
                 fs.writeFileSync(path.join(parent, "cgroup.subtree_control"), `+${controller}`);
             } catch {
-                // A machine may keep one for itself; the kubelet says if it needs that.
+                // Some machines do not delegate every controller. The kubelet reports an error if it needs this one.
             }
         }
-        // A new group of this controller may use no processor until it is told which.
+        // A new group of this controller has no processors until they are set.
         for (const file of ["cpuset.cpus", "cpuset.mems"]) {
             if (fs.existsSync(path.join(parent, file)) && !fs.readFileSync(path.join(folder, file), "utf8").trim()) {
                 fs.writeFileSync(path.join(folder, file), fs.readFileSync(path.join(parent, file)));

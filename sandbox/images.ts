@@ -4,28 +4,29 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { containerdSocket, pauseImage } from "./daemons";
-import { guest } from "./guest";
+import { runInGuest } from "./guest";
 import { nodeProgram, nodeVersion } from "./node";
 import { inState, nodes } from "./paths";
 
-/** A container image made of programs of this machine: each program's place in it, and what it runs. */
+/** A container image that is made of programs on this machine. */
 interface Image {
     name: string;
+    /** The programs: their paths in the image, and on this machine. */
     files: Record<string, string>;
     entrypoint: string[];
-    /** Numeric, for pods that may not be root; root if left out. */
+    /** A numeric user, for pods that must not run as root. Default: root. */
     user?: string;
-    /** Busybox, and symbolic links to it, for an image with a shell. */
+    /** Whether to add busybox, and links to it for a shell and a few commands. */
     shell?: boolean;
-    /** Whether its programs need libraries of this machine, which are put in. */
+    /** Whether to add the libraries that its programs are linked with. */
     libraries?: boolean;
-    /** Which engine has it: the first node's, if left out. */
+    /** The container engine that gets it. Default: the first node's containerd. */
     engine?: "every node's" | "docker";
 }
 
 const program = (name: string) => inState("bin", name);
 
-/** All images of the sandbox. The registries' have the names of the official ones, so that the program runs as it is. */
+/** All images. The registries' images have the official names, so that the program runs without a change. */
 const images: Image[] = [
     {
         name: pauseImage,
@@ -76,7 +77,7 @@ const images: Image[] = [
     { name: "alpine:latest", files: {}, entrypoint: [], shell: true, engine: "docker" },
 ];
 
-/** Gives the nodes' containerd, and dockerd, the images that they do not have yet. */
+/** Loads missing and changed images into the nodes' containerd, and into dockerd. */
 export async function loadImages(): Promise<void> {
     for (const image of images) {
         const stamp = createHash("sha256")
@@ -88,13 +89,13 @@ export async function loadImages(): Promise<void> {
         }
         const archive = createArchive(image);
         if (image.engine === "docker") {
-            await guest(["docker", "load", "--quiet", "--input", archive]);
+            await runInGuest(["docker", "load", "--quiet", "--input", archive]);
         } else {
             for (const node of image.engine ? nodes : nodes.slice(0, 1)) {
                 const images = ["ctr", "--address", containerdSocket(node), "--namespace", "k8s.io", "images"];
-                await guest([...images, "import", "--no-unpack", archive]);
-                // Not to be collected: nothing here could fetch it again.
-                await guest([...images, "label", image.name, "io.cri-containerd.pinned=pinned"]);
+                await runInGuest([...images, "import", "--no-unpack", archive]);
+                // A pinned image is not garbage collected. The guest could not pull it again.
+                await runInGuest([...images, "label", image.name, "io.cri-containerd.pinned=pinned"]);
             }
         }
         fs.rmSync(archive);
@@ -102,7 +103,7 @@ export async function loadImages(): Promise<void> {
     }
 }
 
-/** Makes an image in the form of `docker save`: one layer with its files, and a description of it. */
+/** Creates an archive in the format of `docker save`, with a single layer. Returns its path. */
 function createArchive(image: Image): string {
     const folder = inState("images", image.name.replaceAll("/", "_"));
     fs.rmSync(folder, { recursive: true, force: true });
@@ -163,7 +164,7 @@ function createArchive(image: Image): string {
     return `${folder}.tar`;
 }
 
-/** The libraries that a program is linked with, and what links it. */
+/** The libraries that a program is linked with, and its loader. */
 function librariesOf(file: string): string[] {
     const { stdout } = spawnSync("ldd", [file], { encoding: "utf8" });
     return [...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, library]) => library!);

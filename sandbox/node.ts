@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { cachePath, addToCache } from "./cache";
+import { addToCache, cachePath } from "./cache";
 import { run } from "./command";
 import { printAndLog } from "./progress";
 
@@ -13,18 +13,18 @@ const npmPackage = `node-linux-${process.arch}`;
 export const nodeVersion = optionalDependencies[npmPackage]!;
 const cached = `node-${nodeVersion}-${process.arch}`;
 
-/** Node's official build, for its image; on no PATH, as this machine has its own. */
+/** The official build of Node, for the image `node`. It is not on the PATH, because the machine has its own Node. */
 export const nodeProgram = cachePath(`${cached}/bin/node`);
 
-/** Gets it, unless it is there. */
+/** Downloads the official build of Node, unless it is in the cache. */
 export async function ensureNode(log: string): Promise<void> {
     if (fs.existsSync(nodeProgram)) return;
-    printAndLog(log, `getting Node ${nodeVersion}`);
+    printAndLog(log, `downloading Node ${nodeVersion}`);
     await addToCache(cached, async (scratch) => {
         for (const file of ["package.json", "package-lock.json"]) {
             fs.copyFileSync(path.join(folder, file), path.join(scratch, file));
         }
-        await run(["npm", "ci", "--ignore-scripts", "--prefix", scratch], { what: "Getting Node", log });
+        await run(["npm", "ci", "--ignore-scripts", "--prefix", scratch], { what: "Downloading Node", log });
         return path.join(scratch, "node_modules", npmPackage);
     });
 }

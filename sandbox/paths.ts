@@ -3,30 +3,30 @@ import * as path from "node:path";
 /** The clone's root, where the program is. */
 export const project = path.join(__dirname, "..");
 
-/** Everything that the sandbox keeps, but for the tools, which are cached per user. */
+/** The folder of all the sandbox's data except the tools, which are cached per user. */
 export const state = path.join(__dirname, ".state");
 
-/** A file or folder of the sandbox's state. */
+/** The path of a file or folder of the sandbox's state. */
 export const inState = (...names: string[]) => path.join(state, ...names);
 
-/** The domain in which every name leads to the ingress controller. */
+/** The domain in which every name resolves to the ingress controller. */
 export const hostDomain = "registry.homelab.test";
 
-/** The registry's name, in the guest and its pods. */
+/** The registry's host name, for the guest and its pods. */
 export const host = `docker.${hostDomain}`;
 
 /** A node of the cluster. */
 export interface Node {
     name: string;
-    /** What ends the names of its daemons, and of their files and folders. */
+    /** The suffix of its daemons' names, and of their files and folders. */
     suffix: string;
-    /** Its own address, on a network that ends within the guest. */
+    /** Its address, in a network that exists only inside the guest. */
     address: string;
-    /** Its part of the range of pods. */
+    /** Its part of the address range of pods. */
     pods: string;
 }
 
-/** The nodes; they have the guest's network and the host ports in common. What is not of a node belongs to the first. */
+/** The nodes. They share the guest's network and its host ports. Daemons that exist once belong to the first node. */
 export const nodes: [Node, Node] = [
     { name: "homelab", suffix: "", address: "172.30.0.10", pods: "10.244.1.0/24" },
     { name: "homelab-2", suffix: "-2", address: "172.30.0.11", pods: "10.244.2.0/24" },

@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 
-/** A piece of work, and how many seconds it typically takes. */
+/** A piece of work, and its typical duration in seconds. */
 export interface Step {
     name: string;
     seconds: number;
@@ -10,24 +10,24 @@ const terminal = process.stdout.isTTY;
 
 const appendToLog = (log: string, line: string) => fs.appendFileSync(log, `${new Date().toISOString()} ${line}\n`);
 
-/** Writes a line to standard output and, with the time, to the log. */
+/** Prints a line, and appends it to the log with the time. */
 export function printAndLog(log: string, line: string): void {
     process.stdout.write(terminal ? `\r${line}\x1b[K\n` : `${line}\n`);
     appendToLog(log, line);
 }
 
-/** 72 → "1m12s". */
+/** Formats seconds: 72 becomes "1m12s". */
 export function duration(seconds: number): string {
     const whole = Math.round(seconds);
     return whole < 60 ? `${whole}s` : `${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, "0")}s`;
 }
 
-/** 72 → "1 min"; under a minute in steps of ten seconds. */
+/** Rounds seconds: 72 becomes "1 min". Under a minute, it rounds to ten seconds. */
 export function approximateDuration(seconds: number): string {
     return seconds < 55 ? `${Math.max(10, Math.round(seconds / 10) * 10)} s` : `${Math.round(seconds / 60)} min`;
 }
 
-/** A step that is done, and how long it took. */
+/** A completed step, and the seconds that it took. */
 export interface CompletedStep {
     step: Step;
     seconds: number;
@@ -35,28 +35,28 @@ export interface CompletedStep {
 
 const total = (steps: { seconds: number }[]) => steps.reduce((sum, { seconds }) => sum + seconds, 0);
 
-/** The table counts as much as so many seconds of building on this machine. */
+/** The weight of the typical durations, in seconds of measured work on this machine. */
 const estimateWeight = 300;
 
-/** Seconds until all that is missing is done, the current step included, at the pace so far. */
+/** Estimates the seconds until all missing steps are done, the current one included, at the pace so far. */
 export function timeLeft(missing: Step[], done: CompletedStep[], elapsed: number): number {
     const pace = (total(done) + estimateWeight) / (total(done.map(({ step }) => step)) + estimateWeight);
     return Math.max(0, total(missing) * pace - elapsed);
 }
 
-/** Tells how a sequence of builds goes: every second on a terminal, else once a minute. */
+/** Prints the progress of a sequence of builds: every second on a terminal, otherwise every minute. */
 export class Progress {
     private readonly started = Date.now();
     private readonly completed: CompletedStep[] = [];
 
-    /** `missing` gives those of the steps that are still to be done. */
+    /** `missing` returns the steps that are not done yet. */
     constructor(
         private readonly log: string,
         private readonly steps: Step[],
         private readonly missing: () => Step[],
     ) {}
 
-    /** Does the work of a step, telling about it. */
+    /** Does the work of a step, and prints its progress. */
     async run(step: Step, work: () => Promise<void>): Promise<void> {
         const start = Date.now();
         const elapsed = () => (Date.now() - start) / 1000;
@@ -68,7 +68,8 @@ export class Progress {
             const all = (Date.now() - this.started) / 1000 + left;
             const line =
                 `${place} building ${step.name}  ${duration(elapsed())} ` +
-                `(about ${approximateDuration(step.seconds)}; all about ${approximateDuration(all)}, ${approximateDuration(left)} left)`;
+                `(usually ${approximateDuration(step.seconds)}; ` +
+                `all builds: about ${approximateDuration(all)}, ${approximateDuration(left)} left)`;
             if (terminal) process.stdout.write(`\r${line.slice(0, process.stdout.columns - 1)}\x1b[K`);
             if (ticks++ % 60 === 0) (terminal ? appendToLog : printAndLog)(this.log, line);
         };
@@ -83,7 +84,7 @@ export class Progress {
         printAndLog(this.log, `${place} built ${step.name} in ${duration(elapsed())}`);
     }
 
-    /** Says how long each step took, if any was done. */
+    /** Prints the duration of each step, if there was one. */
     printSummary(): void {
         if (this.completed.length === 0) return;
         printAndLog(this.log, `Built in ${duration((Date.now() - this.started) / 1000)}:`);

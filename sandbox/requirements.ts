@@ -5,43 +5,43 @@ import * as os from "node:os";
 import { findOtherGuest } from "./guest";
 import { state } from "./paths";
 
-/** What the sandbox needs to know of the machine that it is to be a guest of. */
+/** The properties of a machine that decide whether the sandbox can run on it. */
 export interface Machine {
     platform: string;
-    /** The user's id. */
+    /** The user's ID. */
     uid: number;
     nodeVersion: string;
-    /** GiB. */
+    /** Total memory in GiB. */
     memory: number;
-    /** GiB that are free where the sandbox keeps its state. */
+    /** Free disk space in GiB for the sandbox's state. */
     disk: number;
-    /** GiB that are free in the user's home, where tools are built and cached; undefined if that is the same disk. */
+    /** Free disk space in GiB in the user's home, for building and caching tools. Undefined if it is the same disk. */
     homeDisk?: number;
-    /** Whether namespaces can be made. */
+    /** Whether the user can create namespaces. */
     namespaces: boolean;
-    /** Where this clone keeps the sandbox's state. */
+    /** This clone's folder for the sandbox's state. */
     state: string;
-    /** The state folder of another clone's sandbox that is up. */
+    /** The state folder of another clone's running sandbox. */
     other?: string;
 }
 
-/** Pods and daemons take less than 3 GiB; building the largest tool takes as much for itself. */
+/** GiB of memory. Pods and daemons need less than 3 GiB; so does building the largest tool. */
 const memoryNeeded = 3.5;
 
-/** This machine. */
+/** Inspects this machine. */
 export function thisMachine(): Machine {
     const free = (folder: string) => {
         const { bavail, bsize } = fs.statfsSync(folder);
         return (bavail * bsize) / 2 ** 30;
     };
-    const isOneDisk = fs.statSync(__dirname).dev === fs.statSync(os.homedir()).dev;
+    const isSameDisk = fs.statSync(__dirname).dev === fs.statSync(os.homedir()).dev;
     return {
         platform: process.platform,
         uid: process.getuid?.() ?? 0,
         nodeVersion: process.versions.node,
         memory: os.totalmem() / 2 ** 30,
         disk: free(__dirname),
-        homeDisk: isOneDisk ? undefined : free(os.homedir()),
+        homeDisk: isSameDisk ? undefined : free(os.homedir()),
         namespaces: spawnSync("unshare", ["--mount", "--net", "--pid", "--fork", "true"]).status === 0,
         state,
         other: findOtherGuest()?.state,
@@ -49,30 +49,35 @@ export function thisMachine(): Machine {
 }
 
 /**
- * Everything for which the sandbox cannot be on a machine, and what to do instead.
+ * Returns a message for each requirement that a machine does not meet, with the fix.
  *
- * @param needed GiB for the sandbox's state, and for building tools in the user's home
+ * @param needed GiB of disk for the sandbox's state, and for building tools in the user's home
  */
 export function findUnmetRequirements(machine: Machine, needed: { state: number; build: number }): string[] {
     if (machine.platform !== "linux") {
         return [
-            `This is ${machine.platform}; the sandbox runs on Linux: use a virtual machine with Debian 12, or deploy to a real cluster (see README).`,
+            `The sandbox needs Linux, and this machine runs ${machine.platform}. ` +
+                "Use a virtual machine with Debian 12, or deploy to a real cluster (see README.md).",
         ];
     }
-    const obstacles: string[] = [];
+    const unmet: string[] = [];
     if (machine.uid !== 0) {
-        obstacles.push('Only root may make namespaces and mounts: sudo env "PATH=$PATH" make up');
+        unmet.push('The sandbox needs root to create namespaces and mounts. Run: sudo env "PATH=$PATH" make up');
     } else if (!machine.namespaces) {
-        obstacles.push(
-            "No namespaces can be made here, as in a container without privileges: use a virtual machine, or a container with --privileged.",
+        unmet.push(
+            "This machine does not allow namespaces, as in a container without privileges. " +
+                "Use a virtual machine, or a container with --privileged.",
         );
     }
     const [major, minor] = machine.nodeVersion.split(".").map(Number) as [number, number];
     if (major < 20 || (major === 20 && minor < 19)) {
-        obstacles.push(`Node is ${machine.nodeVersion}; it has to be 20.19 or later.`);
+        unmet.push(`The sandbox needs Node 20.19 or later, and this is ${machine.nodeVersion}. Install a newer Node.`);
     }
     if (machine.memory < memoryNeeded) {
-        obstacles.push(`There are ${machine.memory.toFixed(1)} GiB of memory; it takes ${memoryNeeded}.`);
+        unmet.push(
+            `The sandbox needs ${memoryNeeded} GiB of memory, and this machine has ${machine.memory.toFixed(1)}. ` +
+                "Add memory.",
+        );
     }
     const disks: [string, number, number][] =
         machine.homeDisk === undefined
@@ -81,22 +86,23 @@ export function findUnmetRequirements(machine: Machine, needed: { state: number;
                   ["this clone's disk", machine.disk, needed.state],
                   ["the disk of your home", machine.homeDisk, needed.build],
               ];
-    for (const [disk, free, takes] of disks.filter(([, free, takes]) => free < takes)) {
-        obstacles.push(`There are ${free.toFixed(1)} GiB free on ${disk}; it takes ${takes}: make room.`);
+    for (const [disk, free, needs] of disks.filter(([, free, needs]) => free < needs)) {
+        unmet.push(`The sandbox needs ${needs} GiB on ${disk}, and ${free.toFixed(1)} are free. Free some space.`);
     }
     if (/^\/(run|etc|var\/lib|var\/log)\//.test(machine.state)) {
-        obstacles.push(
-            `This clone is at ${machine.state.replace(/\/sandbox\/\.state$/, "")}, in a folder that the sandbox has one of its own of: move it, such as to /srv.`,
+        unmet.push(
+            `The sandbox hides the folder of this clone, ${machine.state.replace(/\/sandbox\/\.state$/, "")}. ` +
+                "Move the clone out of /run, /etc, /var/lib and /var/log, for example to /srv.",
         );
     }
     if (/[^\w./-]/.test(machine.state)) {
-        obstacles.push(
-            `The path of this clone has more than letters, digits and . _ - in it: ${machine.state}. Move it.`,
+        unmet.push(
+            `The path of this clone may only have letters, digits and . _ - in it: ${machine.state}. Move the clone.`,
         );
     }
     if (machine.other) {
         const clone = machine.other.replace(/\/sandbox\/\.state$/, "");
-        obstacles.push(`Another clone's sandbox is up, and there is room for one: make -C ${clone} down`);
+        unmet.push(`The sandbox of another clone is running, and only one can run. Remove it: make -C ${clone} down`);
     }
-    return obstacles;
+    return unmet;
 }

@@ -2,24 +2,24 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { cachePath, addToCache } from "./cache";
+import { addToCache, cachePath } from "./cache";
 import { run } from "./command";
 import { ensureDebianPackages } from "./debian";
 import { build, checkGo, copyFiles, download, flags, modules, pinned, Program } from "./go";
-import { Progress, printAndLog, Step } from "./progress";
+import { printAndLog, Progress, Step } from "./progress";
 
-/** GiB of disk that a cold build takes: Go's build and module caches, and the tools. */
+/** GiB of disk that a cold build needs, for Go's build and module caches and for the tools. */
 export const coldBuildDisk = 18;
 
 /** A program of the sandbox. */
 export interface Tool extends Program, Step {
-    /** Folders of its module that are compiled in. */
+    /** Folders of its module with its source. */
     sources?: string[];
-    /** The tool whose program must lie beside this one. */
+    /** The tool whose program must be in the same folder. */
     companion?: string;
-    /** The Pulumi plugin that it is. The CLI warns of one on the PATH that is not beside it. */
+    /** Its identity as a Pulumi plugin. The CLI warns about a plugin on the PATH outside the CLI's own folder. */
     plugin?: { kind: "resource" | "language"; name: string; version: string };
-    /** The folder of its official release in the cache. */
+    /** The name of its official release's folder in the cache. */
     official?: string;
 }
 
@@ -57,7 +57,7 @@ function plugin(name: string, seconds: number, more: Partial<Tool> = {}): Tool {
     });
 }
 
-/** A language host, which the CLI's official release has beside it; its version is that of a dependency. */
+/** A language host. The CLI's official release contains it. Its version is the version of a dependency. */
 function languageHost(
     name: string,
     seconds: number,
@@ -74,20 +74,20 @@ function languageHost(
     });
 }
 
-/** The name of the folder of a plugin in a PULUMI_HOME. */
+/** The name of a plugin's folder in a PULUMI_HOME. */
 const pluginFolder = ({ kind, name, version }: NonNullable<Tool["plugin"]>) => `${kind}-${name}-v${version}`;
 
-/** The suite of the OCI distribution specification, which names its version in its reports. */
+/** The conformance suite of the OCI distribution specification. Its reports show its version. */
 const conformance = "github.com/opencontainers/distribution-spec/conformance";
 
 /**
- * Every tool that is built, in the order that is fastest: first a module that is downloaded soon,
- * so that the others are downloaded while it compiles; the tools of a module one after another,
- * as they share packages. The seconds are those of `make up` on 2 cores with empty caches.
+ * Every tool, in the fastest order. The first module downloads quickly, and the others download while it compiles.
+ * The tools of a module follow one another, because they share packages. The seconds were measured on 2 cores with
+ * empty caches.
  */
 export const tools: Tool[] = [
     tool("registry", 120, "github.com/distribution/distribution/v3/cmd/registry"),
-    // The line before it, which most hand-made registries still run.
+    // The previous major version, which most hand-made registries still run.
     tool("registry-2.8", 30, "github.com/docker/distribution/cmd/registry", {
         name: "registry-2.8",
         sources: ["letsencrypt"],
@@ -158,16 +158,16 @@ export const tools: Tool[] = [
 
 const named = (name: string) => tools.find((tool) => tool.name === name)!;
 
-/** Gets every tool of the sandbox; returns where they are. */
+/** Downloads or builds every missing tool, and links them all. */
 export async function ensureTools(options: {
-    /** The folder that gets a link to each executable. */
+    /** The folder for links to the executables. */
     bin: string;
-    /** A PULUMI_HOME, which gets the plugins. */
+    /** The PULUMI_HOME for links to the plugins. */
     pluginHome: string;
-    /** The log file, which is appended to. */
+    /** The log file. */
     log: string;
 }): Promise<{
-    /** The folders with the CRDs of cert-manager and the Gateway API, as they are in their repositories. */
+    /** The folders with the CRDs of cert-manager, Traefik and the Gateway API, as in their repositories. */
     crds: string[];
 }> {
     const { bin, pluginHome, log } = options;
@@ -176,7 +176,7 @@ export async function ensureTools(options: {
     await ensureDebianPackages(log);
     if (missing[0]) {
         const progress = new Progress(log, tools, () => missing);
-        // Meanwhile the first tools are built, so that waiting for a network that is not there costs nothing.
+        // The first tools build meanwhile, so that an unreachable network costs no time.
         const official = missing.some((tool) => tool.official) ? downloadOfficialReleases(log) : Promise.resolve();
         void downloadOtherModules(missing[0].module, official, log);
         for (const tool of missing) {
@@ -188,24 +188,24 @@ export async function ensureTools(options: {
     }
     for (const tool of tools) {
         const folder = cachedFolder(tool)!;
-        // The official CLI has the language hosts beside it.
+        // The folder of the official CLI contains the language hosts.
         const isPlugin = tool.plugin && folder !== cachePath(officialPulumi);
         linkFiles(folder, isPlugin ? path.join(pluginHome, "plugins", pluginFolder(tool.plugin!)) : bin);
     }
     return { crds: ["controller", "traefik"].map((name) => path.join(cachedFolder(named(name))!, "crds")) };
 }
 
-/** Whether there is a tool that is not in the cache. */
+/** Whether a tool is missing in the cache. */
 export const isAnyToolMissing = () => tools.some((tool) => !cachedFolder(tool));
 
-/** The folder of a tool in the cache, if it is there. */
+/** The folder of a tool in the cache. Undefined if it is missing. */
 function cachedFolder(tool: Tool): string | undefined {
     return [...(tool.official ? [tool.official] : []), cacheKey(tool)]
         .map(cachePath)
         .find((folder) => fs.existsSync(folder));
 }
 
-/** The name of the folder that a tool is built into: it changes with all that goes into the tool. */
+/** The name of a tool's folder in the cache. It has a hash of everything that the tool is built from. */
 export function cacheKey(tool: Tool, from = modules): string {
     const module = path.join(from, tool.module);
     const parts = [process.arch, tool.package, flags(tool), tool.embeds, tool.ships];
@@ -234,7 +234,7 @@ async function buildIntoCache(tool: Tool, log: string): Promise<void> {
     });
 }
 
-/** Downloads what the other modules need, so that their builds need not wait for it. */
+/** Downloads the dependencies of the other modules in advance. */
 async function downloadOtherModules(building: string, official: Promise<void>, log: string): Promise<void> {
     for (const module of new Set(tools.map((tool) => tool.module))) {
         const programs = tools.filter((tool) => tool.module === module);
@@ -245,15 +245,18 @@ async function downloadOtherModules(building: string, official: Promise<void>, l
 }
 
 /**
- * Gets the official releases of Pulumi's parts into the cache, as far as they are in reach: the
- * CLI (with its language hosts) by its npm package, the plugins by that CLI. Nothing more is tried
- * after the first failure.
+ * Downloads the official releases of Pulumi's CLI and plugins into the cache. The CLI comes with its npm package, and
+ * it installs the plugins. After the first failure nothing else is tried, and the rest is built.
  */
 async function downloadOfficialReleases(log: string): Promise<void> {
     const get = (name: string, what: string, command: string[], result: string) =>
         addToCache(name, async (scratch) => {
-            await run(["timeout", "180", ...command], { what: `Getting ${what}`, log, env: { PULUMI_HOME: scratch } });
-            printAndLog(log, `got the official release of ${what}`);
+            await run(["timeout", "180", ...command], {
+                what: `Downloading ${what}`,
+                log,
+                env: { PULUMI_HOME: scratch },
+            });
+            printAndLog(log, `downloaded the official release of ${what}`);
             return path.join(scratch, result);
         });
     try {
@@ -262,7 +265,7 @@ async function downloadOfficialReleases(log: string): Promise<void> {
             await get(officialPulumi, `Pulumi ${pulumiVersion}`, command, `versions/${pulumiVersion}/bin`);
         }
         const cli = path.join(cachePath(officialPulumi), "pulumi");
-        // A CLI that was built means that the releases were out of reach.
+        // The CLI was built, so its releases were unreachable.
         if (!fs.existsSync(cli)) return;
         for (const { name, plugin, official } of tools.filter((tool) => tool.plugin && !cachedFolder(tool))) {
             const command = [cli, "plugin", "install", plugin!.kind, plugin!.name, plugin!.version];
@@ -270,11 +273,14 @@ async function downloadOfficialReleases(log: string): Promise<void> {
         }
     } catch (error) {
         fs.appendFileSync(log, `${(error as Error).message}\n`);
-        printAndLog(log, "Pulumi's own releases are out of reach (the log says why): its parts are built.");
+        printAndLog(
+            log,
+            `Pulumi's official releases are unreachable, so its CLI and plugins are built. The reason is in ${log}`,
+        );
     }
 }
 
-/** Links the files of a folder into another; a link that is there changes in one step. */
+/** Links the files of a folder into another one. An existing link is replaced atomically. */
 function linkFiles(from: string, into: string): void {
     fs.mkdirSync(into, { recursive: true });
     for (const entry of fs.readdirSync(from, { withFileTypes: true }).filter((entry) => !entry.isDirectory())) {

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 const registry = new pulumi.StackReference(new pulumi.Config().require("registryStack"));
 const host = registry.requireOutput("host") as pulumi.Output<string>;
-// A secret there, and so here.
+// This output is a secret in the other stack, so it is a secret here too.
 const passwords = registry.requireOutput("passwords") as pulumi.Output<Record<string, string>>;
 
 const namespace = new kubernetes.core.v1.Namespace("hello", { metadata: { name: "hello" } }).metadata.name;

@@ -1,7 +1,7 @@
 import { ContainerRegistry } from "homelab-registry";
 
-// Of another repository come the namespace, by Argo CD, and in it a SealedSecret that becomes `registry-auth-secret`. Neither is touched
-// here, and none of what is made here has a mark by which Argo CD would take it for its own.
+// Argo CD deploys the namespace and a SealedSecret from another repository. The SealedSecret becomes the Secret
+// `registry-auth-secret`. This program changes neither of them, and its resources have no tracking label of Argo CD.
 const registry = new ContainerRegistry("sealed", {
     host: "sealed.example.com",
     namespace: "sealed",

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { ContainerRegistry } from "homelab-registry";
 
-/** A registry with a namespace, a bucket and a key of its own, named after it. */
+/** Creates a registry with its own namespace, bucket and access key, named after it. */
 function makeRegistry(name: string, users: string[]): ContainerRegistry {
     return new ContainerRegistry(name, {
         host: `${name}.example.com`,

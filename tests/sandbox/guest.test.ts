@@ -6,7 +6,7 @@ import { attempt, eventually, run } from "../e2e/support/run";
 const make = (target: string) => run("make", ["--no-print-directory", target]);
 const inGuest = (...command: string[]) => run("sandbox/env", command);
 
-/** What the machine has that a guest could leave behind. */
+/** Everything on the machine that a guest could leave behind. */
 async function traces(): Promise<Record<string, string>> {
     const list = async (command: string, ...args: string[]) => (await attempt(command, args)).stdout;
     const groups = (folder: string): string[] =>
@@ -48,7 +48,7 @@ describe("The sandbox", function () {
     this.timeout("10m");
     let untouched: Awaited<ReturnType<typeof traces>>;
     before(async () => {
-        // The first one installs what the machine lacks, which stays.
+        // The first start installs missing packages, which stay.
         await make("up");
         await make("down");
         untouched = await traces();
@@ -60,14 +60,14 @@ describe("The sandbox", function () {
     });
     after(() => make("down"));
 
-    it("says what to do where it is not up", async () => {
+    it("prints the fix if it is not running", async () => {
         const { code, stderr } = await attempt("sandbox/env", ["true"]);
         assert.equal(code, 1);
         assert.equal(stderr, "The sandbox is not up. Start it with: make up\n");
         assert.notEqual((await attempt("make", ["status"])).code, 0);
     });
 
-    it("comes up, and goes without a trace", async () => {
+    it("starts, and is removed without a trace", async () => {
         const began = Date.now();
         await make("up");
         console.log(`      up: ${Math.round((Date.now() - began) / 1000)} s`);
@@ -79,9 +79,9 @@ describe("The sandbox", function () {
         assert.equal(fs.existsSync("Pulumi.sandbox.yaml"), false);
     });
 
-    it("may be taken down twice", () => make("down"));
+    it("can be removed twice", () => make("down"));
 
-    it("comes up a second time within 15 seconds, and changes nothing", async () => {
+    it("changes nothing with a second make up, within 15 seconds", async () => {
         await make("up");
         const objects = () =>
             inGuest(
@@ -90,18 +90,19 @@ describe("The sandbox", function () {
                 "deployments,services,secrets,ingresses",
                 "--all-namespaces",
                 "--output",
-                "jsonpath={range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name} {.metadata.uid} {.metadata.generation}{'\\n'}{end}",
+                "jsonpath={range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name} " +
+                    "{.metadata.uid} {.metadata.generation}{'\\n'}{end}",
             );
         const before = await objects();
         const began = Date.now();
         await make("up");
         const seconds = (Date.now() - began) / 1000;
         console.log(`      second up: ${Math.round(seconds)} s`);
-        assert.ok(seconds <= 15, `it took ${seconds} s`);
+        assert.ok(seconds <= 15, `make up took ${seconds} s`);
         assert.equal(await objects(), before);
     });
 
-    it("is two nodes, whose pods reach each other and themselves by name", async () => {
+    it("has two nodes, whose pods reach each other and themselves by name", async () => {
         const pods = ["homelab", "homelab-2"].map((node, index) => ({
             node,
             pod: `on-${node}`,
@@ -155,14 +156,14 @@ describe("The sandbox", function () {
         await inGuest("kubectl", "delete", "pod,service", ...pods.map(({ pod }) => pod), "--now");
     });
 
-    it("has the ingress controller's address for every name next to the registry's", async () => {
+    it("resolves every sibling of the registry's host name to the ingress controller", async () => {
         assert.match(
             await inGuest("getent", "ahosts", "other.registry.homelab.test"),
             /^172\.30\.0\.10 +STREAM other\.registry\.homelab\.test\n/,
         );
     });
 
-    it("comes up again with every image after it was stopped at once, and gets new certificates", async () => {
+    it("keeps every image when it is stopped and started again, and gets new certificates", async () => {
         const host = (await inGuest("pulumi", "stack", "output", "host")).trim();
         const password = (
             JSON.parse(await inGuest("pulumi", "stack", "output", "passwords", "--show-secrets")) as { me: string }
@@ -185,7 +186,7 @@ describe("The sandbox", function () {
             await inGuest("kubectl", "get", ...certificate, "--output", "jsonpath={.status.revision}"),
         );
         await inGuest("kubectl", "delete", "secret/registry-tls-ingress", "--namespace", "registry");
-        // Its condition may stay Ready meanwhile: cert-manager puts a temporary certificate there at once.
+        // The Certificate may stay Ready meanwhile, because cert-manager creates a temporary certificate at once.
         await inGuest(
             "kubectl",
             "wait",
@@ -201,7 +202,7 @@ describe("The sandbox", function () {
         );
     });
 
-    it("goes without a trace after it was killed as well", async () => {
+    it("is removed without a trace after it was killed", async () => {
         const [guest] = (
             await run("pgrep", ["--full", "--exact", `s6-svscan ${process.cwd()}/sandbox/.state/services`])
         )

@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict";
 
 import { findUnmetRequirements, Machine } from "../../sandbox/requirements";
 
-const good: Machine = {
+const sufficient: Machine = {
     platform: "linux",
     uid: 0,
     nodeVersion: "20.19.0",
@@ -11,62 +11,79 @@ const good: Machine = {
     namespaces: true,
     state: "/srv/clone/sandbox/.state",
 };
-const obstacles = (change: Partial<Machine>) => findUnmetRequirements({ ...good, ...change }, { state: 5, build: 17 });
+const unmet = (change: Partial<Machine>) =>
+    findUnmetRequirements({ ...sufficient, ...change }, { state: 5, build: 17 });
 
-describe("A machine for the sandbox", () => {
-    it("is one with Linux, root, Node, memory, disk and namespaces", () => assert.deepEqual(obstacles({}), []));
+describe("The requirements of the sandbox", () => {
+    it("are met by Linux, root, Node 20.19, 3.5 GiB of memory, enough disk and namespaces", () =>
+        assert.deepEqual(unmet({}), []));
 
-    const wrong: [string, Partial<Machine>, string][] = [
+    const cases: [string, Partial<Machine>, string][] = [
         [
-            "another system",
+            "another operating system",
             { platform: "darwin" },
-            "This is darwin; the sandbox runs on Linux: use a virtual machine with Debian 12, or deploy to a real cluster (see README).",
+            "The sandbox needs Linux, and this machine runs darwin. " +
+                "Use a virtual machine with Debian 12, or deploy to a real cluster (see README.md).",
         ],
         [
             "a user other than root",
             { uid: 1000, namespaces: false },
-            'Only root may make namespaces and mounts: sudo env "PATH=$PATH" make up',
+            'The sandbox needs root to create namespaces and mounts. Run: sudo env "PATH=$PATH" make up',
         ],
         [
-            "no namespaces",
+            "a machine without namespaces",
             { namespaces: false },
-            "No namespaces can be made here, as in a container without privileges: use a virtual machine, or a container with --privileged.",
+            "This machine does not allow namespaces, as in a container without privileges. " +
+                "Use a virtual machine, or a container with --privileged.",
         ],
-        ["an old Node", { nodeVersion: "20.18.1" }, "Node is 20.18.1; it has to be 20.19 or later."],
-        ["too little memory", { memory: 1.94 }, "There are 1.9 GiB of memory; it takes 3.5."],
-        ["too little disk", { disk: 3 }, "There are 3.0 GiB free on this clone's disk; it takes 22: make room."],
         [
-            "too little disk in its user's home",
+            "an old Node",
+            { nodeVersion: "20.18.1" },
+            "The sandbox needs Node 20.19 or later, and this is 20.18.1. Install a newer Node.",
+        ],
+        [
+            "too little memory",
+            { memory: 1.94 },
+            "The sandbox needs 3.5 GiB of memory, and this machine has 1.9. Add memory.",
+        ],
+        [
+            "too little disk",
+            { disk: 3 },
+            "The sandbox needs 22 GiB on this clone's disk, and 3.0 are free. Free some space.",
+        ],
+        [
+            "too little disk in the user's home",
             { disk: 6, homeDisk: 16 },
-            "There are 16.0 GiB free on the disk of your home; it takes 17: make room.",
+            "The sandbox needs 17 GiB on the disk of your home, and 16.0 are free. Free some space.",
         ],
         [
-            "a path that a shell would take apart",
+            "a path with characters that a shell treats specially",
             { state: "/srv/my clone/sandbox/.state" },
-            "The path of this clone has more than letters, digits and . _ - in it: /srv/my clone/sandbox/.state. Move it.",
+            "The path of this clone may only have letters, digits and . _ - in it: /srv/my clone/sandbox/.state. " +
+                "Move the clone.",
         ],
         [
-            "another clone's sandbox",
+            "a running sandbox of another clone",
             { other: "/srv/other/sandbox/.state" },
-            "Another clone's sandbox is up, and there is room for one: make -C /srv/other down",
+            "The sandbox of another clone is running, and only one can run. Remove it: make -C /srv/other down",
         ],
         [
-            "the clone in a folder that the sandbox has one of its own of",
+            "a clone in a folder that the sandbox hides",
             { state: "/var/lib/clone/sandbox/.state" },
-            "This clone is at /var/lib/clone, in a folder that the sandbox has one of its own of: move it, such as to /srv.",
+            "The sandbox hides the folder of this clone, /var/lib/clone. " +
+                "Move the clone out of /run, /etc, /var/lib and /var/log, for example to /srv.",
         ],
     ];
-    for (const [what, change, expected] of wrong) {
-        it(`is not one with ${what}`, () => assert.deepEqual(obstacles(change), [expected]));
+    for (const [what, change, expected] of cases) {
+        it(`reject ${what}`, () => assert.deepEqual(unmet(change), [expected]));
     }
 
-    it("is told all that is wrong at once", () => {
+    it("are all reported at once", () => {
         assert.equal(
-            obstacles({ uid: 1000, nodeVersion: "18.0.0", memory: 1, disk: 1, other: "/srv/other/sandbox/.state" })
-                .length,
+            unmet({ uid: 1000, nodeVersion: "18.0.0", memory: 1, disk: 1, other: "/srv/other/sandbox/.state" }).length,
             5,
         );
     });
 
-    it("may have a newer Node", () => assert.deepEqual(obstacles({ nodeVersion: "22.0.0" }), []));
+    it("accept a newer Node", () => assert.deepEqual(unmet({ nodeVersion: "22.0.0" }), []));
 });

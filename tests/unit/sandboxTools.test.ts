@@ -7,7 +7,7 @@ import { fillDefaults } from "../../components/defaults";
 import { formatFailure } from "../../sandbox/command";
 import { atLeast, modules } from "../../sandbox/go";
 import { nodeVersion } from "../../sandbox/node";
-import { duration, approximateDuration, timeLeft } from "../../sandbox/progress";
+import { approximateDuration, duration, timeLeft } from "../../sandbox/progress";
 import { cacheKey, tools } from "../../sandbox/tools";
 
 describe("The tools of the sandbox", () => {
@@ -19,39 +19,39 @@ describe("The tools of the sandbox", () => {
     });
     afterEach(() => fs.rmSync(copy, { recursive: true }));
 
-    /** The tools whose folder in the cache is another one after a change. */
+    /** The names of the tools whose cache key changes with a file. */
     const rebuilt = (file: string) => {
         fs.appendFileSync(path.join(copy, file), "\n");
         return tools.filter((tool) => cacheKey(tool, copy) !== cacheKey(tool)).map(({ name }) => name);
     };
 
-    it("are the same in each clone", () => {
+    it("have the same cache keys in each clone", () => {
         assert.deepEqual(
             tools.map((tool) => cacheKey(tool, copy)),
             tools.map((tool) => cacheKey(tool)),
         );
     });
 
-    it("are built anew when their module changes, and no other", () => {
+    it("are rebuilt only when their own module changes", () => {
         assert.deepEqual(rebuilt("cert-manager/go.mod"), ["controller", "acmesolver"]);
         assert.deepEqual(rebuilt("registry/go.sum"), ["registry", "controller", "acmesolver"]);
     });
 
-    it("are built anew when a source of their own changes, and no other", () => {
+    it("are rebuilt only when their own source changes", () => {
         assert.deepEqual(rebuilt("pulumi/random-shim/shim.go"), ["pulumi-resource-random"]);
     });
 
-    it("take along the program that must lie beside them", () => {
+    it("are rebuilt when the program in the same folder changes", () => {
         assert.deepEqual(rebuilt("pulumi-language-nodejs/go.mod"), ["pulumi-language-nodejs", "pulumi"]);
     });
 
-    it("each have a name of their own", () => {
+    it("have unique names", () => {
         assert.equal(new Set(tools.map(({ name }) => name)).size, tools.length);
     });
 });
 
-describe("Node's image in the sandbox", () => {
-    it("is the one that the collector runs in", () => {
+describe("The Node image of the sandbox", () => {
+    it("is the default image of the garbage collection", () => {
         const { collection } = fillDefaults("registry", {
             host: "",
             bucket: { name: "", endpoint: "" },
@@ -63,7 +63,7 @@ describe("Node's image in the sandbox", () => {
 });
 
 describe("The version of Go", () => {
-    it("is the one that the modules ask for, or newer", () => {
+    it("is accepted if it is the required one or newer", () => {
         assert.equal(atLeast("1.26", "1.26.0"), true);
         assert.equal(atLeast("1.27.3", "1.26.4"), true);
         assert.equal(atLeast("1.9.7", "1.26.0"), false);
@@ -74,27 +74,27 @@ describe("The version of Go", () => {
 describe("The progress of the builds", () => {
     const step = (seconds: number) => ({ name: "a tool", seconds });
 
-    it("is told in minutes and seconds", () => {
+    it("is printed in minutes and seconds", () => {
         assert.deepEqual([0, 59.4, 72, 605].map(duration), ["0s", "59s", "1m12s", "10m05s"]);
         assert.deepEqual([3, 44, 75, 1490].map(approximateDuration), ["10 s", "40 s", "1 min", "25 min"]);
     });
 
-    it("is expected as in the table, until something is built", () => {
+    it("is estimated from the typical durations until a tool is built", () => {
         assert.equal(timeLeft([step(60), step(100)], [], 20), 140);
     });
 
-    it("takes on the pace of what is built, the more is built", () => {
+    it("adapts to the measured pace, the more tools are built", () => {
         assert.equal(timeLeft([step(60), step(100)], [{ step: step(100), seconds: 50 }], 20), 120);
         assert.equal(timeLeft([step(60), step(100)], [{ step: step(900), seconds: 450 }], 20), 80);
     });
 
-    it("never has less than nothing left", () => {
+    it("never estimates a negative time", () => {
         assert.equal(timeLeft([step(60)], [], 90), 0);
     });
 });
 
-describe("A command that fails", () => {
-    it("is told with its purpose, itself, its last lines and the log", () => {
+describe("A failed command", () => {
+    it("is reported with its purpose, command line, last lines and log file", () => {
         const output = Array.from({ length: 30 }, (_, i) => `line ${i + 1}\n`).join("");
         const options = {
             what: "Building minio",
@@ -105,11 +105,11 @@ describe("A command that fails", () => {
         assert.equal(
             formatFailure(["go", "build", "-ldflags=-s -w", "./minio"], options, "exit code 1", output),
             [
-                "Building minio failed (exit code 1). The command:",
+                "Building minio failed (exit code 1). The command was:",
                 "  cd /clone/tools && CGO_ENABLED=0 go build '-ldflags=-s -w' ./minio",
-                "Its last lines:",
+                "The last lines of its output:",
                 ...Array.from({ length: 20 }, (_, i) => `  line ${i + 11}`),
-                "All of its output: /logs/tools.log",
+                "The whole output: /logs/tools.log",
             ].join("\n"),
         );
     });
