@@ -132,7 +132,7 @@ async function main(): Promise<void> {
     log("done");
 }
 
-/** Deploys the candidate, and what is compared with it. Adds to `cleanups` what removes them, in that order. */
+/** Deploys the candidate and the registries to compare it with. Adds their removals to `cleanups`, in order. */
 async function deploySubjects(
     options: Options,
     cleanups: (() => Promise<unknown>)[],

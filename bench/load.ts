@@ -54,7 +54,7 @@ export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
     return { file, digest: `sha256:${hash.digest("hex")}`, bytes };
 }
 
-/** Makes several layers, each in a file of its own. */
+/** Makes several layers, each in its own file. */
 export async function makeLayers(count: number, bytes: number): Promise<Layer[]> {
     const layers: Layer[] = [];
     for (let number = 1; number <= count; number++) {

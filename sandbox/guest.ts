@@ -9,7 +9,7 @@ import { clusterDomain, dnsServiceAddress, host, inState, nodes, project, state 
 /**
  * The guest is a set of Linux namespaces (mounts, network, processes) in which the whole sandbox runs.
  *
- * These folders of a clone's state are bind-mounted in it. They hold what is large, or outlives the guest.
+ * These folders of a clone's state are bind-mounted in it. They hold large data, and data that outlives the guest.
  */
 const persistentFolders = {
     etcd: "/var/lib/etcd",
