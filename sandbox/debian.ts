@@ -5,7 +5,7 @@ import { run } from "./command";
 import { printAndLog } from "./progress";
 
 /** The commands that come from Debian. The first package that the machine's Debian release knows is installed. */
-const requirements: { command: string; packages: string[]; static?: boolean }[] = [
+const requiredCommands: { command: string; packages: string[]; static?: boolean }[] = [
     { command: "etcd", packages: ["etcd-server"] },
     { command: "containerd", packages: ["containerd"] },
     { command: "ctr", packages: ["containerd"] },
@@ -47,7 +47,7 @@ const requirements: { command: string; packages: string[]; static?: boolean }[] 
 
 /** Installs the Debian packages of the commands that the machine lacks. Needs `apt-get`. */
 export async function ensureDebianPackages(log: string): Promise<void> {
-    const missing = () => requirements.filter((need) => !isInstalled(need.command, need.static));
+    const missing = () => requiredCommands.filter((need) => !isInstalled(need.command, need.static));
     const lacking = missing();
     if (lacking.length === 0) return;
     const commands = lacking.map(({ command }) => command).join(", ");
