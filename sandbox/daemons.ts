@@ -92,7 +92,7 @@ const kubelet = (node: Node): Daemons => ({
                 failSwapOn: false,
                 clusterDNS: [dnsServiceAddress],
                 clusterDomain,
-                // The node's own resolver asks the cluster's, which asks nobody else.
+                // The node's resolver uses the cluster's DNS, which has no upstream. Empty means that pods do not use it.
                 resolvConf: "",
                 authentication: {
                     anonymous: { enabled: false },

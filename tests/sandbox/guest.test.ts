@@ -81,7 +81,7 @@ describe("The sandbox", function () {
 
     it("can be removed twice", () => make("down"));
 
-    it("changes nothing with a second make up, within 15 seconds", async () => {
+    it("comes up a second time within 15 seconds, and changes nothing", async () => {
         await make("up");
         const objects = () =>
             inGuest(
@@ -98,7 +98,7 @@ describe("The sandbox", function () {
         await make("up");
         const seconds = (Date.now() - began) / 1000;
         console.log(`      second up: ${Math.round(seconds)} s`);
-        assert.ok(seconds <= 15, `make up took ${seconds} s`);
+        assert.ok(seconds <= 15, `it took ${seconds} s`);
         assert.equal(await objects(), before);
     });
 
