@@ -92,7 +92,7 @@ const kubelet = (node: Node): Daemons => ({
                 failSwapOn: false,
                 clusterDNS: [dnsServiceAddress],
                 clusterDomain,
-                // The node's resolver uses the cluster's DNS, which has no upstream. Empty means that pods do not use it.
+                // The node's resolver uses the cluster's DNS. Empty keeps the cluster's DNS from asking itself.
                 resolvConf: "",
                 authentication: {
                     anonymous: { enabled: false },
