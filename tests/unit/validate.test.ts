@@ -576,7 +576,10 @@ describe("findValidationErrors", () => {
                 bucket: { ...good.bucket, name: pulumi.output("images"), import: true },
                 ingress: { ...good.ingress!, import: true },
             }),
-            ["bucket.import: requires the bucket's name as plain text, but it is an output", "ingress.import: requires the namespace as plain text, but it is an output"],
+            [
+                "bucket.import: requires the bucket's name as plain text, but it is an output",
+                "ingress.import: requires the namespace as plain text, but it is an output",
+            ],
         ],
         [
             "no way to it",
