@@ -478,7 +478,8 @@ Resources:
         const report = outputs.report!.replace(/\n *\[(id|urn|provider)=.*\]/g, "");
         assert.equal(
             `${report}\n`,
-            `The homelab is not what the configuration says. Below is what an update would change: on the left is what is there.
+            `The homelab differs from the configuration.
+This is what an update would change; the deployed value is on the left.
 
 \`\`\`\`\`\`diff
   pulumi:pulumi:Stack: (same)
@@ -491,7 +492,8 @@ Resources:
     22 unchanged
 \`\`\`\`\`\`
 
-To put it back: \`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh\`. To keep it: change the configuration.
+To revert it, run \`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh\`.
+To keep it, change the configuration.
 `,
         );
         const needs = { look: { outputs } };
@@ -502,7 +504,7 @@ To put it back: \`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh\`. To k
             ["issue", "edit", "3", "--body", outputs.report!],
         ]);
 
-        const [, remedy] = /put it back: `(.*?)`/.exec(outputs.report!)!;
+        const [, remedy] = /revert it, run `(.*?)`/.exec(outputs.report!)!;
         await runOn(asOwner(), "sh", "-ec", `${remedy} --yes --skip-preview`);
         assert.equal((await looks()).outputs.report, "");
     });
@@ -514,7 +516,7 @@ To put it back: \`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh\`. To k
         assert.match(
             log,
             new RegExp(
-                `Minio does not answer at ${way.address}, so nothing was refreshed: without it, the bucket would look gone.`,
+                `MinIO does not respond at ${way.address}, so nothing was refreshed: a refresh would take the bucket for deleted.`,
             ),
         );
         assert.doesNotMatch(log, /refresh\)|Previewing/);
@@ -526,7 +528,7 @@ To put it back: \`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh\`. To k
         await runOn(asOwner(), "pulumi", "config", "set", "--secret", "minioPassword", "not the password");
         const { ok, log, outputs } = await looks();
         assert.ok(!ok);
-        assert.match(log, new RegExp(`Minio answers 403 at ${way.address} for minioUser, so nothing was refreshed`));
+        assert.match(log, new RegExp(`MinIO responds with 403 at ${way.address}, so nothing was refreshed`));
         assert.equal(outputs.compared, "");
     });
 

@@ -1,0 +1,143 @@
+/**
+ * Prints a setting of the selected Pulumi stack, or of `$PULUMI_STACK`, as the program itself reads it. For the scripts
+ * in this folder. Usage, from the project's folder:
+ *
+ *     node --require ts-node/register scripts/settings.ts NAME
+ *
+ * Exit codes: 0, printed; 1, the configuration cannot be read or is invalid; 2, wrong usage.
+ */
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+
+import * as pulumi from "@pulumi/pulumi";
+import { parse } from "yaml";
+
+import { fillDefaults } from "../components/defaults";
+import { readSite, Site } from "../config";
+
+/** The bucket as this machine reaches it, with an access key or the login of a MinIO user. */
+interface BucketAccess {
+    /** `host:port`. */
+    server: string;
+    secure: boolean;
+    region: string;
+    bucket: string;
+    accessKey: string;
+    secretKey: string;
+    /** Certificates (PEM) to trust for `server`, besides those that the system trusts. Empty if there are none. */
+    ca: string;
+}
+
+/** The text that is printed, by the name of the setting. */
+export const settings: Record<string, (site: Site) => string | Promise<string>> = {
+    /** The context of the kubeconfig. Empty: the current one. */
+    kubeContext: ({ kubeContext = "" }) => kubeContext,
+    /** Whether the update imports an existing bucket. */
+    bucketImport: ({ registry }) => String(registry.bucket.import ?? false),
+    /** Whether garbage collection also deletes untagged manifests. */
+    deleteUntagged: async ({ registry }) =>
+        String((await resolve(fillDefaults("registry", registry).collection))?.deleteUntagged ?? false),
+    /** MinIO's address, if the stack manages its bucket there. Empty: the stack uses an existing bucket. */
+    minioServer: ({ minio }) => minio?.server ?? "",
+    /** Options of curl for a request to the bucket. Contains a secret. */
+    curl: async (site) => curlOptions(await bucketAccess(site), site.minio?.caFile),
+    /** What the collector reads of the registry's configuration. Contains a secret. */
+    collector: async (site) => {
+        const { server, secure, region, bucket, accessKey, secretKey } = await bucketAccess(site);
+        return JSON.stringify({
+            storage: {
+                s3: { accesskey: accessKey, secretkey: secretKey, region, bucket, regionendpoint: server, secure },
+            },
+        });
+    },
+    /** The certificates to trust for the bucket's server, in PEM. */
+    ca: async (site) => (await bucketAccess(site)).ca,
+};
+const secretSettings = ["curl", "collector"];
+
+async function bucketAccess({ minio, registry }: Site): Promise<BucketAccess> {
+    const bucket = await resolve(fillDefaults("registry", registry).bucket);
+    const { name, endpoint, secure, region, accessKey = "", secretKey = "", ca = "" } = bucket;
+    if (!minio) {
+        return { server: endpoint, secure, region, bucket: name, accessKey, secretKey, ca };
+    }
+    return {
+        server: minio.server,
+        secure: minio.secure,
+        region: minio.region ?? region,
+        bucket: name,
+        accessKey: minio.user,
+        secretKey: await resolve(minio.password),
+        // The registry's CA is for `bucketEndpoint`.
+        ca: [
+            ...(minio.caFile ? [fs.readFileSync(minio.caFile, "utf8")] : []),
+            ...(minio.server === endpoint ? [ca] : []),
+        ].join("\n"),
+    };
+}
+
+/** Options for `curl --config`, so that no secret is among its arguments: everybody on this machine can see those. */
+function curlOptions(access: BucketAccess, caFile?: string): string {
+    const { server, secure, region, bucket, accessKey, secretKey } = access;
+    const options = {
+        url: `${secure ? "https" : "http"}://${server}/${bucket}`,
+        user: `${accessKey}:${secretKey}`,
+        "aws-sigv4": `aws:amz:${region}:s3`,
+        header: "x-amz-content-sha256: UNSIGNED-PAYLOAD",
+        ...(caFile && { cacert: caFile }),
+    };
+    return Object.entries(options)
+        .map(([name, value]) => `${name} = "${value.replace(/[\\"]/g, "\\$&")}"`)
+        .join("\n");
+}
+
+const resolve = <T>(value: pulumi.Input<T>) =>
+    new Promise<pulumi.Unwrap<T>>((resolve) => pulumi.output(value).apply(resolve));
+
+/**
+ * Reads the stack's configuration with the Pulumi CLI.
+ *
+ * @throws pulumi.RunError with the validation errors that an update would give
+ */
+export function readStack(): Site {
+    const { status, stdout, error } = spawnSync("pulumi", ["config", "--json", "--show-secrets"], {
+        stdio: ["inherit", "pipe", "inherit"],
+        encoding: "utf8",
+        maxBuffer: 64 * 1024 * 1024,
+    });
+    if (status !== 0) {
+        throw new pulumi.RunError(`pulumi config failed${error ? `: ${error.message}` : ""}.`);
+    }
+    const values = Object.entries(JSON.parse(stdout) as Record<string, { value?: string; secret: boolean }>);
+    const secretKeys = values.filter(([, { secret }]) => secret).map(([key]) => key);
+    const { name: project } = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as { name: string };
+    // The language host does this for the program.
+    pulumi.runtime.resetOptions(project, process.env.PULUMI_STACK ?? "", 1, "", "", false, "");
+    pulumi.runtime.setAllConfig(Object.fromEntries(values.map(([key, { value = "" }]) => [key, value])), secretKeys);
+    process.env.PULUMI_CONFIG_SECRET_KEYS = JSON.stringify(secretKeys);
+    return readSite("registry");
+}
+
+async function main([name = "", ...others]: string[]): Promise<number> {
+    const print = Object.hasOwn(settings, name) ? settings[name] : undefined;
+    if (!print || others.length > 0) {
+        console.error(`Usage: scripts/settings.ts NAME; NAME is one of ${Object.keys(settings).join(", ")}`);
+        return 2;
+    }
+    if (secretSettings.includes(name) && process.stdout.isTTY) {
+        console.error(`${name} contains a secret; it is not printed to a terminal`);
+        return 2;
+    }
+    process.stdout.write(await print(readStack()));
+    return 0;
+}
+
+if (require.main === module) {
+    main(process.argv.slice(2)).then(
+        (code) => (process.exitCode = code),
+        (error: unknown) => {
+            console.error(pulumi.RunError.isInstance(error) ? error.message : error);
+            process.exitCode = 1;
+        },
+    );
+}

@@ -1,0 +1,330 @@
+import * as assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { readStack, settings } from "../../scripts/settings";
+
+const scripts = ["check-minio", "collect", "drift", "images", "recover"];
+
+const common = {
+    host: "docker.registry.example.com",
+    users: '[{"name":"ci"}]',
+    ingressClassName: "nginx",
+    ingressClusterIssuer: "letsencrypt-prod",
+};
+/** A stack that manages its bucket. */
+const managed = {
+    ...common,
+    bucketName: "layers",
+    bucketEndpoint: "minio.minio.svc:9000",
+    minioUser: "admin",
+    minioPassword: 'a "quoted\\ password',
+};
+/** A stack with an existing bucket. */
+const external = {
+    ...common,
+    bucketName: "layers",
+    bucketEndpoint: "s3.example.com:443",
+    bucketSecure: "true",
+    bucketRegion: "eu-1",
+    bucketCa: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    bucketAccessKey: "KEY",
+    bucketSecretKey: "the secret key",
+};
+const secretKeys = ["minioPassword", "bucketSecretKey"];
+
+/** Answers for the commands that the scripts use; each command records its arguments. */
+const fakes = {
+    pulumi: `case "$1 $2" in
+        "config --json") cat "$FAKES/config.json" 2>/dev/null ;;
+        "config set") echo "$4" >"$FAKES/$3" ;;
+        "whoami --verbose") echo '{ "url": "s3://state" }' ;;
+        "stack export") cat "$FAKES/state.json" ;;
+        "stack output") echo images ;;
+        "preview --refresh") cat "$FAKES/preview"; cat "$FAKES/messages" >&2; [ ! -s "$FAKES/messages" ] ;;
+        esac`,
+    curl: `cat >"$FAKES/options"; cat "$FAKES/status"`,
+    kubectl: `case "$*" in *"get secrets"*) cat "$FAKES/secrets" ;; esac`,
+};
+/** Answers for scripts/settings.ts, which takes a second to start. */
+const fakeNode = `cat "$FAKES/$4"`;
+
+describe("The scripts", function () {
+    this.timeout("2m");
+
+    let folder: string;
+    const environment = Object.fromEntries(
+        ["PATH", "FAKES", "PULUMI_CONFIG_SECRET_KEYS"].map((name) => [name, process.env[name] ?? ""]),
+    );
+    const file = (name: string) => path.join(folder, name);
+    const calls = () => fs.readFileSync(file("calls"), "utf8").trimEnd().split("\n");
+
+    function configure(values: Record<string, string>, encrypted = secretKeys): void {
+        const config = Object.entries(values).map(([key, value]) => [
+            `homelab-registry:${key}`,
+            { value, secret: encrypted.includes(key) },
+        ]);
+        fs.writeFileSync(file("config.json"), JSON.stringify(Object.fromEntries(config)));
+    }
+    /** Runs a script with answers of the fakes: by default, MinIO shows the bucket. */
+    function run(script: string, args: string[] = [], answers: Record<string, string> = {}) {
+        const defaults = { minioServer: "minio:9000", curl: "user = admin", bucketImport: "false", status: "200" };
+        for (const [name, answer] of Object.entries({ ...defaults, ...answers })) {
+            fs.writeFileSync(file(name), answer);
+        }
+        const env = { ...process.env, PATH: `${file("node")}:${process.env.PATH}` };
+        const { status: code, stdout, stderr } = spawnSync(`scripts/${script}`, args, { encoding: "utf8", env });
+        return { code, stdout, stderr };
+    }
+
+    before(() => {
+        folder = fs.mkdtempSync(path.join(os.tmpdir(), "scripts-"));
+        for (const name of ["bin", "node"]) {
+            fs.mkdirSync(file(name));
+        }
+        for (const [name, answer] of Object.entries(fakes)) {
+            const log = `echo "${name} $*" >>"$FAKES/calls"`;
+            fs.writeFileSync(file(`bin/${name}`), `#!/bin/sh\n${log}\n${answer}\n`, { mode: 0o755 });
+        }
+        fs.writeFileSync(file("node/node"), `#!/bin/sh\n${fakeNode}\n`, { mode: 0o755 });
+        process.env.PATH = `${file("bin")}:${process.env.PATH}`;
+        process.env.FAKES = folder;
+    });
+    beforeEach(() => fs.writeFileSync(file("calls"), ""));
+    after(() => {
+        Object.assign(process.env, environment);
+        fs.rmSync(folder, { recursive: true });
+    });
+
+    it("have a valid syntax, and no line of more than 120 columns", () => {
+        for (const name of [...scripts, "common.sh"]) {
+            execFileSync("sh", ["-n", `scripts/${name}`]);
+            const lines = fs.readFileSync(`scripts/${name}`, "utf8").split("\n");
+            assert.deepEqual(
+                lines.filter((line) => line.length > 120),
+                [],
+            );
+        }
+    });
+
+    for (const name of scripts) {
+        it(`print their usage on --help and on a wrong argument: ${name}`, () => {
+            const help = run(name, ["--help"]);
+            assert.deepEqual({ code: help.code, stderr: help.stderr }, { code: 0, stderr: "" });
+            assert.match(help.stdout, new RegExp(`^Usage: scripts/${name}\\b[\\s\\S]*\\nExit codes: `));
+            assert.ok(!help.stdout.includes("set -eu"));
+            assert.deepEqual(run(name, ["--wrong", "argument"]), { code: 2, stdout: "", stderr: help.stdout });
+            assert.deepEqual(calls(), [""]);
+        });
+    }
+
+    describe("read settings as the program does", () => {
+        it("reports the validation errors of the program", () => {
+            configure({ ...managed, replicas: "0", minioPassord: "x" });
+            assert.throws(readStack, /\n {2}- replicas: /);
+            assert.throws(readStack, /\n {2}- minioPassord: /);
+        });
+
+        it("rejects a secret in plain text", () => {
+            configure(managed, []);
+            assert.throws(readStack, /\n {2}- minioPassword: .*plain text/);
+        });
+
+        it("rejects a configuration that Pulumi cannot read", () => {
+            fs.rmSync(file("config.json"));
+            assert.throws(readStack, /^Error: pulumi config failed\.$/);
+        });
+
+        it("takes the server, and whether it has TLS, from bucketEndpoint by default", async () => {
+            configure(managed);
+            assert.equal(await settings.minioServer!(readStack()), "minio.minio.svc:9000");
+            assert.match(await settings.curl!(readStack()), /^url = "http:\/\/minio.minio.svc:9000\/layers"$/m);
+            configure({ ...managed, bucketSecure: "true" });
+            assert.match(await settings.curl!(readStack()), /^url = "https:\/\/minio.minio.svc:9000\/layers"$/m);
+        });
+
+        it("escapes the password for curl", async () => {
+            configure({ ...managed, minioServer: "minio.example.com:443", minioServerSecure: "true" });
+            assert.equal(
+                await settings.curl!(readStack()),
+                [
+                    'url = "https://minio.example.com:443/layers"',
+                    'user = "admin:a \\"quoted\\\\ password"',
+                    'aws-sigv4 = "aws:amz:us-east-1:s3"',
+                    'header = "x-amz-content-sha256: UNSIGNED-PAYLOAD"',
+                ].join("\n"),
+            );
+        });
+
+        it("reads the bucket as minioUser, or with the stack's own access key", async () => {
+            configure(managed);
+            const s3 = {
+                accesskey: "admin",
+                secretkey: 'a "quoted\\ password',
+                region: "us-east-1",
+                bucket: "layers",
+                regionendpoint: "minio.minio.svc:9000",
+                secure: false,
+            };
+            assert.deepEqual(JSON.parse(await settings.collector!(readStack())), { storage: { s3 } });
+            configure(external);
+            assert.deepEqual(JSON.parse(await settings.collector!(readStack())), {
+                storage: {
+                    s3: {
+                        ...s3,
+                        accesskey: "KEY",
+                        secretkey: "the secret key",
+                        region: "eu-1",
+                        regionendpoint: "s3.example.com:443",
+                        secure: true,
+                    },
+                },
+            });
+        });
+
+        it("trusts the CA of the server that it asks", async () => {
+            configure(external);
+            assert.equal(await settings.ca!(readStack()), external.bucketCa);
+            fs.writeFileSync(file("ca.crt"), "The CA of minioServer");
+            configure({ ...managed, minioServer: "minio.example.com:443", minioServerCaFile: file("ca.crt") });
+            assert.equal(await settings.ca!(readStack()), "The CA of minioServer");
+            assert.match(await settings.curl!(readStack()), new RegExp(`\ncacert = "${file("ca.crt")}"$`));
+        });
+
+        it("prints the other settings", async () => {
+            configure({
+                ...managed,
+                kubeContext: "homelab",
+                bucketImport: "true",
+                collectionSchedule: "0 4 * * 0",
+                collectionDeleteUntagged: "true",
+            });
+            const site = readStack();
+            assert.equal(settings.kubeContext!(site), "homelab");
+            assert.equal(settings.bucketImport!(site), "true");
+            assert.equal(await settings.deleteUntagged!(site), "true");
+            configure(external);
+            assert.equal(settings.minioServer!(readStack()), "");
+        });
+    });
+
+    it("print a setting, and nothing else", () => {
+        configure(managed);
+        const setting = (...args: string[]) =>
+            spawnSync("node", ["--require", "ts-node/register", "scripts/settings.ts", ...args], { encoding: "utf8" });
+        const { status, stdout, stderr } = setting("minioServer");
+        assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: "minio.minio.svc:9000", stderr: "" });
+        assert.equal(setting("toString").status, 2);
+    });
+
+    describe("check-minio", () => {
+        it("accepts a bucket that MinIO shows, and gives curl the password by standard input", () => {
+            assert.deepEqual(run("check-minio"), {
+                code: 0,
+                stdout: "MinIO responds at minio:9000.\n",
+                stderr: "",
+            });
+            assert.equal(fs.readFileSync(file("options"), "utf8"), "user = admin\n");
+            assert.ok(!calls().join().includes("admin"));
+        });
+
+        it("accepts a bucket that does not exist", () => {
+            assert.deepEqual(run("check-minio", [], { status: "404" }), {
+                code: 0,
+                stdout: "MinIO responds at minio:9000, but the bucket does not exist.\n",
+                stderr: "",
+            });
+        });
+
+        it("fails if MinIO rejects minioUser", () => {
+            const { code, stderr } = run("check-minio", [], { status: "403" });
+            assert.equal(code, 1);
+            assert.match(stderr, /^MinIO responds with 403 at minio:9000, so nothing was refreshed/);
+        });
+
+        it("asks nothing for a stack with an existing bucket", () => {
+            assert.equal(run("check-minio", [], { minioServer: "" }).code, 0);
+            assert.deepEqual(calls(), [""]);
+        });
+    });
+
+    describe("drift", () => {
+        const report = () => fs.readFileSync(file("drift.md"), "utf8");
+        const plan = "pulumi:pulumi:Stack: (refresh)\n read\npulumi:pulumi:Stack: (same)\n ~ replicas: 2 => 1\n";
+
+        it("writes an empty file if there is no drift", () => {
+            assert.equal(run("drift", [file("drift.md")], { messages: "", preview: "" }).code, 0);
+            assert.equal(report(), "");
+        });
+
+        it("writes the plan without what the refresh read", () => {
+            const messages = "error: no changes were expected but changes were proposed\n";
+            assert.equal(run("drift", [file("drift.md")], { messages, preview: plan }).code, 1);
+            assert.match(report(), /\n``````diff\npulumi:pulumi:Stack: \(same\)\n ~ replicas: 2 => 1\n``````\n/);
+        });
+
+        it("writes no file if the comparison failed", () => {
+            const messages = "error: no such cluster\n";
+            assert.equal(run("drift", [file("drift.md")], { messages, preview: plan }).code, 2);
+            assert.ok(!fs.existsSync(file("drift.md")));
+        });
+    });
+
+    it("recover completes an interrupted update, and deletes what Pulumi did not record", () => {
+        const urn = (type: string, name: string) => `urn:pulumi:homelab::homelab-registry::parent$${type}::${name}`;
+        const secretType = "kubernetes:core/v1:Secret";
+        const resource = (type: string, name: string, id: string) => ({ urn: urn(type, name), type, id });
+        const creating = (type: string, name: string) => ({
+            type: "creating",
+            resource: { urn: urn(type, name), type },
+        });
+        fs.writeFileSync(
+            file("state.json"),
+            JSON.stringify({
+                deployment: {
+                    resources: [
+                        resource(secretType, "registry-auth", "images/registry-auth-11111111"),
+                        resource(secretType, "registry-pull", "apps/registry-pull"),
+                        resource("random:index/randomPassword:RandomPassword", "registry-http-secret", "none"),
+                    ],
+                    pending_operations: [
+                        creating("minio:index/s3Bucket:S3Bucket", "registry"),
+                        creating("minio:index/iamServiceAccount:IamServiceAccount", "registry-reader"),
+                        creating(secretType, "registry-mirror-hub-auth"),
+                    ],
+                },
+            }),
+        );
+        fs.writeFileSync(
+            file("secrets"),
+            [
+                "registry-auth-11111111",
+                "registry-auth-22222222",
+                "registry-mirror-hub-auth-33333333",
+                "registry-tls-ingress",
+                "of-somebody-else-44444444",
+            ]
+                .map((name) => `secret/${name}\n`)
+                .join(""),
+        );
+        const { code, stderr } = run("recover", [], { kubeContext: "homelab" });
+        assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+        const kubectl = "kubectl --context homelab --namespace images";
+        assert.deepEqual(
+            calls().filter((call) => !/^curl|^pulumi (config --json|whoami|stack)/.test(call)),
+            [
+                "pulumi cancel --yes",
+                "pulumi config set bucketImport true",
+                "pulumi refresh --yes --skip-preview --skip-pending-creates --exclude **IamServiceAccount::* --exclude **Ingress::*",
+                "pulumi up --yes --skip-preview --replace=**IamUser::registry-reader",
+                "pulumi config set bucketImport false",
+                `${kubectl} get secrets --output name`,
+                `${kubectl} delete secret/registry-auth-22222222`,
+                `${kubectl} delete secret/registry-mirror-hub-auth-33333333`,
+                `pulumi refresh --yes --skip-preview --clear-pending-creates --target ${urn("random:index/randomPassword:RandomPassword", "registry-http-secret")}`,
+            ],
+        );
+    });
+});
