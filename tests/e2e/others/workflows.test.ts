@@ -29,7 +29,7 @@ const folder = ".github/workflows";
 const page = "docs/pull-requests.md";
 const files = fs.readdirSync(folder).map((name) => path.join(folder, name));
 const workflows = Object.fromEntries(files.map((file) => [path.basename(file, ".yml"), readWorkflow(file)]));
-const { preview, up, drift } = workflows as Record<"preview" | "up" | "drift", Workflow>;
+const { ci, preview, up, drift } = workflows as Record<"ci" | "preview" | "up" | "drift", Workflow>;
 const jobs = Object.values(workflows).flatMap((workflow) => Object.values(workflow.jobs));
 
 /** What GitHub says of a pull request whose branch is in this repository. */
@@ -72,7 +72,7 @@ describe("The workflows of GitHub", () => {
     it("give each job the rights that it needs, and no other", () => {
         assert.deepEqual(
             Object.values(workflows).map(({ permissions }) => permissions),
-            [{}, {}, {}],
+            files.map(() => ({})),
         );
         const permissions = Object.fromEntries(
             Object.entries(workflows).map(([name, workflow]) => [
@@ -81,8 +81,8 @@ describe("The workflows of GitHub", () => {
             ]),
         );
         assert.deepEqual(permissions, {
+            ci: { test: { contents: "read" }, homelab: { contents: "read" } },
             preview: {
-                test: { contents: "read" },
                 // Comments.
                 preview: { contents: "read", "pull-requests": "write" },
                 warn: { "pull-requests": "write" },
@@ -94,8 +94,8 @@ describe("The workflows of GitHub", () => {
             .flatMap(({ steps }) => steps)
             .filter(({ uses }) => uses?.startsWith("actions/checkout@"));
         assert.deepEqual(
-            checkouts.map((step) => step.with),
-            checkouts.map(() => ({ "persist-credentials": false })),
+            checkouts.map((step) => step.with!["persist-credentials"]),
+            checkouts.map(() => false),
         );
     });
 
@@ -120,12 +120,13 @@ describe("The workflows of GitHub", () => {
                 assert.ok(!runs("home/lab", { PULUMI_STACK: "" }), name);
             }
         }
-        for (const job of [...Object.values(up.jobs), ...Object.values(drift.jobs)]) {
-            assert.notEqual(
-                evaluate(job.if!, { github: pullRequest("stranger/lab"), vars: { PULUMI_STACK: "homelab" } }),
-                "true",
-            );
+        const vars = { PULUMI_STACK: "homelab", CI_RUNNER: "ci" };
+        for (const job of [ci.jobs.homelab!, ...Object.values(up.jobs), ...Object.values(drift.jobs)]) {
+            const github = { ...pullRequest("stranger/lab"), event_name: "pull_request" };
+            assert.notEqual(evaluate(job.if!, { github, vars }), "true");
         }
+        assert.ok(!JSON.stringify(ci).includes("secrets."));
+        assert.equal(ci.jobs.test!["runs-on"], "ubuntu-latest");
     });
 
     it("ask before an update, make it of main alone, and one at a time", () => {
@@ -142,7 +143,9 @@ describe("The workflows of GitHub", () => {
     it("have each of their settings on the page about them", () => {
         const text = fs.readFileSync(page, "utf8");
         const settings = new Set(
-            files.flatMap((file) => fs.readFileSync(file, "utf8").match(/(?<=(vars|secrets)\.)\w+/g)!),
+            files
+                .filter((file) => path.basename(file) !== "ci.yml")
+                .flatMap((file) => fs.readFileSync(file, "utf8").match(/(?<=(vars|secrets)\.)\w+/g)!),
         );
         assert.deepEqual(
             [...settings].filter((name) => !text.includes(`| \`${name}\` |`)),
