@@ -1,55 +1,55 @@
 .PHONY: help up stop down status logs test e2e conformance faults bench picture reference schema lifecycle
 .DEFAULT_GOAL := help
 
-# What npm writes when it is done.
+# npm writes this file last.
 packages = node_modules/.package-lock.json
 sandbox = node --require ts-node/register sandbox/cli.ts
 
-help: ## what there is to make
+help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-up: $(packages) ## a homelab on this machine, and the registry in it, by a real pulumi up
+up: $(packages) ## start a homelab on this machine, and deploy the registry to it
 	@$(sandbox) up
 
-stop: $(packages) ## kills it at once, and keeps its data for the next up
+stop: $(packages) ## kill the homelab at once, and keep its data
 	@$(sandbox) stop
 
-down: $(packages) ## takes all of it away again
+down: $(packages) ## remove the homelab and its data
 	@$(sandbox) down
 
-status: $(packages) ## what of it is up
+status: $(packages) ## show which parts of the homelab run
 	@$(sandbox) status
 
-logs: $(packages) ## the end of each log, without secrets
+logs: $(packages) ## show the end of each log, without secrets
 	@$(sandbox) logs
 
-test: $(packages) ## all tests that need no homelab
+test: $(packages) ## run the checks and the unit tests
 	npm run check
 	npm test
 
-e2e: up ## the tests that need one
+e2e: up ## run the end-to-end tests in the homelab
 	tests/e2e/examples/install
 	sandbox/env tests/e2e/run
 
-conformance: up ## the OCI distribution conformance suite against the registry, which e2e has as well
+conformance: up ## run the OCI conformance suite; also part of e2e
 	sandbox/env node_modules/.bin/mocha tests/e2e/conformance.test.ts
 
-faults: up ## the tests that break things, with clients at work; short=1: fewer of them
+faults: up ## break things while clients push and pull; short=1 runs fewer tests
 	FAULTS_SHORT=$(short) sandbox/env node_modules/.bin/mocha 'tests/faults/*.test.ts'
 
-bench: up ## how fast it is beside the hand-made set-up and the limit (options="rounds=1 only=layer", say)
+bench: up ## compare the speed with a hand-made registry; example: options="rounds=1 only=layer"
 	sandbox/env node --require ts-node/register bench/bench.ts $(options)
 
-picture: up ## docs/picture.svg, of what a first preview and a look at the registry print
+picture: up ## draw docs/picture.svg again
 	sandbox/env node --require ts-node/register docs/picture.ts
 
-reference: $(packages) ## docs/api: the component's arguments, of their docstrings
+reference: $(packages) ## write docs/api from the docstrings
 	node_modules/.bin/typedoc
 
-schema: up ## what the component is in other languages, after a change of its arguments or their descriptions
+schema: up ## write components/schema.json from the component's arguments
 	sandbox/env pulumi package get-schema tests/e2e/examples/bin/pulumi-resource-homelab-registry > components/schema.json
 
-lifecycle: $(packages) ## tests of the homelab itself: up, killed, up again, down without a trace
+lifecycle: $(packages) ## test the homelab itself: start, kill, start again, remove
 	node_modules/.bin/mocha 'tests/sandbox/*.test.ts'
 
 $(packages): package.json package-lock.json
