@@ -1,6 +1,6 @@
 const Mocha = require("mocha");
 
-/** Mocha's own report, and a last line that other tools read: "N passed, N failed". */
+/** Mocha's own report, with a last line for other tools: "N passed, N failed". */
 module.exports = class extends Mocha.reporters.Spec {
     constructor(runner, options) {
         super(runner, options);

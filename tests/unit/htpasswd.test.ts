@@ -6,32 +6,32 @@ import { htpasswdLine, saltAlphabet, saltLength } from "../../components/users/h
 
 const salt = "./ABCDEFGHIJKLMNOPQRS";
 
-describe("A line of the htpasswd file", () => {
-    it("is the user's name and a bcrypt hash with the given cost and salt", async () => {
+describe("htpasswdLine", () => {
+    it("writes the user's name and a bcrypt hash with the given cost and salt", async () => {
         assert.match(
             await htpasswdLine("ci", "correct horse", 5, salt),
             /^ci:\$2b\$05\$\.\/ABCDEFGHIJKLMNOPQRS\.[./A-Za-z0-9]{31}$/,
         );
     });
 
-    it("is the same, byte for byte, each time", async () => {
+    it("writes the same bytes each time", async () => {
         assert.equal(
             await htpasswdLine("ci", "correct horse", 5, salt),
             await htpasswdLine("ci", "correct horse", 5, salt),
         );
     });
 
-    it("lets the password in, and no other", async () => {
+    it("accepts the password, and no other", async () => {
         const [, hash] = (await htpasswdLine("ci", "correct horse", 5, salt)).split(":");
         assert.equal(await bcrypt.compare("correct horse", hash!), true);
         assert.equal(await bcrypt.compare("correct horsf", hash!), false);
     });
 
-    it("has a cost of two digits", async () => {
+    it("writes the cost with two digits", async () => {
         assert.match(await htpasswdLine("me", "x", 10, salt), /^me:\$2b\$10\$/);
     });
 
-    it("keeps every character of a salt as it is", async () => {
+    it("keeps every character of the salt", async () => {
         for (let start = 0; start + saltLength <= saltAlphabet.length; start += saltLength) {
             const part = saltAlphabet.slice(start, start + saltLength);
             assert.ok((await htpasswdLine("ci", "x", 4, part)).startsWith(`ci:$2b$04$${part}.`), part);

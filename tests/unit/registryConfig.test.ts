@@ -26,7 +26,7 @@ const config: RegistryConfig = {
 };
 
 describe("The registry's configuration file", () => {
-    it("holds what the hand-made one held, and what 3.1 needs besides", () => {
+    it("contains the settings of the hand-made file, and those that version 3.1 needs", () => {
         assert.deepEqual(parse(renderRegistryConfig(config)), {
             version: 0.1,
             log: { level: "info", formatter: "json", fields: { service: "registry" }, accesslog: { disabled: false } },
@@ -61,7 +61,7 @@ describe("The registry's configuration file", () => {
         });
     });
 
-    it("keeps no descriptors of blobs in memory, which would outlive what they describe", () => {
+    it("caches no blob descriptors, which would outlive deleted blobs", () => {
         assert.equal("cache" in (parse(renderRegistryConfig(config)) as { storage: object }).storage, false);
     });
 
@@ -72,12 +72,12 @@ describe("The registry's configuration file", () => {
         [{ metrics: true }, 'debug:\n    addr: ":5001"\n    prometheus:\n      enabled: true\n      path: "/metrics"'],
         [{ bucket: { ...config.bucket, redirect: true } }, "redirect:\n    disable: false"],
     ] as const) {
-        it(`says ${JSON.stringify(field)} in its place`, () => {
+        it(`writes ${JSON.stringify(field)} at its place`, () => {
             assert.ok(renderRegistryConfig({ ...config, ...field }).includes(yaml));
         });
     }
 
-    // YAML 1.1, which the registry reads, takes each of these for something else when it is not quoted.
+    // The registry reads YAML 1.1. Without quotes, none of these would be this text.
     for (const secret of [
         "1234567890",
         "0x1F",

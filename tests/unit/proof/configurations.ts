@@ -112,7 +112,7 @@ export const configurations: Record<string, Record<string, unknown>> = {
 
     "a Gateway without http": { ...base, exposure: "gateway", gatewayName: "home", gatewayNamespace: "gateways" },
 
-    "a Service, with a bucket, key and htpasswd file of one's own": {
+    "a Service, with a bucket, key and htpasswd file of your own": {
         host: "docker.registry.example.com",
         htpasswdSecret: "registry-auth-secret",
         anonymousPullHost: "public.registry.example.com",

@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { configurations } from "./configurations";
 import { recordComponentOfOutputs, recordProgram } from "./record";
 
-// What a stack that runs has, so that no change of the code changes it by accident. A change that is meant is recorded with:
+// The resources of stacks that run already. They must not change by accident. Record an intended change with:
 // RECORD=1 node_modules/.bin/mocha tests/unit/proof/proof.test.ts
 const file = path.join(__dirname, "resources.json");
 const recorded = (fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : {}) as Record<string, object[]>;
@@ -21,7 +21,7 @@ describe("The resources of a stack", () => {
         ["the component with outputs as arguments", recordComponentOfOutputs],
     ];
     for (const [name, record] of proofs) {
-        it(`are those that were recorded: ${name}`, async () => {
+        it(`are the recorded ones: ${name}`, async () => {
             const resources = await record();
             if (isRecording) {
                 recorded[name] = resources;

@@ -14,14 +14,14 @@ const project = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as {
     config: Record<string, { default?: unknown }>;
 };
 
-/** These are read anew by each Job, so they may change in place; only their metadata is recorded. */
+/** Each Job reads these again, so they may change in place. Only their metadata is recorded. */
 const mayChange = [
     "core/v1:ConfigMap registry-collection",
     "core/v1:Secret registry-collection",
     "batch/v1:CronJob registry-collection",
 ];
 
-/** The resources of a stack with this configuration, deployed by `index.ts` to mocks: type, name, inputs, parent and options. */
+/** The resources that `index.ts` deploys to mocks with this configuration: type, name, inputs, parent and options. */
 export async function recordProgram(values: Record<string, unknown>): Promise<object[]> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "proof-"));
     const kubeconfig = path.join(folder, "kubeconfig");
@@ -32,7 +32,7 @@ export async function recordProgram(values: Record<string, unknown>): Promise<ob
             contexts: [{ name: "homelab", context: { cluster: "homelab" } }],
         }),
     );
-    // Where there is a proxy, the preflight does not connect to the cluster or to Minio.
+    // With a proxy, the preflight does not connect to the cluster or to MinIO.
     const environment = { HTTPS_PROXY: "http://127.0.0.1:1", KUBECONFIG: kubeconfig, PULUMI_CONFIG_SECRET_KEYS: "" };
     const before = Object.fromEntries(Object.keys(environment).map((name) => [name, process.env[name]]));
     Object.assign(process.env, environment);
@@ -54,7 +54,7 @@ export async function recordProgram(values: Record<string, unknown>): Promise<ob
     }
 }
 
-/** Those of the component alone, where each argument is an Output that can be one. */
+/** The resources of the component alone, with an Output for each argument that accepts one. */
 export async function recordComponentOfOutputs(): Promise<object[]> {
     const { resources } = await deploy(() => {
         new ContainerRegistry("other", {

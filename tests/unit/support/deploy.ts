@@ -1,14 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 
-// Not in Pulumi's types.
+// Pulumi's types do not declare it.
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 const { leakedPromises } = require("@pulumi/pulumi/runtime/debuggable") as { leakedPromises: () => unknown };
 
-/** A resource as the engine is asked for it. Secrets in `inputs` are {@link Secret}s. */
+/** A resource as the program registers it. Secrets in `inputs` are instances of {@link Secret}. */
 export interface Registered {
     type: string;
     name: string;
-    // Inputs have whatever shape the resource's type has.
+    // The shape of the inputs depends on the type of the resource.
     // eslint-disable-next-line @typescript-eslint/no-explicit-any
     inputs: any;
     opts: pulumi.CustomResourceOptions;
@@ -19,7 +19,7 @@ export class Secret {
     constructor(readonly value: unknown) {}
 }
 
-/** What the providers would compute, by type and name: the same each time. */
+/** The outputs that a provider would compute, by type and name; the same each time. */
 function outputsOf(type: string, name: string, inputs: Record<string, unknown>): Record<string, unknown> {
     switch (type) {
         case "random:index/randomPassword:RandomPassword":
@@ -33,14 +33,14 @@ function outputsOf(type: string, name: string, inputs: Record<string, unknown>):
         case "minio:index/iamServiceAccount:IamServiceAccount":
             return { ...inputs, accessKey: "ACCESSKEY", secretKey: "SECRETKEY" };
         case "kubernetes:core/v1:Secret":
-            // Named by Pulumi, as the real provider does.
+            // Pulumi chooses the name, as with the real provider.
             return { ...inputs, metadata: { name: `${name}-1a2b3c`, ...(inputs.metadata as object) } };
         default:
             return inputs;
     }
 }
 
-/** Runs a program against Pulumi's mocks; gives back what it registered, in the order of their names, and its outputs. */
+/** Runs a program against Pulumi's mocks. Returns the registered resources, sorted by type and name, and the outputs. */
 export async function deploy<T extends object>(program: () => Promise<T> | T, { preview = false } = {}) {
     const registered: Registered[] = [];
     const options = new Map<string, pulumi.CustomResourceOptions>();
@@ -64,7 +64,7 @@ export async function deploy<T extends object>(program: () => Promise<T> | T, { 
         "organization",
     );
 
-    // Mocha takes a rejection that nobody waits for as a failure of its own; here it is the program's.
+    // Mocha reports an unhandled rejection as a failure of its own. Here it is the program's.
     const listeners = process.listeners("unhandledRejection");
     const failure = new Promise<never>((_, reject) =>
         process.removeAllListeners("unhandledRejection").on("unhandledRejection", reject),
@@ -84,7 +84,7 @@ export async function deploy<T extends object>(program: () => Promise<T> | T, { 
             .sort((a, b) => (`${a.type} ${a.name}` < `${b.type} ${b.name}` ? -1 : 1));
         return { resources, outputs: outputs as pulumi.Unwrap<T> };
     } catch (error) {
-        // Of a program that was refused, much stays unresolved for good; at the end Pulumi would call it a leak.
+        // A failed program leaves promises unresolved. At the end, Pulumi would report them as leaks.
         leakedPromises();
         throw error;
     } finally {
