@@ -22,6 +22,16 @@ export default tseslint.config(
         },
     },
     {
+        // The product: the program and the component.
+        files: ["*.ts", "components/**/*.ts"],
+        rules: {
+            "max-lines-per-function": ["error", { max: 60, skipBlankLines: true, skipComments: true }],
+            // Prettier breaks neither comments nor strings.
+            "max-len": ["error", { code: 120 }],
+            "@typescript-eslint/no-non-null-assertion": "error",
+        },
+    },
+    {
         files: ["tests/**/*.ts"],
         // Mocha's suites of sentences.
         rules: { "@typescript-eslint/no-unused-expressions": "off" },
