@@ -1,25 +1,25 @@
 import * as pulumi from "@pulumi/pulumi";
 
-// Pulumi's types do not declare it.
+// Not in Pulumi's types.
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 const { leakedPromises } = require("@pulumi/pulumi/runtime/debuggable") as { leakedPromises: () => unknown };
 
-/** A resource as the program registers it. Secrets in `inputs` are instances of {@link Secret}. */
+/** A resource as the program registers it with the engine. Secrets in `inputs` are {@link Secret}s. */
 export interface Registered {
     type: string;
     name: string;
-    // The shape of the inputs depends on the type of the resource.
+    // Each type of resource has inputs of its own shape.
     // eslint-disable-next-line @typescript-eslint/no-explicit-any
     inputs: any;
     opts: pulumi.CustomResourceOptions;
 }
 
-/** Marks an input that the engine keeps secret. */
+/** An input that the engine keeps secret. */
 export class Secret {
     constructor(readonly value: unknown) {}
 }
 
-/** The outputs that a provider would compute, by type and name; the same each time. */
+/** The outputs that a provider would compute. The same type and name give the same outputs each time. */
 function outputsOf(type: string, name: string, inputs: Record<string, unknown>): Record<string, unknown> {
     switch (type) {
         case "random:index/randomPassword:RandomPassword":
@@ -33,16 +33,23 @@ function outputsOf(type: string, name: string, inputs: Record<string, unknown>):
         case "minio:index/iamServiceAccount:IamServiceAccount":
             return { ...inputs, accessKey: "ACCESSKEY", secretKey: "SECRETKEY" };
         case "kubernetes:core/v1:Secret":
-            // Pulumi chooses the name, as with the real provider.
+            // The real provider generates a name as well.
             return { ...inputs, metadata: { name: `${name}-1a2b3c`, ...(inputs.metadata as object) } };
         default:
             return inputs;
     }
 }
 
-/** Runs a program against Pulumi's mocks. Returns the registered resources, sorted by type and name, and the outputs. */
-export async function deploy<T extends object>(program: () => Promise<T> | T, { preview = false } = {}) {
-    const registered: Registered[] = [];
+/**
+ * Runs a program against Pulumi's mocks. Returns its resources, sorted by type and name, and its outputs.
+ *
+ * @param options.registered Receives each resource, also those of a program that fails
+ * @throws The program's error
+ */
+export async function deploy<T extends object>(
+    program: () => Promise<T> | T,
+    { preview = false, registered = [] as Registered[] } = {},
+) {
     const options = new Map<string, pulumi.CustomResourceOptions>();
     await pulumi.runtime.setMocks(
         {
@@ -64,7 +71,7 @@ export async function deploy<T extends object>(program: () => Promise<T> | T, { 
         "organization",
     );
 
-    // Mocha reports an unhandled rejection as a failure of its own. Here it is the program's.
+    // An unhandled rejection is an error of the program. Mocha would report it as its own.
     const listeners = process.listeners("unhandledRejection");
     const failure = new Promise<never>((_, reject) =>
         process.removeAllListeners("unhandledRejection").on("unhandledRejection", reject),
@@ -84,7 +91,7 @@ export async function deploy<T extends object>(program: () => Promise<T> | T, { 
             .sort((a, b) => (`${a.type} ${a.name}` < `${b.type} ${b.name}` ? -1 : 1));
         return { resources, outputs: outputs as pulumi.Unwrap<T> };
     } catch (error) {
-        // A failed program leaves promises unresolved. At the end, Pulumi would report them as leaks.
+        // A rejected program leaves promises that never settle. Without this call, Pulumi would report them as leaks.
         leakedPromises();
         throw error;
     } finally {

@@ -1,0 +1,144 @@
+import * as assert from "node:assert/strict";
+
+import { Collection } from "../../components/garbageCollection/args";
+import { fieldManagerAnnotation } from "../../components/kubernetes/fieldManager";
+import { Registered } from "./support/deploy";
+import { added, containerOf, deployRegistry, deployRequired, inputsOf, podOf, secretOf } from "./support/registry";
+
+describe("GarbageCollectionJob", () => {
+    let required: Registered[];
+    let resources: Registered[];
+    before(async () => {
+        ({ resources: required } = await deployRequired());
+        ({ resources } = await deployRegistry({ collection: { schedule: "0 4 * * 0" } }));
+    });
+    const cronJobOf = (of: Registered[]) => inputsOf(of, "CronJob", "registry-collection").spec;
+    const argsWith = async (collection: Partial<Collection>, namespace?: string) => {
+        const { resources } = await deployRegistry({ namespace, collection: { schedule: "@weekly", ...collection } });
+        return cronJobOf(resources).jobTemplate.spec.template.spec.containers[0]!.args;
+    };
+
+    it("adds exactly these resources if a schedule is set", () => {
+        assert.deepEqual(added(resources, required), [
+            "homelab-registry:index:Collection registry",
+            "kubernetes:batch/v1:CronJob registry-collection",
+            "kubernetes:core/v1:ConfigMap registry-collection",
+            "kubernetes:core/v1:ConfigMap registry-lock",
+            "kubernetes:core/v1:Secret registry-collection",
+            "kubernetes:core/v1:ServiceAccount registry-collection",
+            "kubernetes:rbac.authorization.k8s.io/v1:Role registry-collection",
+            "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding registry-collection",
+        ]);
+    });
+
+    it("grants the collector the right to acquire the lease and to replace the pods, and no other", () => {
+        assert.deepEqual(inputsOf(resources, "Role", "registry-collection").rules, [
+            {
+                apiGroups: [""],
+                resources: ["configmaps"],
+                resourceNames: ["registry-lock"],
+                verbs: ["get", "patch"],
+            },
+            { apiGroups: ["apps"], resources: ["deployments"], verbs: ["list", "patch"] },
+            { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
+        ]);
+        assert.equal(inputsOf(resources, "ServiceAccount", "registry-collection").automountServiceAccountToken, false);
+    });
+
+    it("creates the lease's ConfigMap without data, so that no update overwrites the lease", () => {
+        assert.deepEqual(inputsOf(resources, "ConfigMap", "registry-lock"), {
+            apiVersion: "v1",
+            kind: "ConfigMap",
+            metadata: { name: "registry-lock", namespace: "registry", annotations: fieldManagerAnnotation },
+        });
+    });
+
+    it("starts the registry with a read-only configuration while the lease is held", () => {
+        const container = containerOf(resources);
+        assert.deepEqual(
+            container.command.filter((_, i) => i !== 2),
+            ["/bin/sh", "-c", "serve", "/etc/distribution/config.yml", "/etc/distribution/read-only.yml"],
+        );
+        assert.deepEqual(container.env.at(-1), {
+            name: "READ_ONLY_UNTIL",
+            valueFrom: { fieldRef: { fieldPath: "metadata.annotations['homelab-registry/read-only-until']" } },
+        });
+        assert.deepEqual(container.volumeMounts.at(-1), { name: "lock", mountPath: "/lock", readOnly: true });
+        assert.deepEqual(podOf(resources).volumes.at(-1), { name: "lock", configMap: { name: "registry-lock" } });
+        const { "config.yml": normal, "read-only.yml": readOnly } = secretOf(resources, "registry-config");
+        assert.equal(
+            readOnly,
+            normal!
+                .replace("readonly:\n      enabled: false", "readonly:\n      enabled: true")
+                .replace(
+                    '- "nosniff"\n',
+                    '- "nosniff"\n    Warning:\n      - "299 - \\"Garbage is being collected. Pulls go on; push again in some minutes.\\""\n',
+                ),
+        );
+    });
+
+    it("runs the collector alone, hardened like the registry and with the registry's access key", () => {
+        const { schedule, concurrencyPolicy, jobTemplate } = cronJobOf(resources);
+        assert.deepEqual([schedule, concurrencyPolicy], ["0 4 * * 0", "Forbid"]);
+        const { template, podFailurePolicy } = jobTemplate.spec;
+        assert.deepEqual(podFailurePolicy, {
+            rules: [{ action: "FailJob", onExitCodes: { containerName: "collector", operator: "In", values: [65] } }],
+        });
+        assert.deepEqual(template.metadata.labels, {
+            "app.kubernetes.io/name": "container-registry-collection",
+            "app.kubernetes.io/instance": "registry",
+        });
+        const { containers, initContainers, securityContext } = template.spec;
+        assert.deepEqual(securityContext, {
+            runAsNonRoot: true,
+            runAsUser: 1000,
+            runAsGroup: 1000,
+            fsGroup: 1000,
+            seccompProfile: { type: "RuntimeDefault" },
+        });
+        for (const container of [...containers, ...initContainers]) {
+            assert.deepEqual(container.securityContext, {
+                allowPrivilegeEscalation: false,
+                readOnlyRootFilesystem: true,
+                capabilities: { drop: ["ALL"] },
+            });
+        }
+        assert.equal(containers[0]!.image, "docker.io/library/node:26.10.0-slim");
+        assert.equal(initContainers[0]!.image, "docker.io/library/registry:3.1.2");
+        assert.deepEqual(containers[0]!.args, [
+            "--config",
+            "/etc/distribution/config.json",
+            "--registry",
+            "/registry/registry",
+            "--lock",
+            "registry-lock",
+            "--annotation",
+            "homelab-registry/read-only-until",
+            "--label",
+            "app.kubernetes.io/name=container-registry",
+            "--label",
+            "app.kubernetes.io/instance=registry",
+            "--collector-label",
+            "app.kubernetes.io/name=container-registry-collection",
+            "--collector-label",
+            "app.kubernetes.io/instance=registry",
+            "--drain-seconds",
+            "300",
+        ]);
+        const config = JSON.parse(secretOf(resources, "registry-collection")["config.json"]!) as {
+            storage: { s3: { bucket: string } };
+        };
+        assert.equal(config.storage.s3.bucket, "container-repo");
+    });
+
+    it("deletes untagged manifests only if deleteUntagged is true", async () => {
+        assert.equal((await argsWith({ deleteUntagged: true })).at(-1), "--delete-untagged");
+    });
+
+    it("reports the result to a Pushgateway under the registry's namespace and name", async () => {
+        assert.deepEqual((await argsWith({ pushgateway: "http://pushgateway:9091/" }, "images")).slice(-2), [
+            "--pushgateway",
+            "http://pushgateway:9091/metrics/job/registry-collection/namespace/images/instance/registry",
+        ]);
+    });
+});
