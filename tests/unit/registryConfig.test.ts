@@ -25,8 +25,8 @@ const config: RegistryConfig = {
     },
 };
 
-describe("The registry's configuration file", () => {
-    it("contains the settings of the hand-made file, and those that version 3.1 needs", () => {
+describe("renderRegistryConfig", () => {
+    it("renders the configuration that distribution 3.1 needs, and no more", () => {
         assert.deepEqual(parse(renderRegistryConfig(config)), {
             version: 0.1,
             log: { level: "info", formatter: "json", fields: { service: "registry" }, accesslog: { disabled: false } },
@@ -61,23 +61,27 @@ describe("The registry's configuration file", () => {
         });
     });
 
-    it("caches no blob descriptors, which would outlive deleted blobs", () => {
+    it("configures no cache of blob descriptors, which would outlive deleted blobs", () => {
         assert.equal("cache" in (parse(renderRegistryConfig(config)) as { storage: object }).storage, false);
     });
 
-    for (const [field, yaml] of [
-        [{ logLevel: "debug" }, 'level: "debug"'],
-        [{ deleteEnabled: false }, "delete:\n    enabled: false"],
-        [{ readOnly: true }, "readonly:\n      enabled: true"],
-        [{ metrics: true }, 'debug:\n    addr: ":5001"\n    prometheus:\n      enabled: true\n      path: "/metrics"'],
-        [{ bucket: { ...config.bucket, redirect: true } }, "redirect:\n    disable: false"],
+    for (const [option, change, yaml] of [
+        ["logLevel", { logLevel: "debug" }, 'level: "debug"'],
+        ["deleteEnabled", { deleteEnabled: false }, "delete:\n    enabled: false"],
+        ["readOnly", { readOnly: true }, "readonly:\n      enabled: true"],
+        [
+            "metrics",
+            { metrics: true },
+            'debug:\n    addr: ":5001"\n    prometheus:\n      enabled: true\n      path: "/metrics"',
+        ],
+        ["bucket.redirect", { bucket: { ...config.bucket, redirect: true } }, "redirect:\n    disable: false"],
     ] as const) {
-        it(`writes ${JSON.stringify(field)} at its place`, () => {
-            assert.ok(renderRegistryConfig({ ...config, ...field }).includes(yaml));
+        it(`renders the option ${option}`, () => {
+            assert.ok(renderRegistryConfig({ ...config, ...change }).includes(yaml));
         });
     }
 
-    // The registry reads YAML 1.1. Without quotes, none of these would be this text.
+    // The registry reads YAML 1.1, in which each of these is not a string unless it is quoted.
     for (const secret of [
         "1234567890",
         "0x1F",
@@ -93,13 +97,13 @@ describe("The registry's configuration file", () => {
         "# no",
         "'\"\\",
     ]) {
-        it(`quotes a secret such as ${secret}`, () => {
+        it(`quotes the secret ${secret}, so that YAML reads a string`, () => {
             const yaml = renderRegistryConfig({ ...config, httpSecret: secret });
             assert.ok(yaml.includes(`secret: ${JSON.stringify(secret)}\n`), yaml);
         });
     }
 
-    it("does not fold a long line", () => {
+    it("renders a long value on one line", () => {
         const host = `${"very-long-label.".repeat(12)}example.com`;
         assert.ok(renderRegistryConfig({ ...config, host }).includes(`host: "https://${host}"\n`));
     });

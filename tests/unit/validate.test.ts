@@ -6,655 +6,659 @@ import { ContainerRegistryArgs } from "../../components/args";
 import { imageWarning } from "../../components/server/rules";
 import { findValidationErrors } from "../../components/validate";
 
-const good: ContainerRegistryArgs = {
+const valid: ContainerRegistryArgs = {
     host: "docker.registry.example.com",
     users: [{ name: "ci" }],
     bucket: { name: "container-repo", endpoint: "minio-svc.minio.svc.homelab-k8s:9000" },
     ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
 };
 
-/** The validation errors of good arguments with some of them changed. */
+/** The validation errors of valid arguments, some of them changed. */
 function errorsWith(change: Partial<ContainerRegistryArgs>, name = "registry"): string[] {
-    return findValidationErrors(name, { ...good, ...change }).map(
+    return findValidationErrors(name, { ...valid, ...change }).map(
         ({ propertyPath, reason }) => `${propertyPath}: ${reason}`,
     );
 }
 const bucket = (change: Partial<ContainerRegistryArgs["bucket"]>) =>
-    errorsWith({ bucket: { ...good.bucket, ...change } });
+    errorsWith({ bucket: { ...valid.bucket, ...change } });
 
 const hash = `$2y$05$${"a".repeat(53)}`;
 const notKubernetes = (longest: number) =>
     `is not a valid Kubernetes name; use 1 to ${longest} lower-case letters, digits and hyphens, with a letter or digit first and last`;
+const notBucketName =
+    "is not a valid S3 bucket name; use 3 to 63 lower-case letters, digits, single dots and hyphens, with a letter or digit first and last, and no IP address";
+const notLoginName = "is not a valid login name; use letters, digits and . _ @ + -, with a letter or digit first";
 const endpointExample = "give host:port, such as minio-svc.minio.svc.homelab-k8s:9000";
 
 describe("findValidationErrors", () => {
     it("accepts the arguments of the README", () => assert.deepEqual(errorsWith({}), []));
 
-    const wrong: [string, string[], string[]][] = [
-        [
-            "no host",
-            errorsWith({ host: "" }),
-            ["host: is required; give the DNS name that clients use, such as docker.registry.example.com"],
-        ],
-        [
-            "a host with a scheme",
-            errorsWith({ host: "https://docker.example.com" }),
-            ['host: "https://docker.example.com" has a scheme; give only the name: "docker.example.com"'],
-        ],
-        [
-            "a host with a port",
-            errorsWith({ host: "docker.example.com:5000" }),
-            ['host: "docker.example.com:5000" has a port; give only the name: "docker.example.com"'],
-        ],
-        [
-            "a host with a path",
-            errorsWith({ host: "docker.example.com/v2/" }),
-            ['host: "docker.example.com/v2/" has a path; give only the name: "docker.example.com"'],
-        ],
-        [
-            "a host with all of these",
-            errorsWith({ host: "https://docker.example.com:443/" }),
+    // What is rejected, the validation errors, and those that are expected.
+    const rejected: Record<string, [string, string[], string[]][]> = {
+        "hosts and names": [
             [
-                'host: "https://docker.example.com:443/" has a scheme and a port and a path; give only the name: "docker.example.com"',
+                "a missing host",
+                errorsWith({ host: "" }),
+                ["host: is required; give the DNS name that clients use, such as docker.registry.example.com"],
             ],
-        ],
-        [
-            "a host with capitals",
-            errorsWith({ host: "Docker.example.com" }),
-            ['host: "Docker.example.com" is not a DNS name; use lower-case letters, digits and hyphens between dots'],
-        ],
-        [
-            "a host without a dot",
-            errorsWith({ host: "registry" }),
-            ['host: "registry" has no dot, so Docker would look for it on Docker Hub; give the full name'],
-        ],
-        [
-            "a namespace that Kubernetes refuses",
-            errorsWith({ namespace: "My_Registry" }),
             [
-                'namespace: "My_Registry" is not a valid Kubernetes name; use 1 to 63 lower-case letters, digits and hyphens, with a letter or digit first and last',
+                "a host with a scheme",
+                errorsWith({ host: "https://docker.example.com" }),
+                ['host: "https://docker.example.com" has a scheme; give only the name: "docker.example.com"'],
             ],
-        ],
-
-        [
-            "no user",
-            errorsWith({ users: [] }),
             [
-                'users: is required, or nobody could log in; give at least one user, such as { name: "ci" }, or set htpasswdSecret',
+                "a host with a port",
+                errorsWith({ host: "docker.example.com:5000" }),
+                ['host: "docker.example.com:5000" has a port; give only the name: "docker.example.com"'],
             ],
-        ],
-        [
-            "a user twice",
-            errorsWith({ users: [{ name: "ci" }, { name: "me" }, { name: "ci" }] }),
-            ['users[2].name: "ci" is used twice; give each user a different name'],
-        ],
-        [
-            "a rotation that is none",
-            errorsWith({ users: [{ name: "ci", rotation: 0 }], httpSecretRotation: 1.5 }),
             [
-                "users[0].rotation: 0 is not a whole number of at least 1; increase it by 1 to rotate",
-                "httpSecretRotation: 1.5 is not a whole number of at least 1; increase it by 1 to rotate",
+                "a host with a path",
+                errorsWith({ host: "docker.example.com/v2/" }),
+                ['host: "docker.example.com/v2/" has a path; give only the name: "docker.example.com"'],
             ],
-        ],
-        [
-            "a rotation of a password that is given",
-            errorsWith({ users: [{ name: "ci", password: "correct horse", rotation: 2 }] }),
             [
-                "users[0].rotation: applies only to a generated password; to change this login, give a new password or hash",
-            ],
-        ],
-        [
-            "a hash beside a password",
-            errorsWith({ users: [{ name: "ci", password: "correct horse", hash }] }),
-            ["users[0].hash: cannot be combined with password; give one of them"],
-        ],
-        [
-            "a hash that is none of bcrypt",
-            errorsWith({ users: [{ name: "ci", hash: "$apr1$abc$def" }] }),
-            [
-                'users[0].hash: is not a bcrypt hash; make one with: htpasswd -nB NAME. Give the part after the colon, "$2y$" and 56 more characters',
-            ],
-        ],
-        [
-            "a whole line as a hash",
-            errorsWith({ users: [{ name: "ci", hash: `ci:${hash}` }] }),
-            ["users[0].hash: contains a user name; give only the part after the colon of the htpasswd line"],
-        ],
-        [
-            "users beside an htpasswd file",
-            errorsWith({ htpasswdSecret: "registry-auth-secret" }),
-            ["htpasswdSecret: cannot be combined with users; give one of them"],
-        ],
-        [
-            "a name that no Secret has",
-            errorsWith({ users: [], htpasswdSecret: "Registry_Auth" }),
-            ['htpasswdSecret: "Registry_Auth" is not a valid name of a Secret, such as registry-auth-secret'],
-        ],
-        [
-            "an access that is none",
-            errorsWith({ users: [{ name: "ci", access: "write" as "push" }] }),
-            ['users[0].access: "write" is not allowed; use one of pull, push'],
-        ],
-        [
-            "nobody who may push",
-            errorsWith({ users: [{ name: "cluster", access: "pull" }], pullHost: "pull.example.com" }),
-            ['users: has only users with access "pull", so nobody could push; give at least one user access "push"'],
-        ],
-        [
-            "a user who may only pull, by an Ingress that cannot tell",
-            errorsWith({ users: [...good.users!, { name: "cluster", access: "pull" }] }),
-            [
-                'pullHost: is required: users with access "pull" exist, and an Ingress of class "nginx" cannot tell a pull from a push. Give a DNS name for pulls, such as pull.registry.example.com, or use a gateway or class traefik',
-            ],
-        ],
-        [
-            "a user who may only pull, by an Ingress that nobody knows yet",
-            errorsWith({
-                users: [...good.users!, { name: "cluster", access: "pull" }],
-                ingress: { ...good.ingress!, className: pulumi.output("traefik") },
-            }),
-            [
-                'pullHost: is required: users with access "pull" exist, and an Ingress whose class is an output cannot tell a pull from a push. Give a DNS name for pulls, such as pull.registry.example.com, or use a gateway or class traefik',
-            ],
-        ],
-        [
-            "a name for pulls that nobody needs",
-            errorsWith({ pullHost: "pull.example.com" }),
-            ['pullHost: is given, but no user has access "pull"; give a user that access, or leave it out'],
-        ],
-        [
-            "what Traefik would not do with a pull",
-            errorsWith({
-                users: [...good.users!, { name: "cluster", access: "pull" }],
-                ingress: {
-                    className: "traefik",
-                    clusterIssuer: "letsencrypt-prod",
-                    annotations: { "traefik.ingress.kubernetes.io/router.middlewares": "apps-allow@kubernetescrd" },
-                },
-            }),
-            [
-                'ingress.annotations: "traefik.ingress.kubernetes.io/router.middlewares" has no effect on pulls, which have an IngressRoute; leave it out, or give a pullHost',
-            ],
-        ],
-        [
-            "one name for all",
-            errorsWith({
-                users: [...good.users!, { name: "cluster", access: "pull" }],
-                pullHost: good.host,
-                anonymousPullHost: good.host,
-            }),
-            [
-                'pullHost: "docker.registry.example.com" is already used by host; host, pullHost, anonymousPullHost and mirrors[].host must all differ',
-                'anonymousPullHost: "docker.registry.example.com" is already used by host; host, pullHost, anonymousPullHost and mirrors[].host must all differ',
-            ],
-        ],
-        [
-            "readers without a key of theirs, beside one of one's own",
-            errorsWith({
-                anonymousPullHost: "public.example.com",
-                bucket: { ...good.bucket, accessKey: "OWN", secretKey: "own" },
-            }),
-            [
-                "bucket.readAccessKey: is required; with an access key of your own, read-only replicas need one that can only read. Give both halves",
-                "bucket.readSecretKey: is required; with an access key of your own, read-only replicas need one that can only read. Give both halves",
-            ],
-        ],
-        [
-            "a key for readers that is made",
-            errorsWith({
-                anonymousPullHost: "public.example.com",
-                bucket: { ...good.bucket, readAccessKey: "READ", readSecretKey: "read" },
-            }),
-            [
-                "bucket.readAccessKey: is given without an access key of your own; leave it out",
-                "bucket.readSecretKey: is given without an access key of your own; leave it out",
-            ],
-        ],
-        [
-            "half a key for readers that is made",
-            bucket({ readAccessKey: "READ" }),
-            ["bucket.readAccessKey: is given without an access key of your own; leave it out"],
-        ],
-        [
-            "a key for readers that may write",
-            errorsWith({
-                anonymousPullHost: "public.example.com",
-                bucket: {
-                    ...good.bucket,
-                    accessKey: "OWN",
-                    secretKey: "own",
-                    readAccessKey: "OWN",
-                    readSecretKey: "own",
-                },
-            }),
-            ["bucket.readAccessKey: is the same as the access key that can write; give one that can only read"],
-        ],
-        [
-            "an Ingress to take over whose clients would be led away",
-            errorsWith({
-                users: [...good.users!, { name: "cluster", access: "pull" }],
-                ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod", import: true },
-            }),
-            [
-                'ingress.import: is true, but users with access "pull" would reach this registry at once; give them that access in the next update, or give a pullHost',
-            ],
-        ],
-        [
-            "a key for readers that are not there",
-            bucket({ accessKey: "OWN", secretKey: "own", readAccessKey: "READ", readSecretKey: "read" }),
-            [
-                "bucket.readAccessKey: is given, but no read-only replica uses it; leave it out",
-                "bucket.readSecretKey: is given, but no read-only replica uses it; leave it out",
-            ],
-        ],
-        [
-            "a pull secret for nobody",
-            errorsWith({ pullSecrets: [{ namespace: "apps", user: "CI" }] }),
-            ['pullSecrets[0].user: "CI" is not a user; users are: ci'],
-        ],
-        [
-            "a pull secret for a user whose password is not known",
-            errorsWith({ users: [{ name: "ci", hash }], pullSecrets: [{ namespace: "apps", user: "ci" }] }),
-            [
-                'pullSecrets[0].user: "ci" has only a hash, but a pull secret needs the password; give that user a password',
-            ],
-        ],
-        [
-            "a pull secret nowhere, or without a name that Kubernetes takes",
-            errorsWith({ pullSecrets: [{ namespace: "", user: "ci", name: "A" }] }),
-            [
-                'pullSecrets[0].namespace: "" is not a valid Kubernetes name; use 1 to 63 lower-case letters, digits and hyphens, with a letter or digit first and last',
-                'pullSecrets[0].name: "A" is not a valid name of a Secret, such as registry-pull',
-            ],
-        ],
-        [
-            "two pull secrets in the same place",
-            errorsWith({
-                pullSecrets: [
-                    { namespace: "apps", user: "ci" },
-                    { namespace: "apps", user: "ci" },
+                "a host with a scheme, a port and a path",
+                errorsWith({ host: "https://docker.example.com:443/" }),
+                [
+                    'host: "https://docker.example.com:443/" has a scheme and a port and a path; give only the name: "docker.example.com"',
                 ],
-            }),
+            ],
             [
-                'pullSecrets[1]: "registry-pull" is used twice in namespace "apps"; give each pull secret a different name',
+                "a host with capitals",
+                errorsWith({ host: "Docker.example.com" }),
+                [
+                    'host: "Docker.example.com" is not a DNS name; use lower-case letters, digits and hyphens between dots',
+                ],
+            ],
+            [
+                "a host without a dot",
+                errorsWith({ host: "registry" }),
+                ['host: "registry" has no dot, so Docker would look for it on Docker Hub; give the full name'],
+            ],
+            [
+                "a namespace that is not a valid Kubernetes name",
+                errorsWith({ namespace: "My_Registry" }),
+                [`namespace: "My_Registry" ${notKubernetes(63)}`],
             ],
         ],
-        [
-            "half a key",
-            bucket({ accessKey: "OWN" }),
+        "users and pull secrets": [
             [
-                "bucket.secretKey: is missing, but the other half of the key is given; give both, or neither to have a key created",
+                "arguments without a user or an htpasswdSecret",
+                errorsWith({ users: [] }),
+                [
+                    'users: is required, or nobody could log in; give at least one user, such as { name: "ci" }, or set htpasswdSecret',
+                ],
+            ],
+            [
+                "two users with the same name",
+                errorsWith({ users: [{ name: "ci" }, { name: "me" }, { name: "ci" }] }),
+                ['users[2].name: "ci" is used twice; give each user a different name'],
+            ],
+            [
+                "a rotation below 1, and one that is not a whole number",
+                errorsWith({ users: [{ name: "ci", rotation: 0 }], httpSecretRotation: 1.5 }),
+                [
+                    "users[0].rotation: 0 is not a whole number of at least 1; increase it by 1 to rotate",
+                    "httpSecretRotation: 1.5 is not a whole number of at least 1; increase it by 1 to rotate",
+                ],
+            ],
+            [
+                "a rotation of a given password",
+                errorsWith({ users: [{ name: "ci", password: "correct horse", rotation: 2 }] }),
+                [
+                    "users[0].rotation: applies only to a generated password; to change this login, give a new password or hash",
+                ],
+            ],
+            [
+                "a user with both a password and a hash",
+                errorsWith({ users: [{ name: "ci", password: "correct horse", hash }] }),
+                ["users[0].hash: cannot be combined with password; give one of them"],
+            ],
+            [
+                "a hash that is not bcrypt",
+                errorsWith({ users: [{ name: "ci", hash: "$apr1$abc$def" }] }),
+                [
+                    'users[0].hash: is not a bcrypt hash; make one with: htpasswd -nB NAME. Give the part after the colon, "$2y$" and 56 more characters',
+                ],
+            ],
+            [
+                "a hash that is a whole line of an htpasswd file",
+                errorsWith({ users: [{ name: "ci", hash: `ci:${hash}` }] }),
+                ["users[0].hash: contains a user name; give only the part after the colon of the htpasswd line"],
+            ],
+            [
+                "users in addition to an htpasswdSecret",
+                errorsWith({ htpasswdSecret: "registry-auth-secret" }),
+                ["htpasswdSecret: cannot be combined with users; give one of them"],
+            ],
+            [
+                "an htpasswdSecret that is not a valid name of a Secret",
+                errorsWith({ users: [], htpasswdSecret: "Registry_Auth" }),
+                ['htpasswdSecret: "Registry_Auth" is not a valid name of a Secret, such as registry-auth-secret'],
+            ],
+            [
+                "a pull secret for an unknown user",
+                errorsWith({ pullSecrets: [{ namespace: "apps", user: "CI" }] }),
+                ['pullSecrets[0].user: "CI" is not a user; users are: ci'],
+            ],
+            [
+                "a pull secret for a user with only a hash",
+                errorsWith({ users: [{ name: "ci", hash }], pullSecrets: [{ namespace: "apps", user: "ci" }] }),
+                [
+                    'pullSecrets[0].user: "ci" has only a hash, but a pull secret needs the password; give that user a password',
+                ],
+            ],
+            [
+                "a pull secret whose namespace and name are invalid",
+                errorsWith({ pullSecrets: [{ namespace: "", user: "ci", name: "A" }] }),
+                [
+                    `pullSecrets[0].namespace: "" ${notKubernetes(63)}`,
+                    'pullSecrets[0].name: "A" is not a valid name of a Secret, such as registry-pull',
+                ],
+            ],
+            [
+                "two pull secrets with the same name in a namespace",
+                errorsWith({
+                    pullSecrets: [
+                        { namespace: "apps", user: "ci" },
+                        { namespace: "apps", user: "ci" },
+                    ],
+                }),
+                [
+                    'pullSecrets[1]: "registry-pull" is used twice in namespace "apps"; give each pull secret a different name',
+                ],
+            ],
+            [
+                "an empty user name",
+                errorsWith({ users: [{ name: "" }] }),
+                ["users[0].name: is required; give the login name"],
+            ],
+            [
+                "a user name with a colon",
+                errorsWith({ users: [{ name: "a:b" }] }),
+                [`users[0].name: "a:b" ${notLoginName}`],
+            ],
+            [
+                "a user name with a space",
+                errorsWith({ users: [{ name: "a b" }] }),
+                [`users[0].name: "a b" ${notLoginName}`],
+            ],
+            [
+                "a user name with a line break",
+                errorsWith({ users: [{ name: "a\nb" }] }),
+                [`users[0].name: "a\\nb" ${notLoginName}`],
+            ],
+            [
+                "a user name that begins with #",
+                errorsWith({ users: [{ name: "#ci" }] }),
+                [`users[0].name: "#ci" ${notLoginName}`],
+            ],
+            [
+                "an empty password",
+                errorsWith({ users: [{ name: "ci", password: "" }] }),
+                ["users[0].password: is empty; leave it out to have one generated"],
+            ],
+            [
+                "a password longer than 72 bytes",
+                errorsWith({ users: [{ name: "ci", password: "x".repeat(73) }] }),
+                [
+                    "users[0].password: has 73 bytes, but bcrypt reads only 72; shorten it, or leave it out to have one generated",
+                ],
+            ],
+            [
+                "a password of 25 characters, if it is longer than 72 bytes",
+                errorsWith({ users: [{ name: "ci", password: "€".repeat(25) }] }),
+                [
+                    "users[0].password: has 75 bytes, but bcrypt reads only 72; shorten it, or leave it out to have one generated",
+                ],
             ],
         ],
-        [
-            "the other half",
-            bucket({ secretKey: "own-secret" }),
+        "access control": [
             [
-                "bucket.accessKey: is missing, but the other half of the key is given; give both, or neither to have a key created",
+                "an unknown access",
+                errorsWith({ users: [{ name: "ci", access: "write" as "push" }] }),
+                ['users[0].access: "write" is not allowed; use one of pull, push'],
             ],
-        ],
-        [
-            "an empty key",
-            bucket({ accessKey: "", secretKey: "" }),
             [
-                "bucket.accessKey: is required; give the key, or leave out both halves to have one created",
-                "bucket.secretKey: is required; give the key, or leave out both halves to have one created",
+                "users who may all only pull",
+                errorsWith({ users: [{ name: "cluster", access: "pull" }], pullHost: "pull.example.com" }),
+                [
+                    'users: has only users with access "pull", so nobody could push; give at least one user access "push"',
+                ],
             ],
-        ],
-        [
-            "a rotation of a key of one's own",
-            bucket({ accessKey: "OWN", secretKey: "own-secret", keyRotation: 2 }),
             [
-                "bucket.keyRotation: cannot be combined with an access key of your own; leave it out, and replace that key yourself",
+                "a pull-only user without pullHost, if the ingress class is nginx",
+                errorsWith({ users: [...valid.users!, { name: "cluster", access: "pull" }] }),
+                [
+                    'pullHost: is required: users with access "pull" exist, and an Ingress of class "nginx" cannot tell a pull from a push. Give a DNS name for pulls, such as pull.registry.example.com, or use a gateway or class traefik',
+                ],
             ],
-        ],
-        [
-            "a CA that is a path",
-            bucket({ ca: "/etc/ssl/ca.crt", secure: true }),
-            ["bucket.ca: is not a PEM certificate; one begins with -----BEGIN CERTIFICATE-----"],
-        ],
-        [
-            "a CA without TLS",
-            bucket({ ca: "-----BEGIN CERTIFICATE-----" }),
-            ["bucket.secure: is false, but a CA is given for the certificate; set it to true"],
-        ],
-        [
-            "an issuer beside a certificate",
-            errorsWith({
-                ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod", tlsSecret: "wildcard-tls" },
-            }),
-            ["ingress.tlsSecret: cannot be combined with a clusterIssuer; give one of them"],
-        ],
-        [
-            "neither an issuer nor a certificate",
-            errorsWith({ ingress: { className: "nginx" } }),
             [
-                "ingress.clusterIssuer: is required; give the name of a ClusterIssuer, such as letsencrypt-prod, or a tlsSecret instead",
+                "a pull-only user without pullHost, if the ingress class is an Output",
+                errorsWith({
+                    users: [...valid.users!, { name: "cluster", access: "pull" }],
+                    ingress: { ...valid.ingress!, className: pulumi.output("traefik") },
+                }),
+                [
+                    'pullHost: is required: users with access "pull" exist, and an Ingress whose class is an output cannot tell a pull from a push. Give a DNS name for pulls, such as pull.registry.example.com, or use a gateway or class traefik',
+                ],
             ],
-        ],
-        [
-            "no time to drain",
-            errorsWith({ drainSeconds: 0 }),
-            ["drainSeconds: 0 is not a whole number of seconds from 1 to 3600"],
-        ],
-
-        [
-            "an empty user name",
-            errorsWith({ users: [{ name: "" }] }),
-            ["users[0].name: is required; give the login name"],
-        ],
-        [
-            "a user name with a colon",
-            errorsWith({ users: [{ name: "a:b" }] }),
             [
-                'users[0].name: "a:b" is not a valid login name; use letters, digits and . _ @ + -, with a letter or digit first',
+                "a pullHost without a pull-only user",
+                errorsWith({ pullHost: "pull.example.com" }),
+                ['pullHost: is given, but no user has access "pull"; give a user that access, or leave it out'],
             ],
-        ],
-        [
-            "a user name with a blank",
-            errorsWith({ users: [{ name: "a b" }] }),
             [
-                'users[0].name: "a b" is not a valid login name; use letters, digits and . _ @ + -, with a letter or digit first',
-            ],
-        ],
-        [
-            "a user name of two lines",
-            errorsWith({ users: [{ name: "a\nb" }] }),
-            [
-                'users[0].name: "a\\nb" is not a valid login name; use letters, digits and . _ @ + -, with a letter or digit first',
-            ],
-        ],
-        [
-            "a user name that an htpasswd file takes for a comment",
-            errorsWith({ users: [{ name: "#ci" }] }),
-            [
-                'users[0].name: "#ci" is not a valid login name; use letters, digits and . _ @ + -, with a letter or digit first',
-            ],
-        ],
-        [
-            "an empty password",
-            errorsWith({ users: [{ name: "ci", password: "" }] }),
-            ["users[0].password: is empty; leave it out to have one generated"],
-        ],
-        [
-            "a password of 73 bytes",
-            errorsWith({ users: [{ name: "ci", password: "x".repeat(73) }] }),
-            [
-                "users[0].password: has 73 bytes, but bcrypt reads only 72; shorten it, or leave it out to have one generated",
-            ],
-        ],
-        [
-            "a password of 25 characters and 75 bytes",
-            errorsWith({ users: [{ name: "ci", password: "€".repeat(25) }] }),
-            [
-                "users[0].password: has 75 bytes, but bcrypt reads only 72; shorten it, or leave it out to have one generated",
-            ],
-        ],
-
-        [
-            "a bucket name that is too short",
-            bucket({ name: "ab" }),
-            [
-                'bucket.name: "ab" is not a valid S3 bucket name; use 3 to 63 lower-case letters, digits, single dots and hyphens, with a letter or digit first and last, and no IP address',
-            ],
-        ],
-        [
-            "a bucket name with capitals",
-            bucket({ name: "Images" }),
-            [
-                'bucket.name: "Images" is not a valid S3 bucket name; use 3 to 63 lower-case letters, digits, single dots and hyphens, with a letter or digit first and last, and no IP address',
-            ],
-        ],
-        [
-            "a bucket name that is an IP address",
-            bucket({ name: "192.168.1.10" }),
-            [
-                'bucket.name: "192.168.1.10" is not a valid S3 bucket name; use 3 to 63 lower-case letters, digits, single dots and hyphens, with a letter or digit first and last, and no IP address',
-            ],
-        ],
-        [
-            "a bucket name with two dots",
-            bucket({ name: "my..images" }),
-            [
-                'bucket.name: "my..images" is not a valid S3 bucket name; use 3 to 63 lower-case letters, digits, single dots and hyphens, with a letter or digit first and last, and no IP address',
-            ],
-        ],
-        [
-            "a bucket name with a hyphen last",
-            bucket({ name: "images-" }),
-            [
-                'bucket.name: "images-" is not a valid S3 bucket name; use 3 to 63 lower-case letters, digits, single dots and hyphens, with a letter or digit first and last, and no IP address',
-            ],
-        ],
-        [
-            "no endpoint",
-            bucket({ endpoint: "" }),
-            ["bucket.endpoint: is required; give host:port, such as minio-svc.minio.svc.homelab-k8s:9000"],
-        ],
-        [
-            "an endpoint with a scheme",
-            bucket({ endpoint: "http://minio:9000" }),
-            [`bucket.endpoint: "http://minio:9000" has a scheme; ${endpointExample}`],
-        ],
-        [
-            "an endpoint without a port",
-            bucket({ endpoint: "minio.example.com" }),
-            [`bucket.endpoint: "minio.example.com" is not a host and a port; ${endpointExample}`],
-        ],
-        [
-            "an endpoint with an impossible port",
-            bucket({ endpoint: "minio:90000" }),
-            ['bucket.endpoint: "minio:90000" has port 90000; use 1 to 65535'],
-        ],
-        [
-            "an empty region",
-            bucket({ region: "" }),
-            ["bucket.region: is required; give the region of the S3 server, such as us-east-1"],
-        ],
-        [
-            "a quota that is no amount",
-            bucket({ quota: "100 GB" }),
-            ['bucket.quota: "100 GB" is not a number of bytes; use one such as 100Gi, or leave it out for no quota'],
-        ],
-        [
-            "a schedule that is none",
-            errorsWith({ collection: { schedule: "sundays" } }),
-            [
-                'collection.schedule: "sundays" is not a cron schedule; give minute, hour, day, month and day of the week, such as "0 4 * * 0" for Sundays at 04:00',
-            ],
-        ],
-        [
-            "a schedule of six fields",
-            errorsWith({ collection: { schedule: "0 0 4 * * 0" } }),
-            [
-                'collection.schedule: "0 0 4 * * 0" is not a cron schedule; give minute, hour, day, month and day of the week, such as "0 4 * * 0" for Sundays at 04:00',
-            ],
-        ],
-        [
-            "a Pushgateway that is no URL",
-            errorsWith({ collection: { schedule: "@weekly", pushgateway: "pushgateway:9091" } }),
-            [
-                'collection.pushgateway: "pushgateway:9091" is not a URL without a query; give one such as http://pushgateway.monitoring.svc:9091',
-            ],
-        ],
-        [
-            "labels of a ServiceMonitor that there is not",
-            errorsWith({ metrics: { serviceMonitorLabels: { release: "prometheus" } } }),
-            [
-                "metrics.serviceMonitorLabels: is given, but there is no ServiceMonitor; switch the ServiceMonitor on, or leave it out",
-            ],
-        ],
-        [
-            "a namespace of a Prometheus that has nothing to ask for",
-            errorsWith({ networkPolicy: { metricsFrom: "Monitoring" } }),
-            [
-                'networkPolicy.metricsFrom: "Monitoring" is not a valid Kubernetes name; use 1 to 63 lower-case letters, digits and hyphens, with a letter or digit first and last',
-                "networkPolicy.metricsFrom: is given, but there are no metrics; switch metrics on, or leave it out",
-            ],
-        ],
-        [
-            "a mirror of nothing",
-            errorsWith({
-                mirrors: [
-                    {
-                        name: "Hub",
-                        host: "https://hub.example.com",
-                        remote: "registry-1.docker.io",
-                        ttl: "a week",
-                        username: "me",
+                "a Traefik middleware that would not apply to pulls",
+                errorsWith({
+                    users: [...valid.users!, { name: "cluster", access: "pull" }],
+                    ingress: {
+                        className: "traefik",
+                        clusterIssuer: "letsencrypt-prod",
+                        annotations: { "traefik.ingress.kubernetes.io/router.middlewares": "apps-allow@kubernetescrd" },
                     },
+                }),
+                [
+                    'ingress.annotations: "traefik.ingress.kubernetes.io/router.middlewares" has no effect on pulls, which have an IngressRoute; leave it out, or give a pullHost',
                 ],
-            }),
-            [
-                'mirrors[0].host: "https://hub.example.com" has a scheme; give only the name: "hub.example.com"',
-                'mirrors[0].name: "Hub" is not a valid Kubernetes name; use 1 to 30 lower-case letters, digits and hyphens, with a letter or digit first and last',
-                'mirrors[0].remote: "registry-1.docker.io" is not the URL of a registry without a path; give one such as https://registry-1.docker.io',
-                'mirrors[0].ttl: "a week" is not a Go duration; use one such as 168h for a week, or 0s for ever',
-                "mirrors[0].password: is missing, but the other half of the login is given; give both, or neither",
             ],
-        ],
-        [
-            "two mirrors of one name, one at the registry's",
-            errorsWith({
-                mirrors: [
-                    { name: "hub", host: good.host, remote: "https://me:hunter22@registry-1.docker.io" },
-                    { name: "hub", host: "hub.example.com", remote: "https://ghcr.io" },
+            [
+                "a pullHost and an anonymousPullHost that equal the host",
+                errorsWith({
+                    users: [...valid.users!, { name: "cluster", access: "pull" }],
+                    pullHost: valid.host,
+                    anonymousPullHost: valid.host,
+                }),
+                [
+                    'pullHost: "docker.registry.example.com" is already used by host; host, pullHost, anonymousPullHost and mirrors[].host must all differ',
+                    'anonymousPullHost: "docker.registry.example.com" is already used by host; host, pullHost, anonymousPullHost and mirrors[].host must all differ',
                 ],
-            }),
+            ],
             [
-                'mirrors[0].host: "docker.registry.example.com" is already used by host; host, pullHost, anonymousPullHost and mirrors[].host must all differ',
-                'mirrors[0].remote: "https://…@registry-1.docker.io" is not the URL of a registry without a path; give one such as https://registry-1.docker.io',
-                'mirrors[1].name: "hub" is used twice; give each mirror a different name',
+                "an access key of your own without a read-only one, if there are read-only replicas",
+                errorsWith({
+                    anonymousPullHost: "public.example.com",
+                    bucket: { ...valid.bucket, accessKey: "OWN", secretKey: "own" },
+                }),
+                [
+                    "bucket.readAccessKey: is required; with an access key of your own, read-only replicas need one that can only read. Give both halves",
+                    "bucket.readSecretKey: is required; with an access key of your own, read-only replicas need one that can only read. Give both halves",
+                ],
+            ],
+            [
+                "a read-only access key without an access key of your own",
+                errorsWith({
+                    anonymousPullHost: "public.example.com",
+                    bucket: { ...valid.bucket, readAccessKey: "READ", readSecretKey: "read" },
+                }),
+                [
+                    "bucket.readAccessKey: is given without an access key of your own; leave it out",
+                    "bucket.readSecretKey: is given without an access key of your own; leave it out",
+                ],
+            ],
+            [
+                "half a read-only access key without an access key of your own",
+                bucket({ readAccessKey: "READ" }),
+                ["bucket.readAccessKey: is given without an access key of your own; leave it out"],
+            ],
+            [
+                "a read-only access key that equals the writable one",
+                errorsWith({
+                    anonymousPullHost: "public.example.com",
+                    bucket: {
+                        ...valid.bucket,
+                        accessKey: "OWN",
+                        secretKey: "own",
+                        readAccessKey: "OWN",
+                        readSecretKey: "own",
+                    },
+                }),
+                ["bucket.readAccessKey: is the same as the access key that can write; give one that can only read"],
+            ],
+            [
+                "the import of a Traefik Ingress while there is a pull-only user",
+                errorsWith({
+                    users: [...valid.users!, { name: "cluster", access: "pull" }],
+                    ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod", import: true },
+                }),
+                [
+                    'ingress.import: is true, but users with access "pull" would reach this registry at once; give them that access in the next update, or give a pullHost',
+                ],
+            ],
+            [
+                "a read-only access key, if there are no read-only replicas",
+                bucket({ accessKey: "OWN", secretKey: "own", readAccessKey: "READ", readSecretKey: "read" }),
+                [
+                    "bucket.readAccessKey: is given, but no read-only replica uses it; leave it out",
+                    "bucket.readSecretKey: is given, but no read-only replica uses it; leave it out",
+                ],
             ],
         ],
-        [
-            "a collection without an image",
-            errorsWith({ collection: { schedule: "@weekly", image: "" } }),
-            ["collection.image: is required; give the image of Node.js, such as docker.io/library/node:26.10.0-slim"],
-        ],
-        [
-            "a quota of nothing",
-            bucket({ quota: "0" }),
-            ['bucket.quota: "0" is not a number of bytes; use one such as 100Gi, or leave it out for no quota'],
-        ],
-        [
-            "a chunk under 5 MiB",
-            bucket({ chunkSize: 5242879 }),
+        storage: [
             [
-                "bucket.chunkSize: 5242879 is not a part size that S3 accepts; use 5242880 (5 MiB) to 5368709120 (5 GiB) bytes",
+                "an accessKey without a secretKey",
+                bucket({ accessKey: "OWN" }),
+                [
+                    "bucket.secretKey: is missing, but the other half of the key is given; give both, or neither to have a key created",
+                ],
+            ],
+            [
+                "a secretKey without an accessKey",
+                bucket({ secretKey: "own-secret" }),
+                [
+                    "bucket.accessKey: is missing, but the other half of the key is given; give both, or neither to have a key created",
+                ],
+            ],
+            [
+                "an empty accessKey and secretKey",
+                bucket({ accessKey: "", secretKey: "" }),
+                [
+                    "bucket.accessKey: is required; give the key, or leave out both halves to have one created",
+                    "bucket.secretKey: is required; give the key, or leave out both halves to have one created",
+                ],
+            ],
+            [
+                "a keyRotation of an access key of your own",
+                bucket({ accessKey: "OWN", secretKey: "own-secret", keyRotation: 2 }),
+                [
+                    "bucket.keyRotation: cannot be combined with an access key of your own; leave it out, and replace that key yourself",
+                ],
+            ],
+            [
+                "a CA that is a path instead of a certificate",
+                bucket({ ca: "/etc/ssl/ca.crt", secure: true }),
+                ["bucket.ca: is not a PEM certificate; one begins with -----BEGIN CERTIFICATE-----"],
+            ],
+            [
+                "a CA without TLS",
+                bucket({ ca: "-----BEGIN CERTIFICATE-----" }),
+                ["bucket.secure: is false, but a CA is given for the certificate; set it to true"],
+            ],
+            ["a bucket name that is too short", bucket({ name: "ab" }), [`bucket.name: "ab" ${notBucketName}`]],
+            ["a bucket name with capitals", bucket({ name: "Images" }), [`bucket.name: "Images" ${notBucketName}`]],
+            [
+                "a bucket name that is an IP address",
+                bucket({ name: "192.168.1.10" }),
+                [`bucket.name: "192.168.1.10" ${notBucketName}`],
+            ],
+            [
+                "a bucket name with two dots in a row",
+                bucket({ name: "my..images" }),
+                [`bucket.name: "my..images" ${notBucketName}`],
+            ],
+            [
+                "a bucket name that ends with a hyphen",
+                bucket({ name: "images-" }),
+                [`bucket.name: "images-" ${notBucketName}`],
+            ],
+            [
+                "a missing endpoint",
+                bucket({ endpoint: "" }),
+                ["bucket.endpoint: is required; give host:port, such as minio-svc.minio.svc.homelab-k8s:9000"],
+            ],
+            [
+                "an endpoint with a scheme",
+                bucket({ endpoint: "http://minio:9000" }),
+                [`bucket.endpoint: "http://minio:9000" has a scheme; ${endpointExample}`],
+            ],
+            [
+                "an endpoint without a port",
+                bucket({ endpoint: "minio.example.com" }),
+                [`bucket.endpoint: "minio.example.com" is not a host and a port; ${endpointExample}`],
+            ],
+            [
+                "an endpoint with a port above 65535",
+                bucket({ endpoint: "minio:90000" }),
+                ['bucket.endpoint: "minio:90000" has port 90000; use 1 to 65535'],
+            ],
+            [
+                "an empty region",
+                bucket({ region: "" }),
+                ["bucket.region: is required; give the region of the S3 server, such as us-east-1"],
+            ],
+            [
+                "a quota that is not a number of bytes",
+                bucket({ quota: "100 GB" }),
+                [
+                    'bucket.quota: "100 GB" is not a number of bytes; use one such as 100Gi, or leave it out for no quota',
+                ],
+            ],
+            [
+                "a quota of 0 bytes",
+                bucket({ quota: "0" }),
+                ['bucket.quota: "0" is not a number of bytes; use one such as 100Gi, or leave it out for no quota'],
+            ],
+            [
+                "a chunkSize below 5 MiB",
+                bucket({ chunkSize: 5242879 }),
+                [
+                    "bucket.chunkSize: 5242879 is not a part size that S3 accepts; use 5242880 (5 MiB) to 5368709120 (5 GiB) bytes",
+                ],
+            ],
+            [
+                "a chunkSize that is not a number",
+                bucket({ chunkSize: "5MiB" as unknown as number }),
+                [
+                    "bucket.chunkSize: 5MiB is not a part size that S3 accepts; use 5242880 (5 MiB) to 5368709120 (5 GiB) bytes",
+                ],
+            ],
+            [
+                "a quota together with an access key of your own",
+                bucket({ quota: "100Gi", accessKey: "OWN", secretKey: "own-secret" }),
+                ["bucket.quota: cannot be combined with an access key of your own; set the quota in that S3 server"],
+            ],
+            [
+                "the import of a bucket together with an access key of your own",
+                bucket({ import: true, accessKey: "OWN", secretKey: "own-secret" }),
+                [
+                    "bucket.import: cannot be combined with an access key of your own; leave it out: such a bucket is used as it is",
+                ],
+            ],
+            [
+                "an import whose bucket name or namespace is an Output",
+                errorsWith({
+                    namespace: pulumi.output("registry"),
+                    bucket: { ...valid.bucket, name: pulumi.output("images"), import: true },
+                    ingress: { ...valid.ingress!, import: true },
+                }),
+                [
+                    "bucket.import: requires the bucket's name as plain text, but it is an output",
+                    "ingress.import: requires the namespace as plain text, but it is an output",
+                ],
             ],
         ],
-        [
-            "a chunk that is no number",
-            bucket({ chunkSize: "5MiB" as unknown as number }),
+        exposure: [
             [
-                "bucket.chunkSize: 5MiB is not a part size that S3 accepts; use 5242880 (5 MiB) to 5368709120 (5 GiB) bytes",
+                "a clusterIssuer in addition to a tlsSecret",
+                errorsWith({
+                    ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod", tlsSecret: "wildcard-tls" },
+                }),
+                ["ingress.tlsSecret: cannot be combined with a clusterIssuer; give one of them"],
+            ],
+            [
+                "an Ingress without a clusterIssuer or a tlsSecret",
+                errorsWith({ ingress: { className: "nginx" } }),
+                [
+                    "ingress.clusterIssuer: is required; give the name of a ClusterIssuer, such as letsencrypt-prod, or a tlsSecret instead",
+                ],
+            ],
+            [
+                "an empty ingress class",
+                errorsWith({ ingress: { ...valid.ingress!, className: "" } }),
+                ["ingress.className: is required; give the name of an ingress class, such as nginx"],
+            ],
+            [
+                "arguments without an ingress, a gateway or a service",
+                errorsWith({ ingress: undefined }),
+                ["ingress: is required, or nobody could reach the registry; give an ingress, a gateway or a service"],
+            ],
+            [
+                "both an ingress and a gateway",
+                errorsWith({ gateway: { name: "home", namespace: "gateways" } }),
+                ["gateway: cannot be combined with an ingress; give one of them"],
+            ],
+            [
+                "a Gateway without a name, and with an invalid namespace and listener",
+                errorsWith({
+                    ingress: undefined,
+                    gateway: { name: "", namespace: "Gateways", sectionName: "https:443" },
+                }),
+                [
+                    "gateway.name: is required; give the name of a Gateway, such as home",
+                    `gateway.namespace: "Gateways" ${notKubernetes(63)}`,
+                    'gateway.sectionName: "https:443" is not a valid name of a listener, such as https',
+                ],
+            ],
+            [
+                "a Service of an unknown type, and with a nodePort above 65535",
+                errorsWith({ ingress: undefined, service: { type: "ExternalName" as "NodePort", nodePort: 70000 } }),
+                [
+                    'service.type: "ExternalName" is not allowed; use one of ClusterIP, NodePort, LoadBalancer',
+                    "service.nodePort: 70000 is not a port; most clusters allow 30000 to 32767",
+                ],
+            ],
+            [
+                "a nodePort of a Service of type ClusterIP",
+                errorsWith({ ingress: undefined, service: { nodePort: 30500 } }),
+                [
+                    "service.nodePort: is given, but a Service of type ClusterIP has no such port; use type NodePort or LoadBalancer",
+                ],
+            ],
+            [
+                "an empty clusterIssuer",
+                errorsWith({ ingress: { ...valid.ingress!, clusterIssuer: "" } }),
+                [
+                    "ingress.clusterIssuer: is required; give the name of a ClusterIssuer, such as letsencrypt-prod, or a tlsSecret instead",
+                ],
             ],
         ],
-
-        [
-            "no ingress class",
-            errorsWith({ ingress: { ...good.ingress!, className: "" } }),
-            ["ingress.className: is required; give the name of an ingress class, such as nginx"],
-        ],
-        [
-            "a quota for a bucket of one's own",
-            bucket({ quota: "100Gi", accessKey: "OWN", secretKey: "own-secret" }),
-            ["bucket.quota: cannot be combined with an access key of your own; set the quota in that S3 server"],
-        ],
-        [
-            "a bucket of one's own to be imported",
-            bucket({ import: true, accessKey: "OWN", secretKey: "own-secret" }),
+        server: [
             [
-                "bucket.import: cannot be combined with an access key of your own; leave it out: such a bucket is used as it is",
+                "a drain time of 0 seconds",
+                errorsWith({ drainSeconds: 0 }),
+                ["drainSeconds: 0 is not a whole number of seconds from 1 to 3600"],
+            ],
+            [
+                "an empty image",
+                errorsWith({ image: "" }),
+                ["image: is required; give the image of the registry, such as docker.io/library/registry:3.1.2"],
+            ],
+            ["0 replicas", errorsWith({ replicas: 0 }), ["replicas: 0 is not a whole number of at least 1"]],
+            ["1.5 replicas", errorsWith({ replicas: 1.5 }), ["replicas: 1.5 is not a whole number of at least 1"]],
+            [
+                "a resource limit that is not a Kubernetes quantity",
+                errorsWith({ resources: { limits: { memory: "512 MB" } } }),
+                [
+                    'resources.limits.memory: "512 MB" is not a Kubernetes quantity; use one such as 50m, 0.5, 128Mi or 1G',
+                ],
+            ],
+            [
+                "an unknown log level",
+                errorsWith({ logLevel: "trace" as "info" }),
+                ['logLevel: "trace" is not allowed; use one of error, warn, info, debug'],
             ],
         ],
-        [
-            "names that are not known when something is imported",
-            errorsWith({
-                namespace: pulumi.output("registry"),
-                bucket: { ...good.bucket, name: pulumi.output("images"), import: true },
-                ingress: { ...good.ingress!, import: true },
-            }),
+        "pull-through caches": [
             [
-                "bucket.import: requires the bucket's name as plain text, but it is an output",
-                "ingress.import: requires the namespace as plain text, but it is an output",
+                "a pull-through cache with an invalid host, name, remote, ttl and login",
+                errorsWith({
+                    mirrors: [
+                        {
+                            name: "Hub",
+                            host: "https://hub.example.com",
+                            remote: "registry-1.docker.io",
+                            ttl: "a week",
+                            username: "me",
+                        },
+                    ],
+                }),
+                [
+                    'mirrors[0].host: "https://hub.example.com" has a scheme; give only the name: "hub.example.com"',
+                    `mirrors[0].name: "Hub" ${notKubernetes(30)}`,
+                    'mirrors[0].remote: "registry-1.docker.io" is not the URL of a registry without a path; give one such as https://registry-1.docker.io',
+                    'mirrors[0].ttl: "a week" is not a Go duration; use one such as 168h for a week, or 0s for ever',
+                    "mirrors[0].password: is missing, but the other half of the login is given; give both, or neither",
+                ],
+            ],
+            [
+                "two pull-through caches with the same name, one with the registry's host and a login in its remote",
+                errorsWith({
+                    mirrors: [
+                        { name: "hub", host: valid.host, remote: "https://me:hunter22@registry-1.docker.io" },
+                        { name: "hub", host: "hub.example.com", remote: "https://ghcr.io" },
+                    ],
+                }),
+                [
+                    'mirrors[0].host: "docker.registry.example.com" is already used by host; host, pullHost, anonymousPullHost and mirrors[].host must all differ',
+                    'mirrors[0].remote: "https://…@registry-1.docker.io" is not the URL of a registry without a path; give one such as https://registry-1.docker.io',
+                    'mirrors[1].name: "hub" is used twice; give each mirror a different name',
+                ],
             ],
         ],
-        [
-            "no way to it",
-            errorsWith({ ingress: undefined }),
-            ["ingress: is required, or nobody could reach the registry; give an ingress, a gateway or a service"],
-        ],
-        [
-            "two ways to it",
-            errorsWith({ gateway: { name: "home", namespace: "gateways" } }),
-            ["gateway: cannot be combined with an ingress; give one of them"],
-        ],
-        [
-            "a Gateway without a name",
-            errorsWith({
-                ingress: undefined,
-                gateway: { name: "", namespace: "Gateways", sectionName: "https:443" },
-            }),
+        "garbage collection": [
             [
-                "gateway.name: is required; give the name of a Gateway, such as home",
-                'gateway.namespace: "Gateways" is not a valid Kubernetes name; use 1 to 63 lower-case letters, digits and hyphens, with a letter or digit first and last',
-                'gateway.sectionName: "https:443" is not a valid name of a listener, such as https',
+                "a schedule that is not a cron schedule",
+                errorsWith({ collection: { schedule: "sundays" } }),
+                [
+                    'collection.schedule: "sundays" is not a cron schedule; give minute, hour, day, month and day of the week, such as "0 4 * * 0" for Sundays at 04:00',
+                ],
+            ],
+            [
+                "a cron schedule of six fields",
+                errorsWith({ collection: { schedule: "0 0 4 * * 0" } }),
+                [
+                    'collection.schedule: "0 0 4 * * 0" is not a cron schedule; give minute, hour, day, month and day of the week, such as "0 4 * * 0" for Sundays at 04:00',
+                ],
+            ],
+            [
+                "a Pushgateway that is not a URL",
+                errorsWith({ collection: { schedule: "@weekly", pushgateway: "pushgateway:9091" } }),
+                [
+                    'collection.pushgateway: "pushgateway:9091" is not a URL without a query; give one such as http://pushgateway.monitoring.svc:9091',
+                ],
+            ],
+            [
+                "a collection with an empty image",
+                errorsWith({ collection: { schedule: "@weekly", image: "" } }),
+                [
+                    "collection.image: is required; give the image of Node.js, such as docker.io/library/node:26.10.0-slim",
+                ],
+            ],
+            [
+                "a Pushgateway with a login in its URL",
+                errorsWith({ collection: { schedule: "@weekly", pushgateway: "http://me:hunter22@pushgateway:9091" } }),
+                [
+                    "collection.pushgateway: contains a login, which everybody who can read the Job would see; give one such as http://pushgateway.monitoring.svc:9091",
+                ],
             ],
         ],
-        [
-            "a Service of another type",
-            errorsWith({ ingress: undefined, service: { type: "ExternalName" as "NodePort", nodePort: 70000 } }),
+        monitoring: [
             [
-                'service.type: "ExternalName" is not allowed; use one of ClusterIP, NodePort, LoadBalancer',
-                "service.nodePort: 70000 is not a port; most clusters allow 30000 to 32767",
+                "serviceMonitorLabels without a ServiceMonitor",
+                errorsWith({ metrics: { serviceMonitorLabels: { release: "prometheus" } } }),
+                [
+                    "metrics.serviceMonitorLabels: is given, but there is no ServiceMonitor; switch the ServiceMonitor on, or leave it out",
+                ],
+            ],
+            [
+                "an invalid metricsFrom, and one without metrics",
+                errorsWith({ networkPolicy: { metricsFrom: "Monitoring" } }),
+                [
+                    `networkPolicy.metricsFrom: "Monitoring" ${notKubernetes(63)}`,
+                    "networkPolicy.metricsFrom: is given, but there are no metrics; switch metrics on, or leave it out",
+                ],
             ],
         ],
-        [
-            "a port of nodes without a Service that has one",
-            errorsWith({ ingress: undefined, service: { nodePort: 30500 } }),
-            [
-                "service.nodePort: is given, but a Service of type ClusterIP has no such port; use type NodePort or LoadBalancer",
-            ],
-        ],
-        [
-            "a Pushgateway with a login",
-            errorsWith({ collection: { schedule: "@weekly", pushgateway: "http://me:hunter22@pushgateway:9091" } }),
-            [
-                "collection.pushgateway: contains a login, which everybody who can read the Job would see; give one such as http://pushgateway.monitoring.svc:9091",
-            ],
-        ],
-        [
-            "no issuer",
-            errorsWith({ ingress: { ...good.ingress!, clusterIssuer: "" } }),
-            [
-                "ingress.clusterIssuer: is required; give the name of a ClusterIssuer, such as letsencrypt-prod, or a tlsSecret instead",
-            ],
-        ],
-        [
-            "no image",
-            errorsWith({ image: "" }),
-            ["image: is required; give the image of the registry, such as docker.io/library/registry:3.1.2"],
-        ],
-        ["no replica", errorsWith({ replicas: 0 }), ["replicas: 0 is not a whole number of at least 1"]],
-        ["half a replica", errorsWith({ replicas: 1.5 }), ["replicas: 1.5 is not a whole number of at least 1"]],
-        [
-            "a malformed quantity",
-            errorsWith({ resources: { limits: { memory: "512 MB" } } }),
-            ['resources.limits.memory: "512 MB" is not a Kubernetes quantity; use one such as 50m, 0.5, 128Mi or 1G'],
-        ],
-        [
-            "an unknown log level",
-            errorsWith({ logLevel: "trace" as "info" }),
-            ['logLevel: "trace" is not allowed; use one of error, warn, info, debug'],
-        ],
-    ];
-    for (const [what, errors, expected] of wrong) {
-        it(`refuses ${what}`, () => assert.deepEqual(errors, expected));
+    };
+    for (const [concern, cases] of Object.entries(rejected)) {
+        describe(concern, () => {
+            for (const [what, errors, expected] of cases) {
+                it(`rejects ${what}`, () => assert.deepEqual(errors, expected));
+            }
+        });
     }
 
-    it("reports every validation error at once", () => {
+    it("returns all validation errors at once", () => {
         const errors = errorsWith({
             host: "",
             users: [],
@@ -667,29 +671,29 @@ describe("findValidationErrors", () => {
         );
     });
 
-    it("refuses a component name that Kubernetes refuses in its children", () => {
+    it("rejects a component name that is not a valid Kubernetes name", () => {
         assert.deepEqual(errorsWith({}, "My registry"), [`name: "My registry" ${notKubernetes(50)}`]);
     });
 
-    it("accepts Outputs, and does not validate them before they are known", () => {
+    it("accepts an Output or a Promise, and does not validate it before it is known", () => {
         assert.deepEqual(errorsWith({ host: pulumi.output("https://x"), replicas: Promise.resolve(0) }), []);
     });
 
-    for (const fine of ["50m", "0.5", ".5", "128Mi", "1G", "1e3", "2"]) {
-        it(`accepts the quantity ${fine}`, () =>
-            assert.deepEqual(errorsWith({ resources: { requests: { cpu: fine } } }), []));
+    for (const quantity of ["50m", "0.5", ".5", "128Mi", "1G", "1e3", "2"]) {
+        it(`accepts the quantity ${quantity}`, () =>
+            assert.deepEqual(errorsWith({ resources: { requests: { cpu: quantity } } }), []));
     }
-    for (const fine of ["0 4 * * 0", "*/15 2-4 1,15 * mon-fri", "@daily"]) {
-        it(`accepts the schedule ${fine}`, () => assert.deepEqual(errorsWith({ collection: { schedule: fine } }), []));
+    for (const schedule of ["0 4 * * 0", "*/15 2-4 1,15 * mon-fri", "@daily"]) {
+        it(`accepts the schedule ${schedule}`, () => assert.deepEqual(errorsWith({ collection: { schedule } }), []));
     }
-    for (const fine of ["minio:9000", "192.168.1.10:9000", "[fd00::1]:9000"]) {
-        it(`accepts the endpoint ${fine}`, () => assert.deepEqual(bucket({ endpoint: fine }), []));
+    for (const endpoint of ["minio:9000", "192.168.1.10:9000", "[fd00::1]:9000"]) {
+        it(`accepts the endpoint ${endpoint}`, () => assert.deepEqual(bucket({ endpoint }), []));
     }
     it("accepts a password of 72 bytes", () =>
         assert.deepEqual(errorsWith({ users: [{ name: "ci", password: "x".repeat(72) }] }), []));
 
     for (const prefix of ["$2a$", "$2b$", "$2y$"]) {
-        it(`accepts a hash that begins with ${prefix}`, () =>
+        it(`accepts a bcrypt hash that begins with ${prefix}`, () =>
             assert.deepEqual(
                 errorsWith({ users: [{ name: "ci", hash: `${prefix}10$${"./Az09".padEnd(53, "x")}` }] }),
                 [],
@@ -713,7 +717,7 @@ describe("findValidationErrors", () => {
         "registry:latest",
         `registry@sha256:${"0".repeat(64)}`,
     ]) {
-        it(`accepts the image ${unknown} with a warning`, () =>
+        it(`warns about the image ${unknown}, which may not be distribution 3.1`, () =>
             assert.equal(
                 imageWarning(unknown),
                 `image: "${unknown}" may not be distribution 3.1, which the configuration is written for; check that its pods start`,

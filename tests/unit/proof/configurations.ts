@@ -1,4 +1,4 @@
-/** The stack configurations whose resources are recorded; together they set every key. */
+/** The stack configurations whose resources are recorded. Together they set every key. */
 
 const ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 

@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { configurations } from "./configurations";
 import { recordComponentOfOutputs, recordProgram } from "./record";
 
-// The resources of stacks that run already. They must not change by accident. Record an intended change with:
+// The resources of deployed stacks, so that no change of the code changes them by accident. To record an intended change:
 // RECORD=1 node_modules/.bin/mocha tests/unit/proof/proof.test.ts
 const file = path.join(__dirname, "resources.json");
 const recorded = (fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : {}) as Record<string, object[]>;
@@ -21,7 +21,7 @@ describe("The resources of a stack", () => {
         ["the component with outputs as arguments", recordComponentOfOutputs],
     ];
     for (const [name, record] of proofs) {
-        it(`are the recorded ones: ${name}`, async () => {
+        it(`deploys the recorded resources: ${name}`, async () => {
             const resources = await record();
             if (isRecording) {
                 recorded[name] = resources;
@@ -30,7 +30,7 @@ describe("The resources of a stack", () => {
         });
     }
 
-    it("are recorded with every configuration key set", () => {
+    it("records resources with every configuration key set", () => {
         const { config } = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as { config: Record<string, unknown> };
         const set = new Set(Object.values(configurations).flatMap((values) => Object.keys(values)));
         assert.deepEqual(

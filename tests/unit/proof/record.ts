@@ -14,14 +14,14 @@ const project = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as {
     config: Record<string, { default?: unknown }>;
 };
 
-/** Each Job reads these again, so they may change in place. Only their metadata is recorded. */
+/** Each Job reads these objects anew, so they may change in place. Only their metadata is recorded. */
 const mayChange = [
     "core/v1:ConfigMap registry-collection",
     "core/v1:Secret registry-collection",
     "batch/v1:CronJob registry-collection",
 ];
 
-/** The resources that `index.ts` deploys to mocks with this configuration: type, name, inputs, parent and options. */
+/** The resources of a stack with this configuration: `index.ts` is deployed to mocks. */
 export async function recordProgram(values: Record<string, unknown>): Promise<object[]> {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "proof-"));
     const kubeconfig = path.join(folder, "kubeconfig");
@@ -54,7 +54,7 @@ export async function recordProgram(values: Record<string, unknown>): Promise<ob
     }
 }
 
-/** The resources of the component alone, with an Output for each argument that accepts one. */
+/** The resources of the component alone. Each argument that can be an Output is one. */
 export async function recordComponentOfOutputs(): Promise<object[]> {
     const { resources } = await deploy(() => {
         new ContainerRegistry("other", {
@@ -132,6 +132,7 @@ const options = [
     "aliases",
 ] as const;
 
+/** A resource as it is recorded: type, name, parents, options and inputs. */
 function record({ type, name, inputs, opts }: Registered): object {
     const parents = [];
     for (
