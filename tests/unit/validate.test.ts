@@ -220,7 +220,7 @@ describe("findValidationErrors", () => {
                 ['users[0].access: "write" is not allowed; use one of pull, push'],
             ],
             [
-                "users who may all only pull",
+                "users who are all pull-only",
                 errorsWith({ users: [{ name: "cluster", access: "pull" }], pullHost: "pull.example.com" }),
                 [
                     'users: has only users with access "pull", so nobody could push; give at least one user access "push"',

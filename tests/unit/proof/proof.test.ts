@@ -7,7 +7,8 @@ import { parse } from "yaml";
 import { configurations } from "./configurations";
 import { recordComponentOfOutputs, recordProgram } from "./record";
 
-// The resources of deployed stacks, so that no change of the code changes them by accident. To record an intended change:
+// The resources of deployed stacks, so that no change of the code changes them by accident.
+// To record an intended change:
 // RECORD=1 node_modules/.bin/mocha tests/unit/proof/proof.test.ts
 const file = path.join(__dirname, "resources.json");
 const recorded = (fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, "utf8")) : {}) as Record<string, object[]>;
