@@ -112,7 +112,7 @@ describe("Exposure", () => {
     describe("by a Gateway", () => {
         const parentRef = (sectionName: string) => ({ ...gateway, sectionName });
 
-        it("creates an https route and a redirect from http, and no Ingress, with gateway.httpSectionName", async () => {
+        it("creates an https route and a redirect from http, and no Ingress, with httpSectionName", async () => {
             const { resources } = await deployRegistry({
                 ingress: undefined,
                 gateway: { ...gateway, httpSectionName: "http" },
@@ -135,7 +135,7 @@ describe("Exposure", () => {
             });
         });
 
-        it("creates no redirect from http without gateway.httpSectionName", async () => {
+        it("creates no redirect from http without httpSectionName", async () => {
             const { resources } = await deployRegistry({ ingress: undefined, gateway });
             assert.deepEqual(namesOfKind(resources, ":HTTPRoute"), ["registry"]);
         });

@@ -133,7 +133,7 @@ describe("ReadReplica", () => {
             ]);
         });
 
-        it("routes pulls after the read-only replica exists, and removes a pull-only user's login after that", async () => {
+        it("routes pulls once the read-only replica exists, and removes a pull-only user's login later", async () => {
             const waitsFor = (of: Registered[], type: string, name?: string) =>
                 (find(of, type, name).opts.dependsOn as unknown as { __pulumiType: string }[]).map(
                     ({ __pulumiType }) => __pulumiType,
@@ -179,7 +179,7 @@ describe("ReadReplica", () => {
             }
         });
 
-        it("routes pulls by an IngressRoute beside the Ingress, which holds the certificate, behind Traefik", async () => {
+        it("routes pulls by an IngressRoute beside the Ingress with the certificate, behind Traefik", async () => {
             const { resources } = await deployRegistry(onTraefik);
             assert.deepEqual(find(resources, ":IngressRoute", "registry-reader").inputs, {
                 apiVersion: "traefik.io/v1alpha1",
@@ -236,7 +236,7 @@ describe("ReadReplica", () => {
             );
         });
 
-        it("gives the replica's Service an automatic node port, and none of the annotations, with a service", async () => {
+        it("gives the replica's Service an automatic node port and no annotations, with a service", async () => {
             const { resources } = await deployRegistry({
                 users,
                 ingress: undefined,
