@@ -57,8 +57,9 @@ function validateImports(validation: Validation, { bucket, ingress, namespace }:
         ["bucket.import", bucket.import, "bucket's name", bucket.name],
         ["ingress.import", ingress?.import, "namespace", namespace],
     ] as const) {
-        const isUnknown = isImported === true && typeof value !== "string";
-        validation.refuse(isUnknown, path, `requires the ${what} as plain text, but it is an output`);
+        if (isImported === true && typeof value !== "string") {
+            validation.add(path, `requires the ${what} as plain text, but it is an output`);
+        }
     }
 }
 

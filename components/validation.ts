@@ -7,17 +7,16 @@ export type Rule<T> = (value: T) => string | undefined;
 export class Validation {
     readonly errors: pulumi.InputPropertyErrorDetails[] = [];
 
-    /** Adds an error if `isWrong`. */
-    refuse(isWrong: boolean, propertyPath: string, reason: string): void {
-        if (isWrong) {
-            this.errors.push({ propertyPath, reason });
-        }
+    add(propertyPath: string, reason: string): void {
+        this.errors.push({ propertyPath, reason });
     }
 
     /** Adds an error if a value is given (a list: with items) and so is another one, described by `other`. */
     exclude(propertyPath: string, value: unknown, otherValue: unknown, other: string, fix = "give one of them"): void {
         const isGiven = (value: unknown) => value !== undefined && !(Array.isArray(value) && value.length === 0);
-        this.refuse(isGiven(value) && isGiven(otherValue), propertyPath, `cannot be combined with ${other}; ${fix}`);
+        if (isGiven(value) && isGiven(otherValue)) {
+            this.add(propertyPath, `cannot be combined with ${other}; ${fix}`);
+        }
     }
 
     /** Applies a rule to a value, unless it is not given, or not known yet (an Output). */
@@ -27,7 +26,7 @@ export class Validation {
         }
         const reason = rule(value);
         if (reason !== undefined) {
-            this.errors.push({ propertyPath, reason });
+            this.add(propertyPath, reason);
         }
     }
 }

@@ -47,22 +47,16 @@ export class Exposure extends pulumi.ComponentResource {
     }
 
     private makeIngress(name: string, args: ExposureArgs, { ingress, importId }: IngressSettings) {
-        const backend = { service: { name: args.service, port: { name: servicePort.name } } };
-        return new kubernetes.networking.v1.Ingress(
-            name,
-            {
-                metadata: { name, namespace: args.namespace, annotations: ingress.apply(annotationsOf) },
-                spec: {
-                    ingressClassName: ingress.className,
-                    tls: [{ hosts: [args.host], secretName: ingress.tlsSecret }],
-                    rules: [{ host: args.host, http: { paths: [{ path: "/", pathType: "Prefix", backend }] } }],
-                },
-            },
-            {
-                parent: this,
-                ...(importId !== undefined && { import: importId, ignoreChanges: ["metadata", "spec"] }),
-            },
-        );
+        const { namespace, host, service } = args;
+        const metadata = { name, namespace, annotations: ingress.apply(annotationsOf) };
+        const backend = { service: { name: service, port: { name: servicePort.name } } };
+        const spec = {
+            ingressClassName: ingress.className,
+            tls: [{ hosts: [host], secretName: ingress.tlsSecret }],
+            rules: [{ host, http: { paths: [{ path: "/", pathType: "Prefix", backend }] } }],
+        };
+        const asImport = importId !== undefined && { import: importId, ignoreChanges: ["metadata", "spec"] };
+        return new kubernetes.networking.v1.Ingress(name, { metadata, spec }, { parent: this, ...asImport });
     }
 
     /**
@@ -71,28 +65,17 @@ export class Exposure extends pulumi.ComponentResource {
      */
     private makePullRoute(name: string, { namespace, host }: ExposureArgs, reader: Workload) {
         const methods = pullMethods.map((method) => `Method(\`${method}\`)`).join(" || ");
+        const match = pulumi.interpolate`Host(\`${host}\`) && (${methods}) && PathRegexp(\`${pullPaths}\`)`;
+        const services = [{ name: reader.name, port: servicePort.number }];
+        // Some Traefiks are configured to ignore objects without their class.
+        const annotations = { "kubernetes.io/ingress.class": "traefik", ...fieldManagerAnnotation };
         return new kubernetes.apiextensions.CustomResource(
             name,
             {
                 apiVersion: "traefik.io/v1alpha1",
                 kind: "IngressRoute",
-                metadata: {
-                    name,
-                    namespace,
-                    // Some Traefiks are configured to ignore objects without their class.
-                    annotations: { "kubernetes.io/ingress.class": "traefik", ...fieldManagerAnnotation },
-                },
-                spec: {
-                    entryPoints: ["websecure"],
-                    routes: [
-                        {
-                            kind: "Rule",
-                            match: pulumi.interpolate`Host(\`${host}\`) && (${methods}) && PathRegexp(\`${pullPaths}\`)`,
-                            services: [{ name: reader.name, port: servicePort.number }],
-                        },
-                    ],
-                    tls: {},
-                },
+                metadata: { name, namespace, annotations },
+                spec: { entryPoints: ["websecure"], routes: [{ kind: "Rule", match, services }], tls: {} },
             },
             { parent: this, dependsOn: [reader.deployment, reader.service] },
         );
@@ -135,17 +118,14 @@ export class Exposure extends pulumi.ComponentResource {
         rules: object[],
         dependsOn?: pulumi.Resource[],
     ): kubernetes.apiextensions.CustomResource {
+        const parentRefs = [{ name: gateway.name, namespace: gateway.namespace, sectionName }];
         return new kubernetes.apiextensions.CustomResource(
             name,
             {
                 apiVersion: "gateway.networking.k8s.io/v1",
                 kind: "HTTPRoute",
                 metadata: { name, namespace, annotations: fieldManagerAnnotation },
-                spec: {
-                    parentRefs: [{ name: gateway.name, namespace: gateway.namespace, sectionName }],
-                    hostnames: [host],
-                    rules,
-                },
+                spec: { parentRefs, hostnames: [host], rules },
             },
             { parent: this, dependsOn },
         );

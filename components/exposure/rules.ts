@@ -16,8 +16,10 @@ interface Exposure {
 export function validateExposure(validation: Validation, filled: Exposure, given: Partial<Exposure>): void {
     const { ingress, gateway, service } = filled;
     if (!given.ingress && !given.gateway && !given.service) {
-        const reason = "is required, or nobody could reach the registry; give an ingress, a gateway or a service";
-        validation.refuse(true, "ingress", reason);
+        validation.add(
+            "ingress",
+            "is required: nobody could reach the registry; give an ingress, a gateway or a service",
+        );
     }
     validation.exclude("gateway", given.gateway, given.ingress, "an ingress");
     validation.exclude(
@@ -36,11 +38,9 @@ export function validateExposure(validation: Validation, filled: Exposure, given
     validation.check("service.type", service.type, oneOf(Object.values(ServiceType)));
     const nodePort = wholeNumber("a port; most clusters allow 30000 to 32767", 1, 65535);
     validation.check("service.nodePort", service.nodePort, nodePort);
-    validation.refuse(
-        service.nodePort !== undefined && service.type === ServiceType.ClusterIP,
-        "service.nodePort",
-        "is given, but a Service of type ClusterIP has no such port; use type NodePort or LoadBalancer",
-    );
+    if (service.nodePort !== undefined && service.type === ServiceType.ClusterIP) {
+        validation.add("service.nodePort", "is given, but type ClusterIP has none; use type NodePort or LoadBalancer");
+    }
 }
 
 function validateIngress(validation: Validation, ingress: Ingress, given: Ingress): void {
@@ -60,29 +60,25 @@ export function validatePullRoute(
     hasPullUsers: boolean,
     ingress: Ingress | undefined,
 ): void {
-    validation.refuse(
-        pullHost !== undefined && !hasPullUsers,
-        "pullHost",
-        'is given, but no user has access "pull"; give a user that access, or leave it out',
-    );
+    if (pullHost !== undefined && !hasPullUsers) {
+        validation.add("pullHost", 'is given, but no user has access "pull"; give a user that access, or leave it out');
+    }
     if (!hasPullUsers || pullHost !== undefined || !ingress) {
         return;
     }
     const { className } = ingress;
-    validation.refuse(
-        className !== "traefik",
-        "pullHost",
-        'is required: users with access "pull" exist, and an Ingress ' +
-            `${typeof className === "string" ? `of class "${className}"` : "whose class is an output"} cannot tell a pull ` +
-            "from a push. Give a DNS name for pulls, such as pull.registry.example.com, or use a gateway or class traefik",
-    );
+    if (className !== "traefik") {
+        const ofClass = typeof className === "string" ? `of class "${className}"` : "whose class is an output";
+        const reason =
+            `is required: users with access "pull" exist, and an Ingress ${ofClass} cannot tell a pull from a push. ` +
+            "Give a DNS name for pulls, such as pull.registry.example.com, or use a gateway or class traefik";
+        validation.add("pullHost", reason);
+    }
     validation.check("ingress.annotations", ingress.annotations, noRouterAnnotation);
-    validation.refuse(
-        ingress.import === true,
-        "ingress.import",
-        'is true, but users with access "pull" would reach this registry at once; give them that access in the next ' +
-            "update, or give a pullHost",
-    );
+    if (ingress.import === true) {
+        const reason = 'is true, but users with access "pull" would reach this registry at once';
+        validation.add("ingress.import", `${reason}; give them that access in the next update, or give a pullHost`);
+    }
 }
 
 /** An annotation of Traefik's router has no effect on pulls, which have an IngressRoute. */

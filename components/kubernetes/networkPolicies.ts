@@ -20,41 +20,32 @@ export interface NetworkPoliciesArgs {
 
 const namespaceOf = (name: string) => ({ namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": name } } });
 
-const dnsPorts = [
-    { protocol: "UDP", port: 53 },
-    { protocol: "TCP", port: 53 },
-];
+const tcp = (port: number) => ({ protocol: "TCP", port });
 
 /** Limits what reaches the registry's pods, and what they reach, to what they need. */
 export class NetworkPolicies extends pulumi.ComponentResource {
     constructor(name: string, args: NetworkPoliciesArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:NetworkPolicies", name, {}, opts);
-        const make = (name: string, spec: pulumi.Input<kubernetes.types.input.networking.v1.NetworkPolicySpec>) =>
-            new kubernetes.networking.v1.NetworkPolicy(
-                name,
-                { metadata: { name, namespace: args.namespace, annotations: fieldManagerAnnotation }, spec },
-                { parent: this },
-            );
-        make(
-            name,
-            pulumi.all([args.endpoint, args.metricsFrom]).apply(([endpoint, metricsFrom]) => ({
-                podSelector: { matchLabels: args.labels },
+        const { namespace, labels } = args;
+        const make = (name: string, spec: pulumi.Input<kubernetes.types.input.networking.v1.NetworkPolicySpec>) => {
+            const metadata = { name, namespace, annotations: fieldManagerAnnotation };
+            return new kubernetes.networking.v1.NetworkPolicy(name, { metadata, spec }, { parent: this });
+        };
+        const spec = pulumi.all([args.endpoint, args.metricsFrom]).apply(([endpoint, metricsFrom]) => {
+            const metrics =
+                metricsFrom === undefined ? [] : [{ from: [namespaceOf(metricsFrom)], ports: [tcp(metricsPort)] }];
+            return {
+                podSelector: { matchLabels: labels },
                 policyTypes: ["Ingress", "Egress"],
-                ingress: [
-                    { ports: [{ protocol: "TCP", port: registryPort }] },
-                    ...(metricsFrom !== undefined
-                        ? [{ from: [namespaceOf(metricsFrom)], ports: [{ protocol: "TCP", port: metricsPort }] }]
-                        : []),
-                ],
-                egress: [{ ports: dnsPorts }, toS3(endpoint)],
-            })),
-        );
+                ingress: [{ ports: [tcp(registryPort)] }, ...metrics],
+                egress: [{ ports: [{ protocol: "UDP", port: 53 }, tcp(53)] }, toS3(endpoint)],
+            };
+        });
+        make(name, spec);
         if (args.collectorLabels) {
             // The collector asks the API server, whose address no policy can name. Nobody sends it requests.
-            make(`${name}-collection`, {
-                podSelector: { matchLabels: args.collectorLabels },
-                policyTypes: ["Ingress"],
-            });
+            const podSelector = { matchLabels: args.collectorLabels };
+            make(`${name}-collection`, { podSelector, policyTypes: ["Ingress"] });
         }
         this.registerOutputs({});
     }
@@ -63,7 +54,7 @@ export class NetworkPolicies extends pulumi.ComponentResource {
 /** The narrowest rule for an S3 server. A policy knows addresses, namespaces and ports of pods, but no DNS names or Services. */
 function toS3(endpoint: string): kubernetes.types.input.networking.v1.NetworkPolicyEgressRule {
     const { host, port } = parseHostPort(endpoint);
-    const ports = [{ protocol: "TCP", port }];
+    const ports = [tcp(port)];
     const [, namespace] = /^[a-z0-9-]+\.([a-z0-9-]+)\.svc(\.|$)/.exec(host) ?? [];
     if (namespace) {
         return { to: [namespaceOf(namespace)] };

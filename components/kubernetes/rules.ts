@@ -33,9 +33,7 @@ export const kubernetesQuantity: Rule<string> = (value) =>
 export function validateNetworkPolicy(validation: Validation, policy: NetworkPolicy | undefined, hasMetrics: boolean) {
     const path = "networkPolicy.metricsFrom";
     validation.check(path, policy?.metricsFrom, label());
-    validation.refuse(
-        policy?.metricsFrom !== undefined && !hasMetrics,
-        path,
-        "is given, but there are no metrics; switch metrics on, or leave it out",
-    );
+    if (policy?.metricsFrom !== undefined && !hasMetrics) {
+        validation.add(path, "is given, but there are no metrics; switch metrics on, or leave it out");
+    }
 }

@@ -23,46 +23,33 @@ export class MetricsService extends pulumi.ComponentResource {
 
     constructor(name: string, args: MetricsServiceArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Metrics", name, {}, opts);
-        const parent = this;
         const metadata = { name: `${name}-metrics`, namespace: args.namespace };
         const labels = { "app.kubernetes.io/name": "container-registry-metrics", "app.kubernetes.io/instance": name };
-
-        this.service = new kubernetes.core.v1.Service(
-            metadata.name,
-            {
-                metadata: {
-                    ...metadata,
-                    labels,
-                    // Many a Prometheus without the operator scrapes Services with these annotations.
-                    annotations: {
-                        ...fieldManagerAnnotation,
-                        "prometheus.io/scrape": "true",
-                        "prometheus.io/port": String(metricsPort),
-                        "prometheus.io/path": metricsPath,
-                    },
-                },
-                spec: {
-                    // Its name resolves to every pod, ready or not: the metrics of an unready pod say what is wrong with it.
-                    clusterIP: "None",
-                    publishNotReadyAddresses: true,
-                    selector: args.labels,
-                    ports: [{ name: "metrics", port: metricsPort, targetPort: "metrics", protocol: "TCP" }],
-                },
-            },
-            { parent },
-        );
-
+        const annotations = {
+            ...fieldManagerAnnotation,
+            // Many a Prometheus without the operator scrapes Services with these annotations.
+            "prometheus.io/scrape": "true",
+            "prometheus.io/port": String(metricsPort),
+            "prometheus.io/path": metricsPath,
+        };
+        const spec = {
+            // Its name resolves to every pod, ready or not: the metrics of an unready pod say what is wrong with it.
+            clusterIP: "None",
+            publishNotReadyAddresses: true,
+            selector: args.labels,
+            ports: [{ name: "metrics", port: metricsPort, targetPort: "metrics", protocol: "TCP" }],
+        };
+        const service = { metadata: { ...metadata, labels, annotations }, spec };
+        this.service = new kubernetes.core.v1.Service(metadata.name, service, { parent: this });
         if (args.serviceMonitor) {
-            this.serviceMonitor = new kubernetes.apiextensions.CustomResource(
-                metadata.name,
-                {
-                    apiVersion: "monitoring.coreos.com/v1",
-                    kind: "ServiceMonitor",
-                    metadata: { ...metadata, labels: args.serviceMonitorLabels, annotations: fieldManagerAnnotation },
-                    spec: { selector: { matchLabels: labels }, endpoints: [{ port: "metrics", path: metricsPath }] },
-                },
-                { parent },
-            );
+            const serviceMonitor = {
+                apiVersion: "monitoring.coreos.com/v1",
+                kind: "ServiceMonitor",
+                metadata: { ...metadata, labels: args.serviceMonitorLabels, annotations: fieldManagerAnnotation },
+                spec: { selector: { matchLabels: labels }, endpoints: [{ port: "metrics", path: metricsPath }] },
+            };
+            const options = { parent: this };
+            this.serviceMonitor = new kubernetes.apiextensions.CustomResource(metadata.name, serviceMonitor, options);
         }
         this.registerOutputs({});
     }

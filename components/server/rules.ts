@@ -39,16 +39,16 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
     mirrors.forEach((mirror, i) => {
         const path = `mirrors[${i}]`;
         const { username, password } = mirror;
-        const isTwice = mirrors.slice(0, i).some((other) => other.name === mirror.name);
         validation.check(`${path}.name`, mirror.name, label(longest));
-        validation.refuse(isTwice, `${path}.name`, `"${mirror.name}" is used twice; give each mirror a different name`);
+        if (mirrors.slice(0, i).some(({ name }) => name === mirror.name)) {
+            validation.add(`${path}.name`, `"${mirror.name}" is used twice; give each mirror a different name`);
+        }
         validation.check(`${path}.remote`, mirror.remote, remoteUrl);
         validation.check(`${path}.ttl`, mirror.ttl, goDuration);
-        validation.refuse(
-            (username === undefined) !== (password === undefined),
-            `${path}.${username === undefined ? "username" : "password"}`,
-            "is missing, but the other half of the login is given; give both, or neither",
-        );
+        if ((username === undefined) !== (password === undefined)) {
+            const missing = username === undefined ? "username" : "password";
+            validation.add(`${path}.${missing}`, "is missing: give both username and password, or neither");
+        }
     });
 }
 

@@ -68,39 +68,27 @@ export class Workload extends pulumi.ComponentResource {
             this.lock = new kubernetes.core.v1.ConfigMap(`${name}-lock`, lock, { parent });
         }
         this.deployment = this.makeDeployment(name, args);
-        this.disruptionBudget = new kubernetes.policy.v1.PodDisruptionBudget(
-            name,
-            {
-                metadata,
-                spec: {
-                    selector: { matchLabels: this.labels },
-                    // With a single replica, allow its eviction, so that a node can be drained.
-                    maxUnavailable: 1,
-                    unhealthyPodEvictionPolicy: "AlwaysAllow",
-                },
-            },
-            { parent },
-        );
+        const spec = {
+            selector: { matchLabels: this.labels },
+            // With a single replica, allow its eviction, so that a node can be drained.
+            maxUnavailable: 1,
+            unhealthyPodEvictionPolicy: "AlwaysAllow",
+        };
+        this.disruptionBudget = new kubernetes.policy.v1.PodDisruptionBudget(name, { metadata, spec }, { parent });
         this.service = this.makeService(name, args);
         this.registerOutputs({});
     }
 
     private makeConfig(name: string, { namespace, config, readOnlyConfig, ca }: WorkloadArgs) {
-        return new kubernetes.core.v1.Secret(
-            `${name}-config`,
-            {
-                metadata: { namespace },
-                stringData: {
-                    [configFile]: config,
-                    ...(readOnlyConfig && { [readOnlyConfigFile]: readOnlyConfig }),
-                    ...(ca !== undefined && { "ca.crt": ca }),
-                },
-                // A change makes a new Secret with a new name: the pods are replaced, and the old ones keep what they
-                // started with. The registry reads this file only once, but the htpasswd file after each change.
-                immutable: true,
-            },
-            { parent: this },
-        );
+        const stringData = {
+            [configFile]: config,
+            ...(readOnlyConfig && { [readOnlyConfigFile]: readOnlyConfig }),
+            ...(ca !== undefined && { "ca.crt": ca }),
+        };
+        // Immutable: a change makes a new Secret with a new name, so the pods are replaced, and the old ones keep what they
+        // started with. The registry reads this file only once, but the htpasswd file after each change.
+        const secret = { metadata: { namespace }, stringData, immutable: true };
+        return new kubernetes.core.v1.Secret(`${name}-config`, secret, { parent: this });
     }
 
     private makeDeployment(name: string, args: WorkloadArgs): kubernetes.apps.v1.Deployment {
@@ -108,27 +96,20 @@ export class Workload extends pulumi.ComponentResource {
         // old Deployment, waits for its last upload, and only then deletes the old key.
         const isFirstKey = args.keyRotation === 1;
         const podLabels = { ...this.labels, ...(!isFirstKey && { [keyRotationLabel]: String(args.keyRotation) }) };
-        return new kubernetes.apps.v1.Deployment(
-            name,
-            {
-                metadata: {
-                    name: isFirstKey ? name : `${name}-${args.keyRotation}`,
-                    namespace: args.namespace,
-                    annotations: fieldManagerAnnotation,
-                },
-                spec: {
-                    replicas: args.replicas,
-                    selector: { matchLabels: podLabels },
-                    strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
-                    template: { metadata: { labels: podLabels }, spec: this.podSpec(args) },
-                },
-            },
-            {
-                parent: this,
-                // Longer than the longest drain that is allowed, an hour.
-                customTimeouts: { delete: "70m" },
-            },
-        );
+        const metadata = {
+            name: isFirstKey ? name : `${name}-${args.keyRotation}`,
+            namespace: args.namespace,
+            annotations: fieldManagerAnnotation,
+        };
+        const spec = {
+            replicas: args.replicas,
+            selector: { matchLabels: podLabels },
+            strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+            template: { metadata: { labels: podLabels }, spec: this.podSpec(args) },
+        };
+        // Longer than the longest drain that is allowed, an hour.
+        const customTimeouts = { delete: "70m" };
+        return new kubernetes.apps.v1.Deployment(name, { metadata, spec }, { parent: this, customTimeouts });
     }
 
     private podSpec(args: WorkloadArgs) {
@@ -208,26 +189,14 @@ export class Workload extends pulumi.ComponentResource {
     private makeService(name: string, args: WorkloadArgs): kubernetes.core.v1.Service {
         const service = pulumi.output(args.service);
         const annotations = service.apply(({ annotations }) => ({ ...fieldManagerAnnotation, ...annotations }));
-        return new kubernetes.core.v1.Service(
-            name,
-            {
-                metadata: { name, namespace: args.namespace, annotations },
-                spec: service.apply(({ type, nodePort }) => ({
-                    // Kubernetes' default is left out, as in earlier versions: to add it would show as a change.
-                    ...(type !== "ClusterIP" && { type }),
-                    selector: this.labels,
-                    ports: [
-                        {
-                            name: servicePort.name,
-                            port: servicePort.number,
-                            targetPort: "http",
-                            protocol: "TCP",
-                            ...(nodePort !== undefined && { nodePort }),
-                        },
-                    ],
-                })),
-            },
-            { parent: this },
-        );
+        const metadata = { name, namespace: args.namespace, annotations };
+        const port = { name: servicePort.name, port: servicePort.number, targetPort: "http", protocol: "TCP" };
+        const spec = service.apply(({ type, nodePort }) => ({
+            // Kubernetes' default is left out, as in earlier versions: to add it would show as a change.
+            ...(type !== "ClusterIP" && { type }),
+            selector: this.labels,
+            ports: [{ ...port, ...(nodePort !== undefined && { nodePort }) }],
+        }));
+        return new kubernetes.core.v1.Service(name, { metadata, spec }, { parent: this });
     }
 }

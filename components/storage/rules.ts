@@ -25,11 +25,9 @@ export function validateBucket(validation: Validation, bucket: Bucket, given: Bu
     ] as const) {
         validation.exclude(`bucket.${field}`, value, accessKey, "an access key of your own", fix);
     }
-    validation.refuse(
-        given.ca !== undefined && bucket.secure === false,
-        "bucket.secure",
-        "is false, but a CA is given for the certificate; set it to true",
-    );
+    if (given.ca !== undefined && bucket.secure === false) {
+        validation.add("bucket.secure", "is false, but a CA is given for the certificate; set it to true");
+    }
 }
 
 function validateKeys(validation: Validation, bucket: Bucket, hasReadReplicas: boolean): void {
@@ -38,37 +36,29 @@ function validateKeys(validation: Validation, bucket: Bucket, hasReadReplicas: b
         ["accessKey", accessKey, secretKey],
         ["secretKey", secretKey, accessKey],
     ] as const) {
-        validation.check(`bucket.${field}`, half, notEmpty("the key, or leave out both halves to have one created"));
-        validation.refuse(
-            half === undefined && otherHalf !== undefined,
-            `bucket.${field}`,
-            "is missing, but the other half of the key is given; give both, or neither to have a key created",
-        );
+        const path = `bucket.${field}`;
+        validation.check(path, half, notEmpty("the key, or leave out both halves to have one created"));
+        if (half === undefined && otherHalf !== undefined) {
+            validation.add(path, "is missing: give both halves of the key, or neither to have one created");
+        }
     }
     const needsReadKey = accessKey !== undefined && hasReadReplicas;
     for (const [field, half] of [
         ["readAccessKey", readAccessKey],
         ["readSecretKey", readSecretKey],
     ] as const) {
-        validation.check(`bucket.${field}`, half, notEmpty("the key that can only read"));
-        validation.refuse(
-            half === undefined && needsReadKey,
-            `bucket.${field}`,
-            "is required; with an access key of your own, read-only replicas need one that can only read. Give both halves",
-        );
-        validation.refuse(
-            half !== undefined && !needsReadKey,
-            `bucket.${field}`,
-            accessKey === undefined
-                ? "is given without an access key of your own; leave it out"
-                : "is given, but no read-only replica uses it; leave it out",
-        );
+        const path = `bucket.${field}`;
+        validation.check(path, half, notEmpty("the key that can only read"));
+        if (half === undefined && needsReadKey) {
+            validation.add(path, "is required: read-only replicas need a key of your own that can only read");
+        }
+        if (half !== undefined && !needsReadKey) {
+            validation.add(path, "is only for read-only replicas beside an access key of your own; leave it out");
+        }
     }
-    validation.refuse(
-        typeof accessKey === "string" && accessKey !== "" && accessKey === readAccessKey,
-        "bucket.readAccessKey",
-        "is the same as the access key that can write; give one that can only read",
-    );
+    if (typeof accessKey === "string" && accessKey !== "" && accessKey === readAccessKey) {
+        validation.add("bucket.readAccessKey", "is the key that can write as well; give one that can only read");
+    }
 }
 
 /** The address of an S3 server, `host:port`. */

@@ -31,15 +31,10 @@ export class Storage extends pulumi.ComponentResource {
 
     constructor(name: string, args: StorageArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Storage", name, {}, opts);
+        const quota = pulumi.output(args.quota).apply((quota) => (quota === undefined ? quota : parseQuantity(quota)));
         this.bucket = new minio.S3Bucket(
             name,
-            {
-                bucket: args.bucketName,
-                acl: "private",
-                quota: pulumi
-                    .output(args.quota)
-                    .apply((quota) => (quota === undefined ? undefined : parseQuantity(quota))),
-            },
+            { bucket: args.bucketName, acl: "private", quota },
             {
                 parent: this,
                 // The images outlive the registry: no destroy, replacement or mistake deletes them.
@@ -73,16 +68,10 @@ export class Storage extends pulumi.ComponentResource {
         // key that an interrupted update left behind included.
         const unique = { parent, deleteBeforeReplace: true };
         const user = new minio.IamUser(name, { name: identity }, unique);
-        const policy = new minio.IamPolicy(
-            name,
-            { name: identity, policy: this.bucket.bucket.apply(policyOf) },
-            { parent },
-        );
-        const attachment = new minio.IamUserPolicyAttachment(
-            name,
-            { userName: user.name, policyName: policy.name },
-            unique,
-        );
+        const document = this.bucket.bucket.apply(policyOf);
+        const policy = new minio.IamPolicy(name, { name: identity, policy: document }, { parent });
+        const attached = { userName: user.name, policyName: policy.name };
+        const attachment = new minio.IamUserPolicyAttachment(name, attached, unique);
         const key = new minio.IamServiceAccount(
             name,
             { targetUser: user.name },

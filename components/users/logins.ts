@@ -48,14 +48,9 @@ export class Logins extends pulumi.ComponentResource {
     /** Makes a Secret with the htpasswd file of some of the users. */
     makeSecret(name: string, isIn: (user: User) => boolean, dependsOn?: pulumi.Resource[]): kubernetes.core.v1.Secret {
         const lines = pulumi.all(this.logins.filter(({ user }) => isIn(user)).map(({ line }) => line));
-        return new kubernetes.core.v1.Secret(
-            `${name}-auth`,
-            {
-                metadata: { namespace: this.namespace },
-                stringData: { [htpasswdFile]: pulumi.secret(lines.apply((lines) => `${lines.join("\n")}\n`)) },
-            },
-            { parent: this, dependsOn },
-        );
+        const stringData = { [htpasswdFile]: pulumi.secret(lines.apply((lines) => `${lines.join("\n")}\n`)) };
+        const secret = { metadata: { namespace: this.namespace }, stringData };
+        return new kubernetes.core.v1.Secret(`${name}-auth`, secret, { parent: this, dependsOn });
     }
 
     /** Makes a user's login. No change of another user changes it. */
@@ -70,11 +65,8 @@ export class Logins extends pulumi.ComponentResource {
                 : this.generatePassword(`${name}-password`, user.rotation);
         const cost = user.password !== undefined ? chosenPasswordCost : generatedPasswordCost;
         // Kept in the state: a fresh salt in each run would show as a change each time.
-        const salt = new random.RandomPassword(
-            `${name}-salt`,
-            { length: saltLength, overrideSpecial: saltAlphabet.slice(0, 2) },
-            { parent: this },
-        ).result;
+        const alphabet = { length: saltLength, overrideSpecial: saltAlphabet.slice(0, 2) };
+        const salt = new random.RandomPassword(`${name}-salt`, alphabet, { parent: this }).result;
         const line = pulumi
             .all([password, salt])
             .apply(([password, salt]) => htpasswdLine(user.name, password, cost, salt));

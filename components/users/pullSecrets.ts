@@ -19,19 +19,13 @@ export class PullSecrets extends pulumi.ComponentResource {
 
     constructor(name: string, args: PullSecretArgs[], opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:PullSecrets", name, {}, opts);
-        this.secrets = args.map(
-            ({ namespace, name, user, password, hosts }) =>
-                new kubernetes.core.v1.Secret(
-                    `${namespace}/${name}`,
-                    {
-                        // A fixed name, because Pods refer to it.
-                        metadata: { name, namespace, annotations: fieldManagerAnnotation },
-                        type: "kubernetes.io/dockerconfigjson",
-                        stringData: { ".dockerconfigjson": renderDockerConfig(user, password, hosts) },
-                    },
-                    { parent: this },
-                ),
-        );
+        this.secrets = args.map(({ namespace, name, user, password, hosts }) => {
+            // A fixed name, because Pods refer to it.
+            const metadata = { name, namespace, annotations: fieldManagerAnnotation };
+            const stringData = { ".dockerconfigjson": renderDockerConfig(user, password, hosts) };
+            const secret = { metadata, type: "kubernetes.io/dockerconfigjson", stringData };
+            return new kubernetes.core.v1.Secret(`${namespace}/${name}`, secret, { parent: this });
+        });
         this.registerOutputs({});
     }
 }

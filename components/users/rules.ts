@@ -8,16 +8,12 @@ const maxPasswordBytes = 72;
 /** Validates who may log in. */
 export function validateLogins(validation: Validation, users: User[], htpasswdSecret: unknown): void {
     validation.exclude("htpasswdSecret", htpasswdSecret, users, "users");
-    validation.refuse(
-        htpasswdSecret === undefined && users.length === 0,
-        "users",
-        'is required, or nobody could log in; give at least one user, such as { name: "ci" }, or set htpasswdSecret',
-    );
-    validation.refuse(
-        users.length > 0 && !users.some(mayPush),
-        "users",
-        'has only users with access "pull", so nobody could push; give at least one user access "push"',
-    );
+    if (htpasswdSecret === undefined && users.length === 0) {
+        validation.add("users", 'is required; give a user who logs in, such as { name: "ci" }, or an htpasswdSecret');
+    }
+    if (users.length > 0 && !users.some(mayPush)) {
+        validation.add("users", 'has no user with access "push", so nobody could push; give one user that access');
+    }
     users.forEach((user, i) => validateUser(validation, `users[${i}]`, user, users.slice(0, i)));
 }
 
@@ -29,11 +25,9 @@ function validateUser(validation: Validation, path: string, user: User, earlier:
     validation.check(`${path}.hash`, hash, bcryptHash);
     validation.check(`${path}.access`, access, oneOf(Object.values(Access)));
     validation.check(`${path}.rotation`, user.rotation, rotation);
-    validation.refuse(
-        user.rotation !== undefined && (password ?? hash) !== undefined,
-        `${path}.rotation`,
-        "applies only to a generated password; to change this login, give a new password or hash",
-    );
+    if (user.rotation !== undefined && (password ?? hash) !== undefined) {
+        validation.add(`${path}.rotation`, "is for a generated password; give a new password or hash instead");
+    }
 }
 
 /** Validates the pull secrets, and that their users have a password here. */
@@ -47,11 +41,9 @@ export function validatePullSecrets(
         validation.check(`${path}.namespace`, namespace, label());
         validation.check(`${path}.name`, name, objectName("a Secret, such as registry-pull"));
         validation.check(`${path}.user`, user, userWithPassword(users));
-        validation.refuse(
-            pullSecrets.slice(0, i).some((other) => other.namespace === namespace && other.name === name),
-            path,
-            `"${name}" is used twice in namespace "${namespace}"; give each pull secret a different name`,
-        );
+        if (pullSecrets.slice(0, i).some((other) => other.namespace === namespace && other.name === name)) {
+            validation.add(path, `"${name}" is used twice in namespace "${namespace}"; give each a different name`);
+        }
     });
 }
 

@@ -137,7 +137,7 @@ describe("ContainerRegistry", () => {
             [
                 "The arguments of this registry are not valid:",
                 '  - host: "https://x.example.com" has a scheme; give only the name: "x.example.com"',
-                '  - users: is required, or nobody could log in; give at least one user, such as { name: "ci" }, or set htpasswdSecret',
+                '  - users: is required; give a user who logs in, such as { name: "ci" }, or an htpasswdSecret',
             ].join("\n"),
         );
         assert.deepEqual(types, ["homelab-registry:index:ContainerRegistry"]);

@@ -85,9 +85,7 @@ describe("findValidationErrors", () => {
             [
                 "arguments without a user or an htpasswdSecret",
                 errorsWith({ users: [] }),
-                [
-                    'users: is required, or nobody could log in; give at least one user, such as { name: "ci" }, or set htpasswdSecret',
-                ],
+                ['users: is required; give a user who logs in, such as { name: "ci" }, or an htpasswdSecret'],
             ],
             [
                 "two users with the same name",
@@ -105,9 +103,7 @@ describe("findValidationErrors", () => {
             [
                 "a rotation of a given password",
                 errorsWith({ users: [{ name: "ci", password: "correct horse", rotation: 2 }] }),
-                [
-                    "users[0].rotation: applies only to a generated password; to change this login, give a new password or hash",
-                ],
+                ["users[0].rotation: is for a generated password; give a new password or hash instead"],
             ],
             [
                 "a user with both a password and a hash",
@@ -164,9 +160,7 @@ describe("findValidationErrors", () => {
                         { namespace: "apps", user: "ci" },
                     ],
                 }),
-                [
-                    'pullSecrets[1]: "registry-pull" is used twice in namespace "apps"; give each pull secret a different name',
-                ],
+                ['pullSecrets[1]: "registry-pull" is used twice in namespace "apps"; give each a different name'],
             ],
             [
                 "an empty user name",
@@ -222,9 +216,7 @@ describe("findValidationErrors", () => {
             [
                 "users who are all pull-only",
                 errorsWith({ users: [{ name: "cluster", access: "pull" }], pullHost: "pull.example.com" }),
-                [
-                    'users: has only users with access "pull", so nobody could push; give at least one user access "push"',
-                ],
+                ['users: has no user with access "push", so nobody could push; give one user that access'],
             ],
             [
                 "a pull-only user without pullHost, if the ingress class is nginx",
@@ -281,8 +273,8 @@ describe("findValidationErrors", () => {
                     bucket: { ...valid.bucket, accessKey: "OWN", secretKey: "own" },
                 }),
                 [
-                    "bucket.readAccessKey: is required; with an access key of your own, read-only replicas need one that can only read. Give both halves",
-                    "bucket.readSecretKey: is required; with an access key of your own, read-only replicas need one that can only read. Give both halves",
+                    "bucket.readAccessKey: is required: read-only replicas need a key of your own that can only read",
+                    "bucket.readSecretKey: is required: read-only replicas need a key of your own that can only read",
                 ],
             ],
             [
@@ -292,14 +284,14 @@ describe("findValidationErrors", () => {
                     bucket: { ...valid.bucket, readAccessKey: "READ", readSecretKey: "read" },
                 }),
                 [
-                    "bucket.readAccessKey: is given without an access key of your own; leave it out",
-                    "bucket.readSecretKey: is given without an access key of your own; leave it out",
+                    "bucket.readAccessKey: is only for read-only replicas beside an access key of your own; leave it out",
+                    "bucket.readSecretKey: is only for read-only replicas beside an access key of your own; leave it out",
                 ],
             ],
             [
                 "half a read-only access key without an access key of your own",
                 bucket({ readAccessKey: "READ" }),
-                ["bucket.readAccessKey: is given without an access key of your own; leave it out"],
+                ["bucket.readAccessKey: is only for read-only replicas beside an access key of your own; leave it out"],
             ],
             [
                 "a read-only access key that equals the writable one",
@@ -313,7 +305,7 @@ describe("findValidationErrors", () => {
                         readSecretKey: "own",
                     },
                 }),
-                ["bucket.readAccessKey: is the same as the access key that can write; give one that can only read"],
+                ["bucket.readAccessKey: is the key that can write as well; give one that can only read"],
             ],
             [
                 "the import of a Traefik Ingress while there is a pull-only user",
@@ -329,8 +321,8 @@ describe("findValidationErrors", () => {
                 "a read-only access key, if there are no read-only replicas",
                 bucket({ accessKey: "OWN", secretKey: "own", readAccessKey: "READ", readSecretKey: "read" }),
                 [
-                    "bucket.readAccessKey: is given, but no read-only replica uses it; leave it out",
-                    "bucket.readSecretKey: is given, but no read-only replica uses it; leave it out",
+                    "bucket.readAccessKey: is only for read-only replicas beside an access key of your own; leave it out",
+                    "bucket.readSecretKey: is only for read-only replicas beside an access key of your own; leave it out",
                 ],
             ],
         ],
@@ -338,16 +330,12 @@ describe("findValidationErrors", () => {
             [
                 "an accessKey without a secretKey",
                 bucket({ accessKey: "OWN" }),
-                [
-                    "bucket.secretKey: is missing, but the other half of the key is given; give both, or neither to have a key created",
-                ],
+                ["bucket.secretKey: is missing: give both halves of the key, or neither to have one created"],
             ],
             [
                 "a secretKey without an accessKey",
                 bucket({ secretKey: "own-secret" }),
-                [
-                    "bucket.accessKey: is missing, but the other half of the key is given; give both, or neither to have a key created",
-                ],
+                ["bucket.accessKey: is missing: give both halves of the key, or neither to have one created"],
             ],
             [
                 "an empty accessKey and secretKey",
@@ -490,7 +478,7 @@ describe("findValidationErrors", () => {
             [
                 "arguments without an ingress, a gateway or a service",
                 errorsWith({ ingress: undefined }),
-                ["ingress: is required, or nobody could reach the registry; give an ingress, a gateway or a service"],
+                ["ingress: is required: nobody could reach the registry; give an ingress, a gateway or a service"],
             ],
             [
                 "both an ingress and a gateway",
@@ -520,9 +508,7 @@ describe("findValidationErrors", () => {
             [
                 "a nodePort of a Service of type ClusterIP",
                 errorsWith({ ingress: undefined, service: { nodePort: 30500 } }),
-                [
-                    "service.nodePort: is given, but a Service of type ClusterIP has no such port; use type NodePort or LoadBalancer",
-                ],
+                ["service.nodePort: is given, but type ClusterIP has none; use type NodePort or LoadBalancer"],
             ],
             [
                 "an empty clusterIssuer",
@@ -577,7 +563,7 @@ describe("findValidationErrors", () => {
                     `mirrors[0].name: "Hub" ${notKubernetes(30)}`,
                     'mirrors[0].remote: "registry-1.docker.io" is not the URL of a registry without a path; give one such as https://registry-1.docker.io',
                     'mirrors[0].ttl: "a week" is not a Go duration; use one such as 168h for a week, or 0s for ever',
-                    "mirrors[0].password: is missing, but the other half of the login is given; give both, or neither",
+                    "mirrors[0].password: is missing: give both username and password, or neither",
                 ],
             ],
             [
@@ -636,9 +622,7 @@ describe("findValidationErrors", () => {
             [
                 "serviceMonitorLabels without a ServiceMonitor",
                 errorsWith({ metrics: { serviceMonitorLabels: { release: "prometheus" } } }),
-                [
-                    "metrics.serviceMonitorLabels: is given, but there is no ServiceMonitor; switch the ServiceMonitor on, or leave it out",
-                ],
+                ["metrics.serviceMonitorLabels: requires a ServiceMonitor; set serviceMonitor to true as well"],
             ],
             [
                 "an invalid metricsFrom, and one without metrics",
