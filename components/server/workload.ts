@@ -1,7 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-import { lockEnv, lockFolder, serve } from "../garbageCollection/readOnlyEntrypoint";
+import { lockEnv, lockFolder, readOnlyEntrypoint } from "../garbageCollection/readOnlyEntrypoint";
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
 import { restrictedContainerSecurityContext, restrictedPodSecurityContext } from "../kubernetes/securityContext";
 import { htpasswdFile } from "../users/htpasswd";
@@ -140,7 +140,7 @@ export class Workload extends pulumi.ComponentResource {
             name: "registry",
             image: args.image,
             command: this.lock
-                ? ["/bin/sh", "-c", serve, "serve", config, `${configFolder}/${readOnlyConfigFile}`]
+                ? ["/bin/sh", "-c", readOnlyEntrypoint, "serve", config, `${configFolder}/${readOnlyConfigFile}`]
                 : ["/bin/registry", "serve", config],
             env: [
                 // Otherwise the registry sends traces to an OpenTelemetry collector that does not exist.
