@@ -1,15 +1,16 @@
-import { type Contents, sum } from "./contents.ts";
+import { PermanentError } from "./errors.ts";
+import { type Inventory, sum } from "./inventory.ts";
 
-/** Bytes with the suffix that reads best. Example: `"1.5 GiB"`. */
-export function amount(bytes: number): string {
+/** Bytes with the most readable suffix. Example: `"1.5 GiB"`. */
+export function formatBytes(bytes: number): string {
     const suffixes = ["B", "KiB", "MiB", "GiB", "TiB"];
     const power = Math.min(Math.floor(Math.log2(Math.max(bytes, 1)) / 10), suffixes.length - 1);
     const value = bytes / 1024 ** power;
     return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${suffixes[power]}`;
 }
 
-/** A line for each tag. Blobs are layers and configurations; of the size, what other tags share is not given back with this one. */
-export function tagTable({ tags }: Contents): string[] {
+/** A line for each tag. Blobs are layers and configurations; deleting a tag does not free the shared part of its size. */
+export function tagTable({ tags }: Inventory): string[] {
     const rows = tags
         .sort((a, b) => `${a.repository}:${a.name}`.localeCompare(`${b.repository}:${b.name}`, "en", { numeric: true }))
         .map(({ repository, name, pushed, manifests, blobs, bytes, sharedBytes }) => [
@@ -18,30 +19,44 @@ export function tagTable({ tags }: Contents): string[] {
             `${pushed.toISOString().slice(0, 16)}Z`,
             String(manifests),
             String(blobs),
-            amount(bytes),
-            amount(sharedBytes),
+            formatBytes(bytes),
+            formatBytes(sharedBytes),
         ]);
-    const table = [["REPOSITORY", "TAG", "PUSHED", "MANIFESTS", "BLOBS", "SIZE", "SHARED"], ...rows];
-    const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
+    const header = ["REPOSITORY", "TAG", "PUSHED", "MANIFESTS", "BLOBS", "SIZE", "SHARED"];
+    const table = [header, ...rows];
+    const widths = header.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
     return table.map((row) =>
         row
-            .map((cell, column) => cell.padEnd(widths[column]!))
+            .map((cell, column) => cell.padEnd(widths[column] ?? 0))
             .join("  ")
             .trimEnd(),
     );
 }
 
-/** How much there is. */
-export function totals({ tags, blobs, needed, bytes }: Contents): string {
+/** Example: `"2 tags in 1 repository, 7 blobs, 1.5 MiB in all; manifests need all of them"`. */
+export function totals({ tags, blobs, needed, bytes }: Inventory): string {
     const garbage = [...blobs].filter(([digest]) => !needed.has(digest));
     const repositories = new Set(tags.map(({ repository }) => repository)).size;
-    return (
-        `${count(tags.length, "tag")} in ${count(repositories, "repository", "repositories")}, ${count(blobs.size, "blob")}, ${amount(bytes)} in all; ` +
-        (garbage.length === 0
-            ? "manifests need all of them"
-            : `no manifest needs ${count(garbage.length, "blob")} of ${amount(sum(garbage.map(([, size]) => size)))}`)
-    );
+    const summary = [
+        `${count(tags.length, "tag")} in ${count(repositories, "repository", "repositories")}`,
+        count(blobs.size, "blob"),
+        `${formatBytes(bytes)} in all`,
+    ].join(", ");
+    return garbage.length === 0
+        ? `${summary}; manifests need all of them`
+        : `${summary}; no manifest needs ${count(garbage.length, "blob")} of ${formatBytes(sum(garbage.map(([, size]) => size)))}`;
 }
+
+/** @throws PermanentError with what is broken */
+export function assertIntact({ problems }: Inventory, message: string): void {
+    if (problems.length > 0) {
+        const advice = "Push these images again, or delete their tags. Then run: scripts/collect --check";
+        throw new PermanentError(`${message} ${count(problems.length, "problem")}:${bullets(problems)}\n${advice}`);
+    }
+}
+
+/** Each item on a line of its own, after the line that they follow. */
+export const bullets = (items: string[]) => items.map((item) => `\n  - ${item}`).join("");
 
 /** Example: `count(2, "tag")` is `"2 tags"`. */
 export const count = (number: number, one: string, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;

@@ -4,43 +4,49 @@ import * as path from "node:path";
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-import { refusedStatus } from "../collector/refusal";
+import { exitStatus } from "../collector/errors";
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
 import { restrictedContainerSecurityContext, restrictedPodSecurityContext } from "../kubernetes/securityContext";
 import { readOnlyUntil } from "./readOnlyEntrypoint";
 
-/** What collects garbage is made of. */
+/** Arguments of `GarbageCollectionJob`. */
 export interface GarbageCollectionJobArgs {
     namespace: pulumi.Input<string>;
-    /** When, as cron says it. */
+    /** In cron's format. */
     schedule: pulumi.Input<string>;
     deleteUntagged: pulumi.Output<boolean>;
-    /** Node's image, which runs the collector, and the registry's, which has the program that deletes. */
+    /** The image of Node, which runs the collector. */
     image: pulumi.Input<string>;
+    /** The registry's image, whose program finds the garbage. */
     registryImage: pulumi.Input<string>;
-    /** The registry's configuration in JSON, secret; and a CA to trust. */
+    /** The registry's configuration in JSON, secret. */
     config: pulumi.Output<string>;
+    /** A CA certificate to trust. */
     ca?: pulumi.Input<string>;
-    /** The ConfigMap that the registry's pods heed, and the labels of these. */
+    /** The ConfigMap with the lease, which the registry's pods mount. */
     lock: kubernetes.core.v1.ConfigMap;
+    /** Of the registry's pods. */
     labels: Record<string, string>;
     drainSeconds: pulumi.Output<number>;
-    /** The URL of a Pushgateway that is told how it went. */
+    /** The URL of a Pushgateway. */
     pushgateway?: pulumi.Output<string | undefined>;
 }
+
+type PodSpec = kubernetes.types.input.core.v1.PodSpec;
 
 const configFolder = "/etc/distribution";
 const configFile = "config.json";
 const programFolder = "/collector";
 const registryFolder = "/registry";
+const containerName = "collector";
 
-/** The program that runs in the cluster, as it is here: TypeScript, of which Node strips the types, or compiled. */
-const program = path.join(__dirname, "..", "collector");
+/** TypeScript in this repository, whose types Node strips; JavaScript in the npm package. */
+const extension = path.extname(__filename);
 
-/** Seconds after which a collection is ended, whatever it does. */
-const longest = 6 * 60 * 60;
+/** Seconds until a Job is ended, whatever it does. */
+const maxJobSeconds = 6 * 60 * 60;
 
-/** The CronJob that collects garbage, with the rights that it needs. */
+/** The CronJob that collects garbage, with the permissions that it needs. */
 export class GarbageCollectionJob extends pulumi.ComponentResource {
     /** Of its pods. */
     readonly labels: Record<string, string>;
@@ -52,39 +58,17 @@ export class GarbageCollectionJob extends pulumi.ComponentResource {
         const parent = this;
         const fullName = `${name}-collection`;
         const metadata = { name: fullName, namespace: args.namespace, annotations: fieldManagerAnnotation };
-        // Not the registry's: its Service would lead clients here.
-        const labels = (this.labels = {
+        // Others than the registry's, or its Service would route clients to the collector.
+        this.labels = {
             "app.kubernetes.io/name": "container-registry-collection",
             "app.kubernetes.io/instance": name,
-        });
-        const flags = (flag: string, labels: Record<string, string>) =>
-            Object.entries(labels).flatMap((label) => [flag, label.join("=")]);
-
+        };
         const account = new kubernetes.core.v1.ServiceAccount(
             fullName,
             { metadata, automountServiceAccountToken: false },
             { parent },
         );
-        this.role = new kubernetes.rbac.v1.Role(
-            fullName,
-            {
-                metadata,
-                rules: [
-                    // To take, renew and give back the lock.
-                    {
-                        apiGroups: [""],
-                        resources: ["configmaps"],
-                        resourceNames: [args.lock.metadata.name],
-                        verbs: ["get", "patch"],
-                    },
-                    // To replace the pods by such as read only, and back. By no name: a rotation of the key brings another one.
-                    { apiGroups: ["apps"], resources: ["deployments"], verbs: ["list", "patch"] },
-                    // To see that all of them are replaced.
-                    { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
-                ],
-            },
-            { parent },
-        );
+        this.role = new kubernetes.rbac.v1.Role(fullName, { metadata, rules: roleRules(args) }, { parent });
         const binding = new kubernetes.rbac.v1.RoleBinding(
             fullName,
             {
@@ -95,182 +79,153 @@ export class GarbageCollectionJob extends pulumi.ComponentResource {
             { parent },
         );
 
-        // Under names that stay: the next pod of a Job under way finds them after an update as well.
-        const config = new kubernetes.core.v1.Secret(
-            fullName,
-            {
-                metadata,
-                stringData: { [configFile]: args.config, ...(args.ca !== undefined && { "ca.crt": args.ca }) },
-            },
-            { parent },
-        );
-        const { files, library } = readProgram();
-        const collector = new kubernetes.core.v1.ConfigMap(
-            fullName,
-            {
-                metadata,
-                data: Object.fromEntries([...files, ...library].map(({ key, content }) => [key, content])),
-            },
-            { parent },
-        );
+        // Their names stay, so that a Job that runs during an update finds them for its next pod.
+        const stringData = { [configFile]: args.config, ...(args.ca !== undefined && { "ca.crt": args.ca }) };
+        const config = new kubernetes.core.v1.Secret(fullName, { metadata, stringData }, { parent });
+        const { data, items } = readProgram();
+        const program = new kubernetes.core.v1.ConfigMap(fullName, { metadata, data }, { parent });
 
+        const podSpec: PodSpec = {
+            restartPolicy: "Never",
+            // Enough for a deletion that was sent.
+            terminationGracePeriodSeconds: 60,
+            serviceAccountName: account.metadata.name,
+            automountServiceAccountToken: true,
+            enableServiceLinks: false,
+            securityContext: restrictedPodSecurityContext,
+            initContainers: [registryContainer(args.registryImage)],
+            containers: [collectorContainer(name, args, this.labels)],
+            volumes: volumesOf(config.metadata.name, program.metadata.name, items),
+        };
         this.cronJob = new kubernetes.batch.v1.CronJob(
             fullName,
-            {
-                metadata,
-                spec: {
-                    schedule: args.schedule,
-                    concurrencyPolicy: "Forbid",
-                    jobTemplate: {
-                        spec: {
-                            activeDeadlineSeconds: longest,
-                            // One that was lost is taken up again; one that refused would refuse again.
-                            backoffLimit: 6,
-                            podFailurePolicy: {
-                                rules: [
-                                    {
-                                        action: "FailJob",
-                                        onExitCodes: {
-                                            containerName: "collector",
-                                            operator: "In",
-                                            values: [refusedStatus],
-                                        },
-                                    },
-                                ],
-                            },
-                            template: {
-                                metadata: { labels },
-                                spec: {
-                                    restartPolicy: "Never",
-                                    // A deletion that was sent is waited for.
-                                    terminationGracePeriodSeconds: 60,
-                                    serviceAccountName: account.metadata.name,
-                                    automountServiceAccountToken: true,
-                                    enableServiceLinks: false,
-                                    securityContext: restrictedPodSecurityContext,
-                                    // One program for both: what ends the collector ends what it started.
-                                    initContainers: [
-                                        {
-                                            name: "registry",
-                                            image: args.registryImage,
-                                            command: ["/bin/cp", "/bin/registry", `${registryFolder}/registry`],
-                                            securityContext: restrictedContainerSecurityContext,
-                                            volumeMounts: [{ name: "registry", mountPath: registryFolder }],
-                                        },
-                                    ],
-                                    containers: [
-                                        {
-                                            name: "collector",
-                                            image: args.image,
-                                            command: [
-                                                "node",
-                                                `${programFolder}/main${path.extname(__filename)}`,
-                                                "collect",
-                                            ],
-                                            args: pulumi
-                                                .all([
-                                                    args.lock.metadata.name,
-                                                    args.deleteUntagged,
-                                                    args.drainSeconds,
-                                                    args.pushgateway,
-                                                    args.namespace,
-                                                ])
-                                                .apply(
-                                                    ([lock, deleteUntagged, drainSeconds, pushgateway, namespace]) => [
-                                                        "--config",
-                                                        `${configFolder}/${configFile}`,
-                                                        "--registry",
-                                                        `${registryFolder}/registry`,
-                                                        "--lock",
-                                                        lock,
-                                                        "--annotation",
-                                                        readOnlyUntil,
-                                                        ...flags("--label", args.labels),
-                                                        ...flags("--collector-label", labels),
-                                                        "--drain-seconds",
-                                                        String(drainSeconds),
-                                                        ...(deleteUntagged ? ["--delete-untagged"] : []),
-                                                        ...(pushgateway !== undefined
-                                                            ? [
-                                                                  "--pushgateway",
-                                                                  `${pushgateway.replace(/\/+$/, "")}/metrics/job/registry-collection/namespace/${namespace}/instance/${name}`,
-                                                              ]
-                                                            : []),
-                                                    ],
-                                                ),
-                                            env:
-                                                args.ca !== undefined
-                                                    ? [
-                                                          {
-                                                              name: "NODE_EXTRA_CA_CERTS",
-                                                              value: `${configFolder}/ca.crt`,
-                                                          },
-                                                          { name: "SSL_CERT_DIR", value: configFolder },
-                                                      ]
-                                                    : [],
-                                            resources: {
-                                                requests: { cpu: "50m", memory: "128Mi" },
-                                                limits: { memory: "1Gi" },
-                                            },
-                                            securityContext: restrictedContainerSecurityContext,
-                                            volumeMounts: [
-                                                { name: "config", mountPath: configFolder, readOnly: true },
-                                                { name: "program", mountPath: programFolder, readOnly: true },
-                                                { name: "registry", mountPath: registryFolder, readOnly: true },
-                                            ],
-                                        },
-                                    ],
-                                    volumes: [
-                                        {
-                                            name: "config",
-                                            secret: { secretName: config.metadata.name, defaultMode: 0o440 },
-                                        },
-                                        {
-                                            name: "program",
-                                            projected: {
-                                                sources: [
-                                                    // Whatever is in it when the pod starts: a Job under way goes on with the program after an update.
-                                                    { configMap: { name: collector.metadata.name } },
-                                                    {
-                                                        configMap: {
-                                                            name: collector.metadata.name,
-                                                            items: library.map(({ key, path }) => ({ key, path })),
-                                                        },
-                                                    },
-                                                ],
-                                            },
-                                        },
-                                        { name: "registry", emptyDir: {} },
-                                    ],
-                                },
-                            },
-                        },
-                    },
-                },
-            },
+            { metadata, spec: cronJobSpec(args.schedule, this.labels, podSpec) },
             { parent, dependsOn: binding },
         );
         this.registerOutputs({});
     }
 }
 
-/** The collector's files, and those of the library that it needs, which lie deeper. */
-function readProgram() {
-    const files = fs
-        .readdirSync(program)
-        .filter((file) => path.extname(file) === path.extname(__filename) && !file.endsWith(".d.ts"))
-        .map((file) => ({ key: file, content: fs.readFileSync(path.join(program, file), "utf8") }));
-    const folder = "node_modules/aws4fetch";
-    const library = [
-        {
-            key: "aws4fetch.mjs",
-            path: `${folder}/index.mjs`,
-            content: fs.readFileSync(
-                path.join(path.dirname(require.resolve("aws4fetch")), "aws4fetch.esm.mjs"),
-                "utf8",
-            ),
+const roleRules = ({ lock }: GarbageCollectionJobArgs) => [
+    // To acquire, renew and release the lease.
+    { apiGroups: [""], resources: ["configmaps"], resourceNames: [lock.metadata.name], verbs: ["get", "patch"] },
+    // To replace the pods. Without names, as a rotation of the access key adds another Deployment.
+    { apiGroups: ["apps"], resources: ["deployments"], verbs: ["list", "patch"] },
+    // To see that all of them are replaced.
+    { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
+];
+
+function cronJobSpec(schedule: pulumi.Input<string>, labels: Record<string, string>, podSpec: PodSpec) {
+    const onExitCodes = { containerName, operator: "In", values: [exitStatus.permanentFailure] };
+    return {
+        schedule,
+        concurrencyPolicy: "Forbid",
+        jobTemplate: {
+            spec: {
+                activeDeadlineSeconds: maxJobSeconds,
+                // A lost pod is replaced. After a permanent failure the next pod would fail as well.
+                backoffLimit: 6,
+                podFailurePolicy: { rules: [{ action: "FailJob", onExitCodes }] },
+                template: { metadata: { labels }, spec: podSpec },
+            },
         },
-        { key: "aws4fetch.json", path: `${folder}/package.json`, content: JSON.stringify({ exports: "./index.mjs" }) },
-    ];
-    return { files, library };
+    };
+}
+
+/** Copies the registry's program, so that the collector can start it, and ends it when it ends itself. */
+const registryContainer = (image: pulumi.Input<string>) => ({
+    name: "registry",
+    image,
+    command: ["/bin/cp", "/bin/registry", `${registryFolder}/registry`],
+    securityContext: restrictedContainerSecurityContext,
+    volumeMounts: [{ name: "registry", mountPath: registryFolder }],
+});
+
+/** Has the collector and the registry's program trust the CA. */
+const trustCa = [
+    { name: "NODE_EXTRA_CA_CERTS", value: `${configFolder}/ca.crt` },
+    { name: "SSL_CERT_DIR", value: configFolder },
+];
+
+function collectorContainer(name: string, args: GarbageCollectionJobArgs, labels: Record<string, string>) {
+    const { image, ca } = args;
+    return {
+        name: containerName,
+        image,
+        command: ["node", `${programFolder}/cli${extension}`, "collect"],
+        args: collectorFlags(name, args, labels),
+        env: ca !== undefined ? trustCa : [],
+        resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
+        securityContext: restrictedContainerSecurityContext,
+        volumeMounts: [
+            { name: "config", mountPath: configFolder, readOnly: true },
+            { name: "program", mountPath: programFolder, readOnly: true },
+            { name: "registry", mountPath: registryFolder, readOnly: true },
+        ],
+    };
+}
+
+function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorLabels: Record<string, string>) {
+    const repeat = (flag: string, labels: Record<string, string>) =>
+        Object.entries(labels).flatMap((label) => [flag, label.join("=")]);
+    const { lock, deleteUntagged, drainSeconds, pushgateway, namespace } = args;
+    return pulumi
+        .all([lock.metadata.name, deleteUntagged, drainSeconds, pushgateway, namespace])
+        .apply(([lockName, deleteUntagged, drainSeconds, pushgateway, namespace]) => {
+            const group = `/metrics/job/registry-collection/namespace/${namespace}/instance/${name}`;
+            return [
+                ...["--config", `${configFolder}/${configFile}`],
+                ...["--registry", `${registryFolder}/registry`],
+                ...["--lock", lockName],
+                ...["--annotation", readOnlyUntil],
+                ...repeat("--label", args.labels),
+                ...repeat("--collector-label", collectorLabels),
+                ...["--drain-seconds", String(drainSeconds)],
+                ...(deleteUntagged ? ["--delete-untagged"] : []),
+                ...(pushgateway !== undefined ? ["--pushgateway", pushgateway.replace(/\/+$/, "") + group] : []),
+            ];
+        });
+}
+
+const volumesOf = (
+    secretName: pulumi.Output<string>,
+    configMapName: pulumi.Output<string>,
+    items: { key: string; path: string }[],
+) => [
+    { name: "config", secret: { secretName, defaultMode: 0o440 } },
+    {
+        name: "program",
+        projected: {
+            sources: [
+                // All of it, without a list of files: a Job that runs during an update gets the new program.
+                { configMap: { name: configMapName } },
+                { configMap: { name: configMapName, items } },
+            ],
+        },
+    },
+    { name: "registry", emptyDir: {} },
+];
+
+/**
+ * The collector's files and those of its only library: the data of a ConfigMap, and where the pod has them that belong
+ * into another folder, as a key cannot contain "/".
+ */
+function readProgram() {
+    const folder = path.join(__dirname, "..", "collector");
+    const files = fs
+        .readdirSync(folder)
+        .filter((file) => path.extname(file) === extension && !file.endsWith(".d.ts"))
+        .map((file) => [file, fs.readFileSync(path.join(folder, file), "utf8")] as const);
+    const library = path.join(path.dirname(require.resolve("aws4fetch")), "aws4fetch.esm.mjs");
+    return {
+        data: {
+            ...Object.fromEntries(files),
+            "aws4fetch.mjs": fs.readFileSync(library, "utf8"),
+            "aws4fetch.json": JSON.stringify({ exports: "./index.mjs" }),
+        },
+        items: [
+            { key: "aws4fetch.mjs", path: "node_modules/aws4fetch/index.mjs" },
+            { key: "aws4fetch.json", path: "node_modules/aws4fetch/package.json" },
+        ],
+    };
 }

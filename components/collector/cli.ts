@@ -1,0 +1,116 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import { parseArgs } from "node:util";
+
+import { systemClock } from "./clock.ts";
+import { GarbageCollection } from "./collection.ts";
+import { distributionDryRun } from "./dryRun.ts";
+import { exitStatus, ExpectedError, InterruptedError, LeaseHeldError, PermanentError } from "./errors.ts";
+import { readInventory } from "./inventory.ts";
+import { KubernetesClient } from "./kubernetesClient.ts";
+import type { Bucket } from "./ports.ts";
+import { pushMetrics } from "./pushgateway.ts";
+import { assertIntact, tagTable, totals } from "./report.ts";
+import { S3Client, type S3Parameters } from "./s3Client.ts";
+
+const parseCommandLine = () =>
+    parseArgs({
+        allowPositionals: true,
+        options: {
+            config: { type: "string", default: "" },
+            registry: { type: "string", default: "" },
+            lock: { type: "string", default: "" },
+            annotation: { type: "string", default: "" },
+            label: { type: "string", multiple: true, default: [] },
+            "collector-label": { type: "string", multiple: true, default: [] },
+            "drain-seconds": { type: "string", default: "" },
+            "delete-untagged": { type: "boolean", default: false },
+            pushgateway: { type: "string", default: "" },
+        },
+    });
+type Flags = ReturnType<typeof parseCommandLine>["values"];
+
+/** Runs the command that the first argument names; README.md describes both. */
+async function main(): Promise<void> {
+    const { values: flags, positionals } = parseCommandLine();
+    // JSON, which distribution reads as YAML.
+    const { storage } = JSON.parse(fs.readFileSync(flags.config, "utf8")) as { storage: { s3: S3Parameters } };
+    const stop = new AbortController();
+    process.on("SIGTERM", () => stop.abort(new InterruptedError("Interrupted by SIGTERM.")));
+    const bucket = new S3Client(storage.s3, systemClock, stop.signal);
+    switch (positionals[0]) {
+        case "check":
+            return check(bucket, flags);
+        case "collect":
+            return collect(bucket, flags, stop.signal);
+        default:
+            throw new PermanentError(`The command is "${positionals[0]}", and must be "collect" or "check".`);
+    }
+}
+
+/** Shows all tags, and whether every image is whole. */
+async function check(bucket: Bucket, flags: Flags): Promise<void> {
+    const inventory = await readInventory(bucket, systemClock, flags["delete-untagged"]);
+    console.log(tagTable(inventory).join("\n"));
+    console.log(`\nIn the bucket: ${totals(inventory)}.`);
+    inventory.notes.forEach((note) => console.log(`${note}.`));
+    assertIntact(inventory, "An image is broken.");
+    console.log("Every image is whole.");
+}
+
+async function collect(bucket: Bucket, flags: Flags, stop: AbortSignal): Promise<void> {
+    const { registry, config, "delete-untagged": deleteUntagged } = flags;
+    const collection = new GarbageCollection(
+        {
+            bucket,
+            cluster: new KubernetesClient(),
+            clock: systemClock,
+            dryRun: distributionDryRun(registry, config, deleteUntagged),
+            log: (line) => console.log(line),
+        },
+        {
+            leaseName: flags.lock,
+            holder: os.hostname(),
+            annotation: flags.annotation,
+            labels: parseLabels(flags.label),
+            collectorLabels: parseLabels(flags["collector-label"]),
+            drainSeconds: Number(flags["drain-seconds"]),
+            deleteUntagged,
+        },
+        stop,
+    );
+    const now = () => systemClock.now() / 1000;
+    const report = async (metrics: Record<string, number>) => {
+        if (flags.pushgateway) {
+            // A Pushgateway that is unreachable does not make the collection fail.
+            await pushMetrics(flags.pushgateway, metrics).catch((error: unknown) =>
+                console.error(`Cannot push metrics to the Pushgateway: ${String(error)}`),
+            );
+        }
+    };
+    const { freedBytes, leftBytes, seconds } = await collection.run().catch(async (error: unknown) => {
+        // The collection that holds the lease reports its own result.
+        if (!(error instanceof LeaseHeldError)) {
+            await report({ last_failure_timestamp_seconds: now() });
+        }
+        throw error;
+    });
+    await report({
+        last_success_timestamp_seconds: now(),
+        freed_bytes: freedBytes,
+        bucket_bytes: leftBytes,
+        duration_seconds: seconds,
+    });
+}
+
+/** @param labels in the form `name=value` */
+const parseLabels = (labels: string[]) =>
+    Object.fromEntries(labels.map((label) => label.split("=") as [string, string]));
+
+main().then(
+    () => process.exit(exitStatus.done),
+    (error: unknown) => {
+        console.error(error instanceof ExpectedError ? error.message : error);
+        process.exit(error instanceof PermanentError ? exitStatus.permanentFailure : exitStatus.temporaryFailure);
+    },
+);

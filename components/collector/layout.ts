@@ -1,0 +1,77 @@
+import type { ListedObject } from "./ports.ts";
+
+/** Distribution keeps everything below this prefix (registry/storage/paths.go). */
+export const root = "docker/registry/v2/";
+
+/** The keys of all objects that link a blob or manifest into a repository. */
+export interface Links {
+    manifests: string[];
+    layers: string[];
+}
+
+/** Where a repository keeps its links to layers, and to manifests. */
+export type LinkFolder = "_layers" | "_manifests/revisions";
+
+export interface TagLink {
+    repository: string;
+    name: string;
+    /** When its link was last written. */
+    pushed: Date;
+}
+
+/** What the list of a bucket says about a registry. */
+export interface Layout {
+    /** The bytes of each blob, by its digest. */
+    blobs: Map<string, number>;
+    /** By digest. */
+    links: Map<string, Links>;
+    /** The links with content, as `repository@digest`: an empty one is as good as none. */
+    linked: Record<LinkFolder, Set<string>>;
+    tags: TagLink[];
+}
+
+const blobPattern = /^blobs\/(\w+)\/..\/(\w+)\/data$/;
+const linkPattern = /^repositories\/(.+?)\/(_layers|_manifests\/revisions|_manifests\/tags)\/(.+)\/link$/;
+
+/** @param objects by their key without the root */
+export function parseLayout(objects: Map<string, ListedObject>): Layout {
+    const layout: Layout = {
+        blobs: new Map(),
+        links: new Map(),
+        linked: { _layers: new Set(), "_manifests/revisions": new Set() },
+        tags: [],
+    };
+    for (const [key, { bytes, written }] of objects) {
+        const [, algorithm = "", hash = ""] = blobPattern.exec(key) ?? [];
+        const [, repository = "", folder = "", name = ""] = linkPattern.exec(key) ?? [];
+        const [, tag] = /^([^/]+)\/current$/.exec(name) ?? [];
+        if (hash) {
+            layout.blobs.set(`${algorithm}:${hash}`, bytes);
+        } else if (folder === "_manifests/tags" && tag) {
+            layout.tags.push({ repository, name: tag, pushed: written });
+        } else if (folder) {
+            const digest = name.split("/").slice(-2).join(":");
+            const links = layout.links.get(digest) ?? { manifests: [], layers: [] };
+            layout.links.set(digest, links);
+            (folder === "_layers" ? links.layers : links.manifests).push(root + key);
+            if ((folder === "_layers" || folder === "_manifests/revisions") && bytes > 0) {
+                layout.linked[folder].add(linkId(repository, digest));
+            }
+        }
+    }
+    return layout;
+}
+
+export const linkId = (repository: string, digest: string) => `${repository}@${digest}`;
+
+export function linkKey(repository: string, folder: LinkFolder, digest: string): string {
+    return `${root}repositories/${repository}/${folder}/${digest.replace(":", "/")}/link`;
+}
+
+export const tagKey = ({ repository, name }: TagLink) =>
+    `${root}repositories/${repository}/_manifests/tags/${name}/current/link`;
+
+export function blobKey(digest: string): string {
+    const [algorithm, hash = ""] = digest.split(":");
+    return `${root}blobs/${algorithm}/${hash.slice(0, 2)}/${hash}/data`;
+}

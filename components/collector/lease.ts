@@ -1,0 +1,99 @@
+import { LeaseHeldError, LeaseLostError } from "./errors.ts";
+import type { ConfigMap, Environment, Pod, Settings } from "./ports.ts";
+
+/** Seconds until the lease expires, from when it was last renewed. */
+const leaseSeconds = 300;
+
+/**
+ * Safety margin in seconds: nothing is deleted any more once the lease expires within it. 30 for a deletion that was
+ * just sent; 30 since the renewal before, 90 until a kubelet has it: a pod may know only that one; 30 for clocks.
+ */
+const marginSeconds = 30 + 30 + 90 + 30;
+
+/**
+ * A lease in a ConfigMap: its holder, and when it expires (`until`). Before that no pod of the registry writes, after
+ * it the holder deletes nothing. Pods read it as a mounted file, which a Lease of Kubernetes cannot be.
+ */
+export class Lease {
+    private readonly environment: Environment;
+    private readonly name: string;
+    private readonly holder: string;
+    private expires = 0;
+    /** When the lease of a previous holder expires that never released it, and may still be deleting. */
+    private predecessorExpires = 0;
+
+    constructor(environment: Environment, { leaseName, holder }: Settings) {
+        this.environment = environment;
+        this.name = leaseName;
+        this.holder = holder;
+    }
+
+    /** In seconds since 1970. */
+    get expiresAt(): number {
+        return this.expires;
+    }
+
+    /** For how many seconds a previous holder that was lost may still be deleting. */
+    get predecessorSecondsLeft(): number {
+        return Math.max(0, this.predecessorExpires - this.now());
+    }
+
+    /**
+     * Acquires the lease if it is free, has expired, or is held by a pod that no longer exists.
+     *
+     * @param collectors the pods of all collections
+     * @throws LeaseHeldError if one of them holds it
+     */
+    async acquire(collectors: Pod[]): Promise<void> {
+        const configMap = await this.environment.cluster.configMap(this.name);
+        const { holder, expires } = parse(configMap);
+        if (holder !== this.holder && expires > this.now()) {
+            if (collectors.some(({ metadata }) => metadata.name === holder && !metadata.deletionTimestamp)) {
+                throw new LeaseHeldError(
+                    `${holder} is already collecting garbage. Follow it with: kubectl logs --follow ${holder}`,
+                );
+            }
+            this.predecessorExpires = expires;
+        }
+        await this.write(configMap, this.now() + leaseSeconds);
+    }
+
+    /** @throws LeaseLostError if another collection has it */
+    async renew(): Promise<void> {
+        const configMap = await this.environment.cluster.configMap(this.name);
+        const { holder } = parse(configMap);
+        if (holder !== this.holder) {
+            throw new LeaseLostError(`${holder} has acquired the lease.`);
+        }
+        await this.write(configMap, this.now() + leaseSeconds);
+    }
+
+    /** Lets pods that start from now on write. Returns false if another collection has the lease. */
+    async release(): Promise<boolean> {
+        const configMap = await this.environment.cluster.configMap(this.name);
+        if (parse(configMap).holder !== this.holder) {
+            return false;
+        }
+        await this.write(configMap, Math.max(this.now(), this.predecessorExpires));
+        return true;
+    }
+
+    /** @throws if it is about to expire */
+    assertHeld(cause?: unknown): void {
+        if (this.expires - this.now() < marginSeconds) {
+            throw new Error("The lease was not renewed in time.", { cause });
+        }
+    }
+
+    private async write(configMap: ConfigMap, expires: number): Promise<void> {
+        await this.environment.cluster.patchConfigMap(configMap, { holder: this.holder, until: String(expires) });
+        this.expires = expires;
+    }
+
+    private now(): number {
+        return Math.floor(this.environment.clock.now() / 1000);
+    }
+}
+
+/** The ConfigMap is empty until the first collection. */
+const parse = ({ data = {} }: ConfigMap) => ({ holder: data.holder ?? "", expires: Number(data.until ?? 0) });

@@ -1,0 +1,116 @@
+import { blobKey, type Layout, type LinkFolder, linkId, linkKey } from "./layout.ts";
+import { type Descriptor, type Manifest, parseManifest } from "./manifest.ts";
+import type { Bucket } from "./ports.ts";
+
+/** A manifest with all that it refers to: the manifests of an index, layers and configurations. */
+export interface Image {
+    repository: string;
+    /** Whether it is retained. */
+    isNeeded: boolean;
+    /** The bytes of each of its manifests and blobs, by digest. */
+    sizes: Map<string, number>;
+    /** The number of its manifests. */
+    manifests: number;
+    /** Why a client cannot pull it, a sentence for each reason. */
+    problems: string[];
+}
+
+/** Follows manifests as the registry would, and notes what they need. */
+export class ManifestWalker {
+    /** The digests of all that retained manifests refer to, and of these. */
+    readonly needed = new Set<string>();
+    private readonly bucket: Bucket;
+    private readonly layout: Layout;
+    private readonly visited = new Set<string>();
+    private readonly manifests = new Map<string, Promise<Manifest>>();
+
+    /** @param layout gets the sizes of blobs that are newer than it */
+    constructor(bucket: Bucket, layout: Layout) {
+        this.bucket = bucket;
+        this.layout = layout;
+    }
+
+    /** @param isNeeded whether the manifest is retained */
+    async walk(repository: string, digest: string, isNeeded: boolean): Promise<Image> {
+        const image: Image = { repository, isNeeded, sizes: new Map(), manifests: 0, problems: [] };
+        await this.visit(image, digest);
+        return image;
+    }
+
+    /** @param link `repository@digest` */
+    hasVisited(link: string): boolean {
+        return this.visited.has(link);
+    }
+
+    private async visit(image: Image, digest: string): Promise<void> {
+        this.add(image, digest, this.layout.blobs.get(digest) ?? 0);
+        image.manifests++;
+        this.visited.add(linkId(image.repository, digest));
+        const { problem, children, parts } = await this.read(digest);
+        if (problem) {
+            image.problems.push(problem);
+        }
+        if (!(await this.isLinked(image, "_manifests/revisions", digest))) {
+            image.problems.push(`the manifest ${digest} is not linked in this repository`);
+        }
+        // An index may refer to layers: BuildKit kept its cache so.
+        const layers = [...parts, ...children.filter((child) => this.isLayer(image, child))];
+        for (const layer of layers.filter(({ digest }) => !image.sizes.has(digest))) {
+            await this.checkLayer(image, layer);
+        }
+        for (const child of children) {
+            if (!image.sizes.has(child.digest)) {
+                await this.visit(image, child.digest);
+            }
+        }
+    }
+
+    private async checkLayer(image: Image, { digest, size }: Descriptor): Promise<void> {
+        this.add(image, digest, size);
+        const found = await this.sizeOf(digest);
+        if (found === undefined) {
+            image.problems.push(`the layer ${digest} is missing`);
+        } else if (found !== size) {
+            image.problems.push(`the layer ${digest} has ${found} bytes, not ${size}`);
+        } else if (!(await this.isLinked(image, "_layers", digest))) {
+            image.problems.push(`the layer ${digest} is not linked in this repository`);
+        }
+    }
+
+    private add(image: Image, digest: string, bytes: number): void {
+        image.sizes.set(digest, bytes);
+        if (image.isNeeded) {
+            this.needed.add(digest);
+        }
+    }
+
+    private read(digest: string): Promise<Manifest> {
+        const manifest =
+            this.manifests.get(digest) ??
+            this.bucket.get(blobKey(digest)).then((content) => parseManifest(digest, content));
+        this.manifests.set(digest, manifest);
+        return manifest;
+    }
+
+    private isLayer({ repository }: Image, { digest }: Descriptor): boolean {
+        const { linked } = this.layout;
+        const id = linkId(repository, digest);
+        return linked._layers.has(id) && !linked["_manifests/revisions"].has(id);
+    }
+
+    /** What is not in the list of the bucket may be newer than it. */
+    private async sizeOf(digest: string): Promise<number | undefined> {
+        const size = this.layout.blobs.get(digest) ?? (await this.bucket.size(blobKey(digest)));
+        if (size !== undefined) {
+            this.layout.blobs.set(digest, size);
+        }
+        return size;
+    }
+
+    private async isLinked({ repository }: Image, folder: LinkFolder, digest: string): Promise<boolean> {
+        return (
+            this.layout.linked[folder].has(linkId(repository, digest)) ||
+            ((await this.bucket.size(linkKey(repository, folder, digest))) ?? 0) > 0
+        );
+    }
+}

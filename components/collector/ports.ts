@@ -1,0 +1,103 @@
+/** What a collection gets from outside: interfaces, so that tests can run it with fakes; and its settings. */
+
+/** An object, as the list of a bucket describes it. */
+export interface ListedObject {
+    bytes: number;
+    written: Date;
+}
+
+/** A bucket, to read and to delete from. */
+export interface Bucket {
+    /** The objects whose key begins with the prefix, by the rest of their key. */
+    list(prefix: string): Promise<Map<string, ListedObject>>;
+    /** An object's content; undefined if it does not exist. */
+    get(key: string): Promise<Buffer | undefined>;
+    /** An object's bytes; undefined if it does not exist. */
+    size(key: string): Promise<number | undefined>;
+    /**
+     * Tries once, for at most 30 seconds. Nothing else cancels it: a cancelled request may still be carried out.
+     *
+     * @param assertMayDelete is called last before the request is sent, and throws if it must not be sent
+     */
+    delete(key: string, assertMayDelete: () => void): Promise<void>;
+}
+
+/** The fields of Kubernetes objects that the collector reads. */
+export interface ObjectMeta {
+    name: string;
+    resourceVersion: string;
+    generation: number;
+    deletionTimestamp?: string;
+    annotations?: Record<string, string>;
+}
+export interface ConfigMap {
+    metadata: ObjectMeta;
+    data?: Record<string, string>;
+}
+export interface Pod {
+    metadata: ObjectMeta;
+    spec: { volumes: { configMap?: { name: string } }[] };
+    status: { phase: string; conditions?: { type: string; status: string }[] };
+}
+export interface Deployment {
+    metadata: ObjectMeta;
+    spec: {
+        replicas: number;
+        selector: { matchLabels?: Record<string, string> };
+        template: { metadata: { annotations?: Record<string, string> } };
+    };
+    status: { observedGeneration?: number; replicas?: number; updatedReplicas?: number; availableReplicas?: number };
+}
+export type Labels = Record<string, string>;
+
+/** The registry's namespace in Kubernetes. */
+export interface Cluster {
+    configMap(name: string): Promise<ConfigMap>;
+    /** Changes the data of a ConfigMap. Fails if it was changed since it was read. */
+    patchConfigMap(configMap: ConfigMap, data: Record<string, string>): Promise<void>;
+    /** The pods with these labels that run or start; without those that have ended. */
+    pods(labels: Labels): Promise<Pod[]>;
+    /** The Deployments whose pods have these labels; they themselves need none. */
+    deployments(labels: Labels): Promise<Deployment[]>;
+    /** Replaces the pods of a Deployment by new ones with these annotations. */
+    annotatePods(deployment: Deployment, annotations: Record<string, string>): Promise<void>;
+}
+
+/** Time. */
+export interface Clock {
+    /** Milliseconds since 1970. */
+    now(): number;
+    /** Resolves after so many milliseconds, or as soon as the signal is aborted. */
+    sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Distribution's own opinion on what is garbage. */
+export interface DryRun {
+    /** The digests of the blobs that it would delete. */
+    findGarbage(signal: AbortSignal): Promise<string[]>;
+}
+
+export interface Environment {
+    bucket: Bucket;
+    cluster: Cluster;
+    clock: Clock;
+    dryRun: DryRun;
+    log: (line: string) => void;
+}
+
+export interface Settings {
+    /** The ConfigMap with the lease, which the registry's pods mount. */
+    leaseName: string;
+    /** The name of this pod. */
+    holder: string;
+    /** The annotation of the registry's pods with the time until which they are read-only. */
+    annotation: string;
+    /** Of the registry's pods. */
+    labels: Labels;
+    /** Of the pods of all collections. */
+    collectorLabels: Labels;
+    /** Seconds that a pod of the registry may take to end its uploads. */
+    drainSeconds: number;
+    /** Also delete untagged manifests. */
+    deleteUntagged: boolean;
+}

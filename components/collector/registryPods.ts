@@ -1,0 +1,121 @@
+import type { Deployment, Environment, Labels, Pod, Settings } from "./ports.ts";
+
+/** Milliseconds between two looks at the pods. */
+const pollInterval = 1000;
+/** Seconds that new pods get to start, besides the time that the old ones may take to end. */
+const startSeconds = 300;
+/** Milliseconds that a pod may be unready. Its node may be partitioned, and see the lease as expired. */
+const maxUnready = 60_000;
+
+/** The registry's pods, and the Deployments that make them. */
+export class RegistryPods {
+    private readonly environment: Environment;
+    private readonly settings: Settings;
+    private readonly unreadySince = new Map<string, number>();
+
+    constructor(environment: Environment, settings: Settings) {
+        this.environment = environment;
+        this.settings = settings;
+    }
+
+    list(): Promise<Pod[]> {
+        return this.environment.cluster.pods(this.settings.labels);
+    }
+
+    /** The Deployments and pods, and why a rollout is under way or would not succeed. */
+    async inspectDeployments(): Promise<{ deployments: Deployment[]; pods: Pod[]; problem?: string }> {
+        const deployments = await this.environment.cluster.deployments(this.settings.labels);
+        const pods = await this.list();
+        return { deployments, pods, problem: findProblem(deployments, pods) };
+    }
+
+    /**
+     * Replaces all pods by new ones that are read-only until the lease expires, and waits until the old ones are gone.
+     *
+     * @param signal ends the waiting; the Deployments are changed once even if it is aborted already
+     * @throws if the new pods do not become ready in time, or do not mount the lease
+     */
+    async rollOut(expiresAt: number, signal: AbortSignal): Promise<void> {
+        const { clock } = this.environment;
+        const deadline = clock.now() + (this.settings.drainSeconds + startSeconds) * 1000;
+        for (;;) {
+            const problem = await this.advanceRollout(String(expiresAt));
+            if (problem === undefined) {
+                return;
+            }
+            if (clock.now() > deadline) {
+                throw new Error(`The registry's pods were not replaced in time: ${problem}`);
+            }
+            await clock.sleep(pollInterval, signal);
+            signal.throwIfAborted();
+        }
+    }
+
+    /** Changes the Deployments that need it. Returns why the rollout is not complete. */
+    private async advanceRollout(expiresAt: string): Promise<string | undefined> {
+        const { cluster } = this.environment;
+        const { annotation } = this.settings;
+        const hasAnnotation = ({ annotations }: { annotations?: Labels }) => annotations?.[annotation] === expiresAt;
+        const nothing = (error: unknown) => ({ deployments: [], pods: [], problem: String(error) });
+        const seen = await this.inspectDeployments().catch(nothing);
+        // Includes Deployments that were created since.
+        const outdated = seen.deployments.filter(({ spec }) => !hasAnnotation(spec.template.metadata));
+        const isComplete = outdated.length === 0 && seen.pods.every(({ metadata }) => hasAnnotation(metadata));
+        let problem = seen.problem ?? (isComplete ? undefined : "some pods are still the old ones");
+        for (const deployment of outdated) {
+            const change = cluster.annotatePods(deployment, { [annotation]: expiresAt });
+            await change.catch((error: unknown) => (problem = String(error)));
+        }
+        if (problem === undefined) {
+            this.assertMountLease(seen.pods);
+        }
+        return problem;
+    }
+
+    /** @throws if a pod writes whatever the lease says: its Deployment was changed just now */
+    assertMountLease(pods: Pod[]): void {
+        const { leaseName } = this.settings;
+        const other = pods.find(({ spec }) => !spec.volumes.some(({ configMap }) => configMap?.name === leaseName));
+        if (other) {
+            throw new Error(`The pod ${other.metadata.name} does not mount the lease.`);
+        }
+    }
+
+    /** Is called about every second. @throws if a pod has been unready for a minute */
+    assertReachable(pods: Pod[]): void {
+        const now = this.environment.clock.now();
+        for (const pod of pods) {
+            const { name, deletionTimestamp } = pod.metadata;
+            if (isReady(pod) || deletionTimestamp) {
+                this.unreadySince.delete(name);
+                continue;
+            }
+            const since = this.unreadySince.get(name) ?? now;
+            this.unreadySince.set(name, since);
+            if (now - since > maxUnready) {
+                throw new Error(
+                    `The pod ${name} is not ready: its node may be partitioned, and not see that the lease is renewed.`,
+                );
+            }
+        }
+    }
+}
+
+const isReady = ({ status }: Pod) =>
+    Boolean(status.conditions?.some(({ type, status }) => type === "Ready" && status === "True"));
+
+const isRolledOut = ({ metadata, spec, status }: Deployment) =>
+    status.observedGeneration === metadata.generation &&
+    [status.updatedReplicas, status.availableReplicas, status.replicas].every((count) => count === spec.replicas);
+
+function findProblem(deployments: Deployment[], pods: Pod[]): string | undefined {
+    if (deployments.length === 0) {
+        return "no Deployment of the registry exists";
+    }
+    const deployment = deployments.find((deployment) => !isRolledOut(deployment));
+    if (deployment) {
+        return `the rollout of the Deployment ${deployment.metadata.name} is not complete`;
+    }
+    const pod = pods.find((pod) => pod.metadata.deletionTimestamp || !isReady(pod));
+    return pod && `the pod ${pod.metadata.name} is ${pod.metadata.deletionTimestamp ? "still ending" : "not ready"}`;
+}

@@ -1,0 +1,117 @@
+import { AwsClient } from "aws4fetch";
+
+import { BucketError } from "./errors.ts";
+import type { Bucket, Clock, ListedObject } from "./ports.ts";
+import { retry } from "./retry.ts";
+
+/** The bucket in the registry's configuration. */
+export interface S3Parameters {
+    accesskey: string;
+    secretkey: string;
+    region: string;
+    bucket: string;
+    regionendpoint: string;
+    secure: boolean;
+}
+
+/** Requests other than deletions are tried so often, as MinIO may be busy or restart. */
+const attempts = 6;
+/** Milliseconds before the second attempt; before each further one they double. */
+const firstDelay = 500;
+/** Milliseconds until a deletion is given up. */
+const deleteTimeout = 30_000;
+
+/** A bucket in MinIO, or in another server with the S3 API. */
+export class S3Client implements Bucket {
+    private readonly parameters: S3Parameters;
+    private readonly clock: Clock;
+    private readonly stop: AbortSignal;
+    private readonly client: AwsClient;
+    private readonly url: string;
+
+    /** @param stop ends all requests but deletions */
+    constructor(parameters: S3Parameters, clock: Clock, stop: AbortSignal) {
+        this.parameters = parameters;
+        this.clock = clock;
+        this.stop = stop;
+        const { accesskey, secretkey, region, bucket, regionendpoint, secure } = parameters;
+        const credentials = { accessKeyId: accesskey, secretAccessKey: secretkey };
+        this.client = new AwsClient({ ...credentials, region, service: "s3", retries: 0 });
+        this.url = `${secure ? "https" : "http"}://${regionendpoint}/${bucket}`;
+    }
+
+    async list(prefix: string): Promise<Map<string, ListedObject>> {
+        const objects = new Map<string, ListedObject>();
+        let token: string | undefined;
+        do {
+            const query = { "list-type": "2", prefix, ...(token && { "continuation-token": token }) };
+            const page = await this.request("GET", `?${new URLSearchParams(query).toString()}`);
+            if (!page) {
+                const { bucket, regionendpoint } = this.parameters;
+                throw new BucketError(`The bucket "${bucket}" does not exist at ${regionendpoint}.`);
+            }
+            const xml = await page.text();
+            for (const [object] of xml.matchAll(/<Contents>.*?<\/Contents>/gs)) {
+                objects.set(element(object, "Key").slice(prefix.length), {
+                    bytes: Number(element(object, "Size")),
+                    written: new Date(element(object, "LastModified")),
+                });
+            }
+            token = /<IsTruncated>true</.test(xml) ? element(xml, "NextContinuationToken") : undefined;
+        } while (token !== undefined);
+        return objects;
+    }
+
+    async get(key: string): Promise<Buffer | undefined> {
+        const response = await this.request("GET", pathOf(key));
+        return response && Buffer.from(await response.arrayBuffer());
+    }
+
+    async size(key: string): Promise<number | undefined> {
+        const response = await this.request("HEAD", pathOf(key));
+        return response && Number(response.headers.get("content-length"));
+    }
+
+    async delete(key: string, assertMayDelete: () => void): Promise<void> {
+        await this.attempt("DELETE", pathOf(key), AbortSignal.timeout(deleteTimeout), assertMayDelete);
+    }
+
+    private request(method: string, path: string): Promise<Response | undefined> {
+        const delay = (attempt: number) => firstDelay * 2 ** (attempt - 1);
+        return retry(this.clock, { attempts, delay, signal: this.stop }, () => this.attempt(method, path, this.stop));
+    }
+
+    /** Returns undefined for 404. @throws BucketError for any other response that is not a success */
+    private async attempt(
+        method: string,
+        path: string,
+        signal: AbortSignal,
+        assertMaySend = () => {},
+    ): Promise<Response | undefined> {
+        const signed = await this.client.sign(`${this.url}${path}`, { method });
+        assertMaySend();
+        const response = await fetch(signed, { signal }).catch(
+            ({ message, cause }: Error & { cause?: { code?: string; message?: string } }) => {
+                this.stop.throwIfAborted();
+                const reason = cause?.code ?? cause?.message ?? message;
+                throw new BucketError(`The bucket does not respond at ${this.url}: ${reason}`);
+            },
+        );
+        if (response.ok || response.status === 404) {
+            return response.ok ? response : undefined;
+        }
+        const [, code = ""] = /<Code>(.*?)<\/Code>/.exec(await response.text()) ?? [];
+        throw new BucketError(`The bucket responds ${response.status} ${code} to ${method} ${this.url}${path}.`);
+    }
+}
+
+const pathOf = (key: string) => `/${key.split("/").map(encodeURIComponent).join("/")}`;
+
+/** The text of an element. The keys that distribution writes need no escapes in XML. */
+function element(xml: string, name: string): string {
+    const [, text] = new RegExp(`<${name}>(.*?)</`).exec(xml) ?? [];
+    if (text === undefined) {
+        throw new BucketError(`The list of the bucket has no <${name}>.`);
+    }
+    return text;
+}

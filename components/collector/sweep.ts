@@ -1,0 +1,57 @@
+import { UnsettledDeletionError } from "./errors.ts";
+import { blobKey, type Links } from "./layout.ts";
+import { mapConcurrently } from "./mapConcurrently.ts";
+import type { Bucket, Clock } from "./ports.ts";
+import { retry } from "./retry.ts";
+
+/** How often a deletion is tried, and the milliseconds in between. */
+const attempts = 20;
+const retryDelay = 1000;
+
+/**
+ * Deletes each blob and its links: manifest links first, so that no manifest link dangles, then the blob, then layer
+ * links, which may dangle.
+ *
+ * @param assertMayDelete is called before each request, and throws if nothing more may be deleted
+ * @throws UnsettledDeletionError if the result of a deletion is unknown to the last
+ */
+export async function sweep(
+    bucket: Bucket,
+    clock: Clock,
+    garbage: string[],
+    links: Map<string, Links>,
+    assertMayDelete: () => void,
+): Promise<void> {
+    const unsettled = new Set<string>();
+    const remove = async (key: string) => {
+        let isSent = false;
+        const attempt = () => {
+            isSent = false;
+            return bucket.delete(key, () => {
+                assertMayDelete();
+                isSent = true;
+                unsettled.add(key);
+            });
+        };
+        // A request that was not sent failed for a reason that stays.
+        const assertRetryable = (error: unknown) => {
+            if (!isSent) {
+                throw error;
+            }
+        };
+        await retry(clock, { attempts, delay: () => retryDelay, assertRetryable }, attempt);
+        unsettled.delete(key);
+    };
+    try {
+        await mapConcurrently(garbage, async (digest) => {
+            const { manifests, layers } = links.get(digest) ?? { manifests: [], layers: [] };
+            for (const key of [...manifests, blobKey(digest), ...layers]) {
+                await remove(key);
+            }
+        });
+    } catch (error) {
+        throw unsettled.size > 0
+            ? new UnsettledDeletionError(`The result of a deletion is unknown. ${String(error)}`, { cause: error })
+            : error;
+    }
+}

@@ -1,0 +1,57 @@
+import * as assert from "node:assert/strict";
+
+import { PermanentError } from "../../components/collector/errors";
+import { readInventory } from "../../components/collector/inventory";
+import { assertIntact, formatBytes, tagTable, totals } from "../../components/collector/report";
+import { FakeBucket, keyOf } from "./support/fakeBucket";
+import { FakeClock } from "./support/fakeClock";
+
+describe("The report", () => {
+    it("formats bytes with the most readable suffix", () => {
+        assert.deepEqual([0, 1, 1023, 1024, 1536, 150 * 1024, 5 * 1024 ** 3].map(formatBytes), [
+            "0 B",
+            "1 B",
+            "1023 B",
+            "1.0 KiB",
+            "1.5 KiB",
+            "150 KiB",
+            "5.0 GiB",
+        ]);
+    });
+
+    it("shows a table of tags in the order of their numbers, and totals", async () => {
+        const registry = new FakeBucket();
+        registry.image("web", "10", "ten");
+        registry.image("web", "9", "nine");
+        registry.blob("garbage");
+        const inventory = await readInventory(registry, new FakeClock(), false);
+        assert.deepEqual(
+            tagTable(inventory).map((line) => line.replace(/ +/g, " ").replace(/\d+ B (?=0 B$)/, "N B ")),
+            [
+                "REPOSITORY TAG PUSHED MANIFESTS BLOBS SIZE SHARED",
+                "web 9 2026-11-25T20:15Z 1 2 N B 0 B",
+                "web 10 2026-11-25T20:15Z 1 2 N B 0 B",
+            ],
+        );
+        assert.match(
+            totals(inventory),
+            /^2 tags in 1 repository, 7 blobs, \d(\.\d)? KiB in all; no manifest needs 1 blob of 7 B$/,
+        );
+    });
+
+    it("names every problem, and what to do, if an image is broken", async () => {
+        const clock = new FakeClock();
+        const bucket = new FakeBucket();
+        const { layer } = bucket.image("web", "1", "layer");
+        bucket.remove(keyOf(layer));
+        const inventory = await clock.run(readInventory(bucket, clock, false));
+        assert.throws(
+            () => assertIntact(inventory, "An image is broken."),
+            new PermanentError(
+                "An image is broken. 1 problem:\n" +
+                    `  - web:1: the layer ${layer} is missing\n` +
+                    "Push these images again, or delete their tags. Then run: scripts/collect --check",
+            ),
+        );
+    });
+});

@@ -1,0 +1,84 @@
+import * as assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+
+import type { Bucket } from "../../../components/collector/ports";
+
+export const digestOf = (content: string) => `sha256:${createHash("sha256").update(content).digest("hex")}`;
+
+/** When all objects were written. */
+const written = new Date("2026-11-25T20:15:30Z");
+
+/** The key of a blob, without the root. */
+export const keyOf = (digest: string) => `blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}/data`;
+
+export interface FakeImage {
+    digest: string;
+    layer: string;
+    config: string;
+}
+
+/** A registry's bucket, with objects as distribution writes them. */
+export class FakeBucket implements Bucket {
+    readonly objects = new Map<string, string>();
+
+    put(key: string, content: string) {
+        this.objects.set(`docker/registry/v2/${key}`, content);
+    }
+    has(digest: string): boolean {
+        return this.objects.has(`docker/registry/v2/${keyOf(digest)}`);
+    }
+    blob(content: string): { digest: string; size: number } {
+        const digest = digestOf(content);
+        this.put(keyOf(digest), content);
+        return { digest, size: content.length };
+    }
+    /** Pushes a manifest, and links it and its layers into the repository. */
+    manifest(
+        repository: string,
+        body: { config?: { digest: string }; layers?: { digest: string }[] | null; manifests?: object[] | null },
+    ): { digest: string; size: number } {
+        const pushed = this.blob(JSON.stringify({ schemaVersion: 2, ...body }));
+        for (const { digest } of [...(body.config ? [body.config] : []), ...(body.layers ?? [])]) {
+            this.put(`repositories/${repository}/_layers/${digest.replace(":", "/")}/link`, digest);
+        }
+        this.put(
+            `repositories/${repository}/_manifests/revisions/${pushed.digest.replace(":", "/")}/link`,
+            pushed.digest,
+        );
+        return pushed;
+    }
+    tag(repository: string, tag: string, digest: string) {
+        this.put(`repositories/${repository}/_manifests/tags/${tag}/current/link`, digest);
+        this.put(`repositories/${repository}/_manifests/tags/${tag}/index/${digest.replace(":", "/")}/link`, digest);
+    }
+    /** Pushes an image of one layer. */
+    image(repository: string, tag: string, layer: string): FakeImage {
+        const [config, pushed] = [this.blob(`config of ${layer}`), this.blob(layer)];
+        const { digest } = this.manifest(repository, { config, layers: [pushed] });
+        this.tag(repository, tag, digest);
+        return { digest, layer: pushed.digest, config: config.digest };
+    }
+    remove(key: string) {
+        assert.ok(this.objects.delete(`docker/registry/v2/${key}`), key);
+    }
+
+    list = (prefix: string) =>
+        Promise.resolve(
+            new Map(
+                [...this.objects].map(([key, content]) => [
+                    key.slice(prefix.length),
+                    { bytes: content.length, written },
+                ]),
+            ),
+        );
+    get = (key: string) => {
+        const content = this.objects.get(key);
+        return Promise.resolve(content === undefined ? undefined : Buffer.from(content));
+    };
+    size = (key: string) => Promise.resolve(this.objects.get(key)?.length);
+    delete = (key: string, assertMayDelete: () => void): Promise<void> => {
+        assertMayDelete();
+        this.objects.delete(key);
+        return Promise.resolve();
+    };
+}
