@@ -1,0 +1,470 @@
+import * as assert from "node:assert/strict";
+
+import {
+    InterruptedError,
+    LeaseHeldError,
+    LeaseLostError,
+    PermanentError,
+    UnsettledDeletionError,
+} from "../../components/collector/errors";
+import { CollectionWorld } from "./support/collectionWorld";
+import { keyOf } from "./support/fakeBucket";
+import { annotation, makePod } from "./support/fakeCluster";
+
+describe("A garbage collection", () => {
+    let world: CollectionWorld;
+    beforeEach(() => (world = new CollectionWorld()));
+
+    /** Fails unless nothing was deleted and nobody was kept from pushing. */
+    const assertUntouched = () => {
+        assert.deepEqual(world.deleted, []);
+        assert.deepEqual(world.cluster.leases, []);
+        assert.equal(world.cluster.deployment.metadata.generation, 1);
+    };
+    const isReadOnly = /^It is read-only/;
+    const isRollingOut = /^Making the registry read-only/;
+
+    it("deletes the garbage while all pods are read-only, and makes the registry writable again", async () => {
+        const { cluster, garbage, bucket, log } = world;
+        const before = world.bytes;
+        const { freedBytes, leftBytes, seconds } = await world.collect();
+        assert.ok([garbage.digest, garbage.layer, garbage.config].every((digest) => !bucket.has(digest)));
+        assert.deepEqual([freedBytes, leftBytes], [before - world.bytes, world.bytes]);
+        // Two dry runs, a rollout, and two deletions one after the other.
+        assert.equal(seconds, 2 * 10 + 15 + 2 * 1);
+        assert.equal(cluster.deployment.spec.template.metadata.annotations?.[annotation], cluster.lease.data?.until);
+        assert.deepEqual(
+            log.map((line) => line.replace(/\d+(\.\d)? (B|KiB)/g, "N B").replace(/\d+ s/, "N s")),
+            [
+                "In the bucket: 1 tag in 1 repository, 6 blobs, N B in all; no manifest needs 3 blobs of N B.",
+                "Making the registry read-only: replacing its pods, and waiting for uploads to end ...",
+                "It is read-only. Collecting garbage ...",
+                "Freed N B of N B, 3 blobs; it took N s.",
+                "The registry accepts pushes again.",
+            ],
+        );
+        await world.assertRecovers(0);
+    });
+
+    it("renews the lease every half minute, as long as it takes", async () => {
+        world.dryRunFinds = [];
+        world.dryRunSeconds = 1000;
+        await world.collect();
+        const [, ...renewals] = world.cluster.leases.slice(0, -1);
+        assert.ok(renewals.length > 30);
+        assert.ok(renewals.every(({ previousLeft }) => previousLeft === 270));
+    });
+
+    it("waits for uploads that hold up the rollout", async () => {
+        world.cluster.drainSeconds = 290;
+        await world.collect();
+        await world.assertRecovers(0);
+    });
+
+    describe("does not begin", () => {
+        it("if a pod that runs holds the lease", async () => {
+            const { cluster, clock } = world;
+            cluster.collectors = [makePod("collector-0")];
+            cluster.setLease("collector-0", clock.seconds + 250);
+            await assert.rejects(
+                world.collect(),
+                new LeaseHeldError(
+                    "collector-0 is already collecting garbage. Follow it with: kubectl logs --follow collector-0",
+                ),
+            );
+            assert.equal(cluster.leases.length, 1);
+            assert.equal(cluster.deployment.metadata.generation, 1);
+            assert.deepEqual(world.deleted, []);
+        });
+
+        it("if an image is broken", async () => {
+            world.bucket.remove(keyOf(world.kept.layer));
+            await assert.rejects(
+                world.collect(),
+                (error: Error) =>
+                    error instanceof PermanentError &&
+                    error.message.startsWith(
+                        "Nothing was collected, because an image is already broken. 1 problem:\n" +
+                            `  - web:1: the layer ${world.kept.layer} is missing\n`,
+                    ),
+            );
+            assertUntouched();
+        });
+
+        const obstacles: [string, () => void, string][] = [
+            [
+                "if no Deployment of the registry exists",
+                () => (world.cluster.deployments = () => Promise.resolve([])),
+                "no Deployment of the registry exists",
+            ],
+            [
+                "if a rollout is under way",
+                () => world.cluster.deployment.metadata.generation++,
+                "the rollout of the Deployment registry is not complete",
+            ],
+            [
+                "if a pod is still ending",
+                () => (world.cluster.registryPods[1]!.metadata.deletionTimestamp = "now"),
+                "the pod registry-1-1 is still ending",
+            ],
+            [
+                "if a pod is not ready",
+                () => (world.cluster.registryPods[0]!.status.conditions = []),
+                "the pod registry-1-0 is not ready",
+            ],
+        ];
+        for (const [when, obstruct, problem] of obstacles) {
+            it(when, async () => {
+                obstruct();
+                await assert.rejects(world.collect(), new Error(`Nothing was collected: ${problem}`));
+                assert.deepEqual([world.deleted, world.cluster.leases], [[], []]);
+            });
+        }
+
+        it("if the API server is unreachable", async () => {
+            world.cluster.isDown = true;
+            await assert.rejects(world.collect(), new Error("Kubernetes does not respond."));
+            assertUntouched();
+        });
+
+        it("if the lease is changed by somebody else while it is acquired", async () => {
+            world.on(/patchConfigMap/, () => world.cluster.setLease("collector-0", 0));
+            await assert.rejects(world.collect(), /409/);
+            assert.deepEqual(world.deleted, []);
+            assert.equal(world.cluster.deployment.metadata.generation, 1);
+        });
+    });
+
+    describe("acquires the lease", () => {
+        it("if it has expired", async () => {
+            const { cluster, clock } = world;
+            cluster.collectors = [makePod("collector-0")];
+            cluster.setLease("collector-0", clock.seconds - 1);
+            await world.collect();
+            assert.ok(!world.log.some((line) => line.includes("lost")));
+            await world.assertRecovers(0);
+        });
+
+        it("if its own pod holds it, as after a restart", async () => {
+            world.cluster.setLease("collector-1", world.clock.seconds + 250);
+            await world.collect();
+            await world.assertRecovers(0);
+        });
+
+        for (const [state, pods] of [
+            ["is gone", []],
+            ["is ending", [{ ...makePod("collector-0"), isEnding: true }]],
+        ] as const) {
+            it(`of a pod that ${state}, and waits until that one's lease expires before pushes return`, async () => {
+                const { cluster, clock, log } = world;
+                cluster.collectors = pods.map(({ isEnding, ...pod }) => ({
+                    ...pod,
+                    metadata: { ...pod.metadata, ...(isEnding && { deletionTimestamp: "now" }) },
+                }));
+                const expires = clock.seconds + 290;
+                cluster.setLease("collector-0", expires);
+                const writersReturn = new Promise<number>((resolve) =>
+                    world.on(/annotatePods/, () => resolve(clock.seconds), 2),
+                );
+                await world.collect();
+                assert.equal(await writersReturn, expires);
+                const waited = log.find((line) => line.startsWith("An earlier collection was lost"));
+                assert.match(waited!, /stays read-only until that one's lease expires, for \d+ s \.\.\.$/);
+                assert.ok(cluster.leases.every((lease) => lease.expires >= expires));
+                await world.assertRecovers(0);
+            });
+        }
+    });
+
+    describe("stops deleting", () => {
+        it("and leaves the lease alone, if another collection has acquired it", async () => {
+            const { cluster, clock } = world;
+            world.on(isReadOnly, () => cluster.setLease("collector-2", clock.seconds + 300));
+            world.dryRunSeconds = 40;
+            await assert.rejects(world.collect(), new LeaseLostError("collector-2 has acquired the lease."));
+            assert.deepEqual(world.deleted, []);
+            assert.equal(cluster.lease.data?.holder, "collector-2");
+            assert.equal(cluster.deployment.metadata.generation, 2);
+        });
+
+        it("if the pods do not become ready, and releases the lease", async () => {
+            const { cluster, clock } = world;
+            world.on(isRollingOut, () => (cluster.becomeReady = false));
+            const began = clock.seconds;
+            await assert.rejects(
+                world.collect(),
+                new Error(
+                    "The registry's pods were not replaced in time: the rollout of the Deployment registry is not complete",
+                ),
+            );
+            assert.deepEqual(world.deleted, []);
+            // The lease was held for no longer than the pods may take: 300 s to end uploads, and 300 s to start.
+            const released = cluster.leases.at(-1)!.expires - began;
+            assert.ok(released > 600 && released < 640, String(released));
+            assert.match(world.log.at(-1)!, /^The registry stays read-only until the lease expires: .* not replaced/);
+            cluster.becomeReady = true;
+            assert.ok(cluster.leaseSecondsLeft <= 0);
+            world.assertNothingLost();
+        });
+
+        it("if a new pod does not mount the lease", async () => {
+            world.on(isRollingOut, () => (world.cluster.mountLease = false));
+            await assert.rejects(world.collect(), new Error("The pod registry-2-0 does not mount the lease."));
+            assert.deepEqual(world.deleted, []);
+        });
+
+        it("if a pod that does not mount the lease comes later", async () => {
+            const { cluster } = world;
+            world.on(/delete/, () => {
+                const { metadata, ...pod } = structuredClone(cluster.registryPods[0]!);
+                metadata.name = "other";
+                cluster.registryPods.push({ ...pod, metadata, spec: { volumes: [] } });
+            });
+            await assert.rejects(world.collect(), new Error("The pod other does not mount the lease."));
+            assert.ok(world.deleted.length <= 3);
+            world.assertNothingLost();
+        });
+
+        it("if a pod has been unready for a minute", async () => {
+            const { cluster, clock } = world;
+            world.on(isReadOnly, () => (cluster.registryPods[0]!.status.conditions = []));
+            const before = clock.seconds;
+            world.dryRunSeconds = 100;
+            await assert.rejects(
+                world.collect(),
+                new Error(
+                    "The pod registry-2-0 is not ready: " +
+                        "its node may be partitioned, and not see that the lease is renewed.",
+                ),
+            );
+            assert.deepEqual(world.deleted, []);
+            assert.ok(clock.seconds - before < 100 + 100 + 40);
+            await world.assertRecovers();
+        });
+
+        it("not if a pod is unready for less than a minute, or is ending", async () => {
+            const { cluster, clock } = world;
+            world.dryRunSeconds = 100;
+            world.on(isReadOnly, () => {
+                const [first, second] = cluster.registryPods;
+                first!.status.conditions = [];
+                clock.after(59, () => (first!.status.conditions = [{ type: "Ready", status: "True" }]));
+                second!.status.conditions = [];
+                second!.metadata.deletionTimestamp = "now";
+            });
+            await world.collect();
+            await world.assertRecovers(0);
+        });
+
+        it("if the API server is unreachable until the lease is about to expire", async () => {
+            const { cluster, clock } = world;
+            let wentDown = 0;
+            world.on(isReadOnly, () => {
+                cluster.isDown = true;
+                wentDown = clock.seconds;
+            });
+            world.dryRunSeconds = 200;
+            await assert.rejects(
+                world.collect(),
+                (error: Error) =>
+                    error.message === "The lease was not renewed in time." &&
+                    String(error.cause).includes("Kubernetes does not respond."),
+            );
+            assert.deepEqual(world.deleted, []);
+            assert.ok(clock.seconds - wentDown < 135);
+            assert.match(world.log.at(-1)!, /^The registry stays read-only until the lease expires: /);
+            world.assertNothingLost();
+        });
+
+        it("if the process was suspended past the margin", async () => {
+            world.on(/delete/, () => world.clock.suspend(130), 2);
+            await assert.rejects(world.collect(), new Error("The lease was not renewed in time."));
+            assert.equal(world.deleted.filter((key) => key.endsWith("data")).length <= 3, true);
+            await world.assertRecovers();
+        });
+
+        it("if the process was suspended until another collection has come and gone", async () => {
+            const { cluster, clock } = world;
+            world.on(
+                /dry run/,
+                () => {
+                    clock.suspend(1000);
+                    cluster.setLease("collector-2", clock.seconds - 10);
+                    cluster.registryPods.forEach((pod) => (pod.isReadOnly = false));
+                },
+                2,
+            );
+            await assert.rejects(world.collect(), new Error("The lease was not renewed in time."));
+            assert.deepEqual(world.deleted, []);
+            assert.equal(cluster.lease.data?.holder, "collector-2");
+        });
+    });
+
+    describe("goes on", () => {
+        it("if the API server is unreachable for a while during the rollout", async () => {
+            world.on(isRollingOut, () => {
+                world.cluster.isDown = true;
+                world.clock.after(50, () => (world.cluster.isDown = false));
+            });
+            await world.collect();
+            await world.assertRecovers(0);
+        });
+
+        it("if the API server is unreachable for a minute and a half while it deletes", async () => {
+            const { cluster, clock } = world;
+            world.on(/delete/, () => {
+                cluster.isDown = true;
+                clock.after(80, () => (cluster.isDown = false));
+            });
+            world.deletionSeconds = 50;
+            await world.collect();
+            await world.assertRecovers(0);
+        });
+
+        it("if the process was suspended for less than the margin allows", async () => {
+            world.on(/dry run/, () => world.clock.suspend(80), 2);
+            await world.collect();
+            await world.assertRecovers(0);
+        });
+
+        it("if the release of the lease succeeds at the tenth attempt", async () => {
+            const { cluster, clock } = world;
+            world.on(/^Freed/, () => {
+                cluster.isDown = true;
+                clock.after(8.5, () => (cluster.isDown = false));
+            });
+            await world.collect();
+            await world.assertRecovers(0);
+        });
+    });
+
+    it("fails if the release of the lease does not succeed in ten attempts, and the lease expires", async () => {
+        world.on(/^Freed/, () => (world.cluster.isDown = true));
+        await assert.rejects(world.collect(), new Error("Kubernetes does not respond."));
+        assert.ok(world.cluster.leaseSecondsLeft > 200);
+        assert.equal(world.deleted.length > 0, true);
+    });
+
+    it("keeps the registry read-only if a deletion is not answered", async () => {
+        const { cluster, bucket, clock } = world;
+        bucket.delete = (_, assertMayDelete) => {
+            assertMayDelete();
+            return Promise.reject(new Error("The bucket does not respond."));
+        };
+        await assert.rejects(
+            world.collect(),
+            new UnsettledDeletionError("The result of a deletion is unknown. Error: The bucket does not respond."),
+        );
+        assert.ok(cluster.leaseSecondsLeft > 200);
+        assert.equal(cluster.deployment.metadata.generation, 2);
+        assert.deepEqual(cluster.writers, []);
+        assert.equal(
+            world.log.at(-1),
+            "The registry stays read-only until the lease expires, in at most five minutes.",
+        );
+        await clock.run(clock.sleep(1000));
+    });
+
+    describe("with a broken image", () => {
+        it("deletes nothing, and makes the registry writable, if it breaks before the registry is read-only", async () => {
+            world.on(isRollingOut, () => world.bucket.remove(keyOf(world.kept.layer)));
+            await assert.rejects(
+                world.collect(),
+                (error: Error) =>
+                    error instanceof PermanentError &&
+                    error.message.startsWith("Nothing was collected, because an image is broken. 1 problem:\n"),
+            );
+            assert.deepEqual(world.deleted, []);
+            assert.equal(world.cluster.writers.length, 2);
+        });
+
+        it("says so, and makes the registry writable, if it breaks while garbage is deleted", async () => {
+            world.on(/delete/, () => world.bucket.remove(keyOf(world.kept.layer)));
+            await assert.rejects(
+                world.collect(),
+                (error: Error) =>
+                    error instanceof PermanentError &&
+                    error.message.startsWith("After the collection an image is broken. 1 problem:\n"),
+            );
+            assert.equal(world.cluster.writers.length, 2);
+        });
+    });
+
+    it("deletes nothing if distribution calls something garbage that an image needs", async () => {
+        const { kept, garbage } = world;
+        world.dryRunFinds = [garbage.digest, kept.layer];
+        await assert.rejects(
+            world.collect(),
+            new PermanentError(
+                `Nothing was collected: distribution would delete 1 blob that images need.\n  - ${kept.layer}`,
+            ),
+        );
+        assert.deepEqual(world.deleted, []);
+        await world.assertRecovers();
+    });
+
+    describe("that gets SIGTERM", () => {
+        for (const [when, event, occurrence] of [
+            ["while it checks", /^In the bucket/, 1],
+            ["during the first dry run", /^dry run/, 1],
+            ["while it looks at the pods", /^deployments/, 1],
+        ] as const) {
+            it(`${when} has changed nothing`, async () => {
+                assert.ok((await world.collectInterruptedAt(event, occurrence)) instanceof InterruptedError);
+                assertUntouched();
+            });
+        }
+
+        for (const [when, event, occurrence] of [
+            ["while it acquires the lease", /^patchConfigMap/, 1],
+            ["when it begins the rollout", isRollingOut, 1],
+            ["during the rollout", /^annotatePods/, 1],
+            ["when the registry is read-only", isReadOnly, 1],
+            ["during the second dry run", /^dry run/, 2],
+            ["while it deletes", /^delete/, 2],
+            ["when it has deleted", /^Freed/, 1],
+            ["while it releases the lease", /^patchConfigMap/, 2],
+            ["while it makes the registry writable", /^annotatePods/, 2],
+        ] as const) {
+            it(`${when} releases the lease at once, and waits for no pod`, async () => {
+                let interrupted = 0;
+                world.on(event, () => (interrupted = world.clock.seconds), occurrence);
+                assert.ok((await world.collectInterruptedAt(event, occurrence)) instanceof InterruptedError);
+                assert.ok(world.clock.seconds - interrupted <= 5);
+                assert.ok(world.cluster.leaseSecondsLeft <= 0);
+                await world.assertRecovers();
+            });
+        }
+
+        it("while it waits for an earlier holder keeps the registry read-only until that one's lease expires", async () => {
+            const { cluster, clock } = world;
+            const expires = clock.seconds + 290;
+            cluster.setLease("collector-0", expires);
+            assert.ok((await world.collectInterruptedAt(/^An earlier collection/)) instanceof InterruptedError);
+            assert.ok(clock.seconds < expires);
+            assert.deepEqual(cluster.lease.data, { holder: "collector-1", until: String(expires) });
+            assert.deepEqual(cluster.writers, []);
+        });
+    });
+
+    it("that is killed at any second is followed by one that succeeds, and loses nothing", async () => {
+        for (let second = 0; second < 70; second++) {
+            world = new CollectionWorld();
+            const { bucket, cluster, clock, garbage } = world;
+            let isAlive = true;
+            let hasSucceeded = false;
+            const succeed = () => void (hasSucceeded = true);
+            world.begin("collector-1", undefined, () => isAlive).then(succeed, () => undefined);
+            await clock.run(clock.sleep(second * 1000));
+            isAlive = false;
+            cluster.collectors = [];
+            // The Job's next pods. The first ones may meet a rollout that is under way.
+            for (let pod = 2; !hasSucceeded; pod++) {
+                assert.ok(pod < 8, "the Job has failed");
+                await world.collect(`collector-${pod}`).then(succeed, () => clock.run(clock.sleep(10_000)));
+            }
+            assert.ok(!bucket.has(garbage.layer));
+            await world.assertRecovers(0);
+        }
+    });
+});

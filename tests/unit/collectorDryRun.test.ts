@@ -1,0 +1,50 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { distributionDryRun } from "../../components/collector/dryRun";
+
+describe("distributionDryRun", () => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "dry-run-"));
+    const registry = path.join(folder, "registry");
+    after(() => fs.rmSync(folder, { recursive: true }));
+    const { signal } = new AbortController();
+    const write = (script: string) => fs.writeFileSync(registry, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+
+    it("finds the blobs that distribution would delete", async () => {
+        write('echo "web: marking manifest sha256:1"; echo "blob eligible for deletion: sha256:2"');
+        assert.deepEqual(await distributionDryRun(registry, "config.json", false).findGarbage(signal), ["sha256:2"]);
+    });
+
+    for (const [deleteUntagged, args] of [
+        [false, "garbage-collect --dry-run config.json"],
+        [true, "garbage-collect --dry-run --delete-untagged config.json"],
+    ] as const) {
+        it(`runs "${args}"`, async () => {
+            write('echo "blob eligible for deletion: $(echo "$*" | tr " " _)"');
+            const [found] = await distributionDryRun(registry, "config.json", deleteUntagged).findGarbage(signal);
+            assert.equal(found?.replaceAll("_", " "), args);
+        });
+    }
+
+    it("shows the end of the output if distribution fails", async () => {
+        write("for line in 1 2 3 4 5 6; do echo $line >&2; done; exit 3");
+        await assert.rejects(
+            distributionDryRun(registry, "config.json", false).findGarbage(signal),
+            new Error("registry garbage-collect --dry-run ended with 3:\n2\n3\n4\n5\n6"),
+        );
+    });
+
+    it("fails if the program does not exist", async () => {
+        await assert.rejects(distributionDryRun("/nowhere", "config.json", false).findGarbage(signal), /ENOENT/);
+    });
+
+    it("ends the program, and throws the reason, if the signal is aborted", async () => {
+        write("exec tail -f /dev/null");
+        const stop = new AbortController();
+        const found = distributionDryRun(registry, "config.json", false).findGarbage(stop.signal);
+        stop.abort(new Error("Interrupted."));
+        await assert.rejects(found, new Error("Interrupted."));
+    });
+});

@@ -1,0 +1,140 @@
+import * as assert from "node:assert/strict";
+import * as http from "node:http";
+import { AddressInfo } from "node:net";
+
+import { BucketError, InterruptedError } from "../../components/collector/errors";
+import { S3Client } from "../../components/collector/s3Client";
+
+describe("S3Client", () => {
+    const requests: string[] = [];
+    let answers: ((response: http.ServerResponse) => void)[];
+    const server = http.createServer((request, response) => {
+        requests.push(`${request.method} ${request.url}`);
+        assert.match(request.headers.authorization ?? "", /^AWS4-HMAC-SHA256 Credential=key\//);
+        (answers.shift() ?? respond(500))(response);
+    });
+    const respond =
+        (status: number, body = "") =>
+        (response: http.ServerResponse) =>
+            response.writeHead(status).end(body);
+    let address: string;
+    let slept: number[];
+    let stop: AbortController;
+    let client: S3Client;
+    before((done) => {
+        server.listen(0, "127.0.0.1", () => {
+            address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+            done();
+        });
+    });
+    after(() => server.close());
+    beforeEach(() => {
+        requests.length = 0;
+        slept = [];
+        stop = new AbortController();
+        // A clock that does not wait.
+        const sleep = (milliseconds: number) => Promise.resolve(void slept.push(milliseconds));
+        const parameters = { accesskey: "key", secretkey: "secret", region: "us-east-1", bucket: "images" };
+        client = new S3Client(
+            { ...parameters, regionendpoint: address, secure: false },
+            { now: () => 0, sleep },
+            stop.signal,
+        );
+    });
+    const page = (keys: string[], token?: string) =>
+        `<ListBucketResult>${token ? `<NextContinuationToken>${token}</NextContinuationToken>` : ""}` +
+        `<IsTruncated>${token !== undefined}</IsTruncated>${keys
+            .map((key) => {
+                const date = "<LastModified>2026-11-25T20:15:30.000Z</LastModified>";
+                return `<Contents><Key>${key}</Key>${date}<Size>5</Size></Contents>`;
+            })
+            .join("")}</ListBucketResult>`;
+
+    it("lists all pages", async () => {
+        answers = [respond(200, page(["root/a", "root/b"], "next+1")), respond(200, page(["root/c"]))];
+        const object = { bytes: 5, written: new Date("2026-11-25T20:15:30Z") };
+        assert.deepEqual(
+            await client.list("root/"),
+            new Map([
+                ["a", object],
+                ["b", object],
+                ["c", object],
+            ]),
+        );
+        assert.deepEqual(requests, [
+            "GET /images?list-type=2&prefix=root%2F",
+            "GET /images?list-type=2&prefix=root%2F&continuation-token=next%2B1",
+        ]);
+    });
+
+    it("names the bucket if it does not exist", async () => {
+        answers = [respond(404)];
+        await assert.rejects(
+            client.list("root/"),
+            new BucketError(`The bucket "images" does not exist at ${address}.`),
+        );
+    });
+
+    it("fails if the list is incomplete", async () => {
+        answers = [respond(200, "<Contents><Key>root/a</Key></Contents>")];
+        await assert.rejects(client.list("root/"), new BucketError("The list of the bucket has no <Size>."));
+    });
+
+    it("reads content and size, and undefined if the object does not exist", async () => {
+        answers = [respond(200, "content"), respond(404), respond(200, ""), respond(404)];
+        assert.equal(String(await client.get("a/b c")), "content");
+        assert.equal(await client.get("a"), undefined);
+        assert.equal(await client.size("a"), 0);
+        assert.equal(await client.size("a"), undefined);
+        assert.equal(requests[0], "GET /images/a/b%20c");
+    });
+
+    it("tries six times, with longer and longer pauses, and reports the code of the last error", async () => {
+        answers = Array<(typeof answers)[0]>(6).fill(respond(503, "<Error><Code>SlowDown</Code></Error>"));
+        await assert.rejects(
+            client.get("a"),
+            new BucketError(`The bucket responds 503 SlowDown to GET http://${address}/images/a.`),
+        );
+        assert.deepEqual(slept, [500, 1000, 2000, 4000, 8000]);
+    });
+
+    it("succeeds if a later attempt does", async () => {
+        answers = [respond(503), (response) => response.destroy(), respond(200, "content")];
+        assert.equal(String(await client.get("a")), "content");
+    });
+
+    it("throws the reason of a signal to stop, and tries no more", async () => {
+        answers = [() => stop.abort(new InterruptedError("Interrupted by SIGTERM."))];
+        await assert.rejects(client.get("a"), InterruptedError);
+        assert.equal(requests.length, 1);
+        server.closeAllConnections();
+    });
+
+    it("deletes at the first attempt or not at all", async () => {
+        answers = [respond(204), respond(503)];
+        await client.delete("a", () => undefined);
+        await assert.rejects(
+            client.delete("a", () => undefined),
+            BucketError,
+        );
+        assert.deepEqual(requests, ["DELETE /images/a", "DELETE /images/a"]);
+    });
+
+    it("sends no deletion that must not be sent", async () => {
+        const refuse = () => {
+            throw new Error("The lease was not renewed in time.");
+        };
+        await assert.rejects(client.delete("a", refuse), new Error("The lease was not renewed in time."));
+        assert.deepEqual(requests, []);
+    });
+
+    it("finishes a deletion after a signal to stop", async () => {
+        answers = [
+            (response) => {
+                stop.abort(new InterruptedError("Interrupted by SIGTERM."));
+                response.writeHead(204).end();
+            },
+        ];
+        await client.delete("a", () => undefined);
+    });
+});

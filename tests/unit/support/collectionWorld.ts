@@ -1,0 +1,138 @@
+import * as assert from "node:assert/strict";
+
+import { type CollectionResult, GarbageCollection } from "../../../components/collector/collection";
+import { InterruptedError } from "../../../components/collector/errors";
+import type { Bucket, Cluster, DryRun } from "../../../components/collector/ports";
+import { FakeBucket, type FakeImage } from "./fakeBucket";
+import { FakeClock } from "./fakeClock";
+import { annotation, collectorLabels, FakeCluster, makePod, registryLabels } from "./fakeCluster";
+
+/**
+ * A registry with garbage in its bucket, and all that a collection works with. Each deletion fails unless all pods of the
+ * registry are read-only, and stay so until it is over.
+ */
+export class CollectionWorld {
+    readonly clock = new FakeClock();
+    readonly bucket = new FakeBucket();
+    readonly cluster = new FakeCluster(this.clock);
+    readonly log: string[] = [];
+    /** The keys that were deleted. */
+    readonly deleted: string[] = [];
+    /** An image with a tag, and one whose tag was deleted. */
+    readonly kept: FakeImage;
+    readonly garbage: FakeImage;
+    /** What distribution calls garbage. */
+    dryRunFinds: string[];
+    /** How long its dry run, and a deletion take. */
+    dryRunSeconds = 10;
+    deletionSeconds = 1;
+    private readonly hooks: { isDue: (event: string) => boolean; action: () => unknown }[] = [];
+
+    constructor() {
+        this.garbage = this.bucket.image("web", "1", "old");
+        this.kept = this.bucket.image("web", "1", "new");
+        // Without its tag and link, nothing needs the old image.
+        this.bucket.remove(`repositories/web/_manifests/revisions/sha256/${this.garbage.digest.slice(7)}/link`);
+        this.dryRunFinds = [this.garbage.digest, this.garbage.layer, this.garbage.config];
+        const { delete: original } = this.bucket;
+        this.bucket.delete = (key, assertMayDelete) => this.delete(key, assertMayDelete, original);
+        this.cluster.onRequest = (method) => this.tell(method);
+    }
+
+    /** Does something at the n-th event that matches: a line of the log, a request to Kubernetes, "dry run" or "delete". */
+    on(event: RegExp, action: () => unknown, occurrence = 1): void {
+        let count = 0;
+        this.hooks.push({ isDue: (happened) => event.test(happened) && ++count === occurrence, action });
+    }
+
+    /** Runs a collection to its end. */
+    collect(holder = "collector-1", stop = new AbortController()): Promise<CollectionResult> {
+        return this.clock.run(this.begin(holder, stop));
+    }
+
+    /** The bytes of all objects in the bucket. */
+    get bytes(): number {
+        return [...this.bucket.objects.values()].reduce((sum, { length }) => sum + length, 0);
+    }
+
+    /** Runs a collection that gets SIGTERM at the n-th such event. */
+    async collectInterruptedAt(event: RegExp, occurrence = 1): Promise<unknown> {
+        const stop = new AbortController();
+        this.on(event, () => stop.abort(new InterruptedError("Interrupted by SIGTERM.")), occurrence);
+        const error: unknown = await this.collect("collector-1", stop).catch((error: unknown) => error);
+        assert.ok(stop.signal.aborted, "that event never came");
+        return error;
+    }
+
+    begin(holder = "collector-1", stop = new AbortController(), isAlive = () => true): Promise<CollectionResult> {
+        this.cluster.collectors.push(makePod(holder));
+        const dryRun: DryRun = {
+            findGarbage: async (signal) => {
+                this.tell("dry run");
+                await this.clock.sleep(this.dryRunSeconds * 1000, signal);
+                signal.throwIfAborted();
+                return this.dryRunFinds;
+            },
+        };
+        const log = (line: string) => {
+            if (isAlive()) {
+                this.log.push(line);
+                this.tell(line);
+            }
+        };
+        const { clock } = this;
+        const [bucket, cluster] = [mortal<Bucket>(this.bucket, isAlive), mortal<Cluster>(this.cluster, isAlive)];
+        const settings = {
+            leaseName: "registry-lock",
+            holder,
+            annotation,
+            labels: registryLabels,
+            collectorLabels,
+            drainSeconds: 300,
+            deleteUntagged: false,
+        };
+        return new GarbageCollection({ bucket, cluster, clock, dryRun, log }, settings, stop.signal).run();
+    }
+
+    /** Fails unless the registry accepts pushes, or will within so many seconds, and no image has lost anything. */
+    async assertRecovers(withinSeconds = 30): Promise<void> {
+        const now = this.clock.seconds;
+        await this.clock.run(this.clock.sleep(withinSeconds * 1000));
+        assert.equal(this.cluster.writers.length, this.cluster.registryPods.length, "a pod is still read-only");
+        assert.ok(Number(this.cluster.lease.data?.until ?? 0) <= now + withinSeconds, "the lease has not expired");
+        this.assertNothingLost();
+    }
+
+    assertNothingLost(): void {
+        const { digest, layer, config } = this.kept;
+        assert.ok([digest, layer, config].every((digest) => this.bucket.has(digest)));
+    }
+
+    private async delete(key: string, assertMayDelete: () => void, original: Bucket["delete"]): Promise<void> {
+        this.tell("delete");
+        await original(key, () => {
+            assertMayDelete();
+            assert.deepEqual(this.cluster.writers, [], "a pod accepts pushes while garbage is deleted");
+            assert.ok(this.cluster.leaseSecondsLeft >= 180, "a deletion was sent too late");
+            this.deleted.push(key);
+        });
+        await this.clock.sleep(this.deletionSeconds * 1000);
+    }
+
+    private tell(event: string): void {
+        this.hooks.filter(({ isDue }) => isDue(event)).forEach(({ action }) => action());
+    }
+}
+
+/** The same, until the process is dead: from then on nothing it does has an effect, and nothing responds to it. */
+function mortal<T extends object>(target: T, isAlive: () => boolean): T {
+    return new Proxy(target, {
+        get: (target, name) => {
+            const member: unknown = Reflect.get(target, name);
+            return typeof member === "function"
+                ? (...args: unknown[]): unknown =>
+                      isAlive() ? Reflect.apply(member, target, args) : new Promise(() => undefined)
+                : member;
+        },
+    });
+}
