@@ -58,9 +58,9 @@ async function check(bucket: Bucket, flags: Flags): Promise<void> {
     console.log("Every image is whole.");
 }
 
-async function collect(bucket: Bucket, flags: Flags, stop: AbortSignal): Promise<void> {
+function makeCollection(bucket: Bucket, flags: Flags, stop: AbortSignal): GarbageCollection {
     const { registry, config, "delete-untagged": deleteUntagged } = flags;
-    const collection = new GarbageCollection(
+    return new GarbageCollection(
         {
             bucket,
             cluster: new KubernetesClient(),
@@ -79,6 +79,11 @@ async function collect(bucket: Bucket, flags: Flags, stop: AbortSignal): Promise
         },
         stop,
     );
+}
+
+/** Collects garbage, and reports the result to the Pushgateway. */
+async function collect(bucket: Bucket, flags: Flags, stop: AbortSignal): Promise<void> {
+    const collection = makeCollection(bucket, flags, stop);
     const now = () => systemClock.now() / 1000;
     const report = async (metrics: Record<string, number>) => {
         if (flags.pushgateway) {

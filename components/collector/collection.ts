@@ -1,7 +1,7 @@
 import { LeaseLostError, PermanentError, UnsettledDeletionError } from "./errors.ts";
 import { type Inventory, readInventory } from "./inventory.ts";
 import { Lease } from "./lease.ts";
-import type { Environment, Settings } from "./ports.ts";
+import type { CollectionSettings, Environment } from "./ports.ts";
 import { RegistryPods } from "./registryPods.ts";
 import { assertIntact, bullets, count, formatBytes, totals } from "./report.ts";
 import { repeat, retry } from "./retry.ts";
@@ -24,13 +24,13 @@ const releaseAttempts = 10;
 /** Collects garbage while the registry is read-only. */
 export class GarbageCollection {
     private readonly environment: Environment;
-    private readonly settings: Settings;
+    private readonly settings: CollectionSettings;
     private readonly stop: AbortSignal;
     private readonly lease: Lease;
     private readonly pods: RegistryPods;
 
     /** @param stop ends the collection: the lease is released, and nothing is waited for */
-    constructor(environment: Environment, settings: Settings, stop: AbortSignal) {
+    constructor(environment: Environment, settings: CollectionSettings, stop: AbortSignal) {
         this.environment = environment;
         this.settings = settings;
         this.stop = stop;
@@ -165,7 +165,7 @@ export class GarbageCollection {
         );
     }
 
-    /** Releases the lease, and replaces the pods by new ones that write. Does not wait for them after a signal to stop. */
+    /** Releases the lease, and replaces the pods by writable ones. After a signal to stop it does not wait for them. */
     private async makeWritable(): Promise<void> {
         const { clock, log } = this.environment;
         const seconds = this.lease.predecessorSecondsLeft;

@@ -1,5 +1,5 @@
 import { LeaseHeldError, LeaseLostError } from "./errors.ts";
-import type { ConfigMap, Environment, Pod, Settings } from "./ports.ts";
+import type { CollectionSettings, ConfigMap, Environment, Pod } from "./ports.ts";
 
 /** Seconds until the lease expires, from when it was last renewed. */
 const leaseSeconds = 300;
@@ -22,7 +22,7 @@ export class Lease {
     /** When the lease of a previous holder expires that never released it, and may still be deleting. */
     private predecessorExpires = 0;
 
-    constructor(environment: Environment, { leaseName, holder }: Settings) {
+    constructor(environment: Environment, { leaseName, holder }: CollectionSettings) {
         this.environment = environment;
         this.name = leaseName;
         this.holder = holder;

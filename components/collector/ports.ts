@@ -85,7 +85,7 @@ export interface Environment {
     log: (line: string) => void;
 }
 
-export interface Settings {
+export interface CollectionSettings {
     /** The ConfigMap with the lease, which the registry's pods mount. */
     leaseName: string;
     /** The name of this pod. */

@@ -2,7 +2,8 @@
 const timeout = 10_000;
 
 /**
- * Pushes metrics to a Pushgateway, where Prometheus finds them after this process has ended. Metrics of other names stay.
+ * Pushes metrics to a Pushgateway, where Prometheus finds them after this process has ended. Metrics with other names
+ * stay.
  *
  * @param url of the group that they belong to
  * @param metrics by their names after `registry_collection_`

@@ -1,4 +1,4 @@
-import type { Deployment, Environment, Labels, Pod, Settings } from "./ports.ts";
+import type { CollectionSettings, Deployment, Environment, Labels, Pod } from "./ports.ts";
 
 /** Milliseconds between two looks at the pods. */
 const pollInterval = 1000;
@@ -10,10 +10,10 @@ const maxUnready = 60_000;
 /** The registry's pods, and the Deployments that make them. */
 export class RegistryPods {
     private readonly environment: Environment;
-    private readonly settings: Settings;
+    private readonly settings: CollectionSettings;
     private readonly unreadySince = new Map<string, number>();
 
-    constructor(environment: Environment, settings: Settings) {
+    constructor(environment: Environment, settings: CollectionSettings) {
         this.environment = environment;
         this.settings = settings;
     }

@@ -9,7 +9,7 @@ export function formatBytes(bytes: number): string {
     return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${suffixes[power]}`;
 }
 
-/** A line for each tag. Blobs are layers and configurations; deleting a tag does not free the shared part of its size. */
+/** A line for each tag. Blobs are layers and configurations. Deleting a tag does not free the shared bytes. */
 export function tagTable({ tags }: Inventory): string[] {
     const rows = tags
         .sort((a, b) => `${a.repository}:${a.name}`.localeCompare(`${b.repository}:${b.name}`, "en", { numeric: true }))
@@ -42,9 +42,10 @@ export function totals({ tags, blobs, needed, bytes }: Inventory): string {
         count(blobs.size, "blob"),
         `${formatBytes(bytes)} in all`,
     ].join(", ");
+    const size = formatBytes(sum(garbage.map(([, size]) => size)));
     return garbage.length === 0
         ? `${summary}; manifests need all of them`
-        : `${summary}; no manifest needs ${count(garbage.length, "blob")} of ${formatBytes(sum(garbage.map(([, size]) => size)))}`;
+        : `${summary}; no manifest needs ${count(garbage.length, "blob")} of ${size}`;
 }
 
 /** @throws PermanentError with what is broken */

@@ -176,7 +176,7 @@ describe("A garbage collection", () => {
         }
     });
 
-    describe("stops deleting", () => {
+    describe("stops", () => {
         it("and leaves the lease alone, if another collection has acquired it", async () => {
             const { cluster, clock } = world;
             world.on(isReadOnly, () => cluster.setLease("collector-2", clock.seconds + 300));
@@ -194,7 +194,8 @@ describe("A garbage collection", () => {
             await assert.rejects(
                 world.collect(),
                 new Error(
-                    "The registry's pods were not replaced in time: the rollout of the Deployment registry is not complete",
+                    "The registry's pods were not replaced in time: " +
+                        "the rollout of the Deployment registry is not complete",
                 ),
             );
             assert.deepEqual(world.deleted, []);
@@ -242,20 +243,6 @@ describe("A garbage collection", () => {
             await world.assertRecovers();
         });
 
-        it("not if a pod is unready for less than a minute, or is ending", async () => {
-            const { cluster, clock } = world;
-            world.dryRunSeconds = 100;
-            world.on(isReadOnly, () => {
-                const [first, second] = cluster.registryPods;
-                first!.status.conditions = [];
-                clock.after(59, () => (first!.status.conditions = [{ type: "Ready", status: "True" }]));
-                second!.status.conditions = [];
-                second!.metadata.deletionTimestamp = "now";
-            });
-            await world.collect();
-            await world.assertRecovers(0);
-        });
-
         it("if the API server is unreachable until the lease is about to expire", async () => {
             const { cluster, clock } = world;
             let wentDown = 0;
@@ -301,6 +288,20 @@ describe("A garbage collection", () => {
     });
 
     describe("goes on", () => {
+        it("if a pod is unready for less than a minute, or is ending", async () => {
+            const { cluster, clock } = world;
+            world.dryRunSeconds = 100;
+            world.on(isReadOnly, () => {
+                const [first, second] = cluster.registryPods;
+                first!.status.conditions = [];
+                clock.after(59, () => (first!.status.conditions = [{ type: "Ready", status: "True" }]));
+                second!.status.conditions = [];
+                second!.metadata.deletionTimestamp = "now";
+            });
+            await world.collect();
+            await world.assertRecovers(0);
+        });
+
         it("if the API server is unreachable for a while during the rollout", async () => {
             world.on(isRollingOut, () => {
                 world.cluster.isDown = true;
@@ -366,7 +367,7 @@ describe("A garbage collection", () => {
     });
 
     describe("with a broken image", () => {
-        it("deletes nothing, and makes the registry writable, if it breaks before the registry is read-only", async () => {
+        it("deletes nothing, and makes the registry writable, if it breaks during the rollout", async () => {
             world.on(isRollingOut, () => world.bucket.remove(keyOf(world.kept.layer)));
             await assert.rejects(
                 world.collect(),
@@ -436,7 +437,7 @@ describe("A garbage collection", () => {
             });
         }
 
-        it("while it waits for an earlier holder keeps the registry read-only until that one's lease expires", async () => {
+        it("while it waits for a lost holder leaves the registry read-only until that lease expires", async () => {
             const { cluster, clock } = world;
             const expires = clock.seconds + 290;
             cluster.setLease("collector-0", expires);
@@ -445,6 +446,17 @@ describe("A garbage collection", () => {
             assert.deepEqual(cluster.lease.data, { holder: "collector-1", until: String(expires) });
             assert.deepEqual(cluster.writers, []);
         });
+    });
+
+    it("that gets SIGTERM at any second loses nothing, and lets clients push again within half a minute", async () => {
+        for (let second = 0; second < 70; second++) {
+            world = new CollectionWorld();
+            const stop = new AbortController();
+            world.clock.after(second, () => stop.abort(new InterruptedError("Interrupted by SIGTERM.")));
+            const error: unknown = await world.collect("collector-1", stop).catch((error: unknown) => error);
+            assert.ok(!(error instanceof Error) || error instanceof InterruptedError, String(error));
+            await world.assertRecovers();
+        }
     });
 
     it("that is killed at any second is followed by one that succeeds, and loses nothing", async () => {

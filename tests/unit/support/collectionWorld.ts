@@ -8,8 +8,8 @@ import { FakeClock } from "./fakeClock";
 import { annotation, collectorLabels, FakeCluster, makePod, registryLabels } from "./fakeCluster";
 
 /**
- * A registry with garbage in its bucket, and all that a collection works with. Each deletion fails unless all pods of the
- * registry are read-only, and stay so until it is over.
+ * A registry with garbage in its bucket, and all that a collection works with. A deletion fails if any pod of the
+ * registry accepts pushes.
  */
 export class CollectionWorld {
     readonly clock = new FakeClock();
@@ -39,7 +39,7 @@ export class CollectionWorld {
         this.cluster.onRequest = (method) => this.tell(method);
     }
 
-    /** Does something at the n-th event that matches: a line of the log, a request to Kubernetes, "dry run" or "delete". */
+    /** Does something at the n-th such event: a line of the log, a request to Kubernetes, "dry run" or "delete". */
     on(event: RegExp, action: () => unknown, occurrence = 1): void {
         let count = 0;
         this.hooks.push({ isDue: (happened) => event.test(happened) && ++count === occurrence, action });
