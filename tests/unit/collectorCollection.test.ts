@@ -457,7 +457,7 @@ describe("A garbage collection", () => {
             assert.ok(!(error instanceof Error) || error instanceof InterruptedError, String(error));
             await world.assertRecovers();
         }
-    });
+    }).timeout("1m");
 
     it("that is killed at any second is followed by one that succeeds, and loses nothing", async () => {
         for (let second = 0; second < 70; second++) {
@@ -478,5 +478,5 @@ describe("A garbage collection", () => {
             assert.ok(!bucket.has(garbage.layer));
             await world.assertRecovers(0);
         }
-    });
+    }).timeout("1m");
 });
