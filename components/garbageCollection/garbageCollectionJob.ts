@@ -59,25 +59,13 @@ export class GarbageCollectionJob extends pulumi.ComponentResource {
         const fullName = `${name}-collection`;
         const metadata = { name: fullName, namespace: args.namespace, annotations: fieldManagerAnnotation };
         // Others than the registry's, or its Service would route clients to the collector.
-        this.labels = {
-            "app.kubernetes.io/name": "container-registry-collection",
-            "app.kubernetes.io/instance": name,
-        };
-        const account = new kubernetes.core.v1.ServiceAccount(
-            fullName,
-            { metadata, automountServiceAccountToken: false },
-            { parent },
-        );
+        this.labels = { "app.kubernetes.io/name": "container-registry-collection", "app.kubernetes.io/instance": name };
+        const withoutToken = { metadata, automountServiceAccountToken: false };
+        const account = new kubernetes.core.v1.ServiceAccount(fullName, withoutToken, { parent });
         this.role = new kubernetes.rbac.v1.Role(fullName, { metadata, rules: roleRules(args) }, { parent });
-        const binding = new kubernetes.rbac.v1.RoleBinding(
-            fullName,
-            {
-                metadata,
-                roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: this.role.metadata.name },
-                subjects: [{ kind: "ServiceAccount", name: account.metadata.name, namespace: args.namespace }],
-            },
-            { parent },
-        );
+        const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: this.role.metadata.name };
+        const subjects = [{ kind: "ServiceAccount", name: account.metadata.name, namespace: args.namespace }];
+        const binding = new kubernetes.rbac.v1.RoleBinding(fullName, { metadata, roleRef, subjects }, { parent });
 
         // Their names stay, so that a Job that runs during an update finds them for its next pod.
         const stringData = { [configFile]: args.config, ...(args.ca !== undefined && { "ca.crt": args.ca }) };
@@ -97,11 +85,8 @@ export class GarbageCollectionJob extends pulumi.ComponentResource {
             containers: [collectorContainer(name, args, this.labels)],
             volumes: volumesOf(config.metadata.name, program.metadata.name, items),
         };
-        this.cronJob = new kubernetes.batch.v1.CronJob(
-            fullName,
-            { metadata, spec: cronJobSpec(args.schedule, this.labels, podSpec) },
-            { parent, dependsOn: binding },
-        );
+        const spec = cronJobSpec(args.schedule, this.labels, podSpec);
+        this.cronJob = new kubernetes.batch.v1.CronJob(fullName, { metadata, spec }, { parent, dependsOn: binding });
         this.registerOutputs({});
     }
 }
@@ -168,41 +153,32 @@ function collectorContainer(name: string, args: GarbageCollectionJobArgs, labels
 function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorLabels: Record<string, string>) {
     const repeat = (flag: string, labels: Record<string, string>) =>
         Object.entries(labels).flatMap((label) => [flag, label.join("=")]);
-    const { lock, deleteUntagged, drainSeconds, pushgateway, namespace } = args;
-    return pulumi
-        .all([lock.metadata.name, deleteUntagged, drainSeconds, pushgateway, namespace])
-        .apply(([lockName, deleteUntagged, drainSeconds, pushgateway, namespace]) => {
-            const group = `/metrics/job/registry-collection/namespace/${namespace}/instance/${name}`;
-            return [
-                ...["--config", `${configFolder}/${configFile}`],
-                ...["--registry", `${registryFolder}/registry`],
-                ...["--lock", lockName],
-                ...["--annotation", readOnlyUntil],
-                ...repeat("--label", args.labels),
-                ...repeat("--collector-label", collectorLabels),
-                ...["--drain-seconds", String(drainSeconds)],
-                ...(deleteUntagged ? ["--delete-untagged"] : []),
-                ...(pushgateway !== undefined ? ["--pushgateway", pushgateway.replace(/\/+$/, "") + group] : []),
-            ];
-        });
+    const { lock, labels, deleteUntagged, drainSeconds, pushgateway, namespace } = args;
+    const values = { lockName: lock.metadata.name, deleteUntagged, drainSeconds, pushgateway, namespace };
+    return pulumi.output(values).apply(({ lockName, deleteUntagged, drainSeconds, pushgateway, namespace }) => {
+        const group = `/metrics/job/registry-collection/namespace/${namespace}/instance/${name}`;
+        return [
+            ...["--config", `${configFolder}/${configFile}`],
+            ...["--registry", `${registryFolder}/registry`],
+            ...["--lock", lockName],
+            ...["--annotation", readOnlyUntil],
+            ...repeat("--label", labels),
+            ...repeat("--collector-label", collectorLabels),
+            ...["--drain-seconds", String(drainSeconds)],
+            ...(deleteUntagged ? ["--delete-untagged"] : []),
+            ...(pushgateway !== undefined ? ["--pushgateway", pushgateway.replace(/\/+$/, "") + group] : []),
+        ];
+    });
 }
 
 const volumesOf = (
     secretName: pulumi.Output<string>,
-    configMapName: pulumi.Output<string>,
+    name: pulumi.Output<string>,
     items: { key: string; path: string }[],
 ) => [
     { name: "config", secret: { secretName, defaultMode: 0o440 } },
-    {
-        name: "program",
-        projected: {
-            sources: [
-                // All of it, without a list of files: a Job that runs during an update gets the new program.
-                { configMap: { name: configMapName } },
-                { configMap: { name: configMapName, items } },
-            ],
-        },
-    },
+    // Once without a list of files, so that a Job that runs during an update gets all of the new program.
+    { name: "program", projected: { sources: [{ configMap: { name } }, { configMap: { name, items } }] } },
     { name: "registry", emptyDir: {} },
 ];
 
