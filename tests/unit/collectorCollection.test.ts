@@ -9,7 +9,7 @@ import {
 } from "../../components/collector/errors";
 import { CollectionWorld } from "./support/collectionWorld";
 import { keyOf } from "./support/fakeBucket";
-import { annotation, makePod } from "./support/fakeCluster";
+import { annotation, makePod, registryLabels } from "./support/fakeCluster";
 
 describe("A garbage collection", () => {
     let world: CollectionWorld;
@@ -208,10 +208,23 @@ describe("A garbage collection", () => {
             world.assertNothingLost();
         });
 
+        it("if a pod with the registry's labels is not replaced", async () => {
+            const { cluster } = world;
+            const stray = { ...structuredClone(cluster.registryPods[0]!), metadata: makePod("stray").metadata };
+            const { pods } = cluster;
+            cluster.pods = async (labels) => [...(await pods(labels)), ...(labels === registryLabels ? [stray] : [])];
+            await assert.rejects(
+                world.collect(),
+                new Error("The registry's pods were not replaced in time: some pods are still the old ones"),
+            );
+            assert.deepEqual(world.deleted, []);
+        });
+
         it("if a new pod does not mount the lease", async () => {
             world.on(isRollingOut, () => (world.cluster.mountLease = false));
             await assert.rejects(world.collect(), new Error("The pod registry-2-0 does not mount the lease."));
             assert.deepEqual(world.deleted, []);
+            assert.ok(!world.log.some((line) => isReadOnly.test(line)));
         });
 
         it("if a pod that does not mount the lease comes later", async () => {
@@ -433,6 +446,7 @@ describe("A garbage collection", () => {
                 assert.ok((await world.collectInterruptedAt(event, occurrence)) instanceof InterruptedError);
                 assert.ok(world.clock.seconds - interrupted <= 5);
                 assert.ok(world.cluster.leaseSecondsLeft <= 0);
+                assert.ok(!world.log.some((line) => line.startsWith("The registry stays read-only")));
                 await world.assertRecovers();
             });
         }
