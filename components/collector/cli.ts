@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 
 import { systemClock } from "./clock.ts";
 import { GarbageCollection } from "./collection.ts";
-import { distributionDryRun } from "./dryRun.ts";
+import { runDryRun } from "./dryRun.ts";
 import { exitStatus, ExpectedError, InterruptedError, LeaseHeldError, PermanentError } from "./errors.ts";
 import { readInventory } from "./inventory.ts";
 import { KubernetesClient } from "./kubernetesClient.ts";
@@ -65,7 +65,7 @@ function makeCollection(bucket: Bucket, flags: Flags, stop: AbortSignal): Garbag
             bucket,
             cluster: new KubernetesClient(),
             clock: systemClock,
-            dryRun: distributionDryRun(registry, config, deleteUntagged),
+            dryRun: (signal) => runDryRun({ registry, config, deleteUntagged }, signal),
             log: (line) => console.log(line),
         },
         {

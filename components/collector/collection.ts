@@ -71,7 +71,7 @@ export class GarbageCollection {
         log(`In the bucket: ${totals(inventory)}.`);
         assertIntact(inventory, "Nothing was collected, because an image is already broken.");
         // Its result is not used, as clients still push.
-        await dryRun.findGarbage(this.stop);
+        await dryRun(this.stop);
         const { problem } = await this.pods.inspectDeployments();
         if (problem) {
             throw new Error(`Nothing was collected: ${problem}`);
@@ -114,7 +114,7 @@ export class GarbageCollection {
 
     /** What distribution calls garbage. @throws PermanentError if an image needs any of it */
     private async computeGarbage({ needed }: Inventory, signal: AbortSignal): Promise<string[]> {
-        const garbage = await this.environment.dryRun.findGarbage(signal);
+        const garbage = await this.environment.dryRun(signal);
         const wrong = garbage.filter((digest) => needed.has(digest));
         if (wrong.length > 0) {
             const message = `distribution would delete ${count(wrong.length, "blob")} that images need.`;

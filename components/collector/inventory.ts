@@ -53,7 +53,7 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Invent
     const layout = parseLayout(objects);
     const walker = new ManifestWalker(bucket, layout);
     const tagged = (await mapConcurrently(layout.tags, (tag) => readTag(bucket, walker, tag))).flat();
-    const untagged = [...layout.linked["_manifests/revisions"]].filter((link) => !walker.hasVisited(link));
+    const untagged = [...layout.linked["_manifests/revisions"]].filter((link) => !walker.visited.has(link));
     const notes = await mapConcurrently(untagged, async (link) => {
         const [repository = "", digest = ""] = link.split("@");
         const { problems } = await walker.walk(repository, digest, !deleteUntagged);

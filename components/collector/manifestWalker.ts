@@ -19,9 +19,10 @@ export interface Image {
 export class ManifestWalker {
     /** The digests of all that retained manifests refer to, and of these. */
     readonly needed = new Set<string>();
+    /** The links of all manifests that were followed, as `repository@digest`. */
+    readonly visited = new Set<string>();
     private readonly bucket: Bucket;
     private readonly layout: Layout;
-    private readonly visited = new Set<string>();
     private readonly manifests = new Map<string, Promise<Manifest>>();
 
     /** @param layout gets the sizes of blobs that are newer than it */
@@ -35,11 +36,6 @@ export class ManifestWalker {
         const image: Image = { repository, isNeeded, sizes: new Map(), manifests: 0, problems: [] };
         await this.visit(image, digest);
         return image;
-    }
-
-    /** @param link `repository@digest` */
-    hasVisited(link: string): boolean {
-        return this.visited.has(link);
     }
 
     private async visit(image: Image, digest: string): Promise<void> {

@@ -17,10 +17,8 @@ export async function mapConcurrently<T, R>(items: T[], work: (item: T) => Promi
             if (errors.length > 0) {
                 return;
             }
-            await work(item).then(
-                (result) => (results[index] = result),
-                (error: unknown) => errors.push(error),
-            );
+            const save = (result: R) => (results[index] = result);
+            await work(item).then(save, (error: unknown) => errors.push(error));
         }
     };
     await Promise.all(Array.from({ length: concurrency }, worker));

@@ -71,17 +71,12 @@ export interface Clock {
     sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Distribution's own opinion on what is garbage. */
-export interface DryRun {
-    /** The digests of the blobs that it would delete. */
-    findGarbage(signal: AbortSignal): Promise<string[]>;
-}
-
 export interface Environment {
     bucket: Bucket;
     cluster: Cluster;
     clock: Clock;
-    dryRun: DryRun;
+    /** Distribution's own opinion on what is garbage: the digests of the blobs that it would delete. */
+    dryRun: (signal: AbortSignal) => Promise<string[]>;
     log: (line: string) => void;
 }
 

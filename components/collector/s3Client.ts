@@ -23,7 +23,6 @@ const deleteTimeout = 30_000;
 
 /** A bucket in MinIO, or in another server with the S3 API. */
 export class S3Client implements Bucket {
-    private readonly parameters: S3Parameters;
     private readonly clock: Clock;
     private readonly stop: AbortSignal;
     private readonly client: AwsClient;
@@ -31,10 +30,9 @@ export class S3Client implements Bucket {
 
     /** @param stop ends all requests but deletions */
     constructor(parameters: S3Parameters, clock: Clock, stop: AbortSignal) {
-        this.parameters = parameters;
+        const { accesskey, secretkey, region, bucket, regionendpoint, secure } = parameters;
         this.clock = clock;
         this.stop = stop;
-        const { accesskey, secretkey, region, bucket, regionendpoint, secure } = parameters;
         const credentials = { accessKeyId: accesskey, secretAccessKey: secretkey };
         this.client = new AwsClient({ ...credentials, region, service: "s3", retries: 0 });
         this.url = `${secure ? "https" : "http"}://${regionendpoint}/${bucket}`;
@@ -47,8 +45,7 @@ export class S3Client implements Bucket {
             const query = { "list-type": "2", prefix, ...(token && { "continuation-token": token }) };
             const page = await this.request("GET", `?${new URLSearchParams(query).toString()}`);
             if (!page) {
-                const { bucket, regionendpoint } = this.parameters;
-                throw new BucketError(`The bucket "${bucket}" does not exist at ${regionendpoint}.`);
+                throw new BucketError(`The bucket ${this.url} does not exist.`);
             }
             const xml = await page.text();
             for (const [object] of xml.matchAll(/<Contents>.*?<\/Contents>/gs)) {

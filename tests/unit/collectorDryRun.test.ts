@@ -3,18 +3,21 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { distributionDryRun } from "../../components/collector/dryRun";
+import { runDryRun } from "../../components/collector/dryRun";
 
-describe("distributionDryRun", () => {
+describe("runDryRun", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "dry-run-"));
     const registry = path.join(folder, "registry");
     after(() => fs.rmSync(folder, { recursive: true }));
     const { signal } = new AbortController();
     const write = (script: string) => fs.writeFileSync(registry, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 
+    const run = (registry: string, deleteUntagged: boolean, signal: AbortSignal) =>
+        runDryRun({ registry, config: "config.json", deleteUntagged }, signal);
+
     it("finds the blobs that distribution would delete", async () => {
         write('echo "web: marking manifest sha256:1"; echo "blob eligible for deletion: sha256:2"');
-        assert.deepEqual(await distributionDryRun(registry, "config.json", false).findGarbage(signal), ["sha256:2"]);
+        assert.deepEqual(await run(registry, false, signal), ["sha256:2"]);
     });
 
     for (const [deleteUntagged, args] of [
@@ -23,7 +26,7 @@ describe("distributionDryRun", () => {
     ] as const) {
         it(`runs "${args}"`, async () => {
             write('echo "blob eligible for deletion: $(echo "$*" | tr " " _)"');
-            const [found] = await distributionDryRun(registry, "config.json", deleteUntagged).findGarbage(signal);
+            const [found] = await run(registry, deleteUntagged, signal);
             assert.equal(found?.replaceAll("_", " "), args);
         });
     }
@@ -31,19 +34,19 @@ describe("distributionDryRun", () => {
     it("shows the end of the output if distribution fails", async () => {
         write("for line in 1 2 3 4 5 6; do echo $line >&2; done; exit 3");
         await assert.rejects(
-            distributionDryRun(registry, "config.json", false).findGarbage(signal),
+            run(registry, false, signal),
             new Error("registry garbage-collect --dry-run ended with 3:\n2\n3\n4\n5\n6"),
         );
     });
 
     it("fails if the program does not exist", async () => {
-        await assert.rejects(distributionDryRun("/nowhere", "config.json", false).findGarbage(signal), /ENOENT/);
+        await assert.rejects(run("/nowhere", false, signal), /ENOENT/);
     });
 
     it("ends the program, and throws the reason, if the signal is aborted", async () => {
         write("exec tail -f /dev/null");
         const stop = new AbortController();
-        const found = distributionDryRun(registry, "config.json", false).findGarbage(stop.signal);
+        const found = run(registry, false, stop.signal);
         stop.abort(new Error("Interrupted."));
         await assert.rejects(found, new Error("Interrupted."));
     });

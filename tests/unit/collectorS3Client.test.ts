@@ -71,7 +71,7 @@ describe("S3Client", () => {
         answers = [respond(404)];
         await assert.rejects(
             client.list("root/"),
-            new BucketError(`The bucket "images" does not exist at ${address}.`),
+            new BucketError(`The bucket http://${address}/images does not exist.`),
         );
     });
 

@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict";
 
 import { type CollectionResult, GarbageCollection } from "../../../components/collector/collection";
 import { InterruptedError } from "../../../components/collector/errors";
-import type { Bucket, Cluster, DryRun } from "../../../components/collector/ports";
+import type { Bucket, Cluster } from "../../../components/collector/ports";
 import { FakeBucket, type FakeImage } from "./fakeBucket";
 import { FakeClock } from "./fakeClock";
 import { annotation, collectorLabels, FakeCluster, makePod, registryLabels } from "./fakeCluster";
@@ -66,13 +66,11 @@ export class CollectionWorld {
 
     begin(holder = "collector-1", stop = new AbortController(), isAlive = () => true): Promise<CollectionResult> {
         this.cluster.collectors.push(makePod(holder));
-        const dryRun: DryRun = {
-            findGarbage: async (signal) => {
-                this.tell("dry run");
-                await this.clock.sleep(this.dryRunSeconds * 1000, signal);
-                signal.throwIfAborted();
-                return this.dryRunFinds;
-            },
+        const dryRun = async (signal: AbortSignal) => {
+            this.tell("dry run");
+            await this.clock.sleep(this.dryRunSeconds * 1000, signal);
+            signal.throwIfAborted();
+            return this.dryRunFinds;
         };
         const log = (line: string) => {
             if (isAlive()) {
