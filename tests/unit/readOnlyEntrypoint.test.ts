@@ -22,7 +22,7 @@ describe("The entry point of a registry with garbage collection", () => {
     });
     after(() => fs.rmSync(folder, { recursive: true }));
 
-    /** Runs the script, which is the pods' own but for the paths; gives back the configurations that it serves with. */
+    /** Runs the script with paths of this test. Returns the configurations that it serves with. */
     const run = (lease: string | undefined, annotation = "", registry = 'echo "$2"') => {
         fs.writeFileSync(file("now"), String(begin));
         writeScript("registry", registry);
