@@ -8,76 +8,94 @@ import { LogLevel, Mirror, Resources } from "./server/args";
 import { Bucket } from "./storage/args";
 import { PullSecret, User } from "./users/args";
 
-/** The arguments of `ContainerRegistry`. */
+/** Arguments of `ContainerRegistry`. A default with `<name>` depends on the component's name. */
 export interface ContainerRegistryArgs {
-    /** The DNS name that clients use, without scheme, port or path. Example: `"docker.registry.example.com"`. */
+    /** DNS name that clients use, without scheme, port or path. Example: `"docker.registry.example.com"`. */
     host: pulumi.Input<string>;
     /**
-     * Who may log in, at least one who may push unless there is an `htpasswdSecret`.
-     * Example: `[{ name: "ci" }, { name: "cluster", access: "pull" }]`.
+     * Users who can log in. Required, unless `htpasswdSecret` is set. At least one user needs access `push`.
+     * Default: none. Example: `[{ "name": "ci" }, { "name": "cluster", "access": "pull" }]`.
      */
     users?: User[];
     /**
-     * Instead of users an htpasswd file that is there: a Secret in the registry's namespace with the key `.htpasswd`. All in it may push.
-     * Default: one is made of the users.
+     * Name of an existing Secret in the registry's namespace, with an htpasswd file in its key `.htpasswd`. It replaces
+     * `users`, and everybody in the file may push. For a new registry, create the namespace and the Secret first, and
+     * set `createNamespace` to `false`. Default: none. Example: `"registry-auth-secret"`.
      */
     htpasswdSecret?: pulumi.Input<string>;
     /**
-     * A DNS name of its own for pulls, where a user has access "pull": needed with an Ingress of another class than "traefik", which cannot
-     * tell a pull from a push, and with a Service behind something that cannot. Users who may push can pull by both names. Default: pulls by
-     * the `host`.
+     * Additional DNS name for pulls. It requires a user with access `pull`. Such a user requires it with an Ingress whose
+     * class is not `traefik`, because that Ingress cannot tell a pull from a push. The same holds for a proxy in front
+     * of the Service that cannot. Users with access `push` can pull from both names. Default: none, and everybody pulls
+     * from `host`. Example: `"pull.registry.example.com"`.
      */
     pullHost?: pulumi.Input<string>;
     /**
-     * A DNS name under which everybody who reaches it may pull everything, without a login, and nobody may push. Default: none, and nobody
-     * may. Example: `"public.registry.example.com"`.
+     * DNS name from which everybody who reaches it can pull every image without a login. Nobody can push to it.
+     * Default: none. Example: `"public.registry.example.com"`.
      */
     anonymousPullHost?: pulumi.Input<string>;
-    /** The Secrets by which Pods of other namespaces pull. Default: none. */
+    /**
+     * Secrets with which the Pods of other namespaces pull images.
+     * Default: none. Example: `[{ "namespace": "apps", "user": "ci" }]`.
+     */
     pullSecrets?: PullSecret[];
-    /** Where the images are. Required. */
-    bucket: Bucket;
-    /** How clients reach the registry: an Ingress, or one of the next two. */
-    ingress?: Ingress;
-    /** Instead of it, routes on a Gateway. */
-    gateway?: Gateway;
-    /** Instead of both, no more than a Service. */
-    service?: Service;
-    /** The namespace of the registry alone. Default: the component's name. */
+    /** Namespace of the registry, and of nothing else. Default: `<name>`. Example: `"registry"`. */
     namespace?: pulumi.Input<string>;
     /**
-     * Whether the namespace is made here; if not, it has to be there. For a new registry: one whose namespace was made here would delete
-     * it, and so itself. Default: true.
+     * Whether to create the namespace. If `false`, it must already exist. Decide this for a new registry: a later change
+     * to `false` would delete the namespace and the registry in it. Default: `true`.
      */
     createNamespace?: boolean;
-    /** The image of distribution's registry. Another version than 3.1 is a warning. Default: "docker.io/library/registry:3.1.2". */
+    /** Bucket that stores the images. */
+    bucket: Bucket;
+    /** Ingress for the registry. Set either this, `gateway` or `service`. Default: none. */
+    ingress?: Ingress;
+    /** Routes on a Gateway, instead of an Ingress. Default: none. */
+    gateway?: Gateway;
+    /** Service alone, without an Ingress or Gateway. Default: none. */
+    service?: Service;
+    /**
+     * Image of the CNCF distribution registry. Its configuration is written for version 3.1; another version causes a
+     * warning. Default: `"docker.io/library/registry:3.1.2"`.
+     */
     image?: pulumi.Input<string>;
-    /** Pods, at least one. Default: 1. */
+    /** Number of pods, at least 1. They are spread over the nodes. Default: `1`. */
     replicas?: pulumi.Input<number>;
-    /** What each pod asks for and may take. Default: 50m CPU and 128Mi, at most 512Mi. */
+    /**
+     * CPU and memory of each pod.
+     * Default: `{ "requests": { "cpu": "50m", "memory": "128Mi" }, "limits": { "memory": "512Mi" } }`.
+     * Example: `{ "limits": { "memory": "1Gi" } }`.
+     */
     resources?: Resources;
     /**
-     * Seconds that uploads under way are given to end when a pod stops: in a rollout, or when a node is drained. A pod
-     * without one stops at once. Default: 300.
+     * Seconds that a stopping pod waits for running uploads, from 1 to 3600. Pods stop in a rollout, and when a node is
+     * drained. A pod without uploads stops at once. Default: `300`.
      */
     drainSeconds?: pulumi.Input<number>;
-    /** Raised by one, and never lowered, it replaces the secret that signs uploads under way; those may have to begin again. Default: 1. */
+    /**
+     * Number of the secret that signs running uploads, at least 1. Increase it by 1 to rotate the secret; never decrease
+     * it. Running uploads may have to start again. Default: `1`.
+     */
     httpSecretRotation?: number;
-    /** The level of the log. Default: "info". */
+    /** Level of the registry's log. Default: `"info"`. */
     logLevel?: pulumi.Input<LogLevel>;
-    /** Whether clients may delete manifests and tags. Default: true. */
+    /** Whether clients may delete manifests and tags. Default: `true`. */
     deleteEnabled?: pulumi.Input<boolean>;
-    /** Whether pushes are refused. Default: false. */
+    /** Whether the registry refuses pushes. Default: `false`. */
     readOnly?: pulumi.Input<boolean>;
     /**
-     * When garbage is collected. Meanwhile pushes are refused, and pulls go on. Default: never, and only images are deleted, which gives no
-     * disk back.
+     * Garbage collection, which reclaims disk space. The registry refuses pushes meanwhile, and serves pulls.
+     * Default: none, and deleted images keep their disk space.
      */
     collection?: Collection;
-    /** What Prometheus is told, and how. Default: nothing. */
-    metrics?: Metrics;
-    /** Whether, and how, what reaches the pods is confined. Default: not at all. */
-    networkPolicy?: NetworkPolicy;
-    /** Pull-through caches of other registries. Default: none. */
+    /**
+     * Pull-through caches of other registries, such as Docker Hub. Default: none.
+     * Example: `[{ "name": "hub", "host": "hub.example.com", "remote": "https://registry-1.docker.io" }]`.
+     */
     mirrors?: Mirror[];
+    /** Metrics for Prometheus. Default: none. */
+    metrics?: Metrics;
+    /** NetworkPolicies that restrict the traffic of the pods. Default: none. */
+    networkPolicy?: NetworkPolicy;
 }

@@ -1,61 +1,79 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** The Ingress in front of the registry. */
+/** Arguments of the Ingress for the registry. */
 export interface Ingress {
     /**
-     * The class of the controller that serves it. With `"traefik"` there are Traefik's annotations, else those of ingress-nginx.
+     * Ingress class. The class `traefik` gets annotations for Traefik; every other class gets those for ingress-nginx.
      * Example: `"nginx"`.
      */
     className: pulumi.Input<string>;
-    /** The cert-manager ClusterIssuer that issues its certificate, unless there is a `tlsSecret`. Example: `"letsencrypt-prod"`. */
+    /**
+     * ClusterIssuer of cert-manager that issues the certificate. Required, unless `tlsSecret` is set.
+     * Default: none. Example: `"letsencrypt-prod"`.
+     */
     clusterIssuer?: pulumi.Input<string>;
-    /** Instead of an issuer a certificate that is there: a TLS Secret in the registry's namespace. Default: one by the issuer. */
+    /**
+     * Name of an existing TLS Secret in the registry's namespace, instead of a `clusterIssuer`.
+     * Default: `<name>-tls-ingress`, which cert-manager creates. Example: `"wildcard-tls"`.
+     */
     tlsSecret?: pulumi.Input<string>;
     /**
-     * Whether there is an Ingress of the component's name, from before it, to be taken over: as long as this is true it stays as it is,
-     * and clients stay where it leads them; the first update without this leads them here. Default: false, and an Ingress of that name
-     * leads here at once.
+     * Whether to import an existing Ingress that has the component's name. While this is `true`, that Ingress stays
+     * unchanged, and clients reach what it routes to. The first update without it routes clients to this registry.
+     * Default: `false`, and an existing Ingress of that name routes to this registry at once.
      */
     import?: boolean;
-    /** Further annotations; they win over the component's own. Default: {}. */
+    /**
+     * Additional annotations of the Ingress, which override the component's own.
+     * Default: `{}`. Example: `{ "nginx.ingress.kubernetes.io/proxy-read-timeout": "600" }`.
+     */
     annotations?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
 /**
- * Instead of an Ingress: HTTPRoutes on a Gateway that is there (Gateway API v1), whose certificate is good for the host, and which lets
- * the registry's namespace attach routes.
+ * Arguments of the HTTPRoutes (Gateway API v1) on an existing Gateway. The Gateway needs a certificate for the host, and
+ * must allow routes from the registry's namespace.
  */
 export interface Gateway {
-    /** Its name. Example: `"home"`. */
+    /** Name of the Gateway. Example: `"home"`. */
     name: pulumi.Input<string>;
-    /** Where it is. Example: `"gateways"`. */
+    /** Namespace of the Gateway. Example: `"gateways"`. */
     namespace: pulumi.Input<string>;
-    /** The listener that speaks https. Default: "https". */
+    /** Name of the Gateway's listener for https. Default: `"https"`. */
     sectionName?: pulumi.Input<string>;
-    /** The one that speaks http, which is to send clients to https. Default: none, and http is left alone. Example: `"http"`. */
+    /**
+     * Name of the Gateway's listener for http, on which clients are redirected to https. Default: none, and http has no
+     * route. Example: `"http"`.
+     */
     httpSectionName?: pulumi.Input<string>;
 }
 
 /**
- * Instead of an Ingress: the registry's Service alone, which speaks plain http. For something of one's own that speaks https to clients,
- * by the name that is the `host`: a proxy, a tunnel.
+ * Arguments of the registry's Service alone, which speaks plain http. Something in front of it, such as a proxy or a
+ * tunnel, must serve https to clients at `host`.
  */
 export interface Service {
-    /** ClusterIP, NodePort or LoadBalancer. Default: "ClusterIP". */
+    /** Type of the Service. Default: `"ClusterIP"`. */
     type?: pulumi.Input<ServiceType>;
-    /** The port on each node, with NodePort or LoadBalancer. Default: one that Kubernetes chooses. Example: `30500`. */
+    /**
+     * Port on each node, for the types `NodePort` and `LoadBalancer`. Clusters allow 30000 to 32767, unless configured
+     * otherwise. Default: none, and Kubernetes chooses one. Example: `30500`.
+     */
     nodePort?: pulumi.Input<number>;
-    /** Annotations of the Service, such as those by which a load balancer goes. Default: {}. */
+    /**
+     * Annotations of the Service, such as those of a load balancer.
+     * Default: `{}`. Example: `{ "metallb.io/address-pool": "lan" }`.
+     */
     annotations?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
-/** The types of Kubernetes' Services. */
+/** Types of a Service. */
 export const ServiceType = {
-    /** An address within the cluster. */
+    /** Address inside the cluster. */
     ClusterIP: "ClusterIP",
-    /** And a port of each node. */
+    /** Address inside the cluster, and a port on each node. */
     NodePort: "NodePort",
-    /** And an address by what the cluster has for that: MetalLB, k3s' ServiceLB. */
+    /** Like NodePort, and an address from the cluster's load balancer, such as MetalLB or the ServiceLB of k3s. */
     LoadBalancer: "LoadBalancer",
 } as const;
 export type ServiceType = (typeof ServiceType)[keyof typeof ServiceType];

@@ -1,10 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * NetworkPolicies, which take a network plugin that heeds them: to the registry's pods there is only their port, from them only the S3 and
- * DNS. An S3 in the cluster (`name.namespace.svc…`) is reached by its namespace, one with an address by that, any other by its port alone.
+ * Arguments of the NetworkPolicies, which need a network plugin that enforces them. They allow traffic to the registry's
+ * port, and from the pods to the S3 and DNS. An S3 in the cluster (`name.namespace.svc…`) is allowed by its namespace,
+ * an IP address by that address, and any other endpoint by its port alone.
  */
 export interface NetworkPolicy {
-    /** The namespace of the Prometheus, which alone reaches the metrics. Default: none does. Example: `"monitoring"`. */
+    /**
+     * Namespace of Prometheus, from which alone the metrics are reachable. It requires `metrics`.
+     * Default: none, and the metrics are unreachable. Example: `"monitoring"`.
+     */
     metricsFrom?: pulumi.Input<string>;
 }

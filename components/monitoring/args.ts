@@ -1,12 +1,18 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * What Prometheus is told: requests, errors, how long they take. On a port of its own, 5001, that no Ingress leads to; whoever is in the
- * cluster reaches it, and Go's profiler with it, without a login.
+ * Arguments of the metrics: requests, errors and durations, on port 5001. No Ingress routes to this port. Everything in
+ * the cluster reaches the metrics, and Go's profiler on the same port, without a login.
  */
 export interface Metrics {
-    /** Whether the Prometheus operator, which has to be there, is told of it by a ServiceMonitor. Default: false. */
+    /**
+     * Whether to create a ServiceMonitor, by which the Prometheus operator scrapes the metrics. The operator must already
+     * be installed. Default: `false`.
+     */
     serviceMonitor?: boolean;
-    /** Labels of the ServiceMonitor, where a Prometheus goes by them. Default: {}. Example: `{ release: "kube-prometheus-stack" }`. */
+    /**
+     * Labels of the ServiceMonitor, for a Prometheus that selects ServiceMonitors by label. They require `serviceMonitor`.
+     * Default: `{}`. Example: `{ "release": "kube-prometheus-stack" }`.
+     */
     serviceMonitorLabels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }

@@ -1,46 +1,50 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** What a pod asks for and may take, in Kubernetes' quantities. Example: `{ limits: { memory: "1Gi" } }`. */
+/** CPU and memory of a pod, in Kubernetes' quantities. */
 export interface Resources {
-    /** What a node has to have free. Default: { cpu: "50m", memory: "128Mi" }. */
+    /** Resources that a node must have free. Default: `{ "cpu": "50m", "memory": "128Mi" }`. */
     requests?: pulumi.Input<Record<string, pulumi.Input<string>>>;
-    /** What is never exceeded. Default: { memory: "512Mi" }; no limit on cpu, which would only make a push slower. */
+    /** Resources that a pod never exceeds. A limit on `cpu` only slows pushes down. Default: `{ "memory": "512Mi" }`. */
     limits?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
-/** The levels of distribution's log. */
+/** Levels of the registry's log. */
 export const LogLevel = {
-    /** What failed. */
+    /** Failures. */
     error: "error",
-    /** And what may fail. */
+    /** Failures and possible failures. */
     warn: "warn",
-    /** And each request. */
+    /** Everything of `warn`, and each request. */
     info: "info",
-    /** And each chunk of an upload. */
+    /** Everything of `info`, and each chunk of an upload. */
     debug: "debug",
 } as const;
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
 /**
- * A pull-through cache of another registry, such as Docker Hub: a deployment of its own beside the registry's, under a name of its own, in
- * the same bucket. It fetches what is pulled, keeps it for a while, and serves it when the other registry is away. Nobody can push to it.
+ * Arguments of a pull-through cache of another registry, such as Docker Hub. It has its own pods and DNS name, and shares
+ * the bucket. It keeps what clients pull for a while, and serves it even if the other registry is unreachable. Nobody can
+ * push to it.
  */
 export interface Mirror {
-    /** Part of the names of its resources. Example: `"hub"`. */
+    /** Name of the mirror, which is part of the names of its resources. Example: `"hub"`. */
     name: string;
-    /** The DNS name that clients use. Example: `"hub.registry.example.com"`. */
+    /** DNS name that clients use. Example: `"hub.registry.example.com"`. */
     host: pulumi.Input<string>;
-    /** The registry that images are fetched from, a URL. Example: `"https://registry-1.docker.io"`. */
+    /** URL of the other registry, without a path. Example: `"https://registry-1.docker.io"`. */
     remote: pulumi.Input<string>;
-    /** A login there. Whoever pulls here gets what this login may see. Default: none. */
+    /**
+     * User name for the other registry. Whoever pulls from the mirror sees everything that this user sees.
+     * Default: none. Example: `"me"`.
+     */
     username?: pulumi.Input<string>;
-    /** Goes with `username`. Kept secret, whether given as a secret or not. */
+    /** Password of `username`, always kept secret. Default: none. */
     password?: pulumi.Input<string>;
-    /** How long what was fetched is kept, as Go says it; `"0s"` for ever. Default: "168h", a week. */
+    /** How long to keep what was pulled, as a Go duration; `"0s"` keeps it forever. Default: `"168h"`, a week. */
     ttl?: pulumi.Input<string>;
     /**
-     * Whether only the registry's users may pull. Docker logs in to no mirror of Docker Hub, containerd does. Default: true; if false, everybody may
-     * who reaches it.
+     * Whether only the registry's users may pull. Docker never logs in to a mirror of Docker Hub; containerd does.
+     * If `false`, everybody who reaches the mirror may pull. Default: `true`.
      */
     login?: boolean;
 }

@@ -1,60 +1,69 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * The bucket that holds the images. With no key given, it is made in Minio, protected, and kept when the registry goes,
- * with a key that reaches it alone. With a key given, nothing is made, and any S3 will do.
+ * Arguments of the bucket that stores the images. Without `accessKey`, the bucket is created in MinIO, protected from
+ * deletion, and kept when the registry is deleted; its access key reaches this bucket alone. With `accessKey`, nothing is
+ * created, and the bucket can be in any S3.
  */
 export interface Bucket {
     /**
-     * By S3's rules: 3 to 63 lower-case letters, digits, dots and hyphens. Example: `"container-repo"`. To stay as it is: the images would
-     * not come along to another one.
+     * Name of the bucket by the rules of S3: 3 to 63 lower-case letters, digits, dots and hyphens. It is created in MinIO,
+     * protected, and kept when the registry is deleted. With `accessKey`, it must already exist. Do not change the
+     * name: the images would stay in the old bucket. Example: `"container-repo"`.
      */
     name: pulumi.Input<string>;
-    /** Minio as the registry's pods see it, `host:port`. Example: `"minio-svc.minio.svc.homelab-k8s:9000"`. */
+    /**
+     * Address of MinIO or another S3, `host:port`, as the registry's pods reach it.
+     * Example: `"minio-svc.minio.svc.homelab-k8s:9000"`.
+     */
     endpoint: pulumi.Input<string>;
     /**
-     * Whether the bucket is there already and is taken over, with its images and as public as it is, by the update that would create
-     * it. Take this away after that update: with another name it would take over that other bucket instead. Default: false, and a
-     * bucket that is there is an error.
+     * Whether to import an existing bucket instead of creating one. Its images and its access policy are kept. Unset this
+     * after the first update: with another `name`, it would import that bucket as well.
+     * Default: `false`, and an existing bucket is an error.
      */
     import?: boolean;
     /**
-     * How much the bucket may hold, with Kubernetes' suffixes. Minio refuses pushes over it, and pulls go on; it counts what is there once
-     * a minute or so, and what is pushed meanwhile comes on top. Default: as much as the disk. Example: `"100Gi"`.
+     * Maximum size of the bucket, with Kubernetes' suffixes. MinIO refuses pushes that exceed it, and serves pulls. It
+     * measures the bucket about once a minute, so what is pushed meanwhile can exceed the quota.
+     * Default: none, and the bucket can fill the disk. Example: `"100Gi"`.
      */
     quota?: pulumi.Input<string>;
-    /** Whether `endpoint` speaks TLS. Default: false. */
+    /** Whether `endpoint` uses TLS. Default: `false`. */
     secure?: pulumi.Input<boolean>;
-    /** The CA of `endpoint`'s certificate, in PEM, where the world does not know it. Default: none but the world's. */
+    /** CA certificate (PEM) of `endpoint`, if its certificate is not publicly trusted. Default: none. */
     ca?: pulumi.Input<string>;
-    /** An access key of one's own, for a bucket that is there. Default: one is made, and the bucket as well. */
+    /**
+     * Access key for an existing bucket, in any S3. It requires `secretKey`.
+     * Default: none, and the bucket and its key are created in MinIO.
+     */
     accessKey?: pulumi.Input<string>;
-    /** Goes with `accessKey`. Kept secret, whether given as a secret or not. */
+    /** Secret key that belongs to `accessKey`, always kept secret. Default: none. */
     secretKey?: pulumi.Input<string>;
     /**
-     * Beside an `accessKey` one that can only read, for the pods that only read: with users of access "pull", or an `anonymousPullHost`.
-     * Default: one is made.
+     * Access key that can only read, for read-only replicas. Required beside `accessKey` if a user has access `pull`, or
+     * if `anonymousPullHost` is set. Default: none, and the key is created in MinIO.
      */
     readAccessKey?: pulumi.Input<string>;
-    /** Goes with `readAccessKey`. Kept secret, whether given as a secret or not. */
+    /** Secret key that belongs to `readAccessKey`, always kept secret. Default: none. */
     readSecretKey?: pulumi.Input<string>;
     /**
-     * Raised by one, and never lowered, it has a new key made, and the old one deleted once no pod uses it any more.
-     * Default: 1.
+     * Number of the created access key, at least 1. Increase it by 1 to rotate the key; never decrease it. The old key is
+     * deleted once no pod uses it. Default: `1`.
      */
     keyRotation?: number;
-    /** The region that the S3 is set to. Default: "us-east-1", Minio's own default. */
+    /** Region of the S3. Default: `"us-east-1"`, MinIO's own default. */
     region?: pulumi.Input<string>;
     /**
-     * Bytes per part of an upload, at least 5 MiB. The largest layer is 10,000 times this; each upload under way
-     * takes up to five times this in memory.
-     * Default: 5242880 (5 MiB: layers up to 48 GiB). Twice as much is no faster, and takes twice the memory.
+     * Bytes per part of an upload, from 5242880 (5 MiB) to 5368709120 (5 GiB). The largest layer is 10,000 times this:
+     * 48 GiB by default. Each running upload needs up to five times this in memory. Twice the default is no faster.
+     * Default: `5242880`.
      */
     chunkSize?: pulumi.Input<number>;
     /**
-     * Whether clients fetch layers from `endpoint` itself, by links that hold for 20 minutes, and not through the Ingress and the
-     * registry. Only where all clients, and not just pods, reach that name, and trust its certificate: pulls fail on the others.
-     * Default: false.
+     * Whether clients fetch layers from `endpoint` directly, through links that are valid for 20 minutes. Every client
+     * must reach `endpoint` and trust its certificate; pulls fail on the others.
+     * Default: `false`, and the registry serves layers itself.
      */
     redirect?: pulumi.Input<boolean>;
 }

@@ -1,30 +1,33 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** A person or machine that logs in. */
+/** Arguments of a user: a person or a machine that logs in. */
 export interface User {
-    /** The login name: letters, digits, and `. _ @ + -` but not first. Example: `"ci"`. */
+    /** Login name: letters, digits and `. _ @ + -`, with a letter or digit first. Example: `"ci"`. */
     name: string;
     /**
-     * The password, at most 72 bytes (bcrypt reads no more). Kept secret, whether given as a secret or not.
-     * Default: 40 random letters and digits, see `passwords`.
+     * Password, at most 72 bytes, because bcrypt reads no more. Always kept secret.
+     * Default: none, and 40 random letters and digits are generated; the output `passwords` has them.
      */
     password?: pulumi.Input<string>;
     /**
-     * Instead of a password its bcrypt hash, as an htpasswd file has it after the colon. Kept secret as well.
-     * Example: `"$2y$05$"` and 53 characters more.
+     * Bcrypt hash, instead of a password that only its owner knows. It is the part of an htpasswd line after the colon.
+     * Always kept secret. Default: none. Example: `"$2y$05$…"`.
      */
     hash?: pulumi.Input<string>;
-    /** Raised by one, and never lowered, it gives the user a new generated password. Default: 1. */
+    /**
+     * Number of the generated password, at least 1. Increase it by 1 to rotate the password; never decrease it.
+     * Default: `1`.
+     */
     rotation?: number;
-    /** What the user may do, in every repository. Default: "push". */
+    /** What the user may do, in every repository. Default: `"push"`. */
     access?: Access;
 }
 
 /** What a user may do, in every repository. */
 export const Access = {
-    /** Look and pull. */
+    /** Pull images, and list tags. */
     pull: "pull",
-    /** And push, and delete. */
+    /** Pull, push and delete images, and list tags. */
     push: "push",
 } as const;
 export type Access = (typeof Access)[keyof typeof Access];
@@ -32,12 +35,15 @@ export type Access = (typeof Access)[keyof typeof Access];
 /** Whether a user may push as well as pull. */
 export const mayPush = ({ access }: User) => access !== Access.pull;
 
-/** A Secret of type `kubernetes.io/dockerconfigjson`, by which the Pods of a namespace pull from the registry. */
+/**
+ * Arguments of a Secret of type `kubernetes.io/dockerconfigjson`, with which the Pods of a namespace pull from the
+ * registry.
+ */
 export interface PullSecret {
-    /** Where it is needed; this namespace has to be there. Example: `"apps"`. */
+    /** Namespace of the Secret, which must already exist. Example: `"apps"`. */
     namespace: string;
-    /** The user whose login it holds: one of `users` with a password. Example: `"ci"`. */
+    /** Name of the user whose login the Secret holds: one of `users` without a `hash`. Example: `"ci"`. */
     user: string;
-    /** What the Pods call it in their `imagePullSecrets`. Default: the component's name with `-pull` behind it. */
+    /** Name of the Secret, to be listed in the Pods' `imagePullSecrets`. Default: `<name>-pull`. */
     name?: string;
 }
