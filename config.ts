@@ -1,33 +1,27 @@
 import * as fs from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 
 import * as pulumi from "@pulumi/pulumi";
-import { closest } from "fastest-levenshtein";
 
 import { ContainerRegistryArgs } from "./components/args";
-import { ServiceType } from "./components/exposure/args";
-import { LogLevel, Mirror } from "./components/server/args";
-import { endpoint as endpointRule } from "./components/storage/rules";
+import { defaultsOf } from "./components/defaults";
+import { endpoint } from "./components/storage/rules";
 import { userError } from "./components/userError";
-import { PullSecret, User } from "./components/users/args";
 import { findValidationErrors } from "./components/validate";
-import { oneOf } from "./components/validation";
+import { listKeys, secretKeys, sharedKeys, switches } from "./configurationKeys";
+import { Errors, findPlainTexts, notSet, readKeys, setAt, valueAt, Values } from "./configurationReader";
+import { Key, listArguments, readSchema } from "./schema";
 
-/** The variable in which Pulumi names the keys that are encrypted in the stack's file. */
-const encryptedKeys = "PULUMI_CONFIG_SECRET_KEYS";
-
-/** What a stack's configuration says: where things are, and the registry to make there. */
-export interface Site {
-    /** The context of the kubeconfig; the current one if undefined. */
+/** What the configuration of a stack says. */
+export interface StackConfiguration {
+    /** Context of the kubeconfig; the current one if undefined. */
     kubeContext?: string;
-    /**
-     * Minio as this machine sees it, and a user of it that may create buckets, users, policies and access keys; not there
-     * where the bucket comes with a key.
-     */
+    /** MinIO as this machine reaches it, and a user that creates the bucket. Undefined if the stack has an access key. */
     minio?: {
         server: string;
         secure: boolean;
         caFile?: string;
-        region?: string;
+        region: string;
         user: string;
         password: pulumi.Output<string>;
     };
@@ -35,312 +29,99 @@ export interface Site {
 }
 
 /**
- * Reads the stack's configuration: the only place that does. `Pulumi.yaml` has each key, with type and default. The key
- * of an argument of the registry is its path: `bucket.name` is `bucketName`.
+ * Reads the configuration of the stack, by the schema of the component's arguments.
  *
- * @param name of the component that the arguments are for
- * @throws pulumi.RunError with everything that is wrong
+ * @param name of the component
+ * @throws pulumi.RunError with all errors of the configuration
  */
-export function readSite(name: string): Site {
-    const config = new pulumi.Config();
-    const prefix = `${pulumi.getProject()}:`;
-    const encrypted = JSON.parse(process.env[encryptedKeys] || "null") as string[] | null;
-    const known: string[] = [];
-    const problems: string[] = [];
+export function readStackConfiguration(name: string): StackConfiguration {
+    const schema = readSchema();
+    const args = listArguments(schema);
+    const { values, errors } = readKeys(schema, listKeys(args));
+    const isWrong = (path: string) => errors.some(({ propertyPath }) => keyOf(propertyPath) === keyOf(path));
+    // Another error of a key would only follow from the first one.
+    const add = (more: Errors) => errors.push(...more.filter(({ propertyPath }) => !isWrong(propertyPath)));
 
-    const text = (key: string) => {
-        known.push(key);
-        return config.get(key) || undefined;
-    };
-    const flag = (key: string) => text(key) === "true";
-    const number = (key: string) => {
-        const value = text(key);
-        // What is not a number goes on as it is, to be shown in the error.
-        return value === undefined || Number.isNaN(Number(value)) ? (value as number | undefined) : Number(value);
-    };
-    const json = <T>(key: string) => (JSON.parse(text(key) ?? "null") as T | undefined) ?? undefined;
-    const requireEncrypted = (key: string, place = key) => {
-        if (encrypted && !encrypted.includes(prefix + key)) {
-            problems.push(
-                `${place}: is in plain text; encrypt it with: pulumi config set --secret ${place === key ? key : `--path '${place}'`}`,
-            );
-        }
-    };
-    const secret = (key: string) => {
-        const value = text(key);
-        if (value) {
-            requireEncrypted(key);
-        }
-        return value;
-    };
-
-    const users = json<User[]>("users") ?? [];
-    const pullSecrets = json<PullSecret[]>("pullSecrets") ?? [];
-    const mirrors = json<Mirror[]>("mirrors") ?? [];
-    const resources = json<object>("resources") ?? {};
-    const annotations = json<Record<string, string>>("ingressAnnotations") ?? {};
-    const serviceAnnotations = json<Record<string, string>>("serviceAnnotations") ?? {};
-    const monitorLabels = json<Record<string, string>>("metricsServiceMonitorLabels") ?? {};
-    const shaped: [path: string, value: unknown, shape: Shape][] = [
-        ...users.map((user, i) => [`users[${i}]`, user, userShape] as [string, unknown, Shape]),
-        ...pullSecrets.map(
-            (pullSecret, i) => [`pullSecrets[${i}]`, pullSecret, pullSecretShape] as [string, unknown, Shape],
-        ),
-        ...mirrors.map((mirror, i) => [`mirrors[${i}]`, mirror, mirrorShape] as [string, unknown, Shape]),
-        ["resources", resources, { requests: isObject, limits: isObject }],
-        ["ingressAnnotations", annotations, isText],
-        ["serviceAnnotations", serviceAnnotations, isText],
-        ["metricsServiceMonitorLabels", monitorLabels, isText],
-    ];
-    problems.push(...shaped.flatMap(([path, value, shape]) => findShapeProblems(path, value, shape)));
-    // What is not of the right shape cannot be looked at more closely.
-    const isShaped = shaped.every(([, value, shape]) => hasShape(value, shape));
-
-    const accessKey = text("bucketAccessKey");
-    const keyRotation = number("bucketKeyRotation");
-    const clusterIssuer = text("ingressClusterIssuer");
-    const tlsSecret = text("ingressTlsSecret");
-    const exposure = text("exposure");
-    const ways = ["ingress", "gateway", "service"];
-    const exposureProblem = exposure === undefined ? undefined : oneOf(ways)(exposure);
-    if (exposureProblem) {
-        problems.push(`exposure: ${exposureProblem}`);
+    // 0 was the key's default in earlier versions.
+    values.serviceNodePort ||= undefined;
+    if (values.ingressTlsSecret !== undefined) {
+        values.ingressClusterIssuer = undefined;
     }
-    const ingress = {
-        className: text("ingressClassName") ?? "",
-        clusterIssuer: tlsSecret ? undefined : clusterIssuer,
-        tlsSecret,
-        import: flag("ingressImport"),
-        annotations,
-    };
-    const gateway = {
-        name: text("gatewayName") ?? "",
-        namespace: text("gatewayNamespace") ?? "",
-        sectionName: text("gatewaySectionName"),
-        httpSectionName: text("gatewayHttpSectionName"),
-    };
-    const service = {
-        type: text("serviceType") as ServiceType | undefined,
-        // 0 is Pulumi.yaml's way to say none.
-        nodePort: number("serviceNodePort") || undefined,
-        annotations: serviceAnnotations,
-    };
-    const metrics = flag("metrics");
-    const serviceMonitor = flag("metricsServiceMonitor");
-    const networkPolicy = flag("networkPolicy");
-    const metricsFrom = text("networkPolicyMetricsFrom");
-    const schedule = text("collectionSchedule");
-    const collection = {
-        deleteUntagged: flag("collectionDeleteUntagged"),
-        image: text("collectionImage"),
-        pushgateway: text("collectionPushgateway"),
-    };
-    const registry: ContainerRegistryArgs = {
-        host: text("host") ?? "",
-        users,
-        htpasswdSecret: text("htpasswdSecret"),
-        pullHost: text("pullHost"),
-        anonymousPullHost: text("anonymousPullHost"),
-        pullSecrets,
-        bucket: {
-            name: text("bucketName") ?? "",
-            endpoint: text("bucketEndpoint") ?? "",
-            import: flag("bucketImport"),
-            quota: text("bucketQuota"),
-            secure: flag("bucketSecure"),
-            ca: text("bucketCa"),
-            accessKey,
-            secretKey: secret("bucketSecretKey"),
-            readAccessKey: text("bucketReadAccessKey"),
-            readSecretKey: secret("bucketReadSecretKey"),
-            // What Pulumi.yaml has as a default was not given.
-            keyRotation: accessKey && keyRotation === 1 ? undefined : keyRotation,
-            region: text("bucketRegion"),
-            chunkSize: number("bucketChunkSize"),
-            redirect: flag("bucketRedirect"),
-        },
-        ...(exposure === "gateway" ? { gateway } : exposure === "service" ? { service } : { ingress }),
-        namespace: text("namespace"),
-        createNamespace: flag("createNamespace"),
-        image: text("image"),
-        replicas: number("replicas"),
-        resources,
-        drainSeconds: number("drainSeconds"),
-        httpSecretRotation: number("httpSecretRotation"),
-        logLevel: text("logLevel") as LogLevel | undefined,
-        deleteEnabled: flag("deleteEnabled"),
-        readOnly: flag("readOnly"),
-        collection: schedule === undefined ? undefined : { schedule, ...collection },
-        metrics: metrics
-            ? {
-                  serviceMonitor,
-                  serviceMonitorLabels:
-                      serviceMonitor || Object.keys(monitorLabels).length > 0 ? monitorLabels : undefined,
-              }
-            : undefined,
-        mirrors,
-        networkPolicy: networkPolicy ? { metricsFrom } : undefined,
-    };
-    if (isShaped) {
-        problems.push(
-            ...findValidationErrors(name, registry).map(({ propertyPath, reason }) =>
-                inTermsOfKeys(`${propertyPath}: ${reason}`),
-            ),
-        );
-        // Of a list Pulumi tells only whether something in it is encrypted.
-        for (const field of ["password", "hash"] as const) {
-            users.forEach((user, i) => user[field] !== undefined && requireEncrypted("users", `users[${i}].${field}`));
-        }
-        mirrors.forEach(
-            ({ password }, i) => password !== undefined && requireEncrypted("mirrors", `mirrors[${i}].password`),
-        );
-    }
-
-    const { endpoint, secure, region } = registry.bucket as { endpoint: string; secure: boolean; region?: string };
-    const server = text("minioServer");
-    const serverSecure = flag("minioServerSecure");
-    const caFile = text("minioServerCaFile");
-    const user = text("minioUser") ?? "";
-    const password = secret("minioPassword") ?? "";
-    const makesBucket = accessKey === undefined && registry.bucket.secretKey === undefined;
-    if (makesBucket) {
-        const serverProblem = server === undefined ? undefined : endpointRule(server);
-        if (serverProblem) {
-            problems.push(`minioServer: ${serverProblem}`);
-        }
-        if (caFile && !fs.existsSync(caFile)) {
-            problems.push(`minioServerCaFile: there is no file "${caFile}"; give its path as seen from Pulumi.yaml`);
-        }
-        if (!user) {
-            problems.push(
-                "minioUser: none given; give a Minio user that may create buckets, users, policies and access keys",
-            );
-        }
-        if (!password) {
-            problems.push("minioPassword: none given; set it with: pulumi config set --secret minioPassword");
+    const defaults = defaultsOf(name);
+    const registry: Values = {};
+    for (const { key, path, property, isRequired } of args) {
+        const [switchKey, on] = switches[path[0] ?? ""] ?? [];
+        // A default changes nothing, so it counts as not set. A Secret of the default's name may be one's own, though.
+        const isDefault = isDeepStrictEqual(values[key], valueAt(defaults, path)) && key !== "ingressTlsSecret";
+        const value = isDefault ? undefined : values[key];
+        if (!switchKey || (on === undefined ? values[switchKey] !== undefined : values[switchKey] === on)) {
+            // The component validates what a required argument says, not whether there is one.
+            setAt(registry, path, value ?? (isRequired ? "" : undefined));
+            add(value === undefined && isRequired ? [{ propertyPath: key, reason: notSet(property) }] : []);
+        } else if (value !== undefined && !isWrong(switchKey) && !sharedKeys.includes(key)) {
+            const fix = on === undefined ? "set it" : `set it to ${on}`;
+            add([{ propertyPath: key, reason: `requires ${switchKey}; ${fix}, or remove ${key}` }]);
         }
     }
-
-    for (const [key, value] of [
-        ["collectionDeleteUntagged", collection.deleteUntagged],
-        ["collectionPushgateway", collection.pushgateway],
-    ] as const) {
-        if (value && schedule === undefined) {
-            problems.push(`${key}: ${value}, but there is no collection; give a collectionSchedule as well`);
-        }
-    }
-    for (const [way, key, isGiven] of [
-        ["ingress", "ingressTlsSecret", ingress.tlsSecret !== undefined],
-        ["ingress", "ingressImport", ingress.import],
-        ["ingress", "ingressAnnotations", Object.keys(annotations).length > 0],
-        ["gateway", "gatewayName", gateway.name !== ""],
-        ["gateway", "gatewayNamespace", gateway.namespace !== ""],
-        ["gateway", "gatewaySectionName", gateway.sectionName !== "https"],
-        ["gateway", "gatewayHttpSectionName", gateway.httpSectionName !== undefined],
-        ["service", "serviceType", service.type !== "ClusterIP"],
-        ["service", "serviceNodePort", service.nodePort !== undefined],
-        ["service", "serviceAnnotations", Object.keys(serviceAnnotations).length > 0],
-    ] as const) {
-        if (isGiven && exposure !== undefined && ways.includes(exposure) && way !== exposure) {
-            problems.push(`${key}: given, but exposure is ${exposure}; set exposure to ${way}, or leave it out`);
-        }
-    }
-    if (Object.keys(monitorLabels).length > 0 && !metrics) {
-        problems.push("metricsServiceMonitorLabels: given, but there are no metrics; set metrics to true as well");
-    }
-    if (metricsFrom !== undefined && !networkPolicy) {
-        problems.push(
-            `networkPolicyMetricsFrom: "${metricsFrom}", but there is no NetworkPolicy; set networkPolicy to true as well`,
-        );
-    }
-    if (serviceMonitor && !metrics) {
-        problems.push("metricsServiceMonitor: true, but there are no metrics; set metrics to true as well");
-    }
-    const kubeContext = text("kubeContext");
-    const given = Object.keys(pulumi.runtime.allConfig())
-        .filter((key) => key.startsWith(prefix))
-        .map((key) => key.slice(prefix.length));
-    problems.push(...given.filter((key) => !known.includes(key)).map((key) => unknownName(key, known)));
-
-    if (problems.length > 0) {
-        throw userError(["The configuration of this stack needs a change:", ...problems].join("\n  - "));
+    const minio = values.bucketAccessKey === undefined && values.bucketSecretKey === undefined;
+    const known = registry as unknown as ContainerRegistryArgs;
+    // Without the users, other arguments would seem wrong as well.
+    add(isWrong("users") ? [] : findValidationErrors(name, known).map((error) => inTermsOfKeys(error, args)));
+    add(findPlainTexts(values, secretKeys));
+    add(minio ? findMinioErrors(values) : []);
+    if (errors.length > 0) {
+        const lines = errors.map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`);
+        throw userError(["The configuration of this stack is not valid:", ...lines].join("\n  - "));
     }
     return {
-        kubeContext,
-        minio: makesBucket
-            ? {
-                  ...(server ? { server, secure: serverSecure } : { server: endpoint, secure }),
-                  caFile,
-                  region,
-                  user,
-                  password: pulumi.secret(password),
-              }
-            : undefined,
-        registry,
+        kubeContext: values.kubeContext as string | undefined,
+        minio: minio ? readMinio(values, defaults.bucket) : undefined,
+        registry: known,
     };
 }
 
-/** `bucket.name: …` as `bucketName: …`; lists and objects are keys of their own. */
-function inTermsOfKeys(problem: string): string {
-    return problem.replace(
-        /^(bucket|ingress|gateway|service|collection|metrics|networkPolicy)\.(\w)/,
-        (_, group: string, letter: string) => group + letter.toUpperCase(),
-    );
+/** MinIO, as the machine that runs the program reaches it: at `minioServer`, or where the pods do. */
+function readMinio(values: Values, bucket: { secure: boolean; region: string }): StackConfiguration["minio"] {
+    const { minioServer, minioServerSecure, bucketEndpoint, bucketSecure = bucket.secure } = values;
+    return {
+        server: (minioServer ?? bucketEndpoint) as string,
+        secure: (minioServer === undefined ? bucketSecure : minioServerSecure) as boolean,
+        caFile: values.minioServerCaFile as string | undefined,
+        region: (values.bucketRegion ?? bucket.region) as string,
+        user: values.minioUser as string,
+        password: pulumi.secret(values.minioPassword as string),
+    };
 }
 
-interface Type {
-    test: (value: unknown) => boolean;
-    what: string;
-}
-const isText: Type = { test: (value) => typeof value === "string", what: "text; put it in quotes" };
-const isNumber: Type = { test: (value) => typeof value === "number", what: "a number; put it without quotes" };
-const isFlag: Type = { test: (value) => typeof value === "boolean", what: "true or false; put it without quotes" };
-const isObject: Type = {
-    test: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
-    what: "an object",
-};
-
-/** What an object holds: fields of one type whatever their names, or certain ones, none of which has to be there. */
-type Shape = Type | Record<string, Type>;
-const userShape: Shape = { name: isText, password: isText, hash: isText, rotation: isNumber, access: isText };
-const mirrorShape: Shape = {
-    name: isText,
-    host: isText,
-    remote: isText,
-    username: isText,
-    password: isText,
-    ttl: isText,
-    login: isFlag,
-};
-const pullSecretShape: Shape = { namespace: isText, user: isText, name: isText };
-
-const isAnyName = (shape: Shape): shape is Type => typeof shape.test === "function";
-const typeOf = (shape: Shape, field: string) => (isAnyName(shape) ? shape : shape[field]);
-
-/** Whether a value is an object whose known fields have their types. */
-function hasShape(value: unknown, shape: Shape): boolean {
-    return (
-        isObject.test(value) &&
-        Object.entries(value as object).every(([field, inner]) => typeOf(shape, field)?.test(inner) ?? true)
-    );
+function findMinioErrors({ minioServer, minioServerCaFile, minioUser, minioPassword }: Values): Errors {
+    const reasons = {
+        minioServer: minioServer === undefined ? undefined : endpoint(minioServer as string),
+        minioServerCaFile:
+            minioServerCaFile === undefined || fs.existsSync(minioServerCaFile as string)
+                ? undefined
+                : `"${minioServerCaFile as string}" does not exist; set its path as seen from Pulumi.yaml`,
+        minioUser:
+            minioUser === undefined
+                ? "is required; set it to a MinIO user that may create buckets, users, policies and access keys"
+                : undefined,
+        minioPassword:
+            minioPassword === undefined
+                ? "is required; set it with: pulumi config set --secret minioPassword"
+                : undefined,
+    };
+    return Object.entries(reasons).flatMap(([propertyPath, reason]) => (reason ? [{ propertyPath, reason }] : []));
 }
 
-/** What is wrong with the shape of an object: its fields' names and types. Never shows a value. */
-function findShapeProblems(path: string, value: unknown, shape: Shape): string[] {
-    if (!isObject.test(value)) {
-        return [
-            `${path}: is not an object${isAnyName(shape) ? "" : `; its fields are ${Object.keys(shape).join(", ")}`}`,
-        ];
-    }
-    return Object.entries(value as object).flatMap(([field, inner]) => {
-        const type = typeOf(shape, field);
-        if (!type) {
-            return [`${path}: ${unknownName(field, Object.keys(shape))}`];
+/** The key that a path begins with: of `users[0].name` it is `users`. */
+const keyOf = (path: string) => path.split(/[.[]/, 1)[0] ?? "";
+
+/** An error of the component's arguments by its key: `bucketName` for `bucket.name`, and `exposure` for `ingress`. */
+function inTermsOfKeys({ propertyPath, reason }: Errors[number], args: Key[]): Errors[number] {
+    for (const { key, path } of args) {
+        const [dotted, rest] = [path.join("."), propertyPath.slice(path.join(".").length)];
+        if (propertyPath.startsWith(dotted) && /^([.[]|$)/.test(rest)) {
+            return { propertyPath: key + rest, reason };
         }
-        return type.test(inner) ? [] : [`${path}.${field}: is not ${type.what}`];
-    });
-}
-
-function unknownName(name: string, known: string[]): string {
-    return `${name}: there is no such key; the nearest is ${closest(name, known)}`;
+    }
+    return { propertyPath: switches[propertyPath]?.[0] ?? propertyPath, reason };
 }

@@ -3,36 +3,36 @@ import * as minio from "@pulumi/minio";
 import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistry } from "./components/containerRegistry";
-import { readSite } from "./config";
+import { readStackConfiguration } from "./config";
 import { checkChange, checkReach } from "./preflight";
 
 export = async () => {
     const name = "registry";
-    const site = readSite(name);
-    await checkChange(site);
-    await checkReach(site);
+    const configuration = readStackConfiguration(name);
+    await checkChange(configuration);
+    await checkReach(configuration);
 
     const providers: Record<string, pulumi.ProviderResource> = {
         kubernetes: new kubernetes.Provider("homelab", {
             // Not the path that KUBECONFIG happens to have here, which would be a change from the next machine.
             kubeconfig: "",
-            context: site.kubeContext,
+            context: configuration.kubeContext,
             // A user added or changed reaches the running pods: no new Secret, no rollout.
             enableSecretMutable: true,
         }),
     };
-    if (site.minio) {
+    if (configuration.minio) {
         providers.minio = new minio.Provider("homelab", {
-            minioServer: site.minio.server,
-            minioSsl: site.minio.secure,
-            minioCacertFile: site.minio.caFile,
-            minioRegion: site.minio.region,
-            minioUser: site.minio.user,
-            minioPassword: site.minio.password,
+            minioServer: configuration.minio.server,
+            minioSsl: configuration.minio.secure,
+            minioCacertFile: configuration.minio.caFile,
+            minioRegion: configuration.minio.region,
+            minioUser: configuration.minio.user,
+            minioPassword: configuration.minio.password,
         });
     }
 
-    const registry = new ContainerRegistry(name, site.registry, { providers });
+    const registry = new ContainerRegistry(name, configuration.registry, { providers });
 
     return {
         url: registry.url,

@@ -8,7 +8,7 @@ import { parse } from "yaml";
 
 import { parseHostPort } from "./components/hostPort";
 import { userError } from "./components/userError";
-import { Site } from "./config";
+import { StackConfiguration } from "./config";
 
 /** Milliseconds that the cluster and Minio are given to accept a connection. */
 const patience = 5000;
@@ -19,8 +19,8 @@ const patience = 5000;
  *
  * @throws pulumi.RunError naming each that is away, and where it was looked for
  */
-export async function checkReach(site: Site): Promise<void> {
-    const cluster = findCluster(site.kubeContext);
+export async function checkReach(configuration: StackConfiguration): Promise<void> {
+    const cluster = findCluster(configuration.kubeContext);
     // Through a proxy, which the providers use, an address cannot be asked from here.
     const ask = process.env.HTTPS_PROXY || process.env.https_proxy ? () => undefined : problemOf;
     const away = (
@@ -30,9 +30,10 @@ export async function checkReach(site: Site): Promise<void> {
                     ask(
                         "The cluster",
                         cluster.address,
-                        site.kubeContext ? "kubeContext" : "your kubeconfig's current context",
+                        configuration.kubeContext ? "kubeContext" : "your kubeconfig's current context",
                     )),
-            site.minio && ask("Minio", site.minio.server, "minioServer, or bucketEndpoint where that is empty"),
+            configuration.minio &&
+                ask("Minio", configuration.minio.server, "minioServer, or bucketEndpoint where that is empty"),
         ])
     ).filter((problem) => problem !== undefined);
     if (away.length === 0) {
@@ -52,11 +53,11 @@ export async function checkReach(site: Site): Promise<void> {
  *
  * @throws pulumi.RunError with what to do instead
  */
-export async function checkChange(site: Site): Promise<void> {
+export async function checkChange(configuration: StackConfiguration): Promise<void> {
     const last = await lastUpdate<{ bucket?: string; host?: string }>("readStackOutputs", "name");
     const [keepsNamespace, isTraefik] = [
-        site.registry.createNamespace === false,
-        site.registry.ingress?.className === "traefik",
+        configuration.registry.createNamespace === false,
+        configuration.registry.ingress?.className === "traefik",
     ];
     // All that is deployed: read only where it is asked for.
     const resources =
@@ -91,10 +92,10 @@ export async function checkChange(site: Site): Promise<void> {
     const {
         host,
         bucket: { name: bucket },
-    } = site.registry as { host: string; bucket: { name: string } };
+    } = configuration.registry as { host: string; bucket: { name: string } };
     if (last.bucket && last.bucket !== bucket) {
         const left = `bucketName: "${bucket}" is another bucket than "${last.bucket}", which holds the images`;
-        if (site.minio) {
+        if (configuration.minio) {
             throw userError(
                 [
                     `${left}. They would stay there, and the registry be empty.`,

@@ -1,17 +1,17 @@
 import * as assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
-import { fillDefaults } from "../../components/defaults";
-import { readSite } from "../../config";
+import { readStackConfiguration } from "../../config";
+import { listKeys, programKeys } from "../../configurationKeys";
+import { Key, listArguments, readSchema, resolve } from "../../schema";
 
-const project = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as {
-    name: string;
-    config: Record<string, { type: string; default: unknown; description: string; secret?: boolean }>;
-};
-const schema = Object.fromEntries(Object.entries(project.config).filter(([key]) => !key.includes(":")));
+const project = "homelab-registry";
+const schema = readSchema();
+const keys = listKeys(listArguments(schema));
 
 const complete = {
     host: "docker.registry.example.com",
@@ -21,58 +21,66 @@ const complete = {
     minioPassword: "correct horse",
 };
 
-/** Reads a site as the engine hands it over: each value as text, the defaults of Pulumi.yaml filled in. */
+/** Reads a configuration as the engine hands it over: each value as text. */
 async function read(values: Record<string, unknown>, { encrypted }: { encrypted?: string[] } = {}) {
     process.env.PULUMI_CONFIG_SECRET_KEYS = encrypted
-        ? JSON.stringify(encrypted.map((key) => `${project.name}:${key}`))
+        ? JSON.stringify(encrypted.map((key) => `${project}:${key}`))
         : "";
-    const defaults = Object.entries(schema)
-        .map(([key, { default: value }]) => [key, value] as const)
-        .filter(([, value]) => value !== undefined);
-    const all = Object.fromEntries(
-        Object.entries({ ...Object.fromEntries(defaults), ...values }).filter(([, value]) => value !== undefined),
-    );
     const text = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
-    await pulumi.runtime.setMocks(
-        { newResource: () => ({ id: "", state: {} }), call: () => ({}) },
-        project.name,
-        "test",
-    );
+    await pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, project, "test");
     pulumi.runtime.setAllConfig(
-        Object.fromEntries(Object.entries(all).map(([key, value]) => [`${project.name}:${key}`, text(value)])),
+        Object.fromEntries(
+            Object.entries(values)
+                .filter(([, value]) => value !== undefined)
+                .map(([key, value]) => [`${project}:${key}`, text(value)]),
+        ),
     );
-    return readSite("registry");
+    return readStackConfiguration("registry");
 }
 
-/** Without what was not given. */
-const given = (value: object) => JSON.parse(JSON.stringify(value)) as unknown;
+/** Removes what is undefined. */
+const known = (value: object) => JSON.parse(JSON.stringify(value)) as unknown;
 
 const ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
 
-async function problemsOf(values: Record<string, unknown>, options?: { encrypted: string[] }): Promise<string[]> {
+async function errorsOf(values: Record<string, unknown>, options?: { encrypted: string[] }): Promise<string[]> {
     try {
         await read(values, options);
         return [];
     } catch (error) {
         assert.ok(pulumi.RunError.isInstance(error), String(error));
         assert.equal(error.stack, undefined);
-        const [first, ...problems] = error.message.split("\n  - ");
-        assert.equal(first, "The configuration of this stack needs a change:");
-        return problems;
+        const [first, ...errors] = error.message.split("\n  - ");
+        assert.equal(first, "The configuration of this stack is not valid:");
+        return errors;
     }
 }
 
+/** The errors of a complete configuration with these values. */
+const errorsWith = (values: Record<string, unknown>) => errorsOf({ ...complete, ...values });
+
 describe("The configuration", () => {
-    it("is read into the arguments of the registry", async () => {
-        const { registry } = await read({
-            ...complete,
+    it("gives the registry each argument", async () => {
+        const values = {
+            pullSecrets: [{ namespace: "apps", user: "ci" }],
+            namespace: "images",
+            createNamespace: false,
+            image: "registry.example.com/distribution:3.1.3",
+            replicas: 2,
+            resources: { limits: { memory: "1Gi" } },
+            drainSeconds: 20,
+            httpSecretRotation: 4,
+            logLevel: "debug",
+            deleteEnabled: false,
+            readOnly: true,
             users: [
                 { name: "ci", rotation: 2 },
                 { name: "me", password: "hunter22" },
             ],
-            pullSecrets: [{ namespace: "apps", user: "ci" }],
-            namespace: "images",
-            createNamespace: false,
+        };
+        const { registry } = await read({
+            ...complete,
+            ...values,
             bucketName: "layers",
             bucketImport: true,
             bucketSecure: true,
@@ -86,14 +94,6 @@ describe("The configuration", () => {
             ingressClusterIssuer: "own-ca",
             ingressImport: true,
             ingressAnnotations: { "example.com/x": "y" },
-            image: "registry.example.com/distribution:3.1.3",
-            replicas: 2,
-            resources: { limits: { memory: "1Gi" } },
-            drainSeconds: 20,
-            httpSecretRotation: 4,
-            logLevel: "debug",
-            deleteEnabled: false,
-            readOnly: true,
             collectionSchedule: "0 4 * * 0",
             collectionDeleteUntagged: true,
             collectionImage: "node.example.com/node:26",
@@ -104,15 +104,9 @@ describe("The configuration", () => {
             metricsServiceMonitor: true,
             metricsServiceMonitorLabels: { release: "prometheus" },
         });
-        assert.deepEqual(given(registry), {
+        assert.deepEqual(known(registry), {
+            ...values,
             host: "docker.registry.example.com",
-            users: [
-                { name: "ci", rotation: 2 },
-                { name: "me", password: "hunter22" },
-            ],
-            pullSecrets: [{ namespace: "apps", user: "ci" }],
-            namespace: "images",
-            createNamespace: false,
             bucket: {
                 name: "layers",
                 endpoint: "minio-svc.minio.svc.homelab-k8s:9000",
@@ -131,14 +125,6 @@ describe("The configuration", () => {
                 import: true,
                 annotations: { "example.com/x": "y" },
             },
-            image: "registry.example.com/distribution:3.1.3",
-            replicas: 2,
-            resources: { limits: { memory: "1Gi" } },
-            drainSeconds: 20,
-            httpSecretRotation: 4,
-            logLevel: "debug",
-            deleteEnabled: false,
-            readOnly: true,
             collection: {
                 schedule: "0 4 * * 0",
                 deleteUntagged: true,
@@ -146,112 +132,144 @@ describe("The configuration", () => {
                 pushgateway: "http://pushgateway:9091",
             },
             networkPolicy: { metricsFrom: "monitoring" },
-            mirrors: [],
             metrics: { serviceMonitor: true, serviceMonitorLabels: { release: "prometheus" } },
         });
     });
 
-    it("has one way to the registry, and says what was given for another", async () => {
-        const waysOf = async (values: Record<string, unknown>) => {
-            const {
-                registry: { ingress, gateway, service },
-            } = await read({ ...complete, ...values });
-            return given({ ingress, gateway, service });
-        };
+    it("has few defaults of its own", async () => {
+        const { registry, ...others } = await read(complete);
+        assert.deepEqual(known(registry), {
+            host: complete.host,
+            users: complete.users,
+            bucket: { name: "container-repo", endpoint: complete.bucketEndpoint },
+            ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
+        });
         assert.deepEqual(
-            await waysOf({
+            { ...others, minio: { ...others.minio, password: undefined } },
+            {
+                kubeContext: undefined,
+                minio: {
+                    server: complete.bucketEndpoint,
+                    secure: false,
+                    caFile: undefined,
+                    region: "us-east-1",
+                    user: "admin",
+                    password: undefined,
+                },
+            },
+        );
+    });
+
+    it("ignores an empty text, null, and the default of an argument", async () => {
+        const { registry } = await read(complete);
+        const texts = keys.filter(({ key }) => !(key in complete)).map(({ key }) => [key, ""]);
+        assert.deepEqual(
+            known((await read({ ...complete, ...(Object.fromEntries(texts) as object) })).registry),
+            known(registry),
+        );
+        const defaults = {
+            ...{ pullSecrets: null, namespace: "registry", createNamespace: true, bucketImport: false },
+            ...{ bucketSecure: false, bucketKeyRotation: 1, bucketRegion: "us-east-1", bucketChunkSize: 5242880 },
+            ...{ bucketRedirect: false, minioServerSecure: true, ingressImport: false, ingressAnnotations: {} },
+            ...{ gatewaySectionName: "https", serviceType: "ClusterIP", serviceNodePort: 0, serviceAnnotations: {} },
+            ...{ image: "docker.io/library/registry:3.1.2", replicas: 1, drainSeconds: 300, httpSecretRotation: 1 },
+            ...{ logLevel: "info", deleteEnabled: true, readOnly: false, collectionDeleteUntagged: false },
+            ...{ collectionImage: "docker.io/library/node:26.10.0-slim", mirrors: null, metrics: false },
+            ...{ metricsServiceMonitor: false, metricsServiceMonitorLabels: {}, networkPolicy: false },
+            resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "512Mi" } },
+        };
+        assert.deepEqual(known((await read({ ...complete, ...defaults })).registry), known(registry));
+        assert.deepEqual(
+            await errorsWith({
+                ...defaults,
+                ...{ exposure: "service", metrics: true, bucketAccessKey: "OWN", bucketSecretKey: "own-secret" },
+            }),
+            [],
+        );
+        assert.deepEqual(
+            await errorsWith({ ...defaults, exposure: "gateway", gatewayName: "home", gatewayNamespace: "gateways" }),
+            [],
+        );
+    });
+
+    it("chooses how clients reach the registry, and rejects keys of another way", async () => {
+        const exposure = async (values: Record<string, unknown>) => {
+            const { ingress, gateway, service } = (await read({ ...complete, ...values })).registry;
+            return known({ ingress, gateway, service });
+        };
+        const gateway = { name: "home", namespace: "gateways", sectionName: "tls", httpSectionName: "http" };
+        assert.deepEqual(
+            await exposure({
                 exposure: "gateway",
                 gatewayName: "home",
                 gatewayNamespace: "gateways",
                 gatewaySectionName: "tls",
                 gatewayHttpSectionName: "http",
+                // Every stack of a homelab may have these.
+                ingressClassName: "traefik",
+                ingressClusterIssuer: "own-ca",
             }),
-            { gateway: { name: "home", namespace: "gateways", sectionName: "tls", httpSectionName: "http" } },
+            { gateway },
         );
+        const service = { type: "NodePort", nodePort: 30500, annotations: { "example.com/x": "y" } };
         assert.deepEqual(
-            await waysOf({
+            await exposure({
                 exposure: "service",
-                serviceType: "NodePort",
-                serviceNodePort: 30500,
-                serviceAnnotations: { "example.com/x": "y" },
+                serviceType: service.type,
+                serviceNodePort: service.nodePort,
+                serviceAnnotations: service.annotations,
             }),
-            { service: { type: "NodePort", nodePort: 30500, annotations: { "example.com/x": "y" } } },
+            { service },
         );
-        assert.deepEqual(await waysOf({ exposure: "service" }), { service: { type: "ClusterIP", annotations: {} } });
+        assert.deepEqual(await exposure({ exposure: "service" }), { service: {} });
 
-        assert.deepEqual(await problemsOf({ ...complete, exposure: "tunnel" }), [
-            'exposure: "tunnel" is not a way to reach the registry; allowed are ingress, gateway, service',
+        assert.deepEqual(await errorsWith({ exposure: "tunnel", gatewayName: "home" }), [
+            'exposure: "tunnel" is not allowed; use one of ingress, gateway, service',
         ]);
-        assert.deepEqual(await problemsOf({ ...complete, gatewayName: "home", serviceNodePort: 30500 }), [
-            "gatewayName: given, but exposure is ingress; set exposure to gateway, or leave it out",
-            "serviceNodePort: given, but exposure is ingress; set exposure to service, or leave it out",
+        assert.deepEqual(await errorsWith({ exposure: "gateway" }), [
+            'gatewayName: is required; set it, for example to "home"',
+            'gatewayNamespace: is required; set it, for example to "gateways"',
         ]);
-        assert.deepEqual(
-            await problemsOf({ ...complete, exposure: "service", ingressAnnotations: { "example.com/x": "y" } }),
-            ["ingressAnnotations: given, but exposure is service; set exposure to ingress, or leave it out"],
-        );
+        assert.deepEqual(await errorsWith({ gatewayName: "home", serviceNodePort: 30500 }), [
+            "gatewayName: requires exposure; set it to gateway, or remove gatewayName",
+            "serviceNodePort: requires exposure; set it to service, or remove serviceNodePort",
+        ]);
+        assert.deepEqual(await errorsWith({ exposure: "service", ingressTlsSecret: "wildcard-tls" }), [
+            "ingressTlsSecret: requires exposure; set it to ingress, or remove ingressTlsSecret",
+        ]);
     });
 
-    it("takes the password of a mirror only if it is encrypted", async () => {
-        const mirrors = [
-            {
-                name: "hub",
-                host: "hub.example.com",
-                remote: "https://registry-1.docker.io",
-                username: "me",
-                password: "hunter22",
-            },
-        ];
-        assert.deepEqual(
-            given(
-                (await read({ ...complete, mirrors }, { encrypted: ["mirrors", "minioPassword"] })).registry.mirrors!,
-            ),
-            mirrors,
-        );
-        assert.deepEqual(await problemsOf({ ...complete, mirrors }, { encrypted: ["minioPassword"] }), [
-            "mirrors[0].password: is in plain text; encrypt it with: pulumi config set --secret --path 'mirrors[0].password'",
-        ]);
-        assert.deepEqual(
-            await problemsOf({
-                ...complete,
-                mirrors: [
-                    {
-                        name: "hub",
-                        host: "hub.example.com",
-                        remote: "https://registry-1.docker.io",
-                        login: "no",
-                        tll: "1h",
-                    },
-                ],
-            }),
+    it("rejects keys of garbage collection, metrics and NetworkPolicies without their switch", async () => {
+        for (const [values, errors] of [
             [
-                "mirrors[0].login: is not true or false; put it without quotes",
-                "mirrors[0]: tll: there is no such key; the nearest is ttl",
+                { collectionDeleteUntagged: true, collectionPushgateway: "http://pushgateway:9091" },
+                ["collectionDeleteUntagged", "collectionPushgateway"].map(
+                    (key) => `${key}: requires collectionSchedule; set it, or remove ${key}`,
+                ),
             ],
-        );
+            [
+                { networkPolicyMetricsFrom: "monitoring" },
+                [
+                    "networkPolicyMetricsFrom: requires networkPolicy; set it to true, or remove networkPolicyMetricsFrom",
+                ],
+            ],
+            [
+                { metricsServiceMonitor: true, metricsServiceMonitorLabels: { release: "prometheus" } },
+                ["metricsServiceMonitor", "metricsServiceMonitorLabels"].map(
+                    (key) => `${key}: requires metrics; set it to true, or remove ${key}`,
+                ),
+            ],
+        ] as [Record<string, unknown>, string[]][]) {
+            assert.deepEqual(await errorsWith(values), errors);
+        }
+        assert.deepEqual(await errorsWith({ collectionImage: "node.example.com/node:26" }), []);
+        const [error, ...others] = await errorsWith({ metrics: true, metricsServiceMonitorLabels: { a: "b" } });
+        assert.match(error ?? "", /^metricsServiceMonitorLabels: /);
+        assert.deepEqual(others, []);
     });
 
-    it("says what belongs together", async () => {
-        assert.deepEqual(await problemsOf({ ...complete, collectionDeleteUntagged: true }), [
-            "collectionDeleteUntagged: true, but there is no collection; give a collectionSchedule as well",
-        ]);
-        assert.deepEqual(await problemsOf({ ...complete, collectionPushgateway: "http://pushgateway:9091" }), [
-            "collectionPushgateway: http://pushgateway:9091, but there is no collection; give a collectionSchedule as well",
-        ]);
-        assert.deepEqual(await problemsOf({ ...complete, networkPolicyMetricsFrom: "monitoring" }), [
-            'networkPolicyMetricsFrom: "monitoring", but there is no NetworkPolicy; set networkPolicy to true as well',
-        ]);
-        assert.deepEqual(await problemsOf({ ...complete, metricsServiceMonitor: true }), [
-            "metricsServiceMonitor: true, but there are no metrics; set metrics to true as well",
-        ]);
-        assert.deepEqual(
-            await problemsOf({ ...complete, metrics: true, metricsServiceMonitorLabels: { release: "prometheus" } }),
-            ["metricsServiceMonitorLabels: given, but there is no ServiceMonitor; have one made, or leave them out"],
-        );
-    });
-
-    it("may bring a bucket, a login and a certificate along, and then needs no Minio", async () => {
-        const site = await read({
+    it("needs no MinIO with an existing bucket, htpasswd file and certificate", async () => {
+        const { minio, registry } = await read({
             ...complete,
             minioUser: "",
             minioPassword: undefined,
@@ -261,47 +279,69 @@ describe("The configuration", () => {
             bucketSecretKey: "own-secret",
             ingressTlsSecret: "wildcard-tls",
         });
-        assert.equal(site.minio, undefined);
-        const { htpasswdSecret, bucket, ingress } = site.registry;
+        assert.equal(minio, undefined);
+        const { htpasswdSecret, bucket, ingress } = registry;
         assert.deepEqual(
             [htpasswdSecret, bucket.accessKey, bucket.secretKey, bucket.keyRotation],
             ["registry-auth-secret", "OWN", "own-secret", undefined],
         );
-        assert.deepEqual([ingress!.tlsSecret, ingress!.clusterIssuer], ["wildcard-tls", undefined]);
+        assert.deepEqual([ingress?.tlsSecret, ingress?.clusterIssuer], ["wildcard-tls", undefined]);
     });
 
-    it("may have users who only pull, everybody who pulls, and a key of one's own for that", async () => {
-        const { registry } = await read({
+    it("uses a TLS Secret that has the name of the default", async () => {
+        const { ingress } = (await read({ ...complete, ingressTlsSecret: "registry-tls-ingress" })).registry;
+        assert.deepEqual([ingress?.tlsSecret, ingress?.clusterIssuer], ["registry-tls-ingress", undefined]);
+    });
+
+    it("accepts pull-only users, pulls by everybody, and a key that can only read", async () => {
+        const values = {
             ...complete,
-            users: [{ name: "ci" }, { name: "cluster", access: "pull" }],
-            pullHost: "pull.example.com",
             anonymousPullHost: "public.example.com",
             bucketAccessKey: "OWN",
             bucketSecretKey: "own-secret",
-            bucketReadAccessKey: "READ",
-            bucketReadSecretKey: "read-secret",
-        });
-        const { users, pullHost, anonymousPullHost, bucket } = registry;
+        };
+        const { users, pullHost, anonymousPullHost, bucket } = (
+            await read({
+                ...values,
+                users: [{ name: "ci" }, { name: "cluster", access: "pull" }],
+                pullHost: "pull.example.com",
+                bucketReadAccessKey: "READ",
+                bucketReadSecretKey: "read-secret",
+            })
+        ).registry;
         assert.deepEqual(
-            [users![1]!.access, pullHost, anonymousPullHost],
+            [users?.[1]?.access, pullHost, anonymousPullHost],
             ["pull", "pull.example.com", "public.example.com"],
         );
         assert.deepEqual([bucket.readAccessKey, bucket.readSecretKey], ["READ", "read-secret"]);
         assert.deepEqual(
-            await problemsOf({
-                ...complete,
-                anonymousPullHost: "public.example.com",
-                bucketAccessKey: "OWN",
-                bucketSecretKey: "own-secret",
-            }),
-            ["bucketReadAccessKey", "bucketReadSecretKey"].map(
-                (key) =>
-                    `${key}: none given; beside a key of your own, pods that only read need one that can only read: give both halves of it`,
-            ),
+            (await errorsOf(values)).map((error) => error.split(":")[0]),
+            ["bucketReadAccessKey", "bucketReadSecretKey"],
         );
     });
 
-    it("may have its secrets only encrypted", async () => {
+    it("reaches MinIO at minioServer, or where the pods do", async () => {
+        const minio = async (values: Record<string, unknown>) => (await read({ ...complete, ...values })).minio;
+        const where = async (values: Record<string, unknown>) => {
+            const { server, secure } = (await minio(values)) ?? {};
+            return [server, secure];
+        };
+        assert.deepEqual(await where({ bucketSecure: true }), [complete.bucketEndpoint, true]);
+        assert.deepEqual(await where({ minioServer: "minio.example.com:443" }), ["minio.example.com:443", true]);
+        assert.deepEqual(await where({ minioServer: "nas.example.com:9000", minioServerSecure: false }), [
+            "nas.example.com:9000",
+            false,
+        ]);
+        assert.equal((await minio({ bucketRegion: "eu-1" }))?.region, "eu-1");
+        assert.equal((await minio({ minioServerCaFile: "package.json" }))?.caFile, "package.json");
+        assert.equal((await read({ ...complete, kubeContext: "homelab" })).kubeContext, "homelab");
+        assert.deepEqual(await errorsWith({ minioServerCaFile: "no-such-file" }), [
+            'minioServerCaFile: "no-such-file" does not exist; set its path as seen from Pulumi.yaml',
+        ]);
+    });
+
+    it("requires that secrets are encrypted", async () => {
+        const hub = { name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io", username: "me" };
         const values = {
             ...complete,
             users: [
@@ -309,161 +349,164 @@ describe("The configuration", () => {
                 { name: "me", password: "hunter22" },
                 { name: "old", hash: `$2y$05$${"a".repeat(53)}` },
             ],
+            mirrors: [{ ...hub, password: "hunter22" }],
         };
-        assert.deepEqual(await problemsOf(values, { encrypted: [] }), [
-            "users[1].password: is in plain text; encrypt it with: pulumi config set --secret --path 'users[1].password'",
-            "users[2].hash: is in plain text; encrypt it with: pulumi config set --secret --path 'users[2].hash'",
-            "minioPassword: is in plain text; encrypt it with: pulumi config set --secret minioPassword",
+        const inPlainText = "is in plain text; encrypt it with: pulumi config set --secret";
+        assert.deepEqual(await errorsOf(values, { encrypted: [] }), [
+            ...["users[1].password", "users[2].hash", "mirrors[0].password"].map(
+                (path) => `${path}: ${inPlainText} --path '${path}'`,
+            ),
+            `minioPassword: ${inPlainText} minioPassword`,
         ]);
-        assert.deepEqual(await problemsOf(values, { encrypted: ["users", "minioPassword"] }), []);
-        const keys = {
+        const encrypted = ["users", "mirrors", "minioPassword"];
+        assert.deepEqual(await errorsOf(values, { encrypted }), []);
+        assert.deepEqual(known((await read(values, { encrypted })).registry.mirrors ?? []), values.mirrors);
+        const ownKeys = {
             bucketAccessKey: "OWN",
             bucketSecretKey: "own-secret",
             bucketReadAccessKey: "READ",
             bucketReadSecretKey: "read-secret",
         };
         assert.deepEqual(
-            await problemsOf(
-                { ...complete, ...keys, anonymousPullHost: "public.example.com" },
-                { encrypted: ["minioPassword"] },
-            ),
-            ["bucketSecretKey", "bucketReadSecretKey"].map(
-                (key) => `${key}: is in plain text; encrypt it with: pulumi config set --secret ${key}`,
-            ),
+            await errorsOf({ ...complete, ...ownKeys, anonymousPullHost: "public.example.com" }, { encrypted: [] }),
+            ["bucketSecretKey", "bucketReadSecretKey", "minioPassword"].map((key) => `${key}: ${inPlainText} ${key}`),
         );
     });
 
-    it("has the defaults that the component has", async () => {
-        const { registry } = await read(complete);
-        const { host, users, bucket, ingress } = registry;
-        assert.deepEqual(
-            fillDefaults("registry", registry),
-            fillDefaults("registry", {
-                host,
-                users,
-                bucket: { name: bucket.name, endpoint: bucket.endpoint },
-                ingress: { className: ingress!.className, clusterIssuer: ingress!.clusterIssuer },
-            }),
-        );
+    it("keeps MinIO's password secret", async () => {
+        const { minio } = await read(complete);
+        assert.ok(minio && (await pulumi.isSecret(minio.password)));
     });
 
-    it("finds Minio where the pods find it, unless told otherwise", async () => {
-        const { minio } = await read({ ...complete, bucketSecure: true });
-        assert.deepEqual(
-            { ...minio, password: undefined },
-            {
-                server: "minio-svc.minio.svc.homelab-k8s:9000",
-                secure: true,
-                caFile: undefined,
-                region: "us-east-1",
-                user: "admin",
-                password: undefined,
-            },
-        );
-        const { minio: told } = await read({ ...complete, minioServer: "minio.api.example.com:443" });
-        assert.deepEqual([told!.server, told!.secure], ["minio.api.example.com:443", true]);
-        const { minio: plain } = await read({
-            ...complete,
-            minioServer: "nas.example.com:9000",
-            minioServerSecure: false,
+    it("reports everything that is missing or wrong at once, by its key", async () => {
+        const errors = await errorsOf({
+            bucketChunkSize: "5MiB",
+            replicas: 0,
+            bucketName: "X",
+            logLevel: "trace",
+            readOnly: "yes",
+            minioServer: "https://minio",
+            hots: "x",
         });
-        assert.deepEqual([plain!.server, plain!.secure], ["nas.example.com:9000", false]);
-    });
-
-    it("keeps Minio's password secret", async () => {
-        assert.equal(await pulumi.isSecret((await read(complete)).minio!.password), true);
-    });
-
-    it("uses the kubeconfig's current context, unless told otherwise", async () => {
-        assert.equal((await read(complete)).kubeContext, undefined);
-        assert.equal((await read({ ...complete, kubeContext: "homelab" })).kubeContext, "homelab");
-    });
-
-    it("is refused with all that is wrong at once, in the words of the configuration", async () => {
+        const exact = [
+            'bucketChunkSize: "5MiB" is not a number; write it without quotes and without a unit',
+            'logLevel: "trace" is not allowed; use one of error, warn, info, debug',
+            'readOnly: "yes" is not a boolean; write true or false, without quotes',
+            "hots: does not exist; did you mean host?",
+            'host: is required; set it, for example to "docker.registry.example.com"',
+            'bucketEndpoint: is required; set it, for example to "minio-svc.minio.svc.homelab-k8s:9000"',
+            "minioUser: is required; set it to a MinIO user that may create buckets, users, policies and access keys",
+            "minioPassword: is required; set it with: pulumi config set --secret minioPassword",
+        ];
+        assert.deepEqual(errors.filter((error) => exact.includes(error)).sort(), [...exact].sort());
         assert.deepEqual(
-            await problemsOf({
-                bucketChunkSize: "5MiB",
-                replicas: 0,
-                bucketName: "X",
-                logLevel: "trace",
-                minioServer: "https://minio",
+            errors
+                .filter((error) => !exact.includes(error))
+                .map((error) => error.split(":")[0])
+                .sort(),
+            ["bucketName", "minioServer", "replicas", "users"],
+        );
+    });
+
+    it("rejects an unknown key or field, and names the nearest", async () => {
+        assert.deepEqual(await errorsWith({ hots: "x", bucketname: "" }), [
+            "hots: does not exist; did you mean host?",
+            "bucketname: does not exist; did you mean bucketName?",
+        ]);
+        assert.deepEqual(
+            await errorsWith({
+                users: [{ name: "ci", pasword: "hunter22" }],
+                mirrors: [{ name: "hub", host: "hub.example.com", remote: "https://quay.io", tll: "1h" }],
+                resources: { limit: {} },
             }),
             [
-                "host: none given; give the DNS name that clients use, such as docker.registry.example.com",
-                'users: none given; nobody could log in. Name at least one, such as { name: "ci" }, or give an htpasswdSecret',
-                'bucketName: "X" is not a name that S3 takes: 3 to 63 lower-case letters, digits, single dots and hyphens, ' +
-                    "a letter or digit first and last, not an IP address",
-                "bucketEndpoint: none given; give host:port, such as minio-svc.minio.svc.homelab-k8s:9000",
-                "bucketChunkSize: 5MiB is not a number of bytes that S3 takes for a part; allowed are 5242880 (5 MiB) to 5368709120 (5 GiB)",
-                "replicas: 0 is not a number of pods; allowed are 1 and more",
-                'logLevel: "trace" is not a log level; allowed are error, warn, info, debug',
-                'minioServer: "https://minio" has a scheme; give host:port, such as minio-svc.minio.svc.homelab-k8s:9000',
-                "minioUser: none given; give a Minio user that may create buckets, users, policies and access keys",
-                "minioPassword: none given; set it with: pulumi config set --secret minioPassword",
+                "users[0].pasword: does not exist; did you mean password?",
+                "mirrors[0].tll: does not exist; did you mean ttl?",
+                "resources.limit: does not exist; did you mean limits?",
             ],
         );
     });
 
-    it("may have no unknown key: a typing mistake names the nearest one", async () => {
-        assert.deepEqual(await problemsOf({ ...complete, hots: "x", bucketname: "y" }), [
-            "hots: there is no such key; the nearest is host",
-            "bucketname: there is no such key; the nearest is bucketName",
-        ]);
-        assert.deepEqual(await problemsOf({ ...complete, users: [{ name: "ci", pasword: "hunter22" }] }), [
-            "users[0]: pasword: there is no such key; the nearest is password",
-        ]);
-    });
-
-    it("may have users only as objects", async () => {
-        assert.deepEqual(await problemsOf({ ...complete, users: ["ci"] }), [
-            "users[0]: is not an object; its fields are name, password, hash, rotation, access",
-        ]);
-    });
-
-    it("may have names, passwords, annotations and resources only of their types, and shows none of the values", async () => {
+    it("rejects a wrong type in a list or an object, without its value", async () => {
         assert.deepEqual(
-            await problemsOf({
-                ...complete,
-                host: "",
-                users: [
-                    { name: "me", password: null },
-                    { name: 7, password: 12345678, rotation: "2" },
-                ],
+            await errorsWith({
+                users: [{ name: "me", password: null }, { name: 7, password: 12345678, rotation: "2" }, "hunter22"],
                 ingressAnnotations: { "example.com/x": true },
-                resources: { limit: {}, limits: "1Gi" },
+                resources: { limits: "hunter22" },
+                pullSecrets: "hunter22",
+                mirrors: [{ name: "hub", login: "no" }],
+                metrics: true,
+                metricsServiceMonitorLabels: ["hunter22"],
             }),
             [
                 "users[0].password: is not text; put it in quotes",
                 "users[1].name: is not text; put it in quotes",
                 "users[1].password: is not text; put it in quotes",
-                "users[1].rotation: is not a number; put it without quotes",
-                "resources: limit: there is no such key; the nearest is limits",
-                "resources.limits: is not an object",
+                "users[1].rotation: is not a number; write it without quotes and without a unit",
+                "users[2]: is not an object; write each of its fields as NAME: VALUE",
                 "ingressAnnotations.example.com/x: is not text; put it in quotes",
+                "resources.limits: is not an object; write each of its fields as NAME: VALUE",
+                'pullSecrets: is not a list; begin the line of each item with "- "',
+                'mirrors[0].host: is required; set it, for example to "hub.registry.example.com"',
+                'mirrors[0].remote: is required; set it, for example to "https://registry-1.docker.io"',
+                "mirrors[0].login: is not a boolean; write true or false, without quotes",
+                "metricsServiceMonitorLabels: is not an object; write each of its fields as NAME: VALUE",
             ],
         );
+        assert.deepEqual(await errorsWith({ users: [{ name: "me", access: "admin" }] }), [
+            "users[0].access: is not allowed; use one of pull, push",
+        ]);
+    });
+
+    it("rejects a wrong number, boolean or enumeration of each key", async () => {
+        for (const { key, property } of keys) {
+            const { type, enum: members } = resolve(schema, property);
+            if (members || type === "number" || type === "boolean") {
+                const errors = await errorsWith({ [key]: "?" });
+                assert.match(errors[0] ?? "", new RegExp(`^${key}: "\\?" is not `), key);
+            }
+        }
     });
 
     it("never shows a password in an error", async () => {
         const password = "x".repeat(73);
-        const problems = await problemsOf({ ...complete, users: [{ name: "me", password }], host: "" });
-        assert.equal(problems.length, 2);
-        assert.ok(!problems.join().includes(password));
+        const errors = await errorsWith({ users: [{ name: "me", password }], host: "" });
+        assert.equal(errors.length, 2);
+        assert.ok(!errors.join().includes(password));
     });
 
-    it("has a type, a default and a description for each key", () => {
-        for (const [key, { type, default: value, description }] of Object.entries(schema)) {
-            assert.ok(type && description.endsWith(".") && value !== undefined, key);
+    it("has a type and a description for each key of the program", () => {
+        const own = keys.filter(({ path }) => path.length === 0);
+        for (const { key, property } of own) {
+            assert.ok(property.type && property.description?.endsWith("."), key);
         }
+        const isRequired = ({ key, path }: Key) => programKeys[key]?.default !== undefined && path.length > 0;
+        assert.deepEqual(
+            keys
+                .filter(isRequired)
+                .map(({ key }) => key)
+                .sort(),
+            ["bucketName", "ingressClassName", "ingressClusterIssuer"],
+        );
     });
 
-    it("of the homelab stack is complete but for the password", async () => {
+    it("of the homelab stack lacks only the password", async () => {
         const stack = parse(fs.readFileSync("Pulumi.homelab.yaml", "utf8")) as { config: Record<string, unknown> };
         const values = Object.fromEntries(
-            Object.entries(stack.config).map(([key, value]) => [key.replace(`${project.name}:`, ""), value]),
+            Object.entries(stack.config).map(([key, value]) => [key.replace(`${project}:`, ""), value]),
         );
-        assert.deepEqual(await problemsOf(values), [
-            "minioPassword: none given; set it with: pulumi config set --secret minioPassword",
+        assert.deepEqual(await errorsOf(values), [
+            "minioPassword: is required; set it with: pulumi config set --secret minioPassword",
         ]);
+    });
+
+    it("is read without the SDKs of Kubernetes and MinIO", () => {
+        const program = 'require("./config"); console.log(JSON.stringify(Object.keys(require.cache)))';
+        const { stdout } = spawnSync("node", ["--require", "ts-node/register", "--eval", program], {
+            encoding: "utf8",
+        });
+        const loaded = JSON.parse(stdout) as string[];
+        assert.ok(loaded.some((file) => file.includes("@pulumi/pulumi/")));
+        assert.deepEqual(loaded.filter((file) => /@pulumi\/(kubernetes|minio|random)\//.test(file)).slice(0, 3), []);
     });
 });

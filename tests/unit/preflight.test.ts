@@ -6,7 +6,7 @@ import * as path from "node:path";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { Site } from "../../config";
+import { StackConfiguration } from "../../config";
 import { checkChange, checkReach } from "../../preflight";
 
 /** A port on this machine where nothing listens, or something does. */
@@ -78,7 +78,7 @@ describe("Before an update", () => {
             "test",
             preview,
         );
-        await checkReach({ kubeContext, minio: { server } } as Site);
+        await checkReach({ kubeContext, minio: { server } } as StackConfiguration);
     }
     it("the cluster and Minio are asked whether they are there", () => reach("here", here.address));
 
@@ -180,7 +180,7 @@ describe("A change of what is deployed", () => {
         return asked;
     }
 
-    /** What is warned of when a site is deployed after an update that gave out this. */
+    /** What is warned of when a configuration is deployed after an update that gave out this. */
     async function warnings(
         last: object,
         { host, bucket, minio }: { host: string; bucket: string; minio: boolean },
@@ -190,7 +190,7 @@ describe("A change of what is deployed", () => {
         const said: string[] = [];
         console.warn = (...words: unknown[]) => void said.push(words.join(" "));
         try {
-            await checkChange({ registry: { host, bucket: { name: bucket } }, minio: minio ? {} : undefined } as Site);
+            await checkChange({ registry: { host, bucket: { name: bucket } }, minio: minio ? {} : undefined } as StackConfiguration);
         } finally {
             console.warn = usual;
         }
@@ -208,7 +208,7 @@ describe("A change of what is deployed", () => {
             await checkChange({
                 registry: { host: last.host, createNamespace: false, bucket: { name: last.bucket } },
                 minio: {},
-            } as Site);
+            } as StackConfiguration);
             assert.deepEqual(asked, [
                 "pulumi:pulumi:readStackOutputs",
                 { name },
@@ -249,7 +249,7 @@ describe("A change of what is deployed", () => {
                 await checkChange({
                     registry: { host: last.host, bucket: { name: last.bucket }, ingress: { className } },
                     minio: {},
-                } as Site);
+                } as StackConfiguration);
             } finally {
                 console.warn = usual;
             }
@@ -270,9 +270,9 @@ describe("A change of what is deployed", () => {
     });
 
     it("is none the first time, and where host and bucket are as they were", async () => {
-        const site = { host: "docker.example.com", bucket: "container-repo", minio: true };
-        assert.deepEqual(await warnings({}, site), []);
-        assert.deepEqual(await warnings(last, site), []);
+        const configuration = { host: "docker.example.com", bucket: "container-repo", minio: true };
+        assert.deepEqual(await warnings({}, configuration), []);
+        assert.deepEqual(await warnings(last, configuration), []);
     });
 
     it("to another bucket is refused, as the images would stay behind", async () => {

@@ -3,16 +3,10 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import * as pulumi from "@pulumi/pulumi";
-import { parse } from "yaml";
 
 import { ContainerRegistry } from "../../../components/containerRegistry";
 import program from "../../../index";
 import { deploy, Registered, Secret } from "../support/deploy";
-
-const project = parse(fs.readFileSync("Pulumi.yaml", "utf8")) as {
-    name: string;
-    config: Record<string, { default?: unknown }>;
-};
 
 /** Each Job reads these objects anew, so they may change in place. Only their metadata is recorded. */
 const mayChange = [
@@ -108,14 +102,11 @@ export async function recordComponentOfOutputs(): Promise<object[]> {
     return resources.map(record);
 }
 
-/** As the engine hands a configuration over: each value as text, with the defaults of `Pulumi.yaml`. */
+/** As the engine hands a configuration over: each value as text. */
 function asTheEngineDoes(values: Record<string, unknown>): Record<string, string> {
-    const defaults = Object.entries(project.config)
-        .filter(([key, { default: value }]) => !key.includes(":") && value !== undefined)
-        .map(([key, { default: value }]) => [key, value] as const);
     return Object.fromEntries(
-        Object.entries({ ...Object.fromEntries(defaults), ...values }).map(([key, value]) => [
-            `${project.name}:${key}`,
+        Object.entries(values).map(([key, value]) => [
+            `homelab-registry:${key}`,
             typeof value === "string" ? value : JSON.stringify(value),
         ]),
     );
