@@ -1,4 +1,4 @@
-.PHONY: help up stop down status logs test e2e conformance faults bench picture reference schema lifecycle
+.PHONY: help up stop down status logs test e2e conformance faults bench picture generate lifecycle
 .DEFAULT_GOAL := help
 
 # npm writes this file last.
@@ -43,11 +43,8 @@ bench: up ## compare the speed with a hand-made registry; example: options="roun
 picture: up ## draw docs/picture.svg again
 	sandbox/env node --require ts-node/register docs/picture.ts
 
-reference: $(packages) ## write docs/api from the docstrings
-	node_modules/.bin/typedoc
-
-schema: up ## write components/schema.json from the component's arguments
-	sandbox/env pulumi package get-schema tests/e2e/examples/bin/pulumi-resource-homelab-registry > components/schema.json
+generate: $(packages) ## write the schema, the keys' table and docs/api from the arguments
+	node --require ts-node/register generate/cli.ts
 
 lifecycle: $(packages) ## test the homelab itself: start, kill, start again, remove
 	node_modules/.bin/mocha 'tests/sandbox/*.test.ts'

@@ -25,6 +25,11 @@ export const programKeys: Record<string, Property> = {
             'set. Default: none. Example: `"admin"`.',
     },
     minioPassword: { type: "string", description: "Password of `minioUser`, which must be encrypted. Default: none." },
+    kubeContext: {
+        type: "string",
+        description:
+            'Context of the kubeconfig. Default: none, and the program uses the current one. Example: `"homelab"`.',
+    },
     exposure: {
         type: "string",
         enum: [
@@ -35,12 +40,12 @@ export const programKeys: Record<string, Property> = {
         default: "ingress",
         description: "How clients reach the registry.",
     },
-    kubeContext: {
-        type: "string",
+    metrics: {
+        type: "boolean",
+        default: false,
         description:
-            'Context of the kubeconfig. Default: none, and the program uses the current one. Example: `"homelab"`.',
+            "Whether the registry serves metrics for Prometheus, on port 5001 in the cluster, without a login.",
     },
-    metrics: { type: "boolean", default: false, description: "Whether the registry serves metrics for Prometheus." },
     networkPolicy: {
         type: "boolean",
         default: false,

@@ -68,7 +68,7 @@ function parse(text: string, type?: string): unknown {
 }
 
 /** Finds what is not as the schema demands: the value, its items or its fields. */
-function findErrors(schema: Schema, propertyPath: string, value: unknown, property: Property): Errors {
+export function findErrors(schema: Schema, propertyPath: string, value: unknown, property: Property): Errors {
     const {
         type = "",
         items,

@@ -39,13 +39,17 @@ export function resolve({ types }: Schema, property: Property): Property {
     return property.$ref === undefined ? property : { ...property, ...types[property.$ref.replace("#/types/", "")] };
 }
 
-/** Lists the arguments of the component. A list, a map, and an object of maps is one argument, in JSON. */
+/** Whether each field of an object has a key of its own. A list, a map, and an object of maps are one key, in JSON. */
+export const isGroup = ({ properties = {} }: Property) =>
+    Object.values(properties).some((field) => !field.additionalProperties);
+
+/** Lists the arguments of the component that have a key. */
 export function listArguments(schema: Schema): Key[] {
     const list = (properties: Record<string, Property>, required: string[] = [], parents: string[] = []): Key[] =>
         Object.entries(properties).flatMap(([name, reference]) => {
             const path = [...parents, name];
             const property = resolve(schema, reference);
-            return Object.values(property.properties ?? {}).some((field) => !field.additionalProperties)
+            return isGroup(property)
                 ? list(property.properties ?? {}, property.required, path)
                 : [{ key: camelCase(path), path, property, isRequired: required.includes(name) }];
         });

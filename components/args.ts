@@ -40,7 +40,7 @@ export interface ContainerRegistryArgs {
      * Default: none. Example: `[{ "namespace": "apps", "user": "ci" }]`.
      */
     pullSecrets?: PullSecret[];
-    /** Namespace of the registry, and of nothing else. Default: `<name>`. Example: `"registry"`. */
+    /** Namespace of the registry, and of nothing else. Default: `<name>`. */
     namespace?: pulumi.Input<string>;
     /**
      * Whether to create the namespace. If `false`, it must already exist. Decide this for a new registry: a later change

@@ -13,7 +13,7 @@ export interface Ingress {
      */
     clusterIssuer?: pulumi.Input<string>;
     /**
-     * Name of an existing TLS Secret in the registry's namespace, instead of a `clusterIssuer`.
+     * Name of an existing TLS Secret in the registry's namespace, instead of `clusterIssuer`.
      * Default: `<name>-tls-ingress`, which cert-manager creates. Example: `"wildcard-tls"`.
      */
     tlsSecret?: pulumi.Input<string>;

@@ -376,7 +376,7 @@ describe("The component package", function () {
             "get-schema",
             path.join(plugin, "pulumi-resource-homelab-registry"),
         ]);
-        assert.equal(schema, fs.readFileSync("components/schema.json", "utf8"), "if this is meant: make schema");
+        assert.equal(schema, fs.readFileSync("components/schema.json", "utf8"), "run: make generate");
     });
 
     it("says of each input and output what it is", () => {
