@@ -4,13 +4,13 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistry } from "./components/containerRegistry";
 import { readStackConfiguration } from "./config";
-import { checkChange, checkReach } from "./preflight";
+import { checkChanges, checkConnections } from "./preflight";
 
 export = async () => {
     const name = "registry";
     const configuration = readStackConfiguration(name);
-    await checkChange(configuration);
-    await checkReach(configuration);
+    await checkChanges(configuration);
+    await checkConnections(configuration);
 
     const providers: Record<string, pulumi.ProviderResource> = {
         kubernetes: new kubernetes.Provider("homelab", {

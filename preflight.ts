@@ -10,151 +10,164 @@ import { parseHostPort } from "./components/hostPort";
 import { userError } from "./components/userError";
 import { StackConfiguration } from "./config";
 
-/** Milliseconds that the cluster and Minio are given to accept a connection. */
-const patience = 5000;
+/** Milliseconds in which the cluster and MinIO must accept a connection. */
+const connectTimeout = 5000;
+
+const nothingChanged = "Nothing was changed.";
 
 /**
- * Checks that the cluster and Minio answer, so that an update changes nothing at all if one of them is away. A preview,
- * which needs the state only, goes on with a warning.
+ * Checks that the cluster and MinIO respond, so that an update changes nothing if one of them is unreachable. A preview
+ * needs only the state, and continues with a warning.
  *
- * @throws pulumi.RunError naming each that is away, and where it was looked for
+ * @throws pulumi.RunError that names what is unreachable, its address, and where the address comes from
  */
-export async function checkReach(configuration: StackConfiguration): Promise<void> {
-    const cluster = findCluster(configuration.kubeContext);
-    // Through a proxy, which the providers use, an address cannot be asked from here.
-    const ask = process.env.HTTPS_PROXY || process.env.https_proxy ? () => undefined : problemOf;
-    const away = (
-        await Promise.all([
-            cluster.problem ??
-                (cluster.address &&
-                    ask(
-                        "The cluster",
-                        cluster.address,
-                        configuration.kubeContext ? "kubeContext" : "your kubeconfig's current context",
-                    )),
-            configuration.minio &&
-                ask("Minio", configuration.minio.server, "minioServer, or bucketEndpoint where that is empty"),
-        ])
-    ).filter((problem) => problem !== undefined);
-    if (away.length === 0) {
-        return;
+export async function checkConnections({ kubeContext, minio }: StackConfiguration): Promise<void> {
+    const cluster = findCluster(kubeContext);
+    const contextSource = kubeContext ? "kubeContext" : "the current context of your kubeconfig";
+    // The providers use a proxy if there is one, and then this machine may not reach the addresses itself.
+    const hasProxy = Boolean(process.env.HTTPS_PROXY || process.env.https_proxy);
+    const connect = hasProxy ? () => Promise.resolve(undefined) : tryToConnect;
+    const errors = await Promise.all([
+        Promise.resolve(cluster.error),
+        connect("The cluster", cluster.address, contextSource),
+        connect("MinIO", minio?.server, "minioServer, or bucketEndpoint if that is not set"),
+    ]);
+    const unreachable = errors.filter((error) => error !== undefined);
+    if (unreachable.length > 0 && !pulumi.runtime.isDryRun()) {
+        throw userError([...unreachable, nothingChanged].join("\n"));
     }
-    if (!pulumi.runtime.isDryRun()) {
-        throw userError([...away, "Nothing was changed."].join("\n"));
+    if (unreachable.length > 0) {
+        const consequence = "This preview uses only the state; an update would stop here.";
+        await pulumi.log.warn([...unreachable, consequence].join("\n"));
     }
-    await pulumi.log.warn(
-        [...away, "This preview is made from the state alone; an update would stop here."].join("\n"),
-    );
 }
 
 /**
- * Compares with what the last update deployed: refuses a change that would leave the images behind or take the registry away, and
- * warns of one that clients have to follow.
+ * Compares the configuration with the stack's last update. Rejects a change that would leave the images behind or delete
+ * the registry, and warns of one that clients must follow.
  *
- * @throws pulumi.RunError with what to do instead
+ * @throws pulumi.RunError that says what to do instead
  */
-export async function checkChange(configuration: StackConfiguration): Promise<void> {
-    const last = await lastUpdate<{ bucket?: string; host?: string }>("readStackOutputs", "name");
-    const [keepsNamespace, isTraefik] = [
-        configuration.registry.createNamespace === false,
-        configuration.registry.ingress?.className === "traefik",
-    ];
-    // All that is deployed: read only where it is asked for.
+export async function checkChanges({ registry, minio }: StackConfiguration): Promise<void> {
+    const last = await readLastUpdate<{ bucket: string; host: string }>("readStackOutputs", "name");
+    const keepsNamespace = registry.createNamespace === false;
+    const isTraefik = registry.ingress?.className === "traefik";
+    // All resources of the stack: read them only if they are needed.
     const resources =
         keepsNamespace || isTraefik
-            ? await lastUpdate<Record<string, { outputs: { spec?: { ingressClassName?: string } } }>>(
-                  "readStackResourceOutputs",
-                  "stackName",
-              )
+            ? await readLastUpdate<Record<string, Deployed>>("readStackResourceOutputs", "stackName")
             : {};
-    if (keepsNamespace && Object.keys(resources).some((urn) => urn.includes("$kubernetes:core/v1:Namespace::"))) {
-        throw userError(
-            [
-                "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
-                "Set createNamespace back to true; a namespace of your own is for a new stack.",
-                "Nothing was changed.",
-            ].join("\n"),
+    if (keepsNamespace) {
+        checkNamespace(resources);
+    }
+    if (isTraefik && !hadTraefik(resources)) {
+        await pulumi.log.warn(
+            "ingressClassName: Traefik cuts off a push that is still sending after 60 s, and does not redirect http to https, unless " +
+                "its entry points are configured so. docs/exposure.md has the settings.",
         );
     }
-    if (isTraefik) {
-        const wasSo = Object.entries(resources).some(
-            ([urn, resource]) =>
-                urn.endsWith("networking.k8s.io/v1:Ingress::registry") &&
-                resource?.outputs.spec?.ingressClassName === "traefik",
-        );
-        if (!wasSo) {
-            await pulumi.log.warn(
-                "ingressClassName: Traefik cuts off a push that is still sending after 60 s, unless its entry point is told otherwise, and http is " +
-                    "for its entry points to lead to https. docs/exposure.md has the lines.",
-            );
-        }
-    }
-    const {
-        host,
-        bucket: { name: bucket },
-    } = configuration.registry as { host: string; bucket: { name: string } };
-    if (last.bucket && last.bucket !== bucket) {
-        const left = `bucketName: "${bucket}" is another bucket than "${last.bucket}", which holds the images`;
-        if (configuration.minio) {
-            throw userError(
-                [
-                    `${left}. They would stay there, and the registry be empty.`,
-                    `Set bucketName back to ${last.bucket}; docs/operations.md says how to take the images to another bucket.`,
-                    "Nothing was changed.",
-                ].join("\n"),
-            );
-        }
-        await pulumi.log.warn(`${left} until now: the registry has only those that are in the new one.`);
+    const { host, bucket } = registry as { host: string; bucket: { name: string } };
+    if (last.bucket && last.bucket !== bucket.name) {
+        await checkBucket(last.bucket, bucket.name, minio !== undefined);
     }
     if (last.host && last.host !== host) {
         await pulumi.log.warn(
-            `host: it was "${last.host}", which will not answer any more. Clients log in to "${host}" from now on, and ` +
-                "the names of images begin with it: in pods, in compose files, in CI.",
+            `host: was "${last.host}", which stops responding. Clients must log in to "${host}", and the names of images ` +
+                "begin with it: change them in pods, in compose files and in CI.",
         );
     }
 }
 
-/** What the stack's last update gave out, by a function of the engine and the argument that names the stack; nothing before the first. */
-async function lastUpdate<T>(read: string, argument: string): Promise<Partial<T>> {
+/** What this program reads of a deployed resource. */
+interface Deployed {
+    outputs: { spec?: { ingressClassName?: string } };
+}
+
+/** Rejects `createNamespace: false` in a stack that created its namespace. */
+function checkNamespace(resources: Partial<Record<string, Deployed>>): void {
+    if (Object.keys(resources).some((urn) => urn.includes("$kubernetes:core/v1:Namespace::"))) {
+        throw userError(
+            [
+                "createNamespace: false would delete the namespace and the registry in it, because this stack created it.",
+                "Set createNamespace to true. Only a new stack can use an existing namespace.",
+                nothingChanged,
+            ].join("\n"),
+        );
+    }
+}
+
+/** Whether the stack's Ingress already had the class `traefik`, so that the owner has seen the warning. */
+function hadTraefik(resources: Partial<Record<string, Deployed>>): boolean {
+    return Object.entries(resources).some(
+        ([urn, resource]) =>
+            urn.endsWith("networking.k8s.io/v1:Ingress::registry") &&
+            resource?.outputs.spec?.ingressClassName === "traefik",
+    );
+}
+
+/** Rejects another bucket, which would be empty; warns if it is an existing one. */
+async function checkBucket(last: string, name: string, isCreated: boolean): Promise<void> {
+    const change = `bucketName: "${name}" is not the bucket "${last}", which stores the images`;
+    if (isCreated) {
+        throw userError(
+            [
+                `${change}. The registry would be empty.`,
+                `Set bucketName to ${last}. To move the images to another bucket, see docs/operations.md.`,
+                nothingChanged,
+            ].join("\n"),
+        );
+    }
+    await pulumi.log.warn(`${change} until now. The registry will have only the images of the new bucket.`);
+}
+
+/**
+ * Reads the outputs of the stack's last update; empty before the first one. A StackReference would be a resource of the
+ * stack, so this calls the engine's functions behind it.
+ *
+ * @param argument that names the stack
+ */
+async function readLastUpdate<T>(read: string, argument: string): Promise<Partial<T>> {
     const name = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
     const { outputs } = (await pulumi.runtime.invoke(`pulumi:pulumi:${read}`, { [argument]: name })) as { outputs?: T };
     return outputs ?? {};
 }
 
+/** The part of a kubeconfig that leads to the address of the API server. */
+interface KubeConfig {
+    "current-context"?: string;
+    contexts?: { name: string; context: { cluster: string } }[];
+    clusters?: { name: string; cluster: { server: string; "proxy-url"?: string } }[];
+}
+
 /**
- * Host and port of the API server by the kubeconfig that the provider uses, or why there are none; neither for a program
- * that runs in the cluster itself, and for a cluster behind a proxy.
+ * Finds host and port of the API server in the kubeconfig that the provider uses. There is neither an address nor an error
+ * if the program runs in the cluster, or if the kubeconfig has a proxy for it.
  */
-function findCluster(context: string | undefined): { address?: string; problem?: string } {
+function findCluster(context: string | undefined): { address?: string; error?: string } {
     const files = (process.env.KUBECONFIG || path.join(os.homedir(), ".kube", "config")).split(path.delimiter);
     const configs: KubeConfig[] = [];
     for (const file of files.filter((file) => file && fs.existsSync(file))) {
         try {
             configs.push((parse(fs.readFileSync(file, "utf8")) as KubeConfig | null) ?? {});
         } catch {
-            // What YAML says of it would show a line of it, with a token perhaps.
-            return { problem: `The kubeconfig ${file} is not YAML.` };
+            // The parser's message would show a line of the file, which may contain a token.
+            return { error: `The kubeconfig ${file} is not valid YAML.` };
         }
     }
-    const contexts = configs.flatMap((config) => config.contexts ?? []);
-    const contextName = context ?? configs.find((config) => config["current-context"])?.["current-context"];
-    if (!contextName) {
-        return process.env.KUBERNETES_SERVICE_HOST
-            ? {}
-            : {
-                  problem: `There is no current context in a kubeconfig (${files.join(", ")}): set one, or the key kubeContext.`,
-              };
+    const name = context ?? configs.find((config) => config["current-context"])?.["current-context"];
+    if (!name) {
+        const error = `No kubeconfig (${files.join(", ")}) has a current context. Set one, or set kubeContext.`;
+        return process.env.KUBERNETES_SERVICE_HOST ? {} : { error };
     }
-    const found = contexts.find(({ name }) => name === contextName);
+    const contexts = configs.flatMap((config) => config.contexts ?? []);
+    const found = contexts.find((candidate) => candidate.name === name);
     if (!found) {
-        const known = contexts.map(({ name }) => name).join(", ") || "none";
-        return {
-            problem: `The context "${contextName}" is not in the kubeconfig (${files.join(", ")}); there are: ${known}.`,
-        };
+        const known = contexts.map((candidate) => candidate.name).join(", ") || "none";
+        return { error: `The kubeconfig (${files.join(", ")}) has no context "${name}". It has: ${known}.` };
     }
     const cluster = configs
         .flatMap((config) => config.clusters ?? [])
-        .find(({ name }) => name === found.context.cluster)?.cluster;
+        .find((candidate) => candidate.name === found.context.cluster)?.cluster;
     if (!cluster || cluster["proxy-url"]) {
         return {};
     }
@@ -162,21 +175,18 @@ function findCluster(context: string | undefined): { address?: string; problem?:
     return { address: `${hostname}:${port || (protocol === "https:" ? 443 : 80)}` };
 }
 
-/** The part of a kubeconfig that says where the API server is. */
-interface KubeConfig {
-    "current-context"?: string;
-    contexts?: { name: string; context: { cluster: string } }[];
-    clusters?: { name: string; cluster: { server: string; "proxy-url"?: string } }[];
-}
-
-function problemOf(what: string, address: string, source: string): Promise<string | undefined> {
+/** Connects to an address if there is one. Resolves to why that failed, or to undefined. */
+function tryToConnect(what: string, address: string | undefined, source: string): Promise<string | undefined> {
+    if (address === undefined) {
+        return Promise.resolve(undefined);
+    }
     return new Promise((resolve) => {
         const socket = net.connect(parseHostPort(address));
         const end = (reason?: string) => {
             socket.destroy();
-            resolve(reason && `${what} does not answer at ${address} (${reason}). The address is that of ${source}.`);
+            resolve(reason && `${what} does not respond at ${address} (${reason}). The address comes from ${source}.`);
         };
-        socket.setTimeout(patience, () => end(`nothing within ${patience / 1000} s`));
+        socket.setTimeout(connectTimeout, () => end(`no connection within ${connectTimeout / 1000} s`));
         socket.once("connect", () => end());
         socket.once("error", (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
     });

@@ -51,30 +51,25 @@ describe("An update changes nothing", function () {
             ["host", "https://docker.example.com"],
             ["replicas", "0"],
             ["logLevel", "trace"],
+            ["bucketChunkSize", "lots"],
             ["hots", "x"],
         ]) {
             await run("pulumi", ["config", "set", key!, value!, "--stack", "sandbox"]);
         }
         await assertRefused(
-            "error: The configuration of this stack needs a change:",
+            "error: The configuration of this stack is not valid:",
             '- host: "https://docker.example.com" has a scheme; give the name alone: "docker.example.com"',
             "- replicas: 0 is not a number of pods; allowed are 1 and more",
-            '- logLevel: "trace" is not a log level; allowed are error, warn, info, debug',
-            "- hots: there is no such key; the nearest is host",
+            '- logLevel: "trace" is not allowed; use one of error, warn, info, debug',
+            '- bucketChunkSize: "lots" is not a number; write it without quotes and without a unit',
+            "- hots: does not exist; did you mean host?",
         );
-    });
-
-    it("when a value is not of its key's type", async () => {
-        await run("pulumi", ["config", "set", "bucketChunkSize", "lots", "--stack", "sandbox"]);
-        const { code, stderr } = await tryPulumi("up", "--yes", "--skip-preview");
-        assert.notEqual(code, 0);
-        assert.match(stderr, /configuration key 'bucketChunkSize' must be of type 'integer'/);
     });
 
     it("when Minio is away: the error says where it was looked for", async () => {
         await run("pulumi", ["config", "set", "minioServer", "127.0.0.1:9", "--stack", "sandbox"]);
         await assertRefused(
-            "Minio does not answer at 127.0.0.1:9 (ECONNREFUSED). The address is that of minioServer",
+            "MinIO does not respond at 127.0.0.1:9 (ECONNREFUSED). The address comes from minioServer",
             "Nothing was changed.",
         );
     });
@@ -85,7 +80,7 @@ describe("An update changes nothing", function () {
         fs.writeFileSync(away, fs.readFileSync(kubeconfig, "utf8").replace(/127\.0\.0\.1:\d+/, "127.0.0.1:9"));
         process.env.KUBECONFIG = away;
         try {
-            await assertRefused("The cluster does not answer at 127.0.0.1:9 (ECONNREFUSED).", "Nothing was changed.");
+            await assertRefused("The cluster does not respond at 127.0.0.1:9 (ECONNREFUSED).", "Nothing was changed.");
         } finally {
             process.env.KUBECONFIG = kubeconfig;
             fs.rmSync(away);

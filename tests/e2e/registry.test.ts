@@ -328,7 +328,7 @@ describe("The registry in the homelab", function () {
             assert.notEqual(code, 0);
             assert.match(
                 stdout,
-                /error: bucketName: "layers" is another bucket than "container-repo", which holds the images\./,
+                /error: bucketName: "layers" is not the bucket "container-repo", which stores the images\./,
             );
             assert.match(stdout, /Nothing was changed\./);
         } finally {
@@ -344,7 +344,7 @@ describe("The registry in the homelab", function () {
             assert.notEqual(code, 0);
             assert.match(
                 stdout,
-                /error: createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it\./,
+                /error: createNamespace: false would delete the namespace and the registry in it, because this stack created it\./,
             );
             assert.match(stdout, /Nothing was changed\./);
         } finally {

@@ -62,7 +62,7 @@ describe("The cluster", function () {
                     without("kube-apiserver", async () => {
                         const { code, stdout, stderr } = await update();
                         assert.notEqual(code, 0);
-                        assert.match(stdout + stderr, /does not answer at \S+ \(ECONNREFUSED\)/);
+                        assert.match(stdout + stderr, /does not respond at \S+ \(ECONNREFUSED\)/);
                         assert.equal(await state(), before);
                         await sleep(55_000);
                     }),

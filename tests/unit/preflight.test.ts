@@ -7,7 +7,7 @@ import * as path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 
 import { StackConfiguration } from "../../config";
-import { checkChange, checkReach } from "../../preflight";
+import { checkChanges, checkConnections } from "../../preflight";
 
 /** A port on this machine where nothing listens, or something does. */
 async function port(listening: boolean): Promise<{ address: string; close: () => void }> {
@@ -27,7 +27,7 @@ const isRunError = (message: string) => (error: Error) => {
     return true;
 };
 
-describe("Before an update", () => {
+describe("The check of connections", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "preflight-"));
     const kubeconfig = process.env.KUBECONFIG;
     let here: Awaited<ReturnType<typeof port>>;
@@ -78,17 +78,17 @@ describe("Before an update", () => {
             "test",
             preview,
         );
-        await checkReach({ kubeContext, minio: { server } } as StackConfiguration);
+        await checkConnections({ kubeContext, minio: { server } } as StackConfiguration);
     }
-    it("the cluster and Minio are asked whether they are there", () => reach("here", here.address));
+    it("passes if the cluster and MinIO respond", () => reach("here", here.address));
 
-    it("an error says which of them is away, and where it was looked for", async () => {
+    it("names what is unreachable, its address, and where the address comes from", async () => {
         await assert.rejects(
             reach(undefined, away.address),
             isRunError(
                 [
-                    `The cluster does not answer at ${away.address} (ECONNREFUSED). The address is that of your kubeconfig's current context.`,
-                    `Minio does not answer at ${away.address} (ECONNREFUSED). The address is that of minioServer, or bucketEndpoint where that is empty.`,
+                    `The cluster does not respond at ${away.address} (ECONNREFUSED). The address comes from the current context of your kubeconfig.`,
+                    `MinIO does not respond at ${away.address} (ECONNREFUSED). The address comes from minioServer, or bucketEndpoint if that is not set.`,
                     "Nothing was changed.",
                 ].join("\n"),
             ),
@@ -97,18 +97,18 @@ describe("Before an update", () => {
             reach("away", here.address),
             isRunError(
                 [
-                    `The cluster does not answer at ${away.address} (ECONNREFUSED). The address is that of kubeContext.`,
+                    `The cluster does not respond at ${away.address} (ECONNREFUSED). The address comes from kubeContext.`,
                     "Nothing was changed.",
                 ].join("\n"),
             ),
         );
     });
 
-    it("a preview goes on without them", () => reach("away", away.address, true));
+    it("lets a preview continue", () => reach("away", away.address, true));
 
-    it("a cluster behind a proxy is left to the provider", () => reach("proxied", here.address));
+    it("skips a cluster that its kubeconfig reaches through a proxy", () => reach("proxied", here.address));
 
-    it("everything is, where a proxy leads to it", async () => {
+    it("skips everything if the environment has a proxy", async () => {
         process.env.HTTPS_PROXY = "http://127.0.0.1:1";
         try {
             await reach("away", away.address);
@@ -117,12 +117,12 @@ describe("Before an update", () => {
         }
     });
 
-    it("a context that no kubeconfig has is an error that names those there are", async () => {
+    it("names the contexts that exist if the configured one does not", async () => {
         await assert.rejects(
             reach("unheard-of", here.address),
             isRunError(
                 [
-                    `The context "unheard-of" is not in the kubeconfig (${process.env.KUBECONFIG!.split(path.delimiter).join(", ")}); there are: away, proxied, here.`,
+                    `The kubeconfig (${process.env.KUBECONFIG!.split(path.delimiter).join(", ")}) has no context "unheard-of". It has: away, proxied, here.`,
                     "Nothing was changed.",
                 ].join("\n"),
             ),
@@ -138,30 +138,30 @@ describe("Before an update", () => {
             return process.env.KUBECONFIG;
         };
 
-        it("an empty one is an error", async () => {
+        it("rejects an empty kubeconfig", async () => {
             const file = use("");
             await assert.rejects(
                 reach(undefined, here.address),
                 isRunError(
-                    `There is no current context in a kubeconfig (${file}): set one, or the key kubeContext.\nNothing was changed.`,
+                    `No kubeconfig (${file}) has a current context. Set one, or set kubeContext.\nNothing was changed.`,
                 ),
             );
         });
 
-        it("a malformed one is an error that shows nothing of it", async () => {
+        it("rejects a malformed kubeconfig, and shows nothing of it", async () => {
             const file = use("users:\n  - user: { token: abc: def }");
             await assert.rejects(
                 reach(undefined, here.address),
-                isRunError(`The kubeconfig ${file} is not YAML.\nNothing was changed.`),
+                isRunError(`The kubeconfig ${file} is not valid YAML.\nNothing was changed.`),
             );
         });
     });
 });
 
-describe("A change of what is deployed", () => {
+describe("The check of changes", () => {
     const name = "organization/homelab-registry/test";
 
-    /** Has the engine's functions tell this of the last update; gives back what they are asked, in order. */
+    /** Mocks what the engine's functions return about the last update. Returns their calls, in order. */
     async function mockLastUpdate(told: Record<string, object>): Promise<unknown[]> {
         const asked: unknown[] = [];
         await pulumi.runtime.setMocks(
@@ -180,7 +180,7 @@ describe("A change of what is deployed", () => {
         return asked;
     }
 
-    /** What is warned of when a configuration is deployed after an update that gave out this. */
+    /** The warnings if a configuration follows an update with the outputs `last`. */
     async function warnings(
         last: object,
         { host, bucket, minio }: { host: string; bucket: string; minio: boolean },
@@ -190,7 +190,10 @@ describe("A change of what is deployed", () => {
         const said: string[] = [];
         console.warn = (...words: unknown[]) => void said.push(words.join(" "));
         try {
-            await checkChange({ registry: { host, bucket: { name: bucket } }, minio: minio ? {} : undefined } as StackConfiguration);
+            await checkChanges({
+                registry: { host, bucket: { name: bucket } },
+                minio: minio ? {} : undefined,
+            } as StackConfiguration);
         } finally {
             console.warn = usual;
         }
@@ -199,13 +202,13 @@ describe("A change of what is deployed", () => {
     }
     const last = { host: "docker.example.com", bucket: "container-repo" };
 
-    describe("to a namespace that is not created here", () => {
+    describe("of createNamespace to false", () => {
         async function change(resources: string[]): Promise<void> {
             const asked = await mockLastUpdate({
                 readStackOutputs: last,
                 readStackResourceOutputs: Object.fromEntries(resources.map((urn) => [urn, {}])),
             });
-            await checkChange({
+            await checkChanges({
                 registry: { host: last.host, createNamespace: false, bucket: { name: last.bucket } },
                 minio: {},
             } as StackConfiguration);
@@ -218,26 +221,26 @@ describe("A change of what is deployed", () => {
         }
         const component = "urn:pulumi:test::homelab-registry::homelab-registry:index:ContainerRegistry$";
 
-        it("is refused in a stack that created it, which would delete it and the registry", async () => {
+        it("rejects it in a stack that created its namespace", async () => {
             await assert.rejects(
                 change([`${component}kubernetes:core/v1:Namespace::registry`]),
                 isRunError(
                     [
-                        "createNamespace: false, but this stack created the namespace: it would be deleted, with the registry in it.",
-                        "Set createNamespace back to true; a namespace of your own is for a new stack.",
+                        "createNamespace: false would delete the namespace and the registry in it, because this stack created it.",
+                        "Set createNamespace to true. Only a new stack can use an existing namespace.",
                         "Nothing was changed.",
                     ].join("\n"),
                 ),
             );
         });
 
-        it("is none where it was so before, nor in a new stack", async () => {
+        it("accepts it in a stack that did not, and in a new stack", async () => {
             await change([`${component}kubernetes:apps/v1:Deployment::registry`]);
             await change([]);
         });
     });
 
-    describe("to Traefik's own class", () => {
+    describe("of ingressClassName to traefik", () => {
         const ingress =
             "urn:pulumi:test::homelab-registry::homelab-registry:index:ContainerRegistry$homelab-registry:index:Exposure$kubernetes:networking.k8s.io/v1:Ingress::registry";
         async function warned(className: string, resources: object): Promise<boolean> {
@@ -246,7 +249,7 @@ describe("A change of what is deployed", () => {
             const said: string[] = [];
             console.warn = (...words: unknown[]) => void said.push(words.join(" "));
             try {
-                await checkChange({
+                await checkChanges({
                     registry: { host: last.host, bucket: { name: last.bucket }, ingress: { className } },
                     minio: {},
                 } as StackConfiguration);
@@ -256,12 +259,12 @@ describe("A change of what is deployed", () => {
             return said.some((line) => line.includes("Traefik cuts off a push that is still sending after 60 s"));
         }
 
-        it("warns of what no annotation of it can do", async () => {
+        it("warns of what no annotation can configure", async () => {
             assert.ok(await warned("traefik", {}));
             assert.ok(await warned("traefik", { [ingress]: { outputs: { spec: { ingressClassName: "nginx" } } } }));
         });
 
-        it("does so once", async () => {
+        it("warns once", async () => {
             assert.ok(
                 !(await warned("traefik", { [ingress]: { outputs: { spec: { ingressClassName: "traefik" } } } })),
             );
@@ -269,36 +272,36 @@ describe("A change of what is deployed", () => {
         });
     });
 
-    it("is none the first time, and where host and bucket are as they were", async () => {
+    it("accepts a new stack, and an unchanged host and bucket", async () => {
         const configuration = { host: "docker.example.com", bucket: "container-repo", minio: true };
         assert.deepEqual(await warnings({}, configuration), []);
         assert.deepEqual(await warnings(last, configuration), []);
     });
 
-    it("to another bucket is refused, as the images would stay behind", async () => {
+    it("rejects another bucket that would be created empty", async () => {
         await assert.rejects(
             warnings(last, { ...last, bucket: "layers", minio: true }),
             isRunError(
                 [
-                    'bucketName: "layers" is another bucket than "container-repo", which holds the images. They would stay there, and the registry be empty.',
-                    "Set bucketName back to container-repo; docs/operations.md says how to take the images to another bucket.",
+                    'bucketName: "layers" is not the bucket "container-repo", which stores the images. The registry would be empty.',
+                    "Set bucketName to container-repo. To move the images to another bucket, see docs/operations.md.",
                     "Nothing was changed.",
                 ].join("\n"),
             ),
         );
     });
 
-    it("to another bucket of one's own is a warning", async () => {
+    it("warns of another existing bucket", async () => {
         assert.deepEqual(await warnings(last, { ...last, bucket: "layers", minio: false }), [
-            'warning: [runtime] bucketName: "layers" is another bucket than "container-repo", which holds the images until now: ' +
-                "the registry has only those that are in the new one.",
+            'warning: [runtime] bucketName: "layers" is not the bucket "container-repo", which stores the images until now. ' +
+                "The registry will have only the images of the new bucket.",
         ]);
     });
 
-    it("to another host is a warning that says what clients have to do", async () => {
+    it("warns of another host, and says what clients must do", async () => {
         assert.deepEqual(await warnings(last, { ...last, host: "images.example.com", minio: true }), [
-            'warning: [runtime] host: it was "docker.example.com", which will not answer any more. Clients log in to "images.example.com" from now on, ' +
-                "and the names of images begin with it: in pods, in compose files, in CI.",
+            'warning: [runtime] host: was "docker.example.com", which stops responding. Clients must log in to "images.example.com", ' +
+                "and the names of images begin with it: change them in pods, in compose files and in CI.",
         ]);
     });
 });

@@ -434,7 +434,7 @@ Resources:
             warnings,
             [
                 "warning: There is no current context in a kubeconfig (…): set one, or the key kubeContext.",
-                `Minio does not answer at ${way.address} (ECONNREFUSED). The address is that of minioServer, or bucketEndpoint where that is empty.`,
+                `MinIO does not respond at ${way.address} (ECONNREFUSED). The address comes from minioServer, or bucketEndpoint if that is not set.`,
                 "This preview is made from the state alone; an update would stop here.",
             ].join("\n"),
         );
