@@ -58,8 +58,8 @@ describe("An update changes nothing", function () {
         }
         await assertRefused(
             "error: The configuration of this stack is not valid:",
-            '- host: "https://docker.example.com" has a scheme; give the name alone: "docker.example.com"',
-            "- replicas: 0 is not a number of pods; allowed are 1 and more",
+            '- host: "https://docker.example.com" has a scheme; give only the name: "docker.example.com"',
+            "- replicas: 0 is not a whole number of at least 1",
             '- logLevel: "trace" is not allowed; use one of error, warn, info, debug',
             '- bucketChunkSize: "lots" is not a number; write it without quotes and without a unit',
             "- hots: does not exist; did you mean host?",

@@ -348,7 +348,7 @@ describe("Rights:", function () {
             assert.notEqual(code, 0);
             assert.match(
                 stdout + stderr,
-                /pullHost: none given; an Ingress of class "nginx" cannot tell a pull from a push/,
+                /pullHost: is required: users with access "pull" exist, and an Ingress of class "nginx" cannot tell a pull from a push/,
             );
         });
 
