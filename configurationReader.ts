@@ -1,10 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 import { closest } from "fastest-levenshtein";
 
+import { oneOf, Validation } from "./components/validation";
 import { exampleOf, Key, Property, resolve, Schema } from "./schema";
 
 export type Values = Record<string, unknown>;
-export type Errors = pulumi.InputPropertyErrorDetails[];
 
 /** What is wrong with a value that does not have the type, and how a value of the type is written. */
 const mismatches: Record<string, string> = {
@@ -16,49 +16,35 @@ const mismatches: Record<string, string> = {
 };
 
 /**
- * Reads the values of the keys from the stack's configuration, and fills in the defaults of the program. A key that is set
- * to an empty text counts as not set.
+ * Reads the values of the keys from the stack's configuration, and fills in the defaults of the program. A key that
+ * is set to an empty text counts as not set.
  */
-export function readKeys(schema: Schema, keys: Key[]): { values: Values; errors: Errors } {
+export function readKeys(schema: Schema, keys: Key[], validation: Validation): Values {
     const prefix = `${pulumi.getProject()}:`;
-    const [values, errors]: [Values, Errors] = [{}, []];
-    const given = Object.entries(pulumi.runtime.allConfig()).filter(([name]) => name.startsWith(prefix));
-    for (const [name, text] of given) {
-        const propertyPath = name.slice(prefix.length);
-        const property = keys.find(({ key }) => key === propertyPath)?.property;
-        if (!property) {
-            errors.push({
-                propertyPath,
-                reason: doesNotExist(
-                    propertyPath,
-                    keys.map(({ key }) => key),
-                ),
-            });
-        } else if (text !== "") {
-            const value = parse(text, property.type);
-            const found = value === undefined ? [] : findErrors(schema, propertyPath, value, property);
-            // A list or an object may contain a secret, so an error does not show it.
-            const isShown = !["array", "object"].includes(property.type ?? "");
-            errors.push(
-                ...found.map(({ reason, ...at }) => ({ ...at, reason: isShown ? `"${text}" ${reason}` : reason })),
-            );
-            // A wrong value counts as set, but nothing can be said about a wrong list or object.
-            values[propertyPath] = isShown || found.length === 0 ? value : undefined;
+    const known = new Map(keys.map(({ key, property }) => [key, property]));
+    const values: Values = Object.fromEntries(keys.map(({ key, property }) => [key, property.default]));
+    for (const [name, text] of Object.entries(pulumi.runtime.allConfig()).filter(([name]) => name.startsWith(prefix))) {
+        const key = name.slice(prefix.length);
+        const property = known.get(key);
+        validation.refuse(!property, key, doesNotExist(key, [...known.keys()]));
+        const value = property && text !== "" ? parse(text, property.type) : undefined;
+        if (property && value !== undefined) {
+            const count = validation.errors.length;
+            validate(schema, key, value, property, validation);
+            // A wrong scalar counts as set. A wrong list or object cannot be used at all.
+            const isUsable = isScalar(property) || validation.errors.length === count;
+            values[key] = isUsable ? value : undefined;
         }
     }
-    for (const { key, property } of keys) {
-        values[key] ??= property.default;
-    }
-    return { values, errors };
+    return values;
 }
+
+const isScalar = ({ type = "" }: Property) => ["string", "number", "boolean"].includes(type);
 
 /** The value of a text; the text itself if it has another type, and undefined for JSON's null. */
 function parse(text: string, type?: string): unknown {
-    if (type === "string") {
-        return text;
-    }
-    if (type === "number") {
-        return Number.isNaN(Number(text)) ? text : Number(text);
+    if (type === "string" || (type === "number" && !Number.isNaN(Number(text)))) {
+        return type === "string" ? text : Number(text);
     }
     try {
         return (JSON.parse(text) as unknown) ?? undefined;
@@ -67,56 +53,52 @@ function parse(text: string, type?: string): unknown {
     }
 }
 
-/** Finds what is not as the schema demands: the value, its items or its fields. */
-export function findErrors(schema: Schema, propertyPath: string, value: unknown, property: Property): Errors {
-    const {
-        type = "",
-        items,
-        additionalProperties,
-        properties = {},
-        required = [],
-        ...rest
-    } = resolve(schema, property);
+/** Validates the type of a value, and of its items or fields. */
+export function validate(
+    schema: Schema,
+    path: string,
+    value: unknown,
+    property: Property,
+    validation: Validation,
+): void {
+    const resolved = resolve(schema, property);
+    const { type = "", items, additionalProperties, properties = {}, required = [], enum: members } = resolved;
     const actual = value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
     if (actual !== type) {
-        return [{ propertyPath, reason: mismatches[type] ?? "" }];
-    }
-    const allowed = rest.enum?.map((member) => member.value);
-    if (allowed && !allowed.includes(value as string)) {
-        return [{ propertyPath, reason: `is not allowed; use one of ${allowed.join(", ")}` }];
-    }
-    if (typeof value !== "object" || value === null) {
-        return [];
-    }
-    const missing = required.filter((name) => !(name in value));
-    return [
-        ...missing.map((name) => ({ propertyPath: `${propertyPath}.${name}`, reason: notSet(properties[name]) })),
-        ...Object.entries(value).flatMap(([name, inner]) => {
-            const path = items ? `${propertyPath}[${name}]` : `${propertyPath}.${name}`;
+        // A list or an object may contain a secret, so only the error of a whole scalar shows its value.
+        const shown = isScalar(resolved) && !/[.[]/.test(path) ? `"${String(value)}" ` : "";
+        validation.refuse(true, path, shown + mismatches[type]);
+    } else if (members) {
+        validation.check(path, value as string, oneOf(members.map((member) => member.value)));
+    } else if (typeof value === "object" && value !== null) {
+        for (const name of required) {
+            validation.refuse(!(name in value), `${path}.${name}`, notSet(properties[name]));
+        }
+        for (const [name, inner] of Object.entries(value)) {
+            const innerPath = items ? `${path}[${name}]` : `${path}.${name}`;
             const of = items ?? additionalProperties ?? properties[name];
-            return of
-                ? findErrors(schema, path, inner, of)
-                : [{ propertyPath: path, reason: doesNotExist(name, Object.keys(properties)) }];
-        }),
-    ];
+            if (of) {
+                validate(schema, innerPath, inner, of, validation);
+            } else {
+                validation.refuse(true, innerPath, doesNotExist(name, Object.keys(properties)));
+            }
+        }
+    }
 }
 
-/** Finds secrets in plain text. Of a list, Pulumi says only whether it contains something encrypted. */
-export function findPlainTexts(values: Values, secrets: string[]): Errors {
+/** Refuses secrets in plain text. Of a list, Pulumi says only whether it contains something encrypted. */
+export function refusePlainText(values: Values, secrets: Record<string, string[]>, validation: Validation): void {
     const encrypted = JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS || "null") as string[] | null;
     const fix = "is in plain text; encrypt it with: pulumi config set --secret";
-    return secrets.flatMap((secret) => {
-        const [key = "", field] = secret.split("[].");
-        if (!encrypted || encrypted.includes(`${pulumi.getProject()}:${key}`) || values[key] === undefined) {
-            return [];
+    for (const [key, fields] of Object.entries(secrets)) {
+        const isPlain = encrypted !== null && !encrypted.includes(`${pulumi.getProject()}:${key}`);
+        validation.refuse(isPlain && fields.length === 0 && values[key] !== undefined, key, `${fix} ${key}`);
+        for (const [i, item] of Object.entries(fields.length > 0 ? (values[key] ?? []) : [])) {
+            for (const path of fields.filter((field) => field in item).map((field) => `${key}[${i}].${field}`)) {
+                validation.refuse(isPlain, path, `${fix} --path '${path}'`);
+            }
         }
-        return field === undefined
-            ? [{ propertyPath: key, reason: `${fix} ${key}` }]
-            : (values[key] as Values[])
-                  .map((item, i) => ({ propertyPath: `${key}[${i}].${field}`, isSet: item[field] !== undefined }))
-                  .filter(({ isSet }) => isSet)
-                  .map(({ propertyPath }) => ({ propertyPath, reason: `${fix} --path '${propertyPath}'` }));
-    });
+    }
 }
 
 /** The reason for a required key or field that is not set. */

@@ -43,8 +43,8 @@ export async function checkConnections({ kubeContext, minio }: StackConfiguratio
 }
 
 /**
- * Compares the configuration with the stack's last update. Rejects a change that would leave the images behind or delete
- * the registry, and warns of one that clients must follow.
+ * Compares the configuration with the stack's last update. Rejects a change that would leave the images behind or
+ * delete the registry, and warns of one that clients must follow.
  *
  * @throws pulumi.RunError that says what to do instead
  */
@@ -62,8 +62,8 @@ export async function checkChanges({ registry, minio }: StackConfiguration): Pro
     }
     if (isTraefik && !hadTraefik(resources)) {
         await pulumi.log.warn(
-            "ingressClassName: Traefik cuts off a push that is still sending after 60 s, and does not redirect http to https, unless " +
-                "its entry points are configured so. docs/exposure.md has the settings.",
+            "ingressClassName: Traefik cuts off a push that is still sending after 60 s, and does not redirect http " +
+                "to https, unless its entry points are configured so. docs/exposure.md has the settings.",
         );
     }
     const { host, bucket } = registry as { host: string; bucket: { name: string } };
@@ -72,8 +72,8 @@ export async function checkChanges({ registry, minio }: StackConfiguration): Pro
     }
     if (last.host && last.host !== host) {
         await pulumi.log.warn(
-            `host: was "${last.host}", which stops responding. Clients must log in to "${host}", and the names of images ` +
-                "begin with it: change them in pods, in compose files and in CI.",
+            `host: was "${last.host}", which stops responding. Clients must log in to "${host}", and the names of ` +
+                "images begin with it: change them in pods, in compose files and in CI.",
         );
     }
 }
@@ -88,7 +88,7 @@ function checkNamespace(resources: Partial<Record<string, Deployed>>): void {
     if (Object.keys(resources).some((urn) => urn.includes("$kubernetes:core/v1:Namespace::"))) {
         throw userError(
             [
-                "createNamespace: false would delete the namespace and the registry in it, because this stack created it.",
+                "createNamespace: false would delete the namespace, which this stack created, and the registry in it.",
                 "Set createNamespace to true. Only a new stack can use an existing namespace.",
                 nothingChanged,
             ].join("\n"),
@@ -140,8 +140,8 @@ interface KubeConfig {
 }
 
 /**
- * Finds host and port of the API server in the kubeconfig that the provider uses. There is neither an address nor an error
- * if the program runs in the cluster, or if the kubeconfig has a proxy for it.
+ * Finds host and port of the API server in the kubeconfig that the provider uses. There is neither an address nor an
+ * error if the program runs in the cluster, or if the kubeconfig has a proxy for it.
  */
 function findCluster(context: string | undefined): { address?: string; error?: string } {
     const files = (process.env.KUBECONFIG || path.join(os.homedir(), ".kube", "config")).split(path.delimiter);

@@ -24,10 +24,9 @@ export interface ContainerRegistryArgs {
      */
     htpasswdSecret?: pulumi.Input<string>;
     /**
-     * Additional DNS name for pulls. It requires a user with access `pull`. Such a user requires it with an Ingress whose
-     * class is not `traefik`, because that Ingress cannot tell a pull from a push. The same holds for a proxy in front
-     * of the Service that cannot. Users with access `push` can pull from both names. Default: none, and everybody pulls
-     * from `host`. Example: `"pull.registry.example.com"`.
+     * Additional DNS name for pulls. Set it only if a user has access `pull`. It is required behind an Ingress whose
+     * class is not `traefik`, and behind a proxy that cannot tell a pull from a push. Users with access `push` can pull
+     * from both names. Default: none, and everybody pulls from `host`. Example: `"pull.registry.example.com"`.
      */
     pullHost?: pulumi.Input<string>;
     /**
@@ -43,8 +42,8 @@ export interface ContainerRegistryArgs {
     /** Namespace of the registry, and of nothing else. Default: `<name>`. */
     namespace?: pulumi.Input<string>;
     /**
-     * Whether to create the namespace. If `false`, it must already exist. Decide this for a new registry: a later change
-     * to `false` would delete the namespace and the registry in it. Default: `true`.
+     * Whether to create the namespace. If `false`, it must already exist. Decide this for a new registry: a later
+     * change to `false` would delete the namespace and the registry in it. Default: `true`.
      */
     createNamespace?: boolean;
     /** Bucket that stores the images. */
@@ -74,8 +73,8 @@ export interface ContainerRegistryArgs {
      */
     drainSeconds?: pulumi.Input<number>;
     /**
-     * Number of the secret that signs running uploads, at least 1. Increase it by 1 to rotate the secret; never decrease
-     * it. Running uploads may have to start again. Default: `1`.
+     * Number of the secret that signs running uploads, at least 1. Increase it by 1 to rotate the secret; never
+     * decrease it. Running uploads may have to start again. Default: `1`.
      */
     httpSecretRotation?: number;
     /** Level of the registry's log. Default: `"info"`. */

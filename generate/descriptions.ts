@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 
 import { defaultsOf } from "../components/defaults";
+import { Validation } from "../components/validation";
 import { programKeys } from "../configurationKeys";
-import { findErrors, valueAt } from "../configurationReader";
+import { validate, valueAt } from "../configurationReader";
 import { exampleOf, isGroup, Property, resolve, Schema } from "../schema";
 
 /** What a description says about the default: a value, as JSON, or none. */
@@ -68,15 +69,17 @@ function checkOptional({ description = "" }: Property, expected?: unknown): stri
 
 function checkText(schema: Schema, { description = "", ...property }: Property): string[] {
     const example = exampleOf(description);
+    const validation = new Validation();
+    if (example !== undefined) {
+        validate(schema, "its example", parse(example), property, validation);
+    }
     return [
         ...(/^[A-Z].*[.`]$/s.test(description) ? [] : ["needs a description of whole sentences"]),
         ...(description.includes("[object Object]") ? ["must not have a {@link} in its description"] : []),
         ...(property.enum ?? [])
             .filter((member) => !member.description?.endsWith("."))
             .map(({ value }) => `needs a description of its value ${value}`),
-        ...(example === undefined ? [] : findErrors(schema, "its example", parse(example), property)).map(
-            ({ propertyPath, reason }) => `${propertyPath} ${reason}`,
-        ),
+        ...validation.errors.map(({ propertyPath, reason }) => `${propertyPath} ${reason}`),
     ];
 }
 

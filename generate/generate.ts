@@ -29,9 +29,10 @@ export async function generate(): Promise<Record<string, string>> {
     if (start < 0 || end < start) {
         throw new Error(`${configurationPage} needs the marks ${marks.start} and ${marks.end}, in this order.`);
     }
+    const before = page.slice(0, start) + marks.start;
     return {
         "components/schema.json": printSchema(schema),
-        [configurationPage]: `${page.slice(0, start)}${marks.start}\n\n${printConfiguration(schema)}\n\n${page.slice(end)}`,
+        [configurationPage]: `${before}\n\n${printConfiguration(schema)}\n\n${page.slice(end)}`,
         ...(await reference),
     };
 }

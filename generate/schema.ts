@@ -18,7 +18,10 @@ interface PackageSchema extends Schema {
     >;
 }
 
-/** Infers the component's package schema from its source, as its provider does. Properties have the order of the source. */
+/**
+ * Infers the component's package schema from its source, as its provider does. Properties have the order of the
+ * source.
+ */
 export function inferSchema(root: string): PackageSchema {
     const folder = path.resolve(root, "components");
     const manifest = JSON.parse(fs.readFileSync(path.join(folder, "package.json"), "utf8")) as Record<string, string>;

@@ -31,8 +31,8 @@ export interface Ingress {
 }
 
 /**
- * Arguments of the HTTPRoutes (Gateway API v1) on an existing Gateway. The Gateway needs a certificate for the host, and
- * must allow routes from the registry's namespace.
+ * Arguments of the HTTPRoutes (Gateway API v1) on an existing Gateway. The Gateway needs a certificate for the host,
+ * and must allow routes from the registry's namespace.
  */
 export interface Gateway {
     /** Name of the Gateway. Example: `"home"`. */

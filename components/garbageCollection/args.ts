@@ -12,7 +12,9 @@ export interface Collection {
      * and signatures attached to an image. Default: `false`, and a manifest stays until a client deletes it.
      */
     deleteUntagged?: pulumi.Input<boolean>;
-    /** Image of Node, version 24 or later, that runs the collector. Default: `"docker.io/library/node:26.10.0-slim"`. */
+    /**
+     * Image of Node, version 24 or later, that runs the collector. Default: `"docker.io/library/node:26.10.0-slim"`.
+     */
     image?: pulumi.Input<string>;
     /**
      * URL of a Prometheus Pushgateway, which receives the result of each garbage collection and the space it reclaimed.

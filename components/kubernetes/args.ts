@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * Arguments of the NetworkPolicies, which need a network plugin that enforces them. They allow traffic to the registry's
- * port, and from the pods to the S3 and DNS. An S3 in the cluster (`name.namespace.svc…`) is allowed by its namespace,
- * an IP address by that address, and any other endpoint by its port alone.
+ * Arguments of the NetworkPolicies, which need a network plugin that enforces them. They allow traffic to the
+ * registry's port, and from the pods to the S3 and DNS. An S3 in the cluster (`name.namespace.svc…`) is allowed by
+ * its namespace, an IP address by that address, and any other endpoint by its port alone.
  */
 export interface NetworkPolicy {
     /**

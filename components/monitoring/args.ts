@@ -6,13 +6,13 @@ import * as pulumi from "@pulumi/pulumi";
  */
 export interface Metrics {
     /**
-     * Whether to create a ServiceMonitor, by which the Prometheus operator scrapes the metrics. The operator must already
-     * be installed. Default: `false`.
+     * Whether to create a ServiceMonitor, by which the Prometheus operator scrapes the metrics. The operator must
+     * already be installed. Default: `false`.
      */
     serviceMonitor?: boolean;
     /**
-     * Labels of the ServiceMonitor, for a Prometheus that selects ServiceMonitors by label. They require `serviceMonitor`.
-     * Default: `{}`. Example: `{ "release": "kube-prometheus-stack" }`.
+     * Labels of the ServiceMonitor, for a Prometheus that selects ServiceMonitors by label. They require
+     * `serviceMonitor`. Default: `{}`. Example: `{ "release": "kube-prometheus-stack" }`.
      */
     serviceMonitorLabels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }

@@ -4,7 +4,9 @@ import * as pulumi from "@pulumi/pulumi";
 export interface Resources {
     /** Resources that a node must have free. Default: `{ "cpu": "50m", "memory": "128Mi" }`. */
     requests?: pulumi.Input<Record<string, pulumi.Input<string>>>;
-    /** Resources that a pod never exceeds. A limit on `cpu` only slows pushes down. Default: `{ "memory": "512Mi" }`. */
+    /**
+     * Resources that a pod never exceeds. A limit on `cpu` only slows pushes down. Default: `{ "memory": "512Mi" }`.
+     */
     limits?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
@@ -22,9 +24,9 @@ export const LogLevel = {
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
 /**
- * Arguments of a pull-through cache of another registry, such as Docker Hub. It has its own pods and DNS name, and shares
- * the bucket. It keeps what clients pull for a while, and serves it even if the other registry is unreachable. Nobody can
- * push to it.
+ * Arguments of a pull-through cache of another registry, such as Docker Hub. It has its own pods and DNS name, and
+ * shares the bucket. It keeps what clients pull for a while, and serves it even if the other registry is unreachable.
+ * Nobody can push to it.
  */
 export interface Mirror {
     /** Name of the mirror, which is part of the names of its resources. Example: `"hub"`. */

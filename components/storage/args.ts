@@ -2,14 +2,14 @@ import * as pulumi from "@pulumi/pulumi";
 
 /**
  * Arguments of the bucket that stores the images. Without `accessKey`, the bucket is created in MinIO, protected from
- * deletion, and kept when the registry is deleted; its access key reaches this bucket alone. With `accessKey`, nothing is
- * created, and the bucket can be in any S3.
+ * deletion, and kept when the registry is deleted; its access key reaches this bucket alone. With `accessKey`,
+ * nothing is created, and the bucket can be in any S3.
  */
 export interface Bucket {
     /**
-     * Name of the bucket by the rules of S3: 3 to 63 lower-case letters, digits, dots and hyphens. It is created in MinIO,
-     * protected, and kept when the registry is deleted. With `accessKey`, it must already exist. Do not change the
-     * name: the images would stay in the old bucket. Example: `"container-repo"`.
+     * Name of the bucket by the rules of S3: 3 to 63 lower-case letters, digits, dots and hyphens. It is created in
+     * MinIO, protected, and kept when the registry is deleted. With `accessKey`, it must already exist. Do not change
+     * the name: the images would stay in the old bucket. Example: `"container-repo"`.
      */
     name: pulumi.Input<string>;
     /**
@@ -18,9 +18,9 @@ export interface Bucket {
      */
     endpoint: pulumi.Input<string>;
     /**
-     * Whether to import an existing bucket instead of creating one. Its images and its access policy are kept. Unset this
-     * after the first update: with another `name`, it would import that bucket as well.
-     * Default: `false`, and an existing bucket is an error.
+     * Whether to import an existing bucket instead of creating one. Its images and its access policy are kept. Unset
+     * this after the first update: with another `name`, it would import that bucket as well. Default: `false`, and an
+     * existing bucket is an error.
      */
     import?: boolean;
     /**
@@ -41,15 +41,15 @@ export interface Bucket {
     /** Secret key that belongs to `accessKey`, always kept secret. Default: none. */
     secretKey?: pulumi.Input<string>;
     /**
-     * Access key that can only read, for read-only replicas. Required beside `accessKey` if a user has access `pull`, or
-     * if `anonymousPullHost` is set. Default: none, and the key is created in MinIO.
+     * Access key that can only read, for read-only replicas. Required beside `accessKey` if a user has access `pull`,
+     * or if `anonymousPullHost` is set. Default: none, and the key is created in MinIO.
      */
     readAccessKey?: pulumi.Input<string>;
     /** Secret key that belongs to `readAccessKey`, always kept secret. Default: none. */
     readSecretKey?: pulumi.Input<string>;
     /**
-     * Number of the created access key, at least 1. Increase it by 1 to rotate the key; never decrease it. The old key is
-     * deleted once no pod uses it. Default: `1`.
+     * Number of the created access key, at least 1. Increase it by 1 to rotate the key; never decrease it. The old
+     * key is deleted once no pod uses it. Default: `1`.
      */
     keyRotation?: number;
     /** Region of the S3. Default: `"us-east-1"`, MinIO's own default. */

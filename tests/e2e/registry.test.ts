@@ -344,7 +344,7 @@ describe("The registry in the homelab", function () {
             assert.notEqual(code, 0);
             assert.match(
                 stdout,
-                /error: createNamespace: false would delete the namespace and the registry in it, because this stack created it\./,
+                /error: createNamespace: false would delete the namespace, which this stack created, and the registry in it\./,
             );
             assert.match(stdout, /Nothing was changed\./);
         } finally {

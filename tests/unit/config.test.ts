@@ -231,11 +231,11 @@ describe("The configuration", () => {
             'gatewayNamespace: is required; set it, for example to "gateways"',
         ]);
         assert.deepEqual(await errorsWith({ gatewayName: "home", serviceNodePort: 30500 }), [
-            "gatewayName: requires exposure; set it to gateway, or remove gatewayName",
-            "serviceNodePort: requires exposure; set it to service, or remove serviceNodePort",
+            "gatewayName: has no effect unless exposure is gateway; set exposure, or remove gatewayName",
+            "serviceNodePort: has no effect unless exposure is service; set exposure, or remove serviceNodePort",
         ]);
         assert.deepEqual(await errorsWith({ exposure: "service", ingressTlsSecret: "wildcard-tls" }), [
-            "ingressTlsSecret: requires exposure; set it to ingress, or remove ingressTlsSecret",
+            "ingressTlsSecret: has no effect unless exposure is ingress; set exposure, or remove ingressTlsSecret",
         ]);
     });
 
@@ -244,19 +244,22 @@ describe("The configuration", () => {
             [
                 { collectionDeleteUntagged: true, collectionPushgateway: "http://pushgateway:9091" },
                 ["collectionDeleteUntagged", "collectionPushgateway"].map(
-                    (key) => `${key}: requires collectionSchedule; set it, or remove ${key}`,
+                    (key) =>
+                        `${key}: has no effect unless collectionSchedule is set; ` +
+                        `set collectionSchedule, or remove ${key}`,
                 ),
             ],
             [
                 { networkPolicyMetricsFrom: "monitoring" },
                 [
-                    "networkPolicyMetricsFrom: requires networkPolicy; set it to true, or remove networkPolicyMetricsFrom",
+                    "networkPolicyMetricsFrom: has no effect unless networkPolicy is true; " +
+                        "set networkPolicy, or remove networkPolicyMetricsFrom",
                 ],
             ],
             [
                 { metricsServiceMonitor: true, metricsServiceMonitorLabels: { release: "prometheus" } },
                 ["metricsServiceMonitor", "metricsServiceMonitorLabels"].map(
-                    (key) => `${key}: requires metrics; set it to true, or remove ${key}`,
+                    (key) => `${key}: has no effect unless metrics is true; set metrics, or remove ${key}`,
                 ),
             ],
         ] as [Record<string, unknown>, string[]][]) {
@@ -454,7 +457,7 @@ describe("The configuration", () => {
             ],
         );
         assert.deepEqual(await errorsWith({ users: [{ name: "me", access: "admin" }] }), [
-            "users[0].access: is not allowed; use one of pull, push",
+            'users[0].access: "admin" is not allowed; use one of pull, push',
         ]);
     });
 

@@ -82,7 +82,7 @@ describe("What is generated from the arguments", () => {
             [
                 "with an example of its type",
                 errorsOf("Bucket", "chunkSize", describe('Bytes. Default: `5242880`. Example: `"1"`.')),
-                ["its example is not a number; write it without quotes and without a unit"],
+                ['its example "1" is not a number; write it without quotes and without a unit'],
             ],
             [
                 "of whole sentences",
@@ -114,7 +114,11 @@ describe("Each argument", () => {
             assert.ok(keys.includes(key) && args.some(({ path }) => path[0] === group), group);
         }
         const withFields = [...keys, ...scalars.map(([path]) => path.join(".").replace(".0.", "[]."))];
-        for (const key of [...sharedKeys, ...secretKeys, ...Object.keys(programKeys)]) {
+        const secrets = Object.entries(secretKeys).flatMap(([key, fields]) => [
+            key,
+            ...fields.map((field) => `${key}[].${field}`),
+        ]);
+        for (const key of [...sharedKeys, ...secrets, ...Object.keys(programKeys)]) {
             assert.ok(withFields.includes(key), key);
         }
     });

@@ -29,6 +29,7 @@ const isRunError = (message: string) => (error: Error) => {
 
 describe("The check of connections", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "preflight-"));
+    const files = ["one", "two", "missing"].map((name) => path.join(folder, name));
     const kubeconfig = process.env.KUBECONFIG;
     let here: Awaited<ReturnType<typeof port>>;
     let away: Awaited<ReturnType<typeof port>>;
@@ -57,9 +58,7 @@ describe("The check of connections", () => {
             contexts: [{ name: "here", context: { cluster: "here" } }],
             clusters: [{ name: "here", cluster: { server: `https://${here.address}` } }],
         });
-        process.env.KUBECONFIG = ["one", "two", "not-there"]
-            .map((name) => path.join(folder, name))
-            .join(path.delimiter);
+        process.env.KUBECONFIG = files.join(path.delimiter);
     });
     after(() => {
         here.close();
@@ -87,8 +86,10 @@ describe("The check of connections", () => {
             reach(undefined, away.address),
             isRunError(
                 [
-                    `The cluster does not respond at ${away.address} (ECONNREFUSED). The address comes from the current context of your kubeconfig.`,
-                    `MinIO does not respond at ${away.address} (ECONNREFUSED). The address comes from minioServer, or bucketEndpoint if that is not set.`,
+                    `The cluster does not respond at ${away.address} (ECONNREFUSED). ` +
+                        "The address comes from the current context of your kubeconfig.",
+                    `MinIO does not respond at ${away.address} (ECONNREFUSED). ` +
+                        "The address comes from minioServer, or bucketEndpoint if that is not set.",
                     "Nothing was changed.",
                 ].join("\n"),
             ),
@@ -97,7 +98,8 @@ describe("The check of connections", () => {
             reach("away", here.address),
             isRunError(
                 [
-                    `The cluster does not respond at ${away.address} (ECONNREFUSED). The address comes from kubeContext.`,
+                    `The cluster does not respond at ${away.address} (ECONNREFUSED). ` +
+                        "The address comes from kubeContext.",
                     "Nothing was changed.",
                 ].join("\n"),
             ),
@@ -122,7 +124,8 @@ describe("The check of connections", () => {
             reach("unheard-of", here.address),
             isRunError(
                 [
-                    `The kubeconfig (${process.env.KUBECONFIG!.split(path.delimiter).join(", ")}) has no context "unheard-of". It has: away, proxied, here.`,
+                    `The kubeconfig (${files.join(", ")}) has no context "unheard-of". ` +
+                        "It has: away, proxied, here.",
                     "Nothing was changed.",
                 ].join("\n"),
             ),
@@ -130,8 +133,7 @@ describe("The check of connections", () => {
     });
 
     describe("with another kubeconfig", () => {
-        const usual = () => ["one", "two", "not-there"].map((name) => path.join(folder, name)).join(path.delimiter);
-        afterEach(() => void (process.env.KUBECONFIG = usual()));
+        afterEach(() => void (process.env.KUBECONFIG = files.join(path.delimiter)));
         const use = (content: string) => {
             process.env.KUBECONFIG = path.join(folder, "other");
             fs.writeFileSync(process.env.KUBECONFIG, content);
@@ -226,7 +228,8 @@ describe("The check of changes", () => {
                 change([`${component}kubernetes:core/v1:Namespace::registry`]),
                 isRunError(
                     [
-                        "createNamespace: false would delete the namespace and the registry in it, because this stack created it.",
+                        "createNamespace: false would delete the namespace, which this stack created, " +
+                            "and the registry in it.",
                         "Set createNamespace to true. Only a new stack can use an existing namespace.",
                         "Nothing was changed.",
                     ].join("\n"),
@@ -242,7 +245,8 @@ describe("The check of changes", () => {
 
     describe("of ingressClassName to traefik", () => {
         const ingress =
-            "urn:pulumi:test::homelab-registry::homelab-registry:index:ContainerRegistry$homelab-registry:index:Exposure$kubernetes:networking.k8s.io/v1:Ingress::registry";
+            "urn:pulumi:test::homelab-registry::homelab-registry:index:ContainerRegistry$" +
+            "homelab-registry:index:Exposure$kubernetes:networking.k8s.io/v1:Ingress::registry";
         async function warned(className: string, resources: object): Promise<boolean> {
             await mockLastUpdate({ readStackOutputs: last, readStackResourceOutputs: resources });
             const usual = console.warn;
@@ -283,7 +287,8 @@ describe("The check of changes", () => {
             warnings(last, { ...last, bucket: "layers", minio: true }),
             isRunError(
                 [
-                    'bucketName: "layers" is not the bucket "container-repo", which stores the images. The registry would be empty.',
+                    'bucketName: "layers" is not the bucket "container-repo", which stores the images. ' +
+                        "The registry would be empty.",
                     "Set bucketName to container-repo. To move the images to another bucket, see docs/operations.md.",
                     "Nothing was changed.",
                 ].join("\n"),
@@ -293,14 +298,16 @@ describe("The check of changes", () => {
 
     it("warns of another existing bucket", async () => {
         assert.deepEqual(await warnings(last, { ...last, bucket: "layers", minio: false }), [
-            'warning: [runtime] bucketName: "layers" is not the bucket "container-repo", which stores the images until now. ' +
+            'warning: [runtime] bucketName: "layers" is not the bucket "container-repo", ' +
+                "which stores the images until now. " +
                 "The registry will have only the images of the new bucket.",
         ]);
     });
 
     it("warns of another host, and says what clients must do", async () => {
         assert.deepEqual(await warnings(last, { ...last, host: "images.example.com", minio: true }), [
-            'warning: [runtime] host: was "docker.example.com", which stops responding. Clients must log in to "images.example.com", ' +
+            'warning: [runtime] host: was "docker.example.com", which stops responding. ' +
+                'Clients must log in to "images.example.com", ' +
                 "and the names of images begin with it: change them in pods, in compose files and in CI.",
         ]);
     });
