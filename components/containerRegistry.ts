@@ -21,12 +21,13 @@ import { Logins } from "./users/logins";
 import { PullSecrets } from "./users/pullSecrets";
 
 /**
- * A private container registry: the CNCF distribution registry, with its images in a MinIO bucket and logins by htpasswd, behind
- * an Ingress with a certificate.
+ * A private container registry: the CNCF distribution registry, with its images in a MinIO bucket and logins by
+ * htpasswd, behind an Ingress with a certificate.
  *
- * Pass a kubernetes and a minio provider as `providers`; no minio provider if the bucket has an access key of your own. Set
- * `enableSecretMutable` in the kubernetes provider: then the running pods see a change of the users. Without it the pods are
- * replaced, and a pull secret, whose name is fixed, does not exist for a moment while its login changes.
+ * Pass a kubernetes and a minio provider as `providers`; no minio provider if the bucket has an access key of your
+ * own. Set `enableSecretMutable` in the kubernetes provider: then the running pods see a change of the users. Without
+ * it the pods are replaced, and a pull secret, whose name is fixed, does not exist for a moment while its login
+ * changes.
  *
  * @example
  * new ContainerRegistry("registry", {
@@ -185,7 +186,10 @@ function workloadArgs({ namespace, settings }: Registry) {
     };
 }
 
-/** The exposure of a secondary deployment: as that of the registry, with a certificate of its own unless one fits all hosts. */
+/**
+ * The exposure of a secondary deployment: as that of the registry, with a certificate of its own unless one fits all
+ * hosts.
+ */
 function secondaryExposure({ settings: { exposure } }: Registry, name: string): ExposureArgs["via"] | undefined {
     if (exposure?.kind !== "ingress") {
         return exposure;

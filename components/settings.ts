@@ -17,8 +17,8 @@ export type BucketSettings = pulumi.Unwrap<Settings["bucket"]>;
 type OnceValid = <T>(value: T) => pulumi.Output<pulumi.Unwrap<T>>;
 
 /**
- * Resolves the arguments of the component `name`. What decides which resources exist, or are replaced, is a plain value;
- * the rest are Outputs.
+ * Resolves the arguments of the component `name`. What decides which resources exist, or are replaced, is a plain
+ * value; the rest are Outputs.
  *
  * @throws pulumi.ResourceError with every validation error of the values that are known now
  */

@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 
-/** Why a value is not valid: the value, what is allowed, and the fix; undefined if it is valid. Never holds a secret. */
+/**
+ * Why a value is not valid: the value, what is allowed, and the fix; undefined if it is valid. Never holds a secret.
+ */
 export type Rule<T> = (value: T) => string | undefined;
 
 /** Collects validation errors, each with the path of its argument. */
@@ -16,6 +18,12 @@ export class Validation {
         const isGiven = (value: unknown) => value !== undefined && !(Array.isArray(value) && value.length === 0);
         if (isGiven(value) && isGiven(otherValue)) {
             this.add(propertyPath, `cannot be combined with ${other}; ${fix}`);
+        }
+    }
+
+    refuse(isWrong: boolean, propertyPath: string, reason: string): void {
+        if (isWrong) {
+            this.add(propertyPath, reason);
         }
     }
 

@@ -13,7 +13,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
 import { fillDefaults } from "../components/defaults";
-import { readSite, Site } from "../config";
+import { readStackConfiguration, StackConfiguration } from "../config";
 
 /** The bucket as this machine reaches it, with an access key or the login of a MinIO user. */
 interface BucketAccess {
@@ -29,7 +29,7 @@ interface BucketAccess {
 }
 
 /** The text that is printed, by the name of the setting. */
-export const settings: Record<string, (site: Site) => string | Promise<string>> = {
+export const settings: Record<string, (site: StackConfiguration) => string | Promise<string>> = {
     /** The context of the kubeconfig. Empty: the current one. */
     kubeContext: ({ kubeContext = "" }) => kubeContext,
     /** Whether the update imports an existing bucket. */
@@ -55,7 +55,7 @@ export const settings: Record<string, (site: Site) => string | Promise<string>> 
 };
 const secretSettings = ["curl", "collector"];
 
-async function bucketAccess({ minio, registry }: Site): Promise<BucketAccess> {
+async function bucketAccess({ minio, registry }: StackConfiguration): Promise<BucketAccess> {
     const bucket = await resolve(fillDefaults("registry", registry).bucket);
     const { name, endpoint, secure, region, accessKey = "", secretKey = "", ca = "" } = bucket;
     if (!minio) {
@@ -99,7 +99,7 @@ const resolve = <T>(value: pulumi.Input<T>) =>
  *
  * @throws pulumi.RunError with the validation errors that an update would give
  */
-export function readStack(): Site {
+export function readStack(): StackConfiguration {
     const { status, stdout, error } = spawnSync("pulumi", ["config", "--json", "--show-secrets"], {
         stdio: ["inherit", "pipe", "inherit"],
         encoding: "utf8",
@@ -115,7 +115,7 @@ export function readStack(): Site {
     pulumi.runtime.resetOptions(project, process.env.PULUMI_STACK ?? "", 1, "", "", false, "");
     pulumi.runtime.setAllConfig(Object.fromEntries(values.map(([key, { value = "" }]) => [key, value])), secretKeys);
     process.env.PULUMI_CONFIG_SECRET_KEYS = JSON.stringify(secretKeys);
-    return readSite("registry");
+    return readStackConfiguration("registry");
 }
 
 async function main([name = "", ...others]: string[]): Promise<number> {

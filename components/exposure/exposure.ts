@@ -22,8 +22,8 @@ export interface ExposureArgs {
 }
 
 /**
- * The paths of pulls, by the OCI distribution specification and distribution's catalog. The status of an upload, which a push
- * reads, has no such path: the last part of its path is not a digest, which contains a colon.
+ * The paths of pulls, by the OCI distribution specification and distribution's catalog. The status of an upload,
+ * which a push reads, has no such path: the last part of its path is not a digest, which contains a colon.
  */
 const pullPaths = "^/v2/(_catalog|.+/(manifests/[^/]+|blobs/[^/]+(:|%3[Aa])[^/]+|tags/list|referrers/[^/]+))?$";
 const pullMethods = ["GET", "HEAD"];
@@ -60,8 +60,8 @@ export class Exposure extends pulumi.ComponentResource {
     }
 
     /**
-     * Makes the route of pulls, beside an Ingress of Traefik, which cannot tell methods but provides the certificate. Traefik
-     * prefers the longer rule.
+     * Makes the route of pulls, beside an Ingress of Traefik, which cannot tell methods but provides the certificate.
+     * Traefik prefers the longer rule.
      */
     private makePullRoute(name: string, { namespace, host }: ExposureArgs, reader: Workload) {
         const methods = pullMethods.map((method) => `Method(\`${method}\`)`).join(" || ");

@@ -6,13 +6,14 @@ export const nginxAnnotations = {
     "nginx.ingress.kubernetes.io/proxy-request-buffering": "off",
     "nginx.ingress.kubernetes.io/proxy-read-timeout": "900",
     "nginx.ingress.kubernetes.io/proxy-send-timeout": "900",
-    // Route to the Service, not to its pods: Traefik's provider for this class keeps sending requests to a pod that stops.
+    // Route to the Service, not to its pods: Traefik's provider for this class keeps sending requests to a pod that
+    // stops.
     "nginx.ingress.kubernetes.io/service-upstream": "true",
 };
 
 /**
- * Annotations of an Ingress of Traefik. Traefik does not limit the body size. Timeouts and the redirect to https are settings
- * of its entry points; an Ingress cannot set them.
+ * Annotations of an Ingress of Traefik. Traefik does not limit the body size. Timeouts and the redirect to https are
+ * settings of its entry points; an Ingress cannot set them.
  */
 export const traefikAnnotations: Record<string, string> = {
     "traefik.ingress.kubernetes.io/router.entrypoints": "websecure",

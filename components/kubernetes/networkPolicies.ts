@@ -51,7 +51,10 @@ export class NetworkPolicies extends pulumi.ComponentResource {
     }
 }
 
-/** The narrowest rule for an S3 server. A policy knows addresses, namespaces and ports of pods, but no DNS names or Services. */
+/**
+ * The narrowest rule for an S3 server. A policy knows addresses, namespaces and ports of pods, but no DNS names or
+ * Services.
+ */
 function toS3(endpoint: string): kubernetes.types.input.networking.v1.NetworkPolicyEgressRule {
     const { host, port } = parseHostPort(endpoint);
     const ports = [tcp(port)];

@@ -15,7 +15,10 @@ export interface MetricsServiceArgs {
     serviceMonitorLabels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
-/** A Service of its own for the metrics, because their port has no login: no Ingress routes to it. And a ServiceMonitor. */
+/**
+ * A Service of its own for the metrics, because their port has no login: no Ingress routes to it. And a
+ * ServiceMonitor.
+ */
 export class MetricsService extends pulumi.ComponentResource {
     readonly service: kubernetes.core.v1.Service;
     /** Undefined unless `serviceMonitor` is set. */

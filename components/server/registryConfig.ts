@@ -33,7 +33,10 @@ export const metricsPath = "/metrics";
 /** The folder of the htpasswd file in the pod. */
 export const htpasswdFolder = "/auth";
 
-/** Renders `config.yml` of distribution's registry 3.1 (https://distribution.github.io/distribution/about/configuration/). */
+/**
+ * Renders `config.yml` of distribution's registry 3.1
+ * (https://distribution.github.io/distribution/about/configuration/).
+ */
 export function renderRegistryConfig(config: RegistryConfig): string {
     return stringify(registryConfig(config), {
         // The registry reads YAML 1.1, in which more words and digits are something else than a string.
@@ -104,8 +107,8 @@ export function registryConfig(config: RegistryConfig) {
                 debug: { addr: `:${metricsPort}`, prometheus: { enabled: true, path: metricsPath } },
             }),
         },
-        // A failed check has already been retried for about ten seconds: with the default, three checks every 10 s, a pod needed
-        // over a minute to answer 503.
+        // A failed check has already been retried for about ten seconds: with the default, three checks every 10 s, a
+        // pod needed over a minute to answer 503.
         health: { storagedriver: { enabled: true, interval: "3s", threshold: 1 } },
     };
 }

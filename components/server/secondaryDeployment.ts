@@ -16,7 +16,10 @@ export interface SecondaryDeploymentArgs extends Omit<WorkloadArgs, "config" | "
 /** What a secondary deployment changes in the configuration of the main registry. */
 type ConfigOverrides = Partial<Omit<RegistryConfig, "bucket">> & { bucket: Partial<RegistryConfig["bucket"]> };
 
-/** A registry beside the main one, with a Deployment and Service of its own: a read-only replica or a pull-through cache. */
+/**
+ * A registry beside the main one, with a Deployment and Service of its own: a read-only replica or a pull-through
+ * cache.
+ */
 export abstract class SecondaryDeployment extends pulumi.ComponentResource {
     readonly workload: Workload;
     /** Undefined if only a Service is created. */

@@ -15,7 +15,9 @@ export interface WorkloadArgs {
     resources: pulumi.Input<kubernetes.types.input.core.v1.ResourceRequirements>;
     /** The content of the registry's `config.yml`, secret. */
     config: pulumi.Output<string>;
-    /** The content of its configuration during a garbage collection, secret. Undefined if garbage is never collected. */
+    /**
+     * The content of its configuration during a garbage collection, secret. Undefined if garbage is never collected.
+     */
     readOnlyConfig?: pulumi.Output<string>;
     /** The number of the created access key that the configuration holds, from 1. */
     keyRotation: number;
@@ -85,15 +87,15 @@ export class Workload extends pulumi.ComponentResource {
             ...(readOnlyConfig && { [readOnlyConfigFile]: readOnlyConfig }),
             ...(ca !== undefined && { "ca.crt": ca }),
         };
-        // Immutable: a change makes a new Secret with a new name, so the pods are replaced, and the old ones keep what they
-        // started with. The registry reads this file only once, but the htpasswd file after each change.
+        // Immutable: a change makes a new Secret with a new name, so the pods are replaced, and the old ones keep
+        // what they started with. The registry reads this file only once, but the htpasswd file after each change.
         const secret = { metadata: { namespace }, stringData, immutable: true };
         return new kubernetes.core.v1.Secret(`${name}-config`, secret, { parent: this });
     }
 
     private makeDeployment(name: string, args: WorkloadArgs): kubernetes.apps.v1.Deployment {
-        // A rotated key gets a Deployment of its own beside the old one. When the new pods are ready, Pulumi deletes the
-        // old Deployment, waits for its last upload, and only then deletes the old key.
+        // A rotated key gets a Deployment of its own beside the old one. When the new pods are ready, Pulumi deletes
+        // the old Deployment, waits for its last upload, and only then deletes the old key.
         const isFirstKey = args.keyRotation === 1;
         const podLabels = { ...this.labels, ...(!isFirstKey && { [keyRotationLabel]: String(args.keyRotation) }) };
         const metadata = {

@@ -54,8 +54,8 @@ export class Storage extends pulumi.ComponentResource {
     }
 
     /**
-     * @param identity the name of the MinIO user and policy. It contains the bucket's name, so it is unique in a MinIO server:
-     * an update that follows an interrupted one finds the same user. `_` is in no bucket's name.
+     * @param identity the name of the MinIO user and policy. It contains the bucket's name, so it is unique in a
+     * MinIO server: an update that follows an interrupted one finds the same user. `_` is in no bucket's name.
      */
     private makeKey(
         name: string,
@@ -64,8 +64,8 @@ export class Storage extends pulumi.ComponentResource {
         rotation: number,
     ): AccessKey {
         const parent = this;
-        // These names are fixed, so a replacement must delete first. Deleting the user also deletes all its access keys, a
-        // key that an interrupted update left behind included.
+        // These names are fixed, so a replacement must delete first. Deleting the user also deletes all its access
+        // keys, a key that an interrupted update left behind included.
         const unique = { parent, deleteBeforeReplace: true };
         const user = new minio.IamUser(name, { name: identity }, unique);
         const document = this.bucket.bucket.apply(policyOf);
@@ -108,7 +108,8 @@ function policy(bucket: string, ofBucket: string[], ofObjects: string[]): string
         Statement: [
             { Effect: "Allow", Action: ofBucket, Resource: [`arn:aws:s3:::${bucket}`] },
             { Effect: "Allow", Action: ofObjects, Resource: [`arn:aws:s3:::${bucket}/*`] },
-            // MinIO lets a user create further keys unless that is denied: whoever stole this key could keep access with them.
+            // MinIO lets a user create further keys unless that is denied: whoever stole this key could keep access
+            // with them.
             { Effect: "Deny", Action: ["admin:*"] },
         ],
     });
