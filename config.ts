@@ -8,8 +8,8 @@ import { defaultsOf } from "./components/defaults";
 import { endpoint } from "./components/storage/rules";
 import { userError } from "./components/userError";
 import { findValidationErrors } from "./components/validate";
-import { Validation } from "./components/validation";
-import { listKeys, secretKeys, sharedKeys, switches } from "./configurationKeys";
+import { notEmpty, Validation } from "./components/validation";
+import { inTermsOfKeys, keyOf, listKeys, secretKeys, sharedKeys, switches } from "./configurationKeys";
 import { notSet, readKeys, refusePlainText, setAt, valueAt, Values } from "./configurationReader";
 import { Key, listArguments, readSchema } from "./schema";
 
@@ -53,7 +53,9 @@ export function readStackConfiguration(name: string): StackConfiguration {
     for (const { propertyPath, reason } of wrong.has("users") ? [] : findValidationErrors(name, registry)) {
         const path = inTermsOfKeys(propertyPath, args);
         // Another error of a key would only follow from the first one.
-        validation.refuse(!wrong.has(keyOf(path)), path, reason);
+        if (!wrong.has(keyOf(path))) {
+            validation.add(path, reason);
+        }
     }
     refusePlainText(values, secretKeys, validation);
     const minio = readMinio(values, defaultsOf(name).bucket, validation);
@@ -77,10 +79,12 @@ function collectArguments(name: string, args: Key[], values: Values, validation:
         if (!switchKey || (on === undefined ? values[switchKey] !== undefined : values[switchKey] === on)) {
             // The component validates what a required argument says, not whether there is one.
             setAt(registry, path, value ?? (isRequired ? "" : undefined));
-            validation.refuse(value === undefined && isRequired, key, notSet(property));
-        } else if (!wrong.includes(switchKey) && !sharedKeys.includes(key)) {
-            const reason = `has no effect unless ${switchKey} is ${on ?? "set"}; set ${switchKey}, or remove ${key}`;
-            validation.refuse(value !== undefined, key, reason);
+            if (value === undefined && isRequired) {
+                validation.add(key, notSet(property));
+            }
+        } else if (value !== undefined && !wrong.includes(switchKey) && !sharedKeys.includes(key)) {
+            const needed = `unless ${switchKey} is ${on ?? "set"}`;
+            validation.add(key, `has no effect ${needed}; set ${switchKey}, or remove ${key}`);
         }
     }
     return registry as unknown as ContainerRegistryArgs;
@@ -94,18 +98,14 @@ function readMinio(values: Values, defaults: Values, validation: Validation): St
         return undefined;
     }
     const { bucketEndpoint, minioServer, minioServerCaFile: caFile, minioUser, minioPassword } = values as Texts;
-    const user = "set it to a MinIO user that may create buckets, users, policies and access keys";
     validation.check("minioServer", minioServer, endpoint);
-    validation.refuse(
-        caFile !== undefined && !fs.existsSync(caFile),
-        "minioServerCaFile",
-        `"${caFile}" does not exist; set its path as seen from Pulumi.yaml`,
+    validation.check("minioServerCaFile", caFile, (file) =>
+        fs.existsSync(file) ? undefined : `"${file}" does not exist; set its path as seen from Pulumi.yaml`,
     );
-    validation.refuse(!minioUser, "minioUser", `is required; ${user}`);
-    validation.refuse(
-        !minioPassword,
-        "minioPassword",
-        "is required; set it with: pulumi config set --secret minioPassword",
+    const user = "a MinIO user that may create buckets, users, policies and access keys";
+    validation.check("minioUser", minioUser ?? "", notEmpty(user));
+    validation.check("minioPassword", minioPassword ?? "", (password) =>
+        password ? undefined : "is required; set it with: pulumi config set --secret minioPassword",
     );
     return {
         server: minioServer ?? bucketEndpoint ?? "",
@@ -115,18 +115,4 @@ function readMinio(values: Values, defaults: Values, validation: Validation): St
         user: minioUser ?? "",
         password: pulumi.secret(minioPassword ?? ""),
     };
-}
-
-/** The key that a path begins with: `users` for `users[0].name`. */
-const keyOf = (path: string) => path.split(/[.[]/, 1)[0] ?? "";
-
-/**
- * The path of a validation error with the key of its argument: `bucketName` for `bucket.name`, `exposure` for
- * `ingress`.
- */
-function inTermsOfKeys(propertyPath: string, args: Key[]): string {
-    const argument = args.find(({ path }) => `${propertyPath}.`.startsWith(`${path.join(".")}.`));
-    return argument
-        ? argument.key + propertyPath.slice(argument.path.join(".").length)
-        : (switches[propertyPath]?.[0] ?? propertyPath);
 }

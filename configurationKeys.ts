@@ -71,3 +71,17 @@ export function listKeys(args: Key[]): Key[] {
         ...others.map(([key, property]) => ({ key, path: [], property })),
     ];
 }
+
+/** The key that a path begins with: `users` for `users[0].name`. */
+export const keyOf = (path: string) => path.split(/[.[]/, 1)[0] ?? "";
+
+/**
+ * The path of a validation error with the key of its argument: `bucketName` for `bucket.name`, `exposure` for
+ * `ingress`.
+ */
+export function inTermsOfKeys(propertyPath: string, args: Key[]): string {
+    const argument = args.find(({ path }) => `${propertyPath}.`.startsWith(`${path.join(".")}.`));
+    return argument
+        ? argument.key + propertyPath.slice(argument.path.join(".").length)
+        : (switches[propertyPath]?.[0] ?? propertyPath);
+}

@@ -26,9 +26,10 @@ export function readKeys(schema: Schema, keys: Key[], validation: Validation): V
     for (const [name, text] of Object.entries(pulumi.runtime.allConfig()).filter(([name]) => name.startsWith(prefix))) {
         const key = name.slice(prefix.length);
         const property = known.get(key);
-        validation.refuse(!property, key, doesNotExist(key, [...known.keys()]));
         const value = property && text !== "" ? parse(text, property.type) : undefined;
-        if (property && value !== undefined) {
+        if (!property) {
+            validation.add(key, doesNotExist(key, [...known.keys()]));
+        } else if (value !== undefined) {
             const count = validation.errors.length;
             validate(schema, key, value, property, validation);
             // A wrong scalar counts as set. A wrong list or object cannot be used at all.
@@ -67,12 +68,12 @@ export function validate(
     if (actual !== type) {
         // A list or an object may contain a secret, so only the error of a whole scalar shows its value.
         const shown = isScalar(resolved) && !/[.[]/.test(path) ? `"${String(value)}" ` : "";
-        validation.refuse(true, path, shown + mismatches[type]);
+        validation.add(path, shown + mismatches[type]);
     } else if (members) {
         validation.check(path, value as string, oneOf(members.map((member) => member.value)));
     } else if (typeof value === "object" && value !== null) {
-        for (const name of required) {
-            validation.refuse(!(name in value), `${path}.${name}`, notSet(properties[name]));
+        for (const name of required.filter((name) => !(name in value))) {
+            validation.add(`${path}.${name}`, notSet(properties[name]));
         }
         for (const [name, inner] of Object.entries(value)) {
             const innerPath = items ? `${path}[${name}]` : `${path}.${name}`;
@@ -80,7 +81,7 @@ export function validate(
             if (of) {
                 validate(schema, innerPath, inner, of, validation);
             } else {
-                validation.refuse(true, innerPath, doesNotExist(name, Object.keys(properties)));
+                validation.add(innerPath, doesNotExist(name, Object.keys(properties)));
             }
         }
     }
@@ -90,12 +91,14 @@ export function validate(
 export function refusePlainText(values: Values, secrets: Record<string, string[]>, validation: Validation): void {
     const encrypted = JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS || "null") as string[] | null;
     const fix = "is in plain text; encrypt it with: pulumi config set --secret";
-    for (const [key, fields] of Object.entries(secrets)) {
-        const isPlain = encrypted !== null && !encrypted.includes(`${pulumi.getProject()}:${key}`);
-        validation.refuse(isPlain && fields.length === 0 && values[key] !== undefined, key, `${fix} ${key}`);
-        for (const [i, item] of Object.entries(fields.length > 0 ? (values[key] ?? []) : [])) {
+    const isPlain = (key: string) => encrypted !== null && !encrypted.includes(`${pulumi.getProject()}:${key}`);
+    for (const [key, fields] of Object.entries(secrets).filter(([key]) => values[key] !== undefined && isPlain(key))) {
+        if (fields.length === 0) {
+            validation.add(key, `${fix} ${key}`);
+        }
+        for (const [i, item] of fields.length === 0 ? [] : (values[key] as object[]).entries()) {
             for (const path of fields.filter((field) => field in item).map((field) => `${key}[${i}].${field}`)) {
-                validation.refuse(isPlain, path, `${fix} --path '${path}'`);
+                validation.add(path, `${fix} --path '${path}'`);
             }
         }
     }

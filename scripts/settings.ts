@@ -29,7 +29,7 @@ interface BucketAccess {
 }
 
 /** The text that is printed, by the name of the setting. */
-export const settings: Record<string, (site: StackConfiguration) => string | Promise<string>> = {
+export const settings: Record<string, (configuration: StackConfiguration) => string | Promise<string>> = {
     /** The context of the kubeconfig. Empty: the current one. */
     kubeContext: ({ kubeContext = "" }) => kubeContext,
     /** Whether the update imports an existing bucket. */
@@ -40,10 +40,10 @@ export const settings: Record<string, (site: StackConfiguration) => string | Pro
     /** MinIO's address, if the stack manages its bucket there. Empty: the stack uses an existing bucket. */
     minioServer: ({ minio }) => minio?.server ?? "",
     /** Options of curl for a request to the bucket. Contains a secret. */
-    curl: async (site) => curlOptions(await bucketAccess(site), site.minio?.caFile),
+    curl: async (configuration) => curlOptions(await bucketAccess(configuration), configuration.minio?.caFile),
     /** What the collector reads of the registry's configuration. Contains a secret. */
-    collector: async (site) => {
-        const { server, secure, region, bucket, accessKey, secretKey } = await bucketAccess(site);
+    collector: async (configuration) => {
+        const { server, secure, region, bucket, accessKey, secretKey } = await bucketAccess(configuration);
         return JSON.stringify({
             storage: {
                 s3: { accesskey: accessKey, secretkey: secretKey, region, bucket, regionendpoint: server, secure },
@@ -51,7 +51,7 @@ export const settings: Record<string, (site: StackConfiguration) => string | Pro
         });
     },
     /** The certificates to trust for the bucket's server, in PEM. */
-    ca: async (site) => (await bucketAccess(site)).ca,
+    ca: async (configuration) => (await bucketAccess(configuration)).ca,
 };
 const secretSettings = ["curl", "collector"];
 

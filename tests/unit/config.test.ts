@@ -398,7 +398,7 @@ describe("The configuration", () => {
             "hots: does not exist; did you mean host?",
             'host: is required; set it, for example to "docker.registry.example.com"',
             'bucketEndpoint: is required; set it, for example to "minio-svc.minio.svc.homelab-k8s:9000"',
-            "minioUser: is required; set it to a MinIO user that may create buckets, users, policies and access keys",
+            "minioUser: is required; give a MinIO user that may create buckets, users, policies and access keys",
             "minioPassword: is required; set it with: pulumi config set --secret minioPassword",
         ];
         assert.deepEqual(errors.filter((error) => exact.includes(error)).sort(), [...exact].sort());
