@@ -6,7 +6,7 @@ import { exampleOf, Key, Property, resolve, Schema } from "./schema";
 
 export type Values = Record<string, unknown>;
 
-/** What is wrong with a value that does not have the type, and how a value of the type is written. */
+/** The error of a value that does not have the type, with how a value of the type is written. */
 const mismatches: Record<string, string> = {
     string: "is not text; put it in quotes",
     number: "is not a number; write it without quotes and without a unit",

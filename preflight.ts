@@ -132,7 +132,7 @@ async function readLastUpdate<T>(read: string, argument: string): Promise<Partia
     return outputs ?? {};
 }
 
-/** The part of a kubeconfig that leads to the address of the API server. */
+/** The part of a kubeconfig that contains the address of the API server. */
 interface KubeConfig {
     "current-context"?: string;
     contexts?: { name: string; context: { cluster: string } }[];

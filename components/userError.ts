@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 
 /**
- * An error about what the user gave, shown at a resource, or as the program's own without one. It has no stack trace:
- * that would tell the user nothing; and Pulumi formats it, shown or not, in which Node 20 loops for 15 s or for ever
- * on a line such as `node_modules/@pulumi/output.ts:1`.
+ * An error about what the user gave, shown at a resource, or as the program's own without one. It has no stack trace,
+ * which would tell the user nothing. Pulumi formats a stack trace even if it does not show it. On a line such as
+ * `node_modules/@pulumi/output.ts:1`, Node 20 loops in that for 15 s or for ever.
  *
  * `pulumi.InputPropertiesError` was tried: of a component in the same process, the CLI prints its stack trace.
  */

@@ -21,12 +21,6 @@ export class Validation {
         }
     }
 
-    refuse(isWrong: boolean, propertyPath: string, reason: string): void {
-        if (isWrong) {
-            this.add(propertyPath, reason);
-        }
-    }
-
     /** Applies a rule to a value, unless it is not given, or not known yet (an Output). */
     check<T>(propertyPath: string, value: pulumi.Input<T> | undefined, rule: Rule<T>): void {
         if (value === undefined || pulumi.Output.isInstance(value) || value instanceof Promise) {
@@ -57,5 +51,5 @@ export const wholeNumber =
     (value) =>
         Number.isInteger(value) && value >= minimum && value <= maximum ? undefined : `${value} is not ${what}`;
 
-/** A number that is increased by one to have something made anew. */
+/** A number that the user increases by 1 to rotate something. */
 export const rotation = wholeNumber("a whole number of at least 1; increase it by 1 to rotate", 1);

@@ -8,7 +8,7 @@ import { runInGuest } from "./guest";
 import { nodeProgram, nodeVersion } from "./node";
 import { inState, nodes } from "./paths";
 
-/** A container image that is made of programs on this machine. */
+/** A container image that contains programs of this machine. */
 interface Image {
     name: string;
     /** The programs: their paths in the image, and on this machine. */

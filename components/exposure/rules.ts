@@ -53,7 +53,7 @@ function validateIngress(validation: Validation, ingress: Ingress, given: Ingres
     }
 }
 
-/** Validates how pulls are told from pushes, where some users may only pull. */
+/** Validates how the route tells pulls from pushes, if some users may only pull. */
 export function validatePullRoute(
     validation: Validation,
     pullHost: pulumi.Input<string> | undefined,
@@ -96,10 +96,7 @@ export function validateHosts(validation: Validation, hosts: [path: string, pulu
 
     function unique(value: string, i: number): string | undefined {
         const other = hosts.slice(0, i).find(([, earlier]) => earlier === value);
-        return (
-            other &&
-            `"${value}" is already used by ${other[0]}; host, pullHost, anonymousPullHost and mirrors[].host must all differ`
-        );
+        return other && `"${value}" is already used by ${other[0]}; use a different DNS name for each`;
     }
 }
 

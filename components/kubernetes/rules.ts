@@ -15,8 +15,8 @@ export const label =
     (value) =>
         new RegExp(`^${dnsLabel}$`).test(value) && value.length <= longest
             ? undefined
-            : `"${value}" is not a valid Kubernetes name; use 1 to ${longest} lower-case letters, digits and hyphens, ` +
-              "with a letter or digit first and last";
+            : `"${value}" is not a valid Kubernetes name; use 1 to ${longest} lower-case letters, digits and ` +
+              "hyphens, with a letter or digit first and last";
 
 /** The name of an object of Kubernetes. Example of `what`: `a Gateway, such as home`. */
 export const objectName =

@@ -36,7 +36,7 @@ export class MetricsService extends pulumi.ComponentResource {
             "prometheus.io/path": metricsPath,
         };
         const spec = {
-            // Its name resolves to every pod, ready or not: the metrics of an unready pod say what is wrong with it.
+            // Its name resolves to every pod, ready or not: the metrics of an unready pod show why it is not ready.
             clusterIP: "None",
             publishNotReadyAddresses: true,
             selector: args.labels,

@@ -30,7 +30,7 @@ export function imageWarning(image: string): string | undefined {
     // After the last slash, because a host may have a port; and before a digest.
     return /:3\.1\.\d+(@[^/]*)?$/.test(image)
         ? undefined
-        : `image: "${image}" may not be distribution 3.1, which the configuration is written for; check that its pods start`;
+        : `image: "${image}" may not be distribution 3.1, which its configuration is for; check that it starts`;
 }
 
 /** Validates the pull-through caches of the component `name`. */

@@ -116,7 +116,7 @@ export class Workload extends pulumi.ComponentResource {
 
     private podSpec(args: WorkloadArgs) {
         return {
-            // Spreads the pods over the nodes, as far as possible, and anew in each rollout.
+            // Spreads the pods over the nodes, as far as possible, and again in each rollout.
             topologySpreadConstraints: [
                 {
                     maxSkew: 1,

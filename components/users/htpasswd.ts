@@ -7,8 +7,8 @@ export const htpasswdFile = ".htpasswd";
 export const saltAlphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /**
- * The random characters of a salt of 16 bytes. bcrypt reads only two bits of the 22nd character, which is always `.`:
- * so each salt has one spelling, and 126 of its 128 bits are random.
+ * The random characters of a salt of 16 bytes. bcrypt reads only two bits of the 22nd character, which is always `.`.
+ * So each salt has one spelling, and 126 of its 128 bits are random.
  */
 export const saltLength = 21;
 

@@ -54,7 +54,7 @@ export const validPassword: Rule<string> = (password) => {
     }
     const bytes = Buffer.byteLength(password);
     return bytes > maxPasswordBytes
-        ? `has ${bytes} bytes, but bcrypt reads only ${maxPasswordBytes}; shorten it, or leave it out to have one generated`
+        ? `has ${bytes} bytes, but bcrypt reads only ${maxPasswordBytes}; shorten it, or leave it out to generate one`
         : undefined;
 };
 
@@ -65,7 +65,7 @@ export const bcryptHash: Rule<string> = (hash) => {
     }
     return hash.includes(":")
         ? "contains a user name; give only the part after the colon of the htpasswd line"
-        : 'is not a bcrypt hash; make one with: htpasswd -nB NAME. Give the part after the colon, "$2y$" and 56 more characters';
+        : 'is not a bcrypt hash; run "htpasswd -nB NAME", and give the part after the colon, which begins with $2y$';
 };
 
 const userName =
@@ -76,7 +76,8 @@ const userName =
         }
         // In an htpasswd file, a ":" would end the name, and a "#" would make the line a comment.
         if (!/^[A-Za-z0-9][\w.@+-]*$/.test(name)) {
-            return `${JSON.stringify(name)} is not a valid login name; use letters, digits and . _ @ + -, with a letter or digit first`;
+            const allowed = "letters, digits and . _ @ + -, with a letter or digit first";
+            return `${JSON.stringify(name)} is not a valid login name; use ${allowed}`;
         }
         return earlier.some((user) => user.name === name)
             ? `"${name}" is used twice; give each user a different name`

@@ -96,7 +96,7 @@ describe("findWarnings", () => {
 
     it("warns about an image that may not be distribution 3.1", () => {
         assert.deepEqual(findWarnings({ ...args, image: "registry:2" }), [
-            'image: "registry:2" may not be distribution 3.1, which the configuration is written for; check that its pods start',
+            'image: "registry:2" may not be distribution 3.1, which its configuration is for; check that it starts',
         ]);
     });
 

@@ -84,7 +84,7 @@ describe("Logins", () => {
     it("rejects a password longer than 72 bytes that is an Output", async () => {
         await assertRejected(
             deployRegistry({ users: [{ name: "me", password: pulumi.secret("x".repeat(73)) }] }),
-            'The password of user "me" has 73 bytes, but bcrypt reads only 72; shorten it, or leave it out to have one generated.',
+            'The password of user "me" has 73 bytes, but bcrypt reads only 72; shorten it, or leave it out to generate one.',
         );
     });
 

@@ -114,7 +114,7 @@ describe("findValidationErrors", () => {
                 "a hash that is not bcrypt",
                 errorsWith({ users: [{ name: "ci", hash: "$apr1$abc$def" }] }),
                 [
-                    'users[0].hash: is not a bcrypt hash; make one with: htpasswd -nB NAME. Give the part after the colon, "$2y$" and 56 more characters',
+                    'users[0].hash: is not a bcrypt hash; run "htpasswd -nB NAME", and give the part after the colon, which begins with $2y$',
                 ],
             ],
             [
@@ -196,14 +196,14 @@ describe("findValidationErrors", () => {
                 "a password longer than 72 bytes",
                 errorsWith({ users: [{ name: "ci", password: "x".repeat(73) }] }),
                 [
-                    "users[0].password: has 73 bytes, but bcrypt reads only 72; shorten it, or leave it out to have one generated",
+                    "users[0].password: has 73 bytes, but bcrypt reads only 72; shorten it, or leave it out to generate one",
                 ],
             ],
             [
                 "a password of 25 characters, if it is longer than 72 bytes",
                 errorsWith({ users: [{ name: "ci", password: "€".repeat(25) }] }),
                 [
-                    "users[0].password: has 75 bytes, but bcrypt reads only 72; shorten it, or leave it out to have one generated",
+                    "users[0].password: has 75 bytes, but bcrypt reads only 72; shorten it, or leave it out to generate one",
                 ],
             ],
         ],
@@ -262,8 +262,8 @@ describe("findValidationErrors", () => {
                     anonymousPullHost: valid.host,
                 }),
                 [
-                    'pullHost: "docker.registry.example.com" is already used by host; host, pullHost, anonymousPullHost and mirrors[].host must all differ',
-                    'anonymousPullHost: "docker.registry.example.com" is already used by host; host, pullHost, anonymousPullHost and mirrors[].host must all differ',
+                    'pullHost: "docker.registry.example.com" is already used by host; use a different DNS name for each',
+                    'anonymousPullHost: "docker.registry.example.com" is already used by host; use a different DNS name for each',
                 ],
             ],
             [
@@ -575,7 +575,7 @@ describe("findValidationErrors", () => {
                     ],
                 }),
                 [
-                    'mirrors[0].host: "docker.registry.example.com" is already used by host; host, pullHost, anonymousPullHost and mirrors[].host must all differ',
+                    'mirrors[0].host: "docker.registry.example.com" is already used by host; use a different DNS name for each',
                     'mirrors[0].remote: "https://…@registry-1.docker.io" is not the URL of a registry without a path; give one such as https://registry-1.docker.io',
                     'mirrors[1].name: "hub" is used twice; give each mirror a different name',
                 ],
@@ -704,7 +704,7 @@ describe("findValidationErrors", () => {
         it(`warns about the image ${unknown}, which may not be distribution 3.1`, () =>
             assert.equal(
                 imageWarning(unknown),
-                `image: "${unknown}" may not be distribution 3.1, which the configuration is written for; check that its pods start`,
+                `image: "${unknown}" may not be distribution 3.1, which its configuration is for; check that it starts`,
             ));
     }
 });
