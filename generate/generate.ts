@@ -15,7 +15,7 @@ const configurationPage = "docs/configuration.md";
  * Generates what follows from the arguments' interfaces and their docstrings: texts by the path of their file, in the
  * current directory, which stays as it is.
  *
- * @throws Error with what is wrong with the descriptions
+ * @throws Error with every error of the descriptions
  */
 export async function generate(): Promise<Record<string, string>> {
     const reference = makeReference();
