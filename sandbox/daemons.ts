@@ -103,6 +103,9 @@ const kubelet = (node: Node): Daemons => ({
                 tlsCertFile: pki(`kubelet${node.suffix}.crt`),
                 tlsPrivateKeyFile: pki(`kubelet${node.suffix}.key`),
                 volumePluginDir: `/var/lib/kubelet${node.suffix}/volume-plugins`,
+                // Pods see a changed Secret or ConfigMap within seconds. Kubernetes' default is one minute, with which
+                // most of a test run would be waiting; tests/e2e/exclusive/kubeletPace.test.ts restores it for a while.
+                syncFrequency: "4s",
                 // A disk that is full is no reason to throw away images that nothing here can fetch again: 0% is never.
                 imageGCHighThresholdPercent: 100,
                 evictionHard: {

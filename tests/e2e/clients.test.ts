@@ -193,7 +193,7 @@ const buildah: Client = {
 };
 
 describe("The registry serves", function () {
-    this.timeout("2m");
+    this.timeout("20m");
 
     const environment = { ...process.env };
     let login: Login;

@@ -15,7 +15,7 @@ import {
 } from "./support/sandbox";
 
 describe("Destroying the registry", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     restoreConfiguration();
     let kept: string;
@@ -35,7 +35,7 @@ describe("Destroying the registry", function () {
         const [host, [user]] = [await output<string>("host"), await output<[string]>("users")];
         const password = (await output<Record<string, string>>("passwords"))[user]!;
         await eventually(
-            120,
+            300,
             async () => (await request(`https://${host}/v2/`, "--user", `${user}:${password}`)).status === 200,
         );
         await run("docker", ["login", host, "--username", user, "--password-stdin"], { input: password });

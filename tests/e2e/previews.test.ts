@@ -5,7 +5,7 @@ import { configure, pulumi } from "./support/sandbox";
 
 /** What people read in a pull request: each typical change in the words of its preview. */
 describe("The preview", function () {
-    this.timeout("3m");
+    this.timeout("20m");
 
     /** The lines of a preview that are about a change, with the count at its end; without colour and progress. */
     async function preview(): Promise<string> {

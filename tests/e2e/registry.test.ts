@@ -26,7 +26,7 @@ import {
 } from "./support/sandbox";
 
 describe("The registry in the homelab", function () {
-    this.timeout("5m");
+    this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "e2e-"));
     let host: string, url: string, user: string, password: string;
@@ -126,12 +126,12 @@ describe("The registry in the homelab", function () {
                     "--for",
                     "jsonpath={.status.phase}=Succeeded",
                     "--timeout",
-                    "60s",
+                    "300s",
                 );
                 assert.equal(await kubectl("logs", "pod/with", "--namespace", "apps"), "hello from the registry\n");
 
                 await applyPod("without", `${host}/alpine:test`, []);
-                await eventually(60, async () =>
+                await eventually(300, async () =>
                     /ErrImagePull|ImagePullBackOff/.test(await kubectl("get", "pod/without", "--namespace", "apps")),
                 );
             } finally {
@@ -296,7 +296,7 @@ describe("The registry in the homelab", function () {
     describe("when its host is renamed", () => {
         const renamed = "images.registry.homelab.test";
         restoreConfiguration();
-        after(() => eventually(120, async () => (await curl("/v2/", ...login())).status === 200));
+        after(() => eventually(300, async () => (await curl("/v2/", ...login())).status === 200));
 
         it("previews the Ingress and the configuration, and warns of what clients have to do", async () => {
             await configure(`host=${renamed}`);
@@ -314,7 +314,7 @@ describe("The registry in the homelab", function () {
 
         it("answers there with a certificate, gives every image, and no longer answers at the old one", async () => {
             await up();
-            await eventually(120, async () => (await request(`https://${renamed}/v2/`, ...login())).status === 200);
+            await eventually(300, async () => (await request(`https://${renamed}/v2/`, ...login())).status === 200);
             const { body } = await request(`https://${renamed}/v2/alpine/tags/list`, ...login());
             assert.deepEqual(JSON.parse(body), { name: "alpine", tags: ["test"] });
             assert.equal((await request(`${url}/v2/`, "--insecure", ...login())).status, 404);

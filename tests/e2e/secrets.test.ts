@@ -22,7 +22,7 @@ import {
 } from "./support/sandbox";
 
 describe("No secret is in plain text", function () {
-    this.timeout("3m");
+    this.timeout("20m");
 
     let secrets: Record<string, string>;
     restoreConfiguration();

@@ -21,7 +21,7 @@ import {
 import { assertUnnoticed } from "./support/traffic";
 
 describe("The users", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     restoreConfiguration();
     let uids: string[];
@@ -39,9 +39,11 @@ describe("The users", function () {
         );
     }
 
-    /** Waits until a login is answered so, for as long as the kubelet may take to bring a Secret to the pods. */
-    const answered = (user: string, password: string, status: number) =>
-        eventually(120, async () => (await loginStatus({ ...(await client()), user, password })) === status);
+    /** Waits until a login gets a status: the kubelet has to bring the changed Secret to the pods first. */
+    async function answered(user: string, password: string, status: number): Promise<void> {
+        const host = await output<string>("host");
+        await eventually(300, async () => (await loginStatus({ host, user, password })) === status);
+    }
 
     /** Fails unless the pull secret holds the login of its user, and a Pod pulls by it. */
     async function assertPodPulls(name: string): Promise<void> {
@@ -59,7 +61,7 @@ describe("The users", function () {
             "--for",
             "jsonpath={.status.phase}=Succeeded",
             "--timeout",
-            "60s",
+            "300s",
         );
     }
 

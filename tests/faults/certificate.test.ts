@@ -6,10 +6,10 @@ import * as path from "node:path";
 import { attempt, eventually, run } from "../e2e/support/run";
 import { apply, client, kubectl } from "../e2e/support/sandbox";
 import { assertUnnoticed } from "../e2e/support/traffic";
-import { itInFull } from "./support/form";
+import { itInFull } from "./support/shortMode";
 
 describe("The certificate", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const certificate = ["certificate/registry-tls-ingress", "--namespace", "registry"];
     const field = (name: string) => kubectl("get", ...certificate, "--output", `jsonpath={.status.${name}}`);
@@ -40,7 +40,7 @@ describe("The certificate", function () {
                 await renewBefore(`${Math.floor(left - 10)}s`);
                 try {
                     await eventually(
-                        120,
+                        300,
                         async () => Number(await field("revision")) > revision && (await served(me.host)) !== before,
                     );
                 } finally {
@@ -49,7 +49,7 @@ describe("The certificate", function () {
             },
             { checkAll: true },
         );
-        await kubectl("wait", ...certificate, "--for=condition=Ready", "--timeout=60s");
+        await kubectl("wait", ...certificate, "--for=condition=Ready", "--timeout=300s");
     });
 
     it("is not valid to a client whose clock is wrong, which says so", async () => {
@@ -127,7 +127,7 @@ describe("The certificate", function () {
                 ["skopeo", "inspect", `docker://${host}/any:1`],
                 ["docker", "pull", `${host}/any:1`],
             ] as const) {
-                await eventually(30, async () => expired.test((await attempt(command, [...args])).stderr));
+                await eventually(300, async () => expired.test((await attempt(command, [...args])).stderr));
             }
         } finally {
             fs.rmSync(`/etc/docker/certs.d/${host}`, { recursive: true, force: true });

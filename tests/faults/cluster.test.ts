@@ -7,16 +7,16 @@ import { attempt, eventually, run } from "../e2e/support/run";
 import { client, configure, kubectl, mounted, restoreConfiguration, settled, tryPulumi } from "../e2e/support/sandbox";
 import { assertUnnoticed } from "../e2e/support/traffic";
 import { daemon, without } from "./support/daemons";
-import { inForm, itInFull } from "./support/form";
+import { fullOrShort, itInFull } from "./support/shortMode";
 
 describe("The cluster", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const kubelets = ["kubelet", "kubelet-2"];
     const update = () => tryPulumi("up", "--yes", "--skip-preview");
     /** Waits until an update succeeds, and the pods have what it says. */
     async function updated(logLevel: string): Promise<void> {
-        await eventually(60, async () => (await update()).code === 0);
+        await eventually(300, async () => (await update()).code === 0);
         assert.match((await mounted("config"))["config.yml"]!, new RegExp(`level: "?${logLevel}`));
     }
     /** What Pulumi knows of the resources: a hash of it, as there are secrets in it. */
@@ -33,8 +33,8 @@ describe("The cluster", function () {
         for (const name of [...kubelets, "etcd", "kube-apiserver"]) {
             await daemon(name).start();
         }
-        await eventually(60, isApiUp);
-        await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=60s");
+        await eventually(300, isApiUp);
+        await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=300s");
     });
     // After that: it takes an API server.
     restoreConfiguration();
@@ -44,7 +44,7 @@ describe("The cluster", function () {
         await assertUnnoticed(
             await client(),
             async () => {
-                await without("etcd", () => sleep(inForm(20, 5) * 1000));
+                await without("etcd", () => sleep(fullOrShort(20, 5) * 1000));
                 await updated("warn");
             },
             { checkAll: true },
@@ -78,7 +78,7 @@ describe("The cluster", function () {
                 await client(),
                 async () => {
                     await without("kube-apiserver", () => sleep(20_000));
-                    await eventually(60, isApiUp);
+                    await eventually(300, isApiUp);
                     const began = Date.now();
                     await updated("error");
                     console.log(`      updated within ${Math.round((Date.now() - began) / 1000)} s`);
@@ -98,7 +98,7 @@ describe("The cluster", function () {
                     await Promise.all(kubelets.map((name) => daemon(name).stop()));
                     await sleep(30_000);
                     await Promise.all(kubelets.map((name) => daemon(name).start()));
-                    await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=60s");
+                    await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=300s");
                     await settled(1);
                 },
                 { checkAll: true },

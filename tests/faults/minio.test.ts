@@ -11,11 +11,11 @@ import { restarts } from "../e2e/support/processes";
 import { eventually, run } from "../e2e/support/run";
 import { client, kubectl, request, s3At } from "../e2e/support/sandbox";
 import { assertUnnoticed, Client, makeImage, tryPush } from "../e2e/support/traffic";
-import { describeInFull, inForm } from "./support/form";
-import { summary, watch } from "./support/watch";
+import { pollDuring,summary } from "./support/poll";
+import { describeInFull, fullOrShort } from "./support/shortMode";
 
 describe("Minio", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "minio-"));
     after(() => fs.rmSync(folder, { recursive: true }));
@@ -34,7 +34,7 @@ describe("Minio", function () {
                 "--selector",
                 "app=minio",
                 ...(replicas ? ["--for=condition=Ready"] : ["--for=delete"]),
-                "--timeout=60s",
+                "--timeout=300s",
             );
         };
         after(() => scale(1));
@@ -50,19 +50,19 @@ describe("Minio", function () {
                 async () => {
                     await scale(0);
                     const stopped = Date.now();
-                    const answers = await watch(
+                    const answers = await pollDuring(
                         me,
                         [["known/manifests/1"], ["known/blobs/uploads/", "--request", "POST"]],
                         async () => {
                             // A connection that nobody refuses any more, while Kubernetes takes Minio's pod away, takes half a minute to fail.
-                            await eventually(60, async () => (await request(`https://${me.host}/`)).status === 503);
+                            await eventually(300, async () => (await request(`https://${me.host}/`)).status === 503);
                             // More than the 20 s that a request may take which was sent before.
-                            await sleep(inForm(30, 25) * 1000);
+                            await sleep(fullOrShort(30, 25) * 1000);
                         },
                     );
                     await scale(1);
                     const started = Date.now();
-                    await eventually(30, async () => (await tryPush(image, me, "known:2")).code === 0);
+                    await eventually(300, async () => (await tryPush(image, me, "known:2")).code === 0);
 
                     const noticed = Math.min(
                         ...answers.filter(({ status }) => status === "503").map(({ began }) => began),
@@ -129,7 +129,7 @@ describe("Minio", function () {
             fs.writeFileSync(chunk, Buffer.alloc(5 * 1024 * 1024 + 1));
             assert.equal((await tryPush(image, me, "kept:1")).code, 0);
 
-            const pulls = await watch(me, [["kept/manifests/1"]], async () => {
+            const pulls = await pollDuring(me, [["kept/manifests/1"]], async () => {
                 let fillers = 0;
                 while ((await s3("PUT", `filler-${fillers}`, "--upload-file", filler)).status === 200) {
                     fillers++;
@@ -164,7 +164,7 @@ describe("Minio", function () {
                 for (let number = 0; number < fillers; number++) {
                     await s3("DELETE", `filler-${number}`);
                 }
-                await eventually(30, async () => (await tryPush(other, me, "other:1")).code === 0);
+                await eventually(300, async () => (await tryPush(other, me, "other:1")).code === 0);
             });
             assert.deepEqual([...new Set(pulls.map(({ status }) => status))], ["200"]);
             assert.equal(await manifest(me, "kept:1"), fs.readFileSync(path.join(image, "manifest.json"), "utf8"));

@@ -8,10 +8,10 @@ import { memory, registryProcess, restarts } from "../e2e/support/processes";
 import { attempt, eventually, run } from "../e2e/support/run";
 import { client, kubectl, ofRegistry, settled } from "../e2e/support/sandbox";
 import { assertUnnoticed, makeImage } from "../e2e/support/traffic";
-import { inForm, itInFull } from "./support/form";
+import { fullOrShort, itInFull } from "./support/shortMode";
 
 describe("The registry's only pod", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     beforeEach(async () => {
         // A new one, which Kubernetes does not make wait before it starts again.
@@ -23,9 +23,9 @@ describe("The registry's only pod", function () {
         await assertUnnoticed(
             await client(),
             async () => {
-                for (let kill = 1; kill <= inForm(3, 1); kill++) {
+                for (let kill = 1; kill <= fullOrShort(3, 1); kill++) {
                     process.kill(await registryProcess(), "SIGKILL");
-                    await eventually(60, async () => (await restarts()) === kill);
+                    await eventually(300, async () => (await restarts()) === kill);
                     await settled(1);
                     await sleep(5000);
                 }

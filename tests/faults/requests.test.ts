@@ -9,14 +9,14 @@ import { memory, registryProcess, restarts } from "../e2e/support/processes";
 import { eventually, run } from "../e2e/support/run";
 import { client, keysOf } from "../e2e/support/sandbox";
 import { Client, makeImage } from "../e2e/support/traffic";
-import { inForm } from "./support/form";
-import { RawAnswer, RawRequest, send, Target } from "./support/raw";
+import { RawAnswer, RawRequest, send, Target } from "./support/rawHttp";
+import { fullOrShort } from "./support/shortMode";
 
 /** Always the same requests; another seed makes others. */
 const seed = Number(process.env.FAULTS_SEED ?? 20261124);
 
 describe("Bad requests", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const bucket = "container-repo";
     let me: Client, authorization: string, targets: Target[];
@@ -74,7 +74,7 @@ describe("Bad requests", function () {
         assert.ok(status >= 400 && status < 500, `it was answered ${status}`);
     /** Fails unless each request of its kind is refused; says the smallest that is not. */
     const check = <T>(runs: number, requests: fc.Arbitrary<T>, property: (request: T) => Promise<void>) =>
-        fc.assert(fc.asyncProperty(requests, property), { seed, numRuns: inForm(runs, Math.ceil(runs / 20)) });
+        fc.assert(fc.asyncProperty(requests, property), { seed, numRuns: fullOrShort(runs, Math.ceil(runs / 20)) });
 
     const target = fc.nat(1);
     const name = fc.stringMatching(/^[a-z0-9]{1,12}$/).map((end) => `faults/${end}`);
@@ -344,7 +344,7 @@ describe("Bad requests", function () {
         assert.equal(await registryProcess(), atStart.process);
         await roundTrip("after");
         const { peak } = memory(atStart.process);
-        const now = await eventually(inForm(300, 60), () => {
+        const now = await eventually(fullOrShort(300, 60), () => {
             const { now } = memory(atStart.process);
             return Promise.resolve(now <= atStart.memory + 20 && now);
         }).catch(() => memory(atStart.process).now);
@@ -355,7 +355,7 @@ describe("Bad requests", function () {
 
 // Not as it should be: a change in a newer version is to be noticed.
 describe("A mistake of the client that is answered as one of the server:", function () {
-    this.timeout("1m");
+    this.timeout("20m");
 
     let target: Target, headers: Record<string, string>;
     before(async () => {

@@ -9,7 +9,7 @@ import { eventually, run } from "../e2e/support/run";
 import { get, kubectl, plaintext, secret } from "../e2e/support/sandbox";
 import { assertUnnoticed } from "../e2e/support/traffic";
 import { without } from "./support/daemons";
-import { describeInFull, isShort } from "./support/form";
+import { describeInFull, isShort } from "./support/shortMode";
 
 interface Resource {
     urn: string;
@@ -19,7 +19,7 @@ interface Resource {
 }
 
 describe("An update", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const registry = new OtherRegistry("killed");
 
@@ -264,7 +264,7 @@ describe("An update", function () {
                     await secret(secretName, registry.name);
                 }
             }
-            await kubectl("rollout", "status", "deployment", "--namespace", registry.name, "--timeout=60s");
+            await kubectl("rollout", "status", "deployment", "--namespace", registry.name, "--timeout=300s");
         });
 
         it("in whose middle the API server goes away for 20 s is ended by the next one; pushes and pulls succeed, some of them when tried again", async () => {
@@ -276,7 +276,7 @@ describe("An update", function () {
                 async () => {
                     const update = registry.tryPulumi("up", "--yes", "--skip-preview");
                     // Of the two that the pods have before and after it is there, and the pods are next.
-                    await eventually(60, async () => (await registry.configSecrets()).some((name) => name !== before));
+                    await eventually(300, async () => (await registry.configSecrets()).some((name) => name !== before));
                     await without("kube-apiserver", () => sleep(20_000));
                     const { code, stdout } = await update;
                     console.log(`      it ended with ${code}${/error: .*/.exec(stdout)?.[0] ?? ""}`);

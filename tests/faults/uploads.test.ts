@@ -9,7 +9,7 @@ import { client, keysOf, minioRoot, mounted, request, s3 } from "../e2e/support/
 import { Client } from "../e2e/support/traffic";
 
 describe("An upload that was abandoned", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const bucket = "container-repo";
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "uploads-"));

@@ -45,8 +45,10 @@ async function traces(): Promise<Record<string, string>> {
 }
 
 describe("The sandbox", function () {
-    this.timeout("10m");
+    this.timeout("20m");
     let untouched: Awaited<ReturnType<typeof traces>>;
+    /** Seconds that the first `make up` took. */
+    let firstUp: number;
     before(async () => {
         // The first start installs missing packages, which stay.
         await make("up");
@@ -70,7 +72,8 @@ describe("The sandbox", function () {
     it("starts, and is removed without a trace", async () => {
         const began = Date.now();
         await make("up");
-        console.log(`      up: ${Math.round((Date.now() - began) / 1000)} s`);
+        firstUp = Math.round((Date.now() - began) / 1000);
+        console.log(`      up: ${firstUp} s`);
         await make("status");
         assert.notEqual((await traces()).processes, untouched.processes);
         await make("down");
@@ -81,7 +84,7 @@ describe("The sandbox", function () {
 
     it("can be removed twice", () => make("down"));
 
-    it("comes up a second time within 15 seconds, and changes nothing", async () => {
+    it("does nothing in a second make up, which takes less than half as long", async () => {
         await make("up");
         const objects = () =>
             inGuest(
@@ -95,10 +98,11 @@ describe("The sandbox", function () {
             );
         const before = await objects();
         const began = Date.now();
-        await make("up");
-        const seconds = (Date.now() - began) / 1000;
-        console.log(`      second up: ${Math.round(seconds)} s`);
-        assert.ok(seconds <= 15, `it took ${seconds} s`);
+        const printed = await make("up");
+        const seconds = Math.round((Date.now() - began) / 1000);
+        console.log(`      second up: ${seconds} s`);
+        assert.doesNotMatch(printed, /Updating \(sandbox\)/);
+        assert.ok(seconds < firstUp / 2, `it took ${seconds} s, the first one ${firstUp} s`);
         assert.equal(await objects(), before);
     });
 
@@ -127,7 +131,7 @@ describe("The sandbox", function () {
             );
         }
         for (const from of pods) {
-            await inGuest("kubectl", "wait", `pod/${from.pod}`, "--for=condition=Ready", "--timeout=60s");
+            await inGuest("kubectl", "wait", `pod/${from.pod}`, "--for=condition=Ready", "--timeout=300s");
             assert.equal(
                 await inGuest("kubectl", "exec", from.pod, "--", "/bin/busybox", "cat", "/etc/hostname"),
                 `${from.pod}\n`,
@@ -135,7 +139,7 @@ describe("The sandbox", function () {
             const process = (await inGuest("pgrep", "--full", "--exact", command(from.port).join(" "))).trim();
             for (const to of pods) {
                 await eventually(
-                    30,
+                    300,
                     async () =>
                         (
                             await attempt("sandbox/env", [
@@ -192,10 +196,10 @@ describe("The sandbox", function () {
             "wait",
             ...certificate,
             `--for=jsonpath={.status.revision}=${revision + 1}`,
-            "--timeout=120s",
+            "--timeout=300s",
         );
-        await inGuest("kubectl", "wait", ...certificate, "--for=condition=Ready", "--timeout=60s");
-        await eventually(30, () =>
+        await inGuest("kubectl", "wait", ...certificate, "--for=condition=Ready", "--timeout=300s");
+        await eventually(300, () =>
             inGuest("curl", "--silent", "--show-error", "--output", "/dev/null", `https://${host}/v2/`).then(
                 () => true,
             ),

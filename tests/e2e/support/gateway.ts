@@ -34,5 +34,5 @@ export async function makeGateway(namespace: string, host: string): Promise<void
             },
         },
     );
-    await kubectl("wait", "--for=condition=Ready", "--timeout=120s", "--namespace", namespace, "certificate/home-tls");
+    await kubectl("wait", "--for=condition=Ready", "--timeout=300s", "--namespace", namespace, "certificate/home-tls");
 }

@@ -149,5 +149,5 @@ export async function makeByHand({ version, namespace, s3, login, host }: HandMa
               ]
             : []),
     );
-    await kubectl("rollout", "status", "deployment/registry-dpl", "--namespace", namespace, "--timeout=60s");
+    await kubectl("rollout", "status", "deployment/registry-dpl", "--namespace", namespace, "--timeout=300s");
 }

@@ -84,7 +84,7 @@ export async function makeOtherMinio(
         },
     ];
     await apply(...objects);
-    await kubectl("rollout", "status", "deployment/minio", "--namespace", namespace, "--timeout", "60s");
+    await kubectl("rollout", "status", "deployment/minio", "--namespace", namespace, "--timeout", "300s");
     return { endpoint: `${host}:9000`, root };
 }
 

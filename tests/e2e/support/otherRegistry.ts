@@ -66,7 +66,7 @@ export class OtherRegistry {
     async client(user = "me"): Promise<Client> {
         const { passwords } = await this.outputs<{ passwords: Record<string, string> }>();
         const client = { host: this.host, user, password: passwords[user]! };
-        await eventually(120, async () => (await loginStatus(client)) === 200);
+        await eventually(300, async () => (await loginStatus(client)) === 200);
         return client;
     }
 

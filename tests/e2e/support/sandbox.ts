@@ -108,7 +108,7 @@ export async function request(url: string, ...options: string[]): Promise<{ stat
         "--silent",
         "--show-error",
         "--max-time",
-        "30",
+        "120",
         "--write-out",
         "\n%{http_code}",
         ...options,
@@ -220,7 +220,7 @@ export async function pods(namespace?: string): Promise<Pod[]> {
 
 /** Waits until there are so many pods of a registry, all of them ready, and no others; gives them back. */
 export function settled(replicas: number, namespace?: string): Promise<Pod[]> {
-    return eventually(120, async () => {
+    return eventually(300, async () => {
         const all = await pods(namespace);
         const isReady = ({ status }: Pod) =>
             status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");

@@ -32,6 +32,10 @@ const pullers = 2;
 const retryDelay = 10_000;
 /** More than the registry's chunk, so that a push is an upload of several parts. */
 const layerBytes = 12 * 1024 * 1024;
+/** The same of an image that is pushed while something changes; it is smaller, so that clients do not use up the processors. */
+const trafficLayers = [64 * 1024, 6 * 1024 * 1024];
+/** Milliseconds between two attempts of a client. */
+const pause = 300;
 
 /** What clients may do, and how many there are. */
 interface Options {
@@ -97,7 +101,7 @@ async function underTraffic(
     const push = async () => {
         const image = path.join(folder, `push-${tag++}`);
         const reference = `docker://${client.host}/traffic:${path.basename(folder)}-${tag}`;
-        const digest = makeImage(image);
+        const digest = makeImageOf(image, trafficLayers);
         if (await skopeo(`push ${reference}`, pushRetries, `dir:${image}`, reference)) {
             traffic.pushed++;
             images.push({ reference, digest });
@@ -124,6 +128,7 @@ async function underTraffic(
     const until = async (work: () => Promise<void>) => {
         while (!isOver) {
             await work();
+            await sleep(pause);
         }
     };
 

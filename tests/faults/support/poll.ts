@@ -16,7 +16,11 @@ export interface Answer {
  *
  * @param requests the path of each, with options of curl behind it
  */
-export async function watch(client: Client, requests: string[][], change: () => Promise<unknown>): Promise<Answer[]> {
+export async function pollDuring(
+    client: Client,
+    requests: string[][],
+    change: () => Promise<unknown>,
+): Promise<Answer[]> {
     const answers: Answer[] = [];
     let isOver = false;
     const ask = async ([path, ...options]: string[]) => {

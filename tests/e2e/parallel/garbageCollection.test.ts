@@ -9,7 +9,7 @@ import { deleteObject, keysOf, kubectl, previewed, request } from "../support/sa
 import { assertUnnoticed, Client, makeImage, makeImageOf, makeImages, tryPush } from "../support/traffic";
 
 describe("A collection of garbage", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const registry = new OtherRegistry("collected");
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "collected-"));
@@ -246,7 +246,7 @@ describe("A collection of garbage", function () {
                 await run("pulumi", ["config", "rm", "collectionDeleteUntagged", "--stack", registry.name]);
                 await registry.up();
                 await eventually(
-                    30,
+                    300,
                     async () =>
                         (await request(`https://${me.host}/v2/`, "--user", `${me.user}:${me.password}`)).status === 200,
                 );

@@ -15,7 +15,7 @@ const registry = new OtherRegistry("exposed");
 const GiB = 1024 ** 3;
 
 describe("A registry", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "exposed-"));
     const large = path.join(folder, "large");
@@ -101,7 +101,7 @@ describe("A registry", function () {
                 "--header",
                 "Content-Type: application/octet-stream",
                 "--max-time",
-                "300",
+                "600",
                 "--dump-header",
                 headers,
                 ...options,
@@ -144,7 +144,7 @@ describe("A registry", function () {
                 ["update kubernetes:networking.k8s.io/v1:Ingress::registry"],
             );
             await registry.up();
-            await eventually(120, async () => (await loginStatus(me)) === 200);
+            await eventually(300, async () => (await loginStatus(me)) === 200);
             assert.doesNotMatch(await registry.pulumi("preview"), /warning/);
         });
 
@@ -162,7 +162,7 @@ describe("A registry", function () {
             const before = await serial();
             await kubectl("delete", "secret", "registry-tls-ingress", "--namespace", registry.name);
             // Until then Traefik has one of its own, which no client trusts.
-            await eventually(120, async () => (await serial()) !== before && (await loginStatus(me)) === 200);
+            await eventually(300, async () => (await serial()) !== before && (await loginStatus(me)) === 200);
         });
 
         it("is not there by http, which is for Traefik's entry points to lead to https", async () => {
@@ -185,7 +185,7 @@ describe("A registry", function () {
                 "delete kubernetes:networking.k8s.io/v1:Ingress::registry",
             ]);
             await registry.up();
-            await eventually(60, async () => (await loginStatus(me)) === 200);
+            await eventually(300, async () => (await loginStatus(me)) === 200);
         });
 
         servesAll();
@@ -253,7 +253,7 @@ describe("A registry", function () {
                 ingressClassName: "nginx",
             });
             await registry.up();
-            await eventually(120, async () => (await loginStatus(me)) === 200);
+            await eventually(300, async () => (await loginStatus(me)) === 200);
             await run("skopeo", ["inspect", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/hello:1`]);
             await registry.pulumi("preview", "--expect-no-changes");
         });

@@ -11,7 +11,7 @@ import { documented } from "../support/docs";
 import { makeOtherMinio, removeOtherMinio } from "../support/otherMinio";
 import { eventually, run } from "../support/run";
 import { deleteBucket, emptyBucket, kubectl, minio, minioRoot, request, s3At } from "../support/sandbox";
-import { Way } from "../support/way";
+import { TcpProxy } from "../support/tcpProxy";
 import {
     cleanMachine,
     Contexts,
@@ -164,12 +164,12 @@ describe("The workflows of GitHub", () => {
 });
 
 describe("The workflows' own commands, in a clean clone with its state in Minio", function () {
-    this.timeout("5m");
+    this.timeout("20m");
 
     const stack = "delivered";
     const host = `${stack}.registry.homelab.test`;
     /** Where this stack's Minio is, for Pulumi's provider: a way that can be closed without closing that to the state. */
-    const way = new Way(minio);
+    const way = new TcpProxy(minio);
     let temp: string;
     /** A machine in the homelab, and one of GitHub's, which reaches the state alone: it has no kubeconfig, and the way is closed. */
     let runner: Machine;
@@ -235,7 +235,7 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
     const parts = (diff: string) => diff.split(/\n(?= *[+~-] \w+:\S*: \(| *--outputs:--|Resources:)/).sort();
 
     before(async function () {
-        this.timeout("10m");
+        this.timeout("20m");
         temp = fs.mkdtempSync(path.join(os.tmpdir(), "workflows-"));
         await way.open();
         const root = await minioRoot();
@@ -337,13 +337,13 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
             "--for=condition=Ready",
             "--namespace",
             stack,
-            "--timeout=180s",
+            "--timeout=300s",
         );
     });
     beforeEach(() => way.open());
     afterEach(() => fs.writeFileSync(stackFile, configuration));
     after(async function () {
-        this.timeout("10m");
+        this.timeout("20m");
         await way.open();
         const owner = asOwner();
         await runOn(owner, "pulumi", "state", "unprotect", "--all", "--yes");
@@ -368,7 +368,7 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
     it("up brings the registry up from nothing, and changes nothing the second time", async () => {
         assert.ok(first.ok, first.log);
         assert.match(first.log, /\+ 23 created/);
-        await eventually(60, async () => (await request(`https://${host}/v2/`)).status === 401);
+        await eventually(300, async () => (await request(`https://${host}/v2/`)).status === 401);
         const second = await runsUp();
         assert.match(second.log, /23 unchanged/);
     });
@@ -475,7 +475,7 @@ Resources:
 
     it("drift fails where somebody changed the Deployment, and shows it in one issue, which says how to put it back", async () => {
         await kubectl("scale", "deployment/registry", "--replicas=2", "--namespace", stack);
-        await kubectl("rollout", "status", "deployment/registry", "--namespace", stack, "--timeout=60s");
+        await kubectl("rollout", "status", "deployment/registry", "--namespace", stack, "--timeout=300s");
         const { ok, outputs } = await looks();
         assert.ok(!ok);
         const report = outputs.report!.replace(/\n *\[(id|urn|provider)=.*\]/g, "");
@@ -542,7 +542,7 @@ To keep it, change the configuration.
         try {
             // The Service leads there a moment after the pod is ready.
             await eventually(
-                30,
+                300,
                 async () =>
                     (
                         await s3At(

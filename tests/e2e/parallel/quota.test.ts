@@ -10,7 +10,7 @@ import { kubectl, previewed } from "../support/sandbox";
 import { Client, makeImage, tryPush } from "../support/traffic";
 
 describe("A bucket that may hold 20 MiB", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const registry = new OtherRegistry("quota");
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quota-"));
@@ -36,7 +36,7 @@ describe("A bucket that may hold 20 MiB", function () {
 
     it("refuses pushes once Minio has counted that much; the log says why, and pulls go on", async () => {
         assert.equal((await push()).code, 0);
-        await eventually(240, async () => {
+        await eventually(600, async () => {
             await sleep(5000);
             const { code, stderr } = await push();
             return code !== 0 && /500 Internal Server Error/.test(stderr);

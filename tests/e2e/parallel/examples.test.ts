@@ -104,7 +104,7 @@ class Stack {
 
 /** Waits until a login holds, and pushes an image. */
 async function push(client: Client, image: string): Promise<void> {
-    await eventually(120, async () => (await loginStatus(client)) === 200);
+    await eventually(300, async () => (await loginStatus(client)) === 200);
     await run("skopeo", [
         "copy",
         "--dest-creds",
@@ -115,7 +115,7 @@ async function push(client: Client, image: string): Promise<void> {
 }
 
 describe("The npm package", function () {
-    this.timeout("5m");
+    this.timeout("20m");
 
     let files: string[];
     before(() => {
@@ -190,7 +190,7 @@ describe("The npm package", function () {
 });
 
 describe("The example", function () {
-    this.timeout("5m");
+    this.timeout("20m");
 
     describe("smallest", () => {
         const stack = new Stack("smallest");
@@ -279,7 +279,7 @@ describe("The example", function () {
         it("collects the garbage of one, by the program that is compiled in the package", async () => {
             const job = ["--namespace", "lab", "job/collect-now"];
             await kubectl("create", "job", "collect-now", "--namespace", "lab", "--from=cronjob/lab-collection");
-            await kubectl("wait", "--for=condition=Complete", "--timeout=3m", ...job);
+            await kubectl("wait", "--for=condition=Complete", "--timeout=300s", ...job);
             assert.match(await kubectl("logs", ...job), /^Freed /m);
         });
 
@@ -314,7 +314,7 @@ describe("The example", function () {
 });
 
 describe("The example beside-argo-cd", function () {
-    this.timeout("5m");
+    this.timeout("20m");
 
     const stack = new Stack("beside-argo-cd");
     const login = { host: "sealed.registry.homelab.test", user: "sealed", password: "correct horse" };
@@ -361,7 +361,7 @@ describe("The example beside-argo-cd", function () {
 });
 
 describe("The component package", function () {
-    this.timeout("5m");
+    this.timeout("20m");
 
     /** The component as a provider, which a Pulumi that knows component packages makes of the folder by itself. */
     const plugin = path.resolve("tests/e2e/examples/bin");

@@ -1,7 +1,7 @@
 import * as net from "node:net";
 
 /** A way to an address that can be closed: a port of this machine that leads there. */
-export class Way {
+export class TcpProxy {
     private server: net.Server | undefined;
     private port = 0;
     private readonly host: string;

@@ -11,7 +11,7 @@ import { processesOf } from "../e2e/support/processes";
 import { eventually, run } from "../e2e/support/run";
 import { get, kubectl } from "../e2e/support/sandbox";
 import { assertUnnoticed, Client, makeImage, makeImageOf, tryPush } from "../e2e/support/traffic";
-import { describeInFull, isShort } from "./support/form";
+import { describeInFull, isShort } from "./support/shortMode";
 
 /** What a collection says when it begins a step. */
 const steps: [string, RegExp][] = [
@@ -166,7 +166,7 @@ describe("A collection of garbage", function () {
                         const [node] = processesOf([uid], "node");
                         process.kill(node!, "SIGSTOP");
                         // Its layers are there still, so that they are not sent again.
-                        await eventually(450, async () => (await tryPush(image, me, "deleted:1")).code === 0);
+                        await eventually(900, async () => (await tryPush(image, me, "deleted:1")).code === 0);
                         process.kill(node!, "SIGCONT");
                     });
                     await assertWhole(450);
@@ -205,7 +205,7 @@ describe("A collection of garbage", function () {
                     );
                     const image = path.join(folder, "after");
                     makeImage(image);
-                    await eventually(60, async () => (await tryPush(image, me, "after:1")).code === 0);
+                    await eventually(300, async () => (await tryPush(image, me, "after:1")).code === 0);
                     await run("pulumi", ["config", "set", "collectionSchedule", "0 4 * * 0", "--stack", registry.name]);
                     await registry.up();
                     await assertWhole(60);

@@ -40,7 +40,7 @@ const pod = (namespace: string) => [
 ];
 
 describe("The pods of a registry that is confined", function () {
-    this.timeout("5m");
+    this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "confined-"));
     let controller: ChildProcess | undefined;
@@ -82,7 +82,7 @@ describe("The pods of a registry that is confined", function () {
         await registry.up();
         me = await registry.client();
         for (const namespace of ["monitors", "strangers"]) {
-            await kubectl("wait", "--for=condition=Ready", "--timeout=60s", "pod/asker", "--namespace", namespace);
+            await kubectl("wait", "--for=condition=Ready", "--timeout=300s", "pod/asker", "--namespace", namespace);
         }
         const log = fs.openSync(path.join(folder, "kube-router.log"), "w");
         controller = spawn(
@@ -121,7 +121,7 @@ describe("The pods of a registry that is confined", function () {
         const before = await podOf();
         await registry.up();
         assert.equal(await podOf(), before);
-        await eventually(60, async () => !(await reaches("strangers", "asker", before, 5001)));
+        await eventually(300, async () => !(await reaches("strangers", "asker", before, 5001)));
     });
 
     it("are reached at the registry's port by everybody, at the metrics' from the namespace that is named", async () => {

@@ -17,7 +17,7 @@ import {
 import { assertUnnoticed } from "../support/traffic";
 
 describe("What is rotated by a number:", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const registry = new OtherRegistry("keys");
     before(async () => {
@@ -139,7 +139,7 @@ describe("What is rotated by a number:", function () {
                 await registry.recover();
             });
             await registry.pulumi("preview", "--expect-no-changes");
-            await eventually(120, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
+            await eventually(300, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
             assert.equal(
                 (await s3(await accessKey("keys", "registry-anonymous"), "GET", "keys?location=")).status,
                 200,

@@ -32,7 +32,7 @@ async function minioToken(): Promise<string> {
 }
 
 describe("A Prometheus", function () {
-    this.timeout("6m");
+    this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "watched-"));
     const processes: ChildProcess[] = [];
@@ -116,7 +116,7 @@ describe("A Prometheus", function () {
             `--storage.tsdb.path=${folder}/data`,
             `--web.listen-address=${prometheus}`,
         );
-        await eventually(30, async () => (await request(`http://${prometheus}/-/ready`)).status === 200);
+        await eventually(300, async () => (await request(`http://${prometheus}/-/ready`)).status === 200);
     });
     after(async () => {
         processes.forEach((child) => child.kill());
@@ -143,7 +143,7 @@ describe("A Prometheus", function () {
         await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/hello:1`]);
         const { code, stdout, stderr } = await registry.script("collect");
         assert.equal(code, 0, stdout + stderr);
-        const [freed] = await eventually(20, async () => {
+        const [freed] = await eventually(300, async () => {
             const found = await query("registry_collection_freed_bytes");
             return found.length > 0 && found;
         });
@@ -176,7 +176,7 @@ describe("A Prometheus", function () {
             return found.filter(({ isThere }) => !isThere).map(({ name }) => name);
         };
         // Minio counts what is in a bucket once a minute or so.
-        await eventually(150, async () => (await missing()).length === 0).catch(() => undefined);
+        await eventually(300, async () => (await missing()).length === 0).catch(() => undefined);
         assert.deepEqual(await missing(), []);
     });
 
@@ -206,7 +206,7 @@ describe("A Prometheus", function () {
         await deleteObject(registry.name, `docker/registry/v2/blobs/sha256/${digest.slice(0, 2)}/${digest}/data`);
         const { code } = await registry.script("collect");
         assert.equal(code, 1);
-        await eventually(20, async () => (await query('ALERTS{alertname="RegistryCollectionFailed"}')).length > 0);
+        await eventually(300, async () => (await query('ALERTS{alertname="RegistryCollectionFailed"}')).length > 0);
     });
 
     it("is led there by no Ingress", async () => {

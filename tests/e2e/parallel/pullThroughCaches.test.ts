@@ -16,7 +16,7 @@ const password = "a password for both";
 const hosts = { own: `own.${registry.host}`, open: `open.${registry.host}` };
 
 describe("A mirror", function () {
-    this.timeout("6m");
+    this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "mirrored-"));
     let me: Client;
@@ -88,8 +88,8 @@ describe("A mirror", function () {
             [],
         );
         await registry.up();
-        await eventually(120, async () => (await loginStatus({ ...me, host: hosts.own })) === 200);
-        await eventually(120, async () => (await request(`https://${hosts.open}/v2/`)).status === 200);
+        await eventually(300, async () => (await loginStatus({ ...me, host: hosts.own })) === 200);
+        await eventually(300, async () => (await request(`https://${hosts.open}/v2/`)).status === 200);
         await registry.pulumi("preview", "--expect-no-changes");
     });
 
@@ -99,7 +99,7 @@ describe("A mirror", function () {
         const after = await fetched();
         assert.ok(after > before);
         // What it keeps is written while it is sent.
-        await eventually(30, async () => {
+        await eventually(300, async () => {
             assert.ok(await pull(hosts.own, "hello:1", "image"));
             const now = await fetched();
             assert.ok(await pull(hosts.own, "hello:1", "image"));
@@ -174,7 +174,7 @@ describe("A mirror", function () {
         after(() => kubectl("scale", "deployment/registry", "--replicas=1", "--namespace", registry.name));
 
         it("serves what it has, by its tag", async () => {
-            await eventually(60, async () => (await request(`https://${me.host}/v2/`)).status >= 500);
+            await eventually(300, async () => (await request(`https://${me.host}/v2/`)).status >= 500);
             assert.ok(await pull(hosts.own, "hello:1", "newer"));
         });
     });

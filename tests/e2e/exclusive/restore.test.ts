@@ -22,7 +22,7 @@ import {
 } from "../support/sandbox";
 
 describe("The images", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "restore-"));
     const ca = path.join(folder, "ca.crt");
@@ -60,7 +60,7 @@ describe("The images", function () {
     describe("of a Minio that is lost", () => {
         after(async () => {
             await kubectl("scale", "deployment/minio", "--namespace", "minio", "--replicas=1");
-            await kubectl("rollout", "status", "deployment/minio", "--namespace", "minio", "--timeout=60s");
+            await kubectl("rollout", "status", "deployment/minio", "--namespace", "minio", "--timeout=300s");
         });
         restoreConfiguration();
 
@@ -70,7 +70,7 @@ describe("The images", function () {
             const isPublic = async () => (await request(`https://${publicHost}/v2/_catalog`)).status === 200;
             await configure(`anonymousPullHost=${publicHost}`);
             await up();
-            await eventually(120, isPublic);
+            await eventually(300, isPublic);
 
             const { host, user, password } = await client();
             await run("docker", ["login", host, "--username", user, "--password-stdin"], { input: password });
@@ -105,7 +105,7 @@ describe("The images", function () {
             });
 
             await settled(1);
-            await eventually(60, async () => (await loginStatus(await client())) === 200);
+            await eventually(300, async () => (await loginStatus(await client())) === 200);
             assert.deepEqual(await everyTag(), before);
             assert.ok(await isPublic());
             for (const image of Object.keys(before)) {

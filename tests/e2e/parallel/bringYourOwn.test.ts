@@ -16,7 +16,7 @@ import { makeImage, makeImages } from "../support/traffic";
  * with TLS by a CA of one's own.
  */
 describe("A registry of one's own things", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "own-"));
     const host = "own.registry.homelab.test";
@@ -43,7 +43,7 @@ describe("A registry of one's own things", function () {
         authority = await makeAuthority(folder);
         s3 = await makeOtherMinio(authority);
         await eventually(
-            30,
+            300,
             async () =>
                 (await s3At(`https://${s3.endpoint}`, s3.root, "PUT", "container-repo", "--cacert", authority.ca))
                     .status === 200,
@@ -74,7 +74,7 @@ describe("A registry of one's own things", function () {
             s3: { bucket: "container-repo", endpoint: s3.endpoint, secure: true, key: s3.root },
             login: { user: "seed", password: "correct horse" },
         });
-        await eventually(30, async () => (await request(`http://${seed}/v2/`)).status === 401);
+        await eventually(300, async () => (await request(`http://${seed}/v2/`)).status === 401);
         const push = async (name: string, source: string, ...options: string[]) => {
             const from = `${seed}:80/${name}`;
             await run("skopeo", [
@@ -142,7 +142,7 @@ describe("A registry of one's own things", function () {
 
     it("has every image that 2.8.3 had, by digest, and takes new ones", async () => {
         const status = () => request(`https://${host}/v2/`, "--cacert", authority.ca, "--user", "seed:correct horse");
-        await eventually(60, async () => (await status()).status === 200);
+        await eventually(300, async () => (await status()).status === 200);
         const certificates = path.join(folder, "trusted");
         fs.mkdirSync(certificates);
         fs.copyFileSync(authority.ca, path.join(certificates, "ca.crt"));
@@ -196,7 +196,7 @@ describe("A registry of one's own things", function () {
             "--user",
             "seed:correct horse",
         ] as const;
-        await eventually(30, async () => (await request(...blob)).status === 307);
+        await eventually(300, async () => (await request(...blob)).status === 307);
         const { status, body } = await request(...blob, "--location");
         assert.equal(status, 200);
         assert.equal(`sha256:${createHash("sha256").update(body).digest("hex")}`, digest);

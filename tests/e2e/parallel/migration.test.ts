@@ -24,7 +24,7 @@ import { assertUnnoticed, Client, makeImage, makeImages } from "../support/traff
 const page = "docs/moving-in.md";
 
 describe("Moving in from a registry set up by hand", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moving-"));
     const stack = "moved";
@@ -81,7 +81,7 @@ describe("Moving in from a registry set up by hand", function () {
             login: old,
             host: old.host,
         });
-        await eventually(120, async () => (await loginStatus(old)) === 200);
+        await eventually(300, async () => (await loginStatus(old)) === 200);
         certificate = await findCertificate();
 
         const push = async (name: string, source: string, ...options: string[]) => {
@@ -174,7 +174,7 @@ describe("Moving in from a registry set up by hand", function () {
     it("has a way back, and over again", async () => {
         await documented("Back, if need be", inNamespace);
         assert.equal(await backend(), "registry-svc");
-        await eventually(30, async () => (await loginStatus(old)) === 200);
+        await eventually(300, async () => (await loginStatus(old)) === 200);
         await assertImages(old);
         await pulumi("up", "--refresh", "--yes", "--skip-preview");
         assert.equal(await backend(), "registry");
@@ -227,7 +227,7 @@ describe("Moving in from a registry set up by hand", function () {
         await kubectl("delete", "ingress/registry", "--namespace", "moved");
         await pulumi("up", "--refresh", "--yes", "--skip-preview");
         const start = Date.now();
-        await eventually(60, async () => (await loginStatus(old)) === 200);
+        await eventually(300, async () => (await loginStatus(old)) === 200);
         isOver = true;
         await asking;
         console.log(

@@ -93,7 +93,7 @@ const unsupported =
     /StatusCode: 405, Method not allowed|HTTP 405 response body.*"Method not allowed|405 Method Not Allowed|^.*failed to copy after 5 retries/;
 
 describe("Rights:", function () {
-    this.timeout("6m");
+    this.timeout("20m");
 
     let me: Client, cluster: Client;
 
@@ -248,8 +248,8 @@ describe("Rights:", function () {
         it("lets pulls go on while what takes pushes is stopped", async () => {
             await scale(0);
             try {
-                await kubectl("wait", "--for=delete", "pods", ...ofRegistry(registry.name), "--timeout=120s");
-                await eventually(60, async () => (await tryPush(image, me, "hello:3")).code !== 0);
+                await kubectl("wait", "--for=delete", "pods", ...ofRegistry(registry.name), "--timeout=300s");
+                await eventually(300, async () => (await tryPush(image, me, "hello:3")).code !== 0);
                 for (const [name, client] of Object.entries(clients)) {
                     await client.pull(pullsAt, repositoryFor(name), cluster);
                 }
@@ -258,7 +258,7 @@ describe("Rights:", function () {
                 await scale(1);
                 await kubectl("rollout", "status", "deployment/registry", "--namespace", registry.name);
             }
-            await eventually(60, async () => (await tryPush(image, me, "hello:1")).code === 0);
+            await eventually(300, async () => (await tryPush(image, me, "hello:1")).code === 0);
         });
 
         it("shows no difference in a second preview", () => registry.pulumi("preview", "--expect-no-changes"));
@@ -273,7 +273,7 @@ describe("Rights:", function () {
             const onGateway = { exposure: "gateway", gatewayName: "home", gatewayNamespace: gateways };
             await registry.configure(onGateway);
             await registry.up();
-            await eventually(60, async () => (await loginStatus(me)) === 200);
+            await eventually(300, async () => (await loginStatus(me)) === 200);
             await registry.configure({ ...onGateway, "users[1].name": "cluster" });
             await registry.up();
             cluster = await registry.client("cluster");
@@ -306,7 +306,7 @@ describe("Rights:", function () {
                 await registry.up();
                 // Until the pods have heard of it.
                 await eventually(
-                    120,
+                    300,
                     async () =>
                         (
                             await request(
@@ -336,7 +336,7 @@ describe("Rights:", function () {
                 ingressClassName: "traefik",
             });
             await registry.up();
-            await eventually(120, async () => (await loginStatus(cluster)) === 200);
+            await eventually(300, async () => (await loginStatus(cluster)) === 200);
         });
         hold(registry.host);
     });
@@ -356,7 +356,7 @@ describe("Rights:", function () {
             before(async () => {
                 await registry.configure({ pullHost });
                 await registry.up();
-                await eventually(120, async () => (await loginStatus({ ...cluster, host: pullHost })) === 200);
+                await eventually(300, async () => (await loginStatus({ ...cluster, host: pullHost })) === 200);
                 // Where all may push, this user is not known.
                 assert.equal(await loginStatus(cluster), 401);
             });
@@ -373,7 +373,7 @@ describe("Rights:", function () {
                 [],
             );
             await registry.up();
-            await eventually(120, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
+            await eventually(300, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
         });
 
         for (const [name, client] of Object.entries(clients)) {
@@ -454,7 +454,7 @@ describe("Rights:", function () {
                 await kubectl("get", "deployments", "--namespace", registry.name, "--output", "name"),
                 "deployment.apps/registry-2\n",
             );
-            await eventually(120, async () => (await loginStatus(cluster)) === 200);
+            await eventually(300, async () => (await loginStatus(cluster)) === 200);
         });
     });
 });

@@ -8,7 +8,7 @@ import { kubectl, loginStatus, makeBucket, minioRoot } from "../support/sandbox"
 import { assertUnnoticed, Client } from "../support/traffic";
 
 describe("A stack that reuses the component, and whose provider changes no Secret in place", function () {
-    this.timeout("10m");
+    this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "reuse-"));
     const stack = ["--cwd", "tests/e2e/reuse", "--stack", "reuse"];
@@ -41,7 +41,7 @@ describe("A stack that reuses the component, and whose provider changes no Secre
         );
         await pulumi("up", "--yes", "--skip-preview");
         const me = await client("me");
-        await eventually(120, async () => (await loginStatus(me)) === 200);
+        await eventually(300, async () => (await loginStatus(me)) === 200);
     });
     after(async () => {
         await pulumi("destroy", "--yes", "--skip-preview");
@@ -66,7 +66,7 @@ describe("A stack that reuses the component, and whose provider changes no Secre
         );
         await assertUnnoticed(await client("me"), async () => {
             await pulumi("up", "--yes", "--skip-preview");
-            await kubectl("rollout", "status", "deployment/reused", "--namespace", "reused", "--timeout=60s");
+            await kubectl("rollout", "status", "deployment/reused", "--namespace", "reused", "--timeout=300s");
         });
         assert.equal(await loginStatus(await client("guest")), 200);
     });

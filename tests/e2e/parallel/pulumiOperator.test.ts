@@ -20,7 +20,7 @@ interface Manifest {
  * no package registry): what is shown is that the rights are enough and no more, and that the Stack has only fields that are documented.
  */
 describe("The operator's way", function () {
-    this.timeout("5m");
+    this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "operator-"));
     const namespaces: Record<string, string> = { registry: "operated", pulumi: "operator" };
@@ -129,8 +129,8 @@ describe("The operator's way", function () {
                 attempt("kubectl", ["create", "--dry-run=server", "--validate=strict", "--filename", "-"], {
                     input: JSON.stringify(stack),
                 });
-            await kubectl("wait", "--for", "condition=Established", `crd/stacks.${group}`, "--timeout=30s");
-            await eventually(30, async () => (await create(found("Stack"))).code === 0);
+            await kubectl("wait", "--for", "condition=Established", `crd/stacks.${group}`, "--timeout=300s");
+            await eventually(300, async () => (await create(found("Stack"))).code === 0);
             const { stderr } = await create({ ...found("Stack"), spec: { ...found("Stack").spec, prune: true } });
             assert.match(stderr, /unknown field "spec\.prune"/);
         } finally {
@@ -174,7 +174,7 @@ describe("The operator's way", function () {
                 ]),
             ) as { ci: string };
             await eventually(
-                120,
+                300,
                 async () => (await loginStatus({ host, user: "ci", password: passwords.ci })) === 200,
             );
             await pulumi("config", "set", "--path", "users[1].name", "alice");
