@@ -1,4 +1,4 @@
-.PHONY: help up stop down status logs test e2e conformance faults bench picture generate lifecycle
+.PHONY: help packages up stop down status logs test e2e conformance faults bench picture generate lifecycle
 .DEFAULT_GOAL := help
 
 # npm writes this file last.
@@ -7,6 +7,8 @@ sandbox = node --require ts-node/register sandbox/cli.ts
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+packages: $(packages) ## install the npm packages
 
 up: $(packages) ## start a homelab on this machine, and deploy the registry to it
 	@$(sandbox) up

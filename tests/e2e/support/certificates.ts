@@ -3,15 +3,15 @@ import * as path from "node:path";
 
 import { run } from "./run";
 
-/** A CA of one's own, and what it issues: files in a folder. */
+/** A private CA whose files are in a folder, and the certificates that it issues. */
 export interface Authority {
-    /** The file with its certificate. */
+    /** Path of its certificate. */
     ca: string;
-    /** Issues a certificate for a name; gives back it and its key, in PEM. */
+    /** Issues a certificate for a host name. Returns it and its key, in PEM. */
     issue(name: string): Promise<{ certificate: string; key: string }>;
 }
 
-/** Makes a CA in a folder that is there. */
+/** Creates a CA in an existing folder. */
 export async function makeAuthority(folder: string): Promise<Authority> {
     const [ca, caKey, certificate, key] = ["ca.crt", "ca.key", "server.crt", "server.key"].map((name) =>
         path.join(folder, name),

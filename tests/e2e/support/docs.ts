@@ -3,10 +3,10 @@ import * as fs from "node:fs";
 import { run } from "./run";
 
 /**
- * The commands that a page has under a heading.
+ * Returns the commands under a heading of a page.
  *
- * @param here what stands on the page for something that is another thing here
- * @throws if the page does not have what is to be replaced
+ * @param here replacements: text of the page, and what it is in this test
+ * @throws if the commands do not contain a text that has to be replaced
  */
 export function documented(page: string, heading: string, here: Record<string, string>): string {
     const text = fs.readFileSync(page, "utf8");
@@ -16,7 +16,7 @@ export function documented(page: string, heading: string, here: Record<string, s
         .replace(`## ${heading}`, "");
     const blocks = [...section.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, commands]) => commands!);
     if (!text.includes(`## ${heading}\n`) || blocks.length === 0) {
-        throw new Error(`${page} has no commands under "${heading}"`);
+        throw new Error(`${page} has no shell commands under the heading "${heading}"`);
     }
     return Object.entries(here).reduce((commands, [there, value]) => {
         if (!commands.includes(there)) {
@@ -26,7 +26,7 @@ export function documented(page: string, heading: string, here: Record<string, s
     }, blocks.join("\n"));
 }
 
-/** Runs the commands that a page has under a heading, in a stack of the sandbox and without questions. */
+/** Runs the commands under a heading of a page, for a stack of the sandbox and without prompts. */
 export async function runDocumented(
     page: string,
     heading: string,

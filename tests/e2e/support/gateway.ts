@@ -1,6 +1,6 @@
 import { apply, kubectl } from "./sandbox";
 
-/** Makes a Gateway `home` as an owner has it: for https with a certificate for the host, and for http. */
+/** Creates a Gateway `home` with two listeners: https, with a certificate for the host, and http. */
 export async function makeGateway(namespace: string, host: string): Promise<void> {
     const metadata = (name: string) => ({ name, namespace });
     await apply(

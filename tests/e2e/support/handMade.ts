@@ -5,20 +5,20 @@ import { stringify } from "yaml";
 
 import { apply, kubectl } from "./sandbox";
 
-/** The registry as people set it up by hand in 2024, or the same settings on this project's version: its Secrets, Deployment, Service and Ingress. */
+/** Settings of a registry that is set up by hand, as people did in 2024: Secrets, Deployment, Service and Ingress. */
 interface HandMade {
-    /** Of distribution: 2.8.3, which `registry:2` meant then, or that 3 which this project deploys. */
+    /** Major version of distribution: 2 is 2.8.3, the `registry:2` of that time; 3 is the version that this project deploys. */
     version: 2 | 3;
-    /** Where it is; has to be there. */
+    /** An existing namespace. */
     namespace: string;
-    /** The bucket, and a key that may do everything; a CA is not looked at. */
+    /** The bucket, and an access key with all permissions. The registry does not verify the certificate. */
     s3: { bucket: string; endpoint: string; secure: boolean; key: { user: string; password: string } };
     login: { user: string; password: string };
-    /** The name that its Ingress answers to; none without. */
+    /** Host of its Ingress. Without it, no Ingress is created. */
     host?: string;
 }
 
-/** Sets it up, and waits until its pod takes connections. */
+/** Creates the registry, and waits until its pod accepts connections. */
 export async function makeByHand({ version, namespace, s3, login, host }: HandMade): Promise<void> {
     const [image, configFolder] =
         version === 2
@@ -41,7 +41,7 @@ export async function makeByHand({ version, namespace, s3, login, host }: HandMa
                 v4auth: true,
                 chunksize: 5242880,
                 rootdirectory: "/",
-                // The one setting that 3.x needs in addition, to find Minio at all.
+                // 3.x needs this setting in addition to connect to MinIO.
                 ...(version === 3 && { forcepathstyle: true }),
             },
             delete: { enabled: true },
@@ -55,7 +55,7 @@ export async function makeByHand({ version, namespace, s3, login, host }: HandMa
             headers: { "X-Content-Type-Options": ["nosniff"] },
         },
     };
-    // As `htpasswd -B` writes it.
+    // The format of `htpasswd -B`.
     const hash = (await bcrypt.hash(login.password, 5)).replace("$2b$", "$2y$");
     await apply(
         {

@@ -1,12 +1,12 @@
 import { execFileSync, spawn } from "node:child_process";
 
-/** A process, and all that it started and that is still under it. */
+/** Ids of a process and its descendants. */
 function tree(pid: number): number[] {
     let children = "";
     try {
         children = execFileSync("pgrep", ["--parent", String(pid)], { encoding: "utf8" });
     } catch {
-        // There are none.
+        // pgrep fails if there are no children.
     }
     return [
         pid,
@@ -21,14 +21,15 @@ function kill(pid: number): void {
     try {
         process.kill(pid, "SIGKILL");
     } catch {
-        // It ended by itself.
+        // It has already exited.
     }
 }
 
 /**
- * Runs `pulumi up`, and sends it a signal as soon as it prints a line. With SIGKILL go its plugins as well, which would stay for ever.
+ * Runs `pulumi up`, and sends it a signal as soon as it prints a certain line. SIGKILL also kills its plugins, which would
+ * otherwise keep running.
  *
- * @returns the line, or undefined if it never came: then the update is done
+ * @returns the line, or undefined if it was never printed and the update succeeded
  */
 export function interruptUp(
     at: (line: string) => boolean,
@@ -56,7 +57,7 @@ export function interruptUp(
                     return;
                 }
                 if (signal === "SIGKILL") {
-                    // Nothing goes on while they are looked for.
+                    // Stops Pulumi, so that it does not go on while its children are found.
                     process.kill(child.pid!, "SIGSTOP");
                     tree(child.pid!).slice(1).forEach(kill);
                 }
@@ -65,7 +66,9 @@ export function interruptUp(
         }
         child.on("error", reject);
         child.on("close", (code) =>
-            found !== undefined || code === 0 ? resolve(found) : reject(new Error(`it failed before:\n${output}`)),
+            found !== undefined || code === 0
+                ? resolve(found)
+                : reject(new Error(`the update failed before it could be interrupted:\n${output}`)),
         );
     });
 }

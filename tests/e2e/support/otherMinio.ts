@@ -3,17 +3,17 @@ import { randomBytes } from "node:crypto";
 import { Authority } from "./certificates";
 import { apply, kubectl } from "./sandbox";
 
-/** A second Minio, empty, in a namespace of its own, with TLS by an authority that the world does not know. */
+/** A second, empty MinIO in its own namespace, with a certificate of a private CA. */
 export interface OtherMinio {
-    /** `host:port`, from pods and from the node alike. */
+    /** `host:port`, the same in pods and on the nodes. */
     endpoint: string;
     root: { user: string; password: string };
 }
 
 /**
- * Makes the second Minio.
+ * Creates the second MinIO.
  *
- * @param disk what its data is on, as the `emptyDir` of a volume
+ * @param disk `emptyDir` of the volume with its data
  */
 export async function makeOtherMinio(
     authority: Authority,
@@ -88,5 +88,5 @@ export async function makeOtherMinio(
     return { endpoint: `${host}:9000`, root };
 }
 
-/** Takes the second Minio away, with all that is in it. */
+/** Deletes the second MinIO and its data. */
 export const removeOtherMinio = (namespace = "other-minio") => kubectl("delete", "namespace", namespace, "--wait");

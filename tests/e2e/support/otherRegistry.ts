@@ -1,13 +1,16 @@
+import * as fs from "node:fs";
+
 import { attempt, eventually, Result, run } from "./run";
 import { deleteBucket, kubectl, loginStatus, minio, minioRoot, plaintext } from "./sandbox";
 import { Client } from "./traffic";
 
-/** Further settings of a stack, in plain text but for the password of Minio. */
+/** Additional settings of a stack, in plain text except for the MinIO password. */
 export type Settings = Record<string, string> & { minioPassword?: string };
 
-/** A registry beside the sandbox's: a stack with a namespace, a bucket and a host of its own, all by one name. */
+/** A registry in addition to the sandbox's. Its stack, namespace, bucket and host all have its name. */
 export class OtherRegistry {
     readonly host: string;
+    private isInitialized = false;
 
     constructor(readonly name: string) {
         this.host = `${name}.registry.homelab.test`;
@@ -20,28 +23,41 @@ export class OtherRegistry {
     /** Runs Pulumi on its stack. */
     readonly pulumi = (...args: string[]): Promise<string> => run("pulumi", [...args, ...this.options]);
 
-    /** The same, whatever its end. */
+    /** Runs Pulumi on its stack, and also returns if that fails. */
     readonly tryPulumi = (...args: string[]): Promise<Result> => attempt("pulumi", [...args, ...this.options]);
 
     readonly up = () => this.pulumi("up", "--yes", "--skip-preview");
 
-    /** By which the scripts know its stack. */
+    /** The environment in which the scripts use its stack. */
     get env(): Record<string, string> {
         return { ...(process.env as Record<string, string>), PULUMI_STACK: this.name };
     }
 
-    /** Runs one of the scripts for owners, whatever its end. */
+    /** Runs one of the scripts for owners, and also returns if that fails. */
     readonly script = (name: "collect" | "images", ...args: string[]): Promise<Result> =>
         attempt(`scripts/${name}`, args, { env: this.env });
 
-    /** What docs/reliability.md says of an update that was killed. */
+    /** Recovers the stack from an update that was killed. */
     readonly recover = () => run("scripts/recover", [], { env: this.env });
 
-    /** Makes the stack, where a run that was killed may have left it, and its configuration; no more than that. */
+    /** Creates the stack, unless an interrupted run left it. */
+    private async init(): Promise<void> {
+        if (this.isInitialized) {
+            return;
+        }
+        if ((await this.tryPulumi("stack", "export")).code !== 0) {
+            // A file that a removed sandbox left: its secrets need another passphrase.
+            fs.rmSync(`Pulumi.${this.name}.yaml`, { force: true });
+            await run("pulumi", ["stack", "init", "--no-select", this.name]);
+        }
+        this.isInitialized = true;
+    }
+
+    /** Creates the stack if it does not exist, and sets its configuration. Deploys nothing. */
     async configure(settings: Settings = {}): Promise<void> {
+        await this.init();
         const root = await minioRoot();
         const { minioPassword = root.password, ...rest } = settings;
-        await attempt("pulumi", ["stack", "init", "--no-select", this.name]);
         await run("pulumi", [
             "config",
             "set-all",
@@ -62,7 +78,7 @@ export class OtherRegistry {
         ]);
     }
 
-    /** Where it is, and the login of its user, once that is good. */
+    /** Waits until a user can log in. Returns the host and the login. */
     async client(user = "me"): Promise<Client> {
         const { passwords } = await this.outputs<{ passwords: Record<string, string> }>();
         const client = { host: this.host, user, password: passwords[user]! };
@@ -76,13 +92,13 @@ export class OtherRegistry {
         ) as T;
     }
 
-    /** The Secrets that have the registry's configuration: two while its pods are replaced. */
+    /** Names of the Secrets with the registry's configuration: two while pods are being replaced. */
     async configSecrets(): Promise<string[]> {
         const names = await kubectl("get", "secrets", "--namespace", this.name, "--output", "name");
         return names.split("\n").filter((name) => name.startsWith("secret/registry-config-"));
     }
 
-    /** Takes away all that it deployed, the bucket included if it is in the sandbox's Minio. */
+    /** Deletes everything that it deployed, and the bucket if it is in the sandbox's MinIO. */
     async destroy(): Promise<void> {
         await attempt("pulumi", ["cancel", "--yes", "--stack", this.name]);
         await attempt("pulumi", ["state", "unprotect", "--all", "--yes", "--stack", this.name]);
@@ -90,10 +106,11 @@ export class OtherRegistry {
         await deleteBucket(this.name).catch(() => undefined);
     }
 
-    /** Takes away the stack as well, and its configuration. */
+    /** Deletes everything that it deployed, and the stack with its configuration. */
     async remove(): Promise<void> {
         await this.destroy();
         await run("pulumi", ["stack", "rm", "--yes", "--stack", this.name]);
+        this.isInitialized = false;
         await kubectl("delete", "namespace", this.name, "--ignore-not-found");
     }
 }

@@ -4,7 +4,7 @@ import * as path from "node:path";
 
 import { get } from "./sandbox";
 
-/** The processes of a pod, or of several, that run a program. */
+/** Ids of the processes that run a program in certain pods. */
 export const processesOf = (podUids: string[], program: string): number[] =>
     fs
         .readdirSync("/proc")
@@ -20,7 +20,7 @@ export const processesOf = (podUids: string[], program: string): number[] =>
         })
         .map(Number);
 
-/** The process of a registry that has one pod, whatever labels it has, besides such as were told to stop. */
+/** The process of a registry with one pod, whatever its labels are. Pods that are terminating do not count. */
 export async function registryProcess(namespace = "registry"): Promise<number> {
     const { items } = await get<{ items: { metadata: { uid: string; deletionTimestamp?: string } }[] }>(
         "pods",
@@ -38,7 +38,7 @@ export async function registryProcess(namespace = "registry"): Promise<number> {
     return found;
 }
 
-/** MiB of memory that a process has now, and that it had at the most. */
+/** Current and peak memory of a process, in MiB. */
 export function memory(pid: number): { now: number; peak: number } {
     const status = fs.readFileSync(`/proc/${pid}/status`, "utf8");
     const mebibytes = (field: string) =>
@@ -46,7 +46,7 @@ export function memory(pid: number): { now: number; peak: number } {
     return { now: mebibytes("VmRSS"), peak: mebibytes("VmHWM") };
 }
 
-/** How often containers of the registry's pods were started anew. */
+/** Number of container restarts in a namespace. */
 export async function restarts(namespace = "registry"): Promise<number> {
     interface Pod {
         status: { containerStatuses?: { restartCount: number }[] };

@@ -4,23 +4,23 @@ import * as fs from "node:fs";
 import { attempt, eventually, Result, run } from "./run";
 import { Client } from "./traffic";
 
-/** The sandbox's stack: every command of Pulumi here is about it. */
+/** Options that select the sandbox's stack. */
 const stack = ["--stack", "sandbox", "--non-interactive", "--color", "never"];
 
 /** Runs Pulumi on the sandbox's stack. */
 export const pulumi = (...args: string[]) => run("pulumi", [...args, ...stack]);
 
-/** Runs Pulumi on the sandbox's stack, whatever its end. */
+/** Runs Pulumi on the sandbox's stack, and also returns if that fails. */
 export const tryPulumi = (...args: string[]): Promise<Result> => attempt("pulumi", [...args, ...stack]);
 
-/** Brings the sandbox's stack to where its configuration says. */
+/** Updates the sandbox's stack to its configuration. */
 export const up = () => pulumi("up", "--yes", "--skip-preview");
 
-/** Settings in plain text, as arguments of `pulumi config set-all`. */
+/** Converts settings to arguments of `pulumi config set-all`, in plain text. */
 export const plaintext = (settings: Record<string, string>) =>
     Object.entries(settings).flatMap(([key, value]) => ["--plaintext", `${key}=${value}`]);
 
-/** Sets keys of the sandbox's stack, or places in them: `key=value`. */
+/** Sets keys of the sandbox's stack, or paths in them: `key=value`. */
 export const configure = (...settings: string[]) =>
     run("pulumi", [
         "config",
@@ -31,11 +31,11 @@ export const configure = (...settings: string[]) =>
         "sandbox",
     ]);
 
-/** Sets a place in a key to something secret. */
+/** Sets a path in a key of the sandbox's stack to a secret. */
 export const configureSecret = (path: string, value: string) =>
     run("pulumi", ["config", "set", "--secret", "--path", path, "--stack", "sandbox"], { input: value });
 
-/** Gives the sandbox's stack, after a suite's tests, the configuration back that it had before them. */
+/** Restores the configuration of the sandbox's stack after the tests of a suite. */
 export function restoreConfiguration(): void {
     const file = "Pulumi.sandbox.yaml";
     let configuration: string;
@@ -47,9 +47,9 @@ export function restoreConfiguration(): void {
 }
 
 /**
- * What a preview says it would do, in the order of the resources' names: `operation type::name changed.path …`.
+ * The steps of a preview, sorted: `operation type::name changed.path …`.
  *
- * @param run Pulumi on another stack than the sandbox's
+ * @param run runs Pulumi on another stack than the sandbox's
  */
 export async function previewed(run = pulumi): Promise<string[]> {
     interface Step {
@@ -68,7 +68,7 @@ export async function previewed(run = pulumi): Promise<string[]> {
         .sort();
 }
 
-/** An output of the stack. */
+/** An output of the sandbox's stack. */
 export async function output<T>(name: string): Promise<T> {
     return JSON.parse(
         await run("pulumi", ["stack", "output", name, "--json", "--show-secrets", "--stack", "sandbox"]),
@@ -78,13 +78,13 @@ export async function output<T>(name: string): Promise<T> {
 /** Runs kubectl. */
 export const kubectl = (...args: string[]) => run("kubectl", args);
 
-/** Puts objects into the cluster. */
+/** Applies objects to the cluster. */
 export const apply = (...objects: object[]) =>
     run("kubectl", ["apply", "--filename", "-"], {
         input: objects.map((object) => JSON.stringify(object)).join("\n---\n"),
     });
 
-/** Makes a Pod in namespace `apps` that has to pull its image, says hello, and ends. */
+/** Creates a Pod in namespace `apps` that always pulls its image, prints a line, and exits. */
 export const applyPod = (name: string, image: string, imagePullSecrets: { name: string }[]) =>
     apply({
         apiVersion: "v1",
@@ -97,12 +97,12 @@ export const applyPod = (name: string, image: string, imagePullSecrets: { name: 
         },
     });
 
-/** An object of the cluster, of whatever shape its kind has. */
+/** Reads an object of the cluster. */
 export async function get<T>(...args: string[]): Promise<T> {
     return JSON.parse(await kubectl("get", "--output", "json", ...args)) as T;
 }
 
-/** Sends a request; gives back the status and the body. */
+/** Sends a request. Returns the status and the body. */
 export async function request(url: string, ...options: string[]): Promise<{ status: number; body: string }> {
     const printed = await run("curl", [
         "--silent",
@@ -118,11 +118,11 @@ export async function request(url: string, ...options: string[]): Promise<{ stat
     return { status: Number(printed.slice(end + 1)), body: printed.slice(0, end) };
 }
 
-/** Sends a request to Minio with an access key, as an S3 client does. In `path`, each parameter has a value, if empty. */
+/** Sends a request to MinIO, signed with an access key. Each parameter in `path` needs a value, which may be empty. */
 export const s3 = (key: { user: string; password: string }, method: string, path: string, ...options: string[]) =>
     s3At(`http://${minio}`, key, method, path, ...options);
 
-/** The same, to any S3. */
+/** Sends a request to any S3 server, signed with an access key. */
 export function s3At(
     url: string,
     key: { user: string; password: string },
@@ -144,17 +144,17 @@ export function s3At(
     );
 }
 
-/** Makes a bucket in the sandbox's Minio, where a run that was killed may have left it. */
+/** Creates a bucket in the sandbox's MinIO, unless an interrupted run left it. */
 export async function makeBucket(bucket: string): Promise<void> {
     const { status } = await s3(await minioRoot(), "PUT", bucket);
-    assert.ok([200, 409].includes(status), `the bucket ${bucket} was not made: ${status}`);
+    assert.ok([200, 409].includes(status), `the bucket ${bucket} was not created: ${status}`);
 }
 
-/** The keys of all that is in a bucket of the sandbox's Minio. */
+/** The keys of all objects in a bucket of the sandbox's MinIO. */
 export async function keysOf(bucket: string): Promise<string[]> {
     const root = await minioRoot();
     const keys: string[] = [];
-    // A list has at most a thousand.
+    // A response lists at most a thousand.
     for (let isMore = true; isMore;) {
         const { status, body } = await s3(
             root,
@@ -168,7 +168,7 @@ export async function keysOf(bucket: string): Promise<string[]> {
     return keys;
 }
 
-/** Deletes an object of the sandbox's Minio. */
+/** Deletes an object in the sandbox's MinIO. */
 export async function deleteObject(
     bucket: string,
     key: string,
@@ -181,7 +181,7 @@ export async function deleteObject(
     );
 }
 
-/** Deletes all that is in a bucket of the sandbox's Minio. */
+/** Deletes all objects in a bucket of the sandbox's MinIO. */
 export async function emptyBucket(bucket: string): Promise<void> {
     const root = await minioRoot();
     for (const key of await keysOf(bucket)) {
@@ -189,7 +189,7 @@ export async function emptyBucket(bucket: string): Promise<void> {
     }
 }
 
-/** Deletes a bucket of the sandbox's Minio, with all that is in it. */
+/** Deletes a bucket of the sandbox's MinIO and all objects in it. */
 export async function deleteBucket(bucket: string): Promise<void> {
     await emptyBucket(bucket);
     const { status } = await s3(await minioRoot(), "DELETE", bucket);
@@ -198,7 +198,7 @@ export async function deleteBucket(bucket: string): Promise<void> {
 
 export const minio = "minio-svc.minio.svc.homelab-k8s:9000";
 
-/** Options of kubectl that find the registry's pods, or those of another one. */
+/** Options of kubectl that select the pods of a registry, by default the sandbox's. */
 export const ofRegistry = (namespace = "registry") => [
     "--selector",
     "app.kubernetes.io/name=container-registry,app.kubernetes.io/instance=registry",
@@ -212,13 +212,13 @@ interface Pod {
     status: { conditions?: { type: string; status: string }[] };
 }
 
-/** The pods of a registry, without those that were told to stop. */
+/** The pods of a registry that are not terminating. */
 export async function pods(namespace?: string): Promise<Pod[]> {
     const { items } = await get<{ items: Pod[] }>("pods", ...ofRegistry(namespace));
     return items.filter(({ metadata }) => !metadata.deletionTimestamp);
 }
 
-/** Waits until there are so many pods of a registry, all of them ready, and no others; gives them back. */
+/** Waits until a registry has exactly this number of pods and all of them are ready. Returns them. */
 export function settled(replicas: number, namespace?: string): Promise<Pod[]> {
     return eventually(300, async () => {
         const all = await pods(namespace);
@@ -229,8 +229,8 @@ export function settled(replicas: number, namespace?: string): Promise<Pod[]> {
 }
 
 /**
- * The content of the Secret that the registry's pods mount as `volume`, or those of an instance beside it. By the Deployment: right after an
- * update a pod from before may still be there.
+ * Content of the Secret that the pods of a registry, or of one of its other instances, mount as `volume`. Read from the
+ * Deployment, because a pod from before an update may still exist.
  */
 export async function mounted(
     volume: "config" | "auth",
@@ -244,7 +244,7 @@ export async function mounted(
         };
     }
     const { items } = await get<{ items: Deployment[] }>("deployments", "--namespace", namespace);
-    // The registry's own is the first: the others' names begin with its.
+    // The registry's own Deployment is listed first, because the names of the others begin with its name.
     const deployment = items.find(
         ({ spec }) => instance === undefined || spec.selector.matchLabels["app.kubernetes.io/instance"] === instance,
     );
@@ -254,13 +254,13 @@ export async function mounted(
     );
 }
 
-/** The key to Minio that the registry's pods use, or those of another registry, or of an instance beside it. */
+/** The MinIO access key of a registry's pods, or of one of its other instances. */
 export async function accessKey(namespace?: string, instance?: string): Promise<{ user: string; password: string }> {
     const { "config.yml": config } = await mounted("config", namespace, instance);
     return { user: /accesskey: "(.*)"/.exec(config!)![1]!, password: /secretkey: "(.*)"/.exec(config!)![1]! };
 }
 
-/** Where the registry is, and the login of a user whose password is among the stack's outputs. */
+/** The sandbox's registry, and the login of a user whose password is among the stack's outputs. */
 export async function client(user = "me"): Promise<Client> {
     return {
         host: await output<string>("host"),
@@ -269,12 +269,12 @@ export async function client(user = "me"): Promise<Client> {
     };
 }
 
-/** The status that the registry gives a login. */
+/** The HTTP status with which a registry answers a login. */
 export async function loginStatus({ host, user, password }: Client): Promise<number> {
     return (await request(`https://${host}/v2/`, "--user", `${user}:${password}`)).status;
 }
 
-/** The user and password of Minio's root. */
+/** The root user of the sandbox's MinIO. */
 export async function minioRoot(): Promise<{ user: string; password: string }> {
     const { user, password } = await secret("minio-root", "minio");
     return { user: user!, password: password! };

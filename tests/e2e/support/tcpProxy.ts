@@ -1,6 +1,6 @@
 import * as net from "node:net";
 
-/** A way to an address that can be closed: a port of this machine that leads there. */
+/** A local port that forwards to an address until it is closed. */
 export class TcpProxy {
     private server: net.Server | undefined;
     private port = 0;

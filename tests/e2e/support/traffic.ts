@@ -8,12 +8,12 @@ import { gzipSync } from "node:zlib";
 
 import { attempt } from "./run";
 
-/** A registry, and a login to it that the change under test does not concern. */
+/** A registry, and a login that the tested change does not affect. */
 export interface Client {
     host: string;
     user: string;
     password: string;
-    /** Where it is pulled from, if not there. */
+    /** Host for pulls. Default: `host`. */
     pullsAt?: string;
 }
 
@@ -21,38 +21,38 @@ export interface Client {
 interface Traffic {
     pushed: number;
     pulled: number;
-    /** Attempts that failed and were made again, as far as that was allowed. */
+    /** Number of failed attempts that were retried, as far as that was allowed. */
     retried: number;
-    /** What failed for good. */
+    /** Attempts that failed and were not retried. */
     failures: string[];
 }
 
 const pullers = 2;
-/** Milliseconds until an attempt is made again; Docker waits 5 s before its second one, and 10 s more before its third. */
+/** Milliseconds before a retry. Docker waits 5 s before its first retry, and 10 s before its second. */
 const retryDelay = 10_000;
-/** More than the registry's chunk, so that a push is an upload of several parts. */
+/** Larger than the registry's chunk, so that a push is a multipart upload. */
 const layerBytes = 12 * 1024 * 1024;
-/** The same of an image that is pushed while something changes; it is smaller, so that clients do not use up the processors. */
+/** Layers of images that are pushed during a change. Also larger than a chunk, but small enough to leave processor time. */
 const trafficLayers = [64 * 1024, 6 * 1024 * 1024];
-/** Milliseconds between two attempts of a client. */
+/** Milliseconds that a client waits between two attempts. */
 const pause = 300;
 
 /** What clients may do, and how many there are. */
 interface Options {
-    /** How often an attempt that failed may be made again. */
+    /** How often a failed attempt may be retried. */
     retries?: number;
-    /** The same of pushes alone, where they may be refused. */
+    /** How often a failed push may be retried, if pushes may be refused. */
     pushRetries?: number;
     pushers?: number;
-    /** Whether every image that was pushed is pulled once more in the end. */
+    /** Whether every pushed image is pulled again at the end. */
     checkAll?: boolean;
 }
 
 /**
- * Makes a change while real clients push new images and pull those that are there, one after another, from before the change
- * until after it. Each attempt is skopeo's own, and each image is checked by its digest.
+ * Makes a change while clients push new images and pull existing ones, from before the change until after it. Each attempt
+ * is a run of skopeo, and the digest of each pulled image is verified.
  *
- * @throws what the change throws
+ * @throws the error of the change
  */
 async function underTraffic(
     client: Client,
@@ -157,7 +157,7 @@ async function underTraffic(
         }
         return traffic;
     } finally {
-        // Other tests look at every image there is.
+        // Other tests read all images of the registry.
         const remove = async () => {
             for (let image = images.pop(); image; image = images.pop()) {
                 await attempt("skopeo", ["delete", "--authfile", authfile, image.reference]);
@@ -169,8 +169,8 @@ async function underTraffic(
 }
 
 /**
- * Fails unless every client's first attempt succeeds while a change is made; with `retries`, the ones after it may as well.
- * Prints how many there were.
+ * Fails unless every attempt of every client succeeds while a change is made, at once or within the allowed retries. Prints
+ * the number of attempts.
  */
 export async function assertUnnoticed(
     client: Client,
@@ -183,7 +183,7 @@ export async function assertUnnoticed(
     assert.ok(pushed > 1 && pulled > 1, "there was no traffic");
 }
 
-/** Pushes an image, as `makeImage` makes it, whatever comes of it. */
+/** Pushes an image made by `makeImage`, and also returns if that fails. */
 export const tryPush = (image: string, { host, user, password }: Client, name: string) =>
     attempt("skopeo", [
         "copy",
@@ -195,16 +195,16 @@ export const tryPush = (image: string, { host, user, password }: Client, name: s
         `docker://${host}/${name}`,
     ]);
 
-/** Makes an image of random bytes, two layers, in the form of skopeo's `dir:`; gives back its digest. */
+/** Makes an image with two layers of random bytes, in the format of skopeo's `dir:`. Returns its digest. */
 export const makeImage = (folder: string): string => makeImageOf(folder, [64 * 1024, layerBytes]);
 
-/** The same, of layers of so many bytes. */
+/** Makes an image with layers of these sizes in bytes, in the format of skopeo's `dir:`. Returns its digest. */
 export function makeImageOf(folder: string, layers: number[]): string {
     fs.mkdirSync(folder);
     return makeManifest(folder, "manifest.json", "amd64", layers).digest;
 }
 
-/** Makes an image for each of several architectures, and an index of them. */
+/** Makes an image for each architecture, and an index of them. */
 export function makeImages(folder: string, architectures: string[]): void {
     fs.mkdirSync(folder);
     const manifests = architectures.map((architecture) => {
@@ -221,7 +221,7 @@ export function makeImages(folder: string, architectures: string[]): void {
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json";
 
-/** Writes a manifest and all that it names. */
+/** Writes a manifest and the blobs that it references. */
 function makeManifest(
     folder: string,
     file: string,

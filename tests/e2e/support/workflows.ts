@@ -5,7 +5,7 @@ import { parse } from "yaml";
 
 import { attempt, run } from "./run";
 
-/** A workflow of GitHub Actions, as far as it is looked at here. */
+/** A GitHub Actions workflow, with the fields that the tests read. */
 export interface Workflow {
     on: unknown;
     permissions?: Record<string, string>;
@@ -36,14 +36,14 @@ export interface Step {
 /** Reads a workflow of this repository. */
 export const readWorkflow = (file: string) => parse(fs.readFileSync(file, "utf8")) as Workflow;
 
-/** What GitHub's expressions can ask for: `github`, `vars`, `secrets` and so on. */
+/** The contexts of GitHub's expressions: `github`, `vars`, `secrets` and so on. */
 export interface Contexts {
     [name: string]: Contexts | string | undefined;
 }
 
 /**
- * The value of an expression of GitHub's: paths, texts, `==`, `!=`, `&&`, `||` and `always()`, which is all that the workflows have.
- * What is not there is empty.
+ * Evaluates a GitHub expression. Supports what the workflows use: paths, strings, `==`, `!=`, `&&`, `||` and `always()`. A
+ * missing value is an empty string.
  */
 export function evaluate(expression: string, contexts: Contexts): string {
     const binary = (operator: string, join: (left: string, right: () => string) => string) => {
@@ -65,7 +65,7 @@ export function evaluate(expression: string, contexts: Contexts): string {
 
 function lookUp(name: string, contexts: Contexts): string {
     if (!/^[\w.-]+$/.test(name)) {
-        throw new Error(`"${name}" is more than the expressions that are known here`);
+        throw new Error(`"${name}" is not supported in an expression by this test`);
     }
     const found = name
         .split(".")
@@ -76,14 +76,14 @@ function lookUp(name: string, contexts: Contexts): string {
     return typeof found === "string" ? found : "";
 }
 
-/** A text with its expressions' values in their places. */
+/** Replaces the expressions in a text by their values. */
 const fill = (text: string | boolean, contexts: Contexts) =>
     String(text).replace(/\$\{\{(.*?)\}\}/g, (_, expression: string) => evaluate(expression, contexts));
 
 const fillAll = (texts: Record<string, string | boolean> = {}, contexts: Contexts) =>
     Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, fill(text, contexts)]));
 
-/** What `pulumi/actions` runs for its inputs, one command a line: it logs in, selects the stack, and does what it is told. */
+/** The commands that `pulumi/actions` runs for its inputs, one a line: log in, select the stack, run the command. */
 export function pulumiCommands(inputs: Record<string, string>): string[][] {
     const { command: command, "cloud-url": url, "stack-name": stack, ...rest } = inputs;
     if (!command) {
@@ -97,12 +97,12 @@ export function pulumiCommands(inputs: Record<string, string>): string[][] {
                 return value === "true" ? [`--${name}`] : [];
             case "color":
                 return [`--${name}`, value];
-            // Which one is here is not the workflow's choice, and there is no pull request.
+            // The sandbox's version of Pulumi is used, and there is no pull request.
             case "pulumi-version":
             case "comment-on-pr":
                 return [];
             default:
-                throw new Error(`"${name}" is not among the inputs that are known here`);
+                throw new Error(`"${name}" is an input that this test does not support`);
         }
     });
     return [
@@ -119,27 +119,27 @@ export function pulumiCommands(inputs: Record<string, string>): string[][] {
     ];
 }
 
-/** Whether an earlier job did it already: each has a new clone on a real machine, and the same packages in it. */
+/** Whether an earlier job has already run this step. A real machine starts with a new clone; the packages are the same. */
 const isDone = (command: string, { folder }: Machine) =>
     command === "npm ci" && fs.existsSync(path.join(folder, "node_modules/.package-lock.json"));
 
-/** A machine that runs jobs: a folder with a clone of the repository, and the environment of each command. */
+/** A machine that runs jobs: a clone of the repository, and the environment of its commands. */
 export interface Machine {
     folder: string;
     environment: Record<string, string>;
 }
 
-/** How a job ended. */
+/** The result of a job. */
 export interface Ran {
     ok: boolean;
-    /** All that its steps printed: what GitHub shows as its log. */
+    /** The output of all steps, which GitHub shows as the log. */
     log: string;
-    /** What the steps that `pulumi/actions` is of printed to standard output: what it comments. */
+    /** The standard output of the `pulumi/actions` steps, which GitHub shows as a comment. */
     comment: string;
     outputs: Record<string, string>;
 }
 
-/** Runs a job's steps, one after another until one fails, as a runner does. The clone is already checked out, and Node is there. */
+/** Runs the steps of a job until one fails, as a runner does. The clone and Node already exist. */
 export async function runJob(machine: Machine, job: Job, contexts: Contexts): Promise<Ran> {
     const temp = fs.mkdtempSync(path.join(machine.folder, "../runner-"));
     const commandFile = (name: string) => {
@@ -193,11 +193,11 @@ export async function runJob(machine: Machine, job: Job, contexts: Contexts): Pr
     }
 }
 
-/** Runs a command on a machine, which has to succeed. */
+/** Runs a command on a machine. The command has to succeed. */
 export const runOn = ({ folder, environment }: Machine, command: string, ...args: string[]) =>
     run(command, args, { cwd: folder, env: environment });
 
-/** What a step left in a file of GitHub's: `NAME=VALUE`, or `NAME<<END`, lines, and `END`. */
+/** Parses a file that a step wrote for GitHub: `NAME=VALUE`, or `NAME<<END`, lines, and `END`. */
 function readCommands(file: string): Record<string, string> {
     const found: Record<string, string> = {};
     const lines = fs.readFileSync(file, "utf8").split("\n");
@@ -213,7 +213,7 @@ function readCommands(file: string): Record<string, string> {
     return found;
 }
 
-/** A clone of what is committed here, beside an empty home, as a machine has it that has never seen this repository. */
+/** Clones the committed state next to an empty home folder, as on a machine that is new to this repository. */
 export async function cleanMachine(folder: string, environment: Record<string, string>): Promise<Machine> {
     const clone = path.join(folder, "clone");
     const home = path.join(folder, "home");

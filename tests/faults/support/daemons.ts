@@ -1,12 +1,12 @@
 import { run } from "../../e2e/support/run";
 
-/** A daemon of the nodes, by the name that `make status` has; to stop and start it, each until it is so. */
+/** A daemon of the sandbox, by its name in `make status`. `stop` and `start` wait until the state is reached. */
 export const daemon = (name: string) => ({
     stop: () => run("s6-svc", ["-wd", "-d", `sandbox/.state/services/${name}`]),
     start: () => run("s6-svc", ["-wu", "-u", `sandbox/.state/services/${name}`]),
 });
 
-/** Does something while a daemon is stopped, and starts it again whatever comes of it. */
+/** Does something while a daemon is stopped. Starts the daemon again even if that fails. */
 export async function without(name: string, work: () => Promise<unknown>): Promise<void> {
     await daemon(name).stop();
     try {

@@ -3,18 +3,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { attempt } from "../../e2e/support/run";
 import { Client } from "../../e2e/support/traffic";
 
-/** An answer of a registry, and when it was asked for. */
+/** An answer of a registry, and the time of the request. */
 export interface Answer {
     began: number;
     what: string;
-    /** "000" where there was none. */
+    /** HTTP status, or "000" without an answer. */
     status: string;
 }
 
 /**
- * Sends requests to a registry, each one twice a second, while something happens.
+ * Sends each request to a registry about twice a second while a change is made.
  *
- * @param requests the path of each, with options of curl behind it
+ * @param requests path and curl options of each request
  */
 export async function pollDuring(
     client: Client,
@@ -55,7 +55,7 @@ export async function pollDuring(
     return answers;
 }
 
-/** How often each status was the answer to each request. */
+/** Counts the answers by status and request. */
 export function summary(answers: Answer[]): string[] {
     const counts = new Map<string, number>();
     for (const { what, status } of answers) {

@@ -2,24 +2,24 @@ import * as fs from "node:fs";
 import * as net from "node:net";
 import * as tls from "node:tls";
 
-/** Where requests go: past the ingress controller, or through it. */
+/** Where requests are sent: to the pod, or to the ingress controller. */
 export interface Target {
     host: string;
     port: number;
     isSecure: boolean;
 }
 
-/** What is sent, byte by byte, whatever HTTP says about it. */
+/** A request that is sent as it is, valid or not. */
 export interface RawRequest {
     method: string;
     path: string;
     headers?: Record<string, string>;
     body?: string | Buffer;
-    /** Hang up when this many bytes of the body are sent. */
+    /** Close the connection after this many bytes of the body. */
     abandonAt?: number;
 }
 
-/** The status of an answer, 0 where the connection ended without one, and where it leads to. */
+/** Status of an answer, 0 if the connection ended without one, and its `Location` header. */
 export interface RawAnswer {
     status: number;
     location?: string;
@@ -27,7 +27,7 @@ export interface RawAnswer {
 
 const authorities = () => fs.readFileSync(process.env.SSL_CERT_FILE!);
 
-/** Sends a request of any shape, on a connection of its own. */
+/** Sends a request, valid or not, on its own connection. */
 export function send(
     { host, port, isSecure }: Target,
     { method, path, headers, body = "", abandonAt }: RawRequest,
@@ -48,7 +48,7 @@ export function send(
         let answer = "";
         socket.setTimeout(30_000, () => socket.destroy());
         socket.on("data", (chunk: Buffer) => (answer += chunk.toString("latin1")));
-        // One that says no while the request is still being sent.
+        // The server may close the connection while the request is still being sent.
         socket.on("error", () => undefined);
         socket.on("close", () =>
             resolve({
