@@ -17,22 +17,22 @@ const types = [
 ].map((type) => `application/vnd.${type}+json`);
 const folder = path.join(os.tmpdir(), `clients-${process.pid}`);
 const file = (name: string) => path.join(folder, name);
-/** What the image of a Dockerfile is built from. */
+/** Build context of the test image. */
 const context = file("context");
 
-/** What each client does in its own words. A digest that a push gives back is the one that the client tells. */
+/** The commands of each client. A push returns the digest that the client reports. */
 interface Client {
     login(login: Login): Promise<unknown>;
     push(image: string, architecture?: string): Promise<string>;
-    /** Pushes an index of an image for each architecture. */
+    /** Pushes an index with an image for each architecture. */
     pushIndex(image: string): Promise<string>;
-    /** Pulls what it does not have; gives back the digest of the configuration, which names the content of each layer. */
+    /** Pulls an image that is not cached. Returns the digest of its configuration, which identifies the content of each layer. */
     pull(image: string, architecture: string): Promise<string>;
     tags?(repository: string): Promise<string[]>;
     delete?(image: string): Promise<unknown>;
 }
 
-/** An image's manifest has a configuration, an index has manifests. */
+/** An image manifest has `config`, an index has `manifests`. */
 interface Manifest {
     config: { digest: string };
     manifests: { digest: string; platform: { architecture: string } }[];
@@ -42,7 +42,7 @@ const digestIn = (text: string) => /sha256:[0-9a-f]{64}/.exec(text)![0];
 const repositoryOf = (image: string) => image.split(/[:@]/)[0]!;
 const lines = (text: string) => text.trim().split("\n");
 
-/** The digest of the configuration that a manifest in a file names. */
+/** The digest of the configuration in a manifest file. */
 const configuration = (manifest: string) => (JSON.parse(fs.readFileSync(manifest, "utf8")) as Manifest).config.digest;
 
 const loginBy =
@@ -50,14 +50,14 @@ const loginBy =
     ({ host, user, password }: Login) =>
         run(command, [...args, "--username", user, "--password-stdin", host], { input: password });
 
-/** The options of a push that writes down the digest, and what it has written. */
+/** Options of a push that write the digest to a file. */
 const digestFile = ["--digestfile", file("digest")];
 async function digestOf(command: string, ...args: string[]): Promise<string> {
     await run(command, args);
     return fs.readFileSync(file("digest"), "utf8");
 }
 
-/** Takes away all that docker keeps of a repository. */
+/** Removes all of docker's images of a repository. */
 async function forget(repository: string): Promise<void> {
     const images = await run("docker", ["image", "ls", "--quiet", repository]);
     if (images) {
@@ -68,7 +68,7 @@ async function forget(repository: string): Promise<void> {
 const docker: Client = {
     login: loginBy("docker", "login"),
     push: async (image, architecture = "amd64") => {
-        // From its cache it would take the other architecture's image.
+        // The cache would return the image of the other architecture.
         await run("docker", ["build", "--no-cache", "--platform", `linux/${architecture}`, "--tag", image, context]);
         return digestIn(await run("docker", ["push", image]));
     },
@@ -192,7 +192,7 @@ const buildah: Client = {
     },
 };
 
-describe("The registry serves", function () {
+describe("A client of the registry:", function () {
     this.timeout("20m");
 
     const environment = { ...process.env };
@@ -204,7 +204,7 @@ describe("The registry serves", function () {
         fs.writeFileSync(path.join(context, "content"), randomBytes(1024));
         fs.writeFileSync(path.join(context, "Dockerfile"), "FROM scratch\nCOPY content /\n");
         await run("tar", ["--create", "--file", file("layer.tar"), "--directory", context, "content"]);
-        // Podman and buildah need no file system of their own, and leave the nodes' networks alone.
+        // Podman and buildah must not mount file systems or change the nodes' networks.
         fs.writeFileSync(
             file("storage.conf"),
             `[storage]\ndriver = "vfs"\ngraphroot = "${file("storage")}"\nrunroot = "${file("run")}"\n`,
@@ -225,7 +225,7 @@ describe("The registry serves", function () {
             const digests = new Set<string>();
             let image: string, pushed: string;
 
-            /** Asks the registry itself. */
+            /** Sends a request to the registry. */
             const ask = async (path: string, ...options: string[]) => {
                 const { status, body } = await request(
                     `https://${login.host}/v2/clients/${name}/${path}`,
@@ -239,7 +239,7 @@ describe("The registry serves", function () {
                 const header = (name: string) => new RegExp(`^${name}: (.*)\r`, "im").exec(body.slice(0, end))?.[1];
                 return { status, header, content: body.slice(end + 4) };
             };
-            /** What the registry has under a digest, which has to be that of what it sends. */
+            /** Fetches the manifest of a digest, and verifies the digest. */
             const manifest = async (digest: string) => {
                 digests.add(digest);
                 const { header, content } = await ask(`manifests/${digest}`);
@@ -256,7 +256,7 @@ describe("The registry serves", function () {
                 });
                 fs.writeFileSync(process.env.REGISTRY_AUTH_FILE!, "{}");
             });
-            // Other tests look at every image there is.
+            // Other tests read all images of the registry.
             after(async () => {
                 for (const digest of digests) {
                     await ask(`manifests/${digest}`, "--request", "DELETE");
@@ -264,7 +264,7 @@ describe("The registry serves", function () {
                 await forget(image);
             });
 
-            it("after a login, and not before", async () => {
+            it("pulls only after a login", async () => {
                 await assert.rejects(
                     client.pull(`${image}:a`, "amd64"),
                     /unauthorized|authentication required|no basic auth/i,
@@ -272,13 +272,13 @@ describe("The registry serves", function () {
                 await client.login(login);
             });
 
-            it("with a push, and a pull of the very same image", async () => {
+            it("pulls exactly the image that it pushed", async () => {
                 pushed = await client.push(`${image}:a`);
                 const { config } = await manifest(pushed);
                 assert.equal(await client.pull(`${image}@${pushed}`, "amd64"), config.digest);
             });
 
-            it("with the push of an index, and a pull for each of its platforms", async () => {
+            it("pushes an index and pulls the image of each platform", async () => {
                 const index = await client.pushIndex(`${image}:index`);
                 const { manifests } = await manifest(index);
                 assert.deepEqual(manifests.map(({ platform }) => platform.architecture).sort(), architectures);
@@ -291,7 +291,7 @@ describe("The registry serves", function () {
                 }
             });
 
-            it(`with a list of tags, two a page ${client.tags ? "or all at once" : "(by curl: it has no command for that)"}`, async () => {
+            it(`lists tags, in pages of two ${client.tags ? "or all at once" : "(by curl, for lack of a command)"}`, async () => {
                 const { type, content } = await manifest(pushed);
                 for (const tag of ["b", "c", "d", "e"]) {
                     assert.equal(
@@ -329,7 +329,7 @@ describe("The registry serves", function () {
                 }
             });
 
-            it(`with a delete by digest${client.delete ? "" : " (by curl: it has no command for that)"}`, async () => {
+            it(`deletes by digest${client.delete ? "" : " (by curl, for lack of a command)"}`, async () => {
                 await (client.delete?.(`${image}@${pushed}`) ?? ask(`manifests/${pushed}`, "--request", "DELETE"));
                 for (const gone of [pushed, "a", "e"]) {
                     assert.equal((await ask(`manifests/${gone}`)).status, 404);

@@ -12,7 +12,7 @@ interface Test {
     status: "passed" | "failure" | "skipped";
 }
 
-/** What the page lists: the tests by a name that may have `*` in it, and how many of them fail. */
+/** The known failures on the page: names of tests, in which `*` matches anything, and how many of them fail. */
 const listed = [...page.matchAll(/^\| (`.*`) \| (\d+) \| (.*) \|$/gm)].map(([, names, failing, reason]) => ({
     names: new RegExp(
         `^(${[...names!.matchAll(/`(.*?)`/g)].map(([, name]) => name!.replaceAll("*", ".*")).join("|")})$`,
@@ -21,7 +21,7 @@ const listed = [...page.matchAll(/^\| (`.*`) \| (\d+) \| (.*) \|$/gm)].map(([, n
     reason: reason!,
 }));
 
-/** The workflows of the specification, by the first name that fits a test. */
+/** The workflows of the specification. A test belongs to the first whose pattern matches its name. */
 const workflows: [workflow: string, names: RegExp][] = [
     ["content management", /delete$/],
     ["content discovery", /(tag.list|referrers)$/],
@@ -54,7 +54,7 @@ describe("The conformance suite of the OCI distribution specification", function
         ].map(([, name, status]) => ({ name: name!, status: status as Test["status"] }));
     });
 
-    it("passes, but for what docs/conformance.md lists", () => {
+    it("passes except for the tests that docs/conformance.md lists", () => {
         const unlisted = failing().filter(({ name }) => !listed.some(({ names }) => names.test(name)));
         assert.deepEqual(
             unlisted.map(({ name }) => name),
@@ -63,7 +63,7 @@ describe("The conformance suite of the OCI distribution specification", function
     });
 
     for (const { names, failing: expected, reason } of listed) {
-        it(`still fails ${expected} times, since ${reason}`, () => {
+        it(`fails exactly ${expected} tests because ${reason}`, () => {
             assert.equal(failing().filter(({ name }) => names.test(name)).length, expected);
         });
     }

@@ -14,13 +14,13 @@ import {
     up,
 } from "./support/sandbox";
 
-describe("Destroying the registry", function () {
+describe("pulumi destroy", function () {
     this.timeout("20m");
 
     restoreConfiguration();
     let kept: string;
 
-    /** Logs in as soon as that is possible, and says which image is there. */
+    /** Logs in as soon as possible. Returns the digest of the image. */
     async function digest(): Promise<string> {
         await login();
         return run("skopeo", [
@@ -57,12 +57,12 @@ describe("Destroying the registry", function () {
         kept = await digest();
     });
 
-    it("is refused as a whole, since the bucket is protected", async () => {
+    it("deletes nothing while the bucket is protected", async () => {
         await assertProtected();
         await pulumi("preview", "--expect-no-changes");
     });
 
-    it("with --exclude-protected takes everything but the bucket, and up again finds the images", async () => {
+    it("deletes everything but the bucket with --exclude-protected, and the next up serves the images again", async () => {
         await pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected");
         assert.doesNotMatch(await kubectl("get", "namespaces", "--output", "name"), /namespace\/registry\n/);
         const tags = encodeURIComponent("docker/registry/v2/repositories/kept/");
@@ -75,7 +75,7 @@ describe("Destroying the registry", function () {
         await pulumi("preview", "--expect-no-changes");
     });
 
-    it("without protection leaves the bucket where it is, and a new stack takes it over by an import", async () => {
+    it("keeps an unprotected bucket, and a new stack imports it with bucketImport", async () => {
         await run("pulumi", ["state", "unprotect", "--all", "--yes", "--stack", "sandbox"]);
         await pulumi("destroy", "--yes", "--skip-preview");
 
@@ -86,7 +86,7 @@ describe("Destroying the registry", function () {
         await up();
         assert.equal(await digest(), kept);
         await pulumi("preview", "--expect-no-changes");
-        // Of no effect from then on, nor when it is taken away.
+        // After the import the key has no effect, and neither has its removal.
         await configure("bucketImport=false");
         await pulumi("preview", "--expect-no-changes");
         await assertProtected();

@@ -3,11 +3,11 @@ import * as fs from "node:fs";
 
 import { configure, pulumi } from "./support/sandbox";
 
-/** What people read in a pull request: each typical change in the words of its preview. */
+/** The text that reviewers read in a pull request, for typical changes. */
 describe("The preview", function () {
     this.timeout("20m");
 
-    /** The lines of a preview that are about a change, with the count at its end; without colour and progress. */
+    /** The changes and the counts of a preview, without colour and progress. */
     async function preview(): Promise<string> {
         const lines = (await pulumi("preview")).split("\n").map((line) => line.replace(/;? *$/, ""));
         const changes = lines.filter((line) => /^ (\+ |~ |- |\+-) /.test(line));
@@ -17,7 +17,7 @@ describe("The preview", function () {
 
     const changes: [what: string, settings: string[], expected: string][] = [
         [
-            "of a user added",
+            "an added user",
             ["users[1].name=alice"],
             `
  +  random:index:RandomPassword registry-alice-password create
@@ -29,7 +29,7 @@ Resources:
     3 changes. 22 unchanged`,
         ],
         [
-            "of a password rotated",
+            "a rotated password",
             ["users[0].rotation=2"],
             `
  +- random:index:RandomPassword registry-me-password replace
@@ -40,7 +40,7 @@ Resources:
     2 changes. 21 unchanged`,
         ],
         [
-            "of an access key rotated",
+            "a rotated access key",
             ["bucketKeyRotation=2"],
             `
  +- kubernetes:apps/v1:Deployment registry replace [diff: ~metadata,spec]
@@ -51,7 +51,7 @@ Resources:
     20 unchanged`,
         ],
         [
-            "of a new version",
+            "a new version",
             ["image=docker.io/library/registry:3.1.3"],
             `
  ~  kubernetes:apps/v1:Deployment registry update [diff: ~spec]
@@ -60,7 +60,7 @@ Resources:
     22 unchanged`,
         ],
         [
-            "of a host renamed",
+            "a renamed host",
             ["host=images.registry.homelab.test"],
             `
  +- kubernetes:core/v1:Secret registry-config replace [diff: ~data]
@@ -74,7 +74,7 @@ Resources:
     ];
     const file = "Pulumi.sandbox.yaml";
     for (const [what, settings, expected] of changes) {
-        it(`${what} is these lines`, async () => {
+        it(`shows these lines for ${what}`, async () => {
             const configuration = fs.readFileSync(file);
             try {
                 await configure(...settings);

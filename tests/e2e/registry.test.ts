@@ -25,7 +25,7 @@ import {
     up,
 } from "./support/sandbox";
 
-describe("The registry in the homelab", function () {
+describe("The registry", function () {
     this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "e2e-"));
@@ -59,7 +59,7 @@ describe("The registry in the homelab", function () {
         }
     });
 
-    it("sends http to https", async () => {
+    it("redirects http to https", async () => {
         const { status, body } = await request(
             `http://${host}/v2/`,
             "--output",
@@ -71,7 +71,7 @@ describe("The registry in the homelab", function () {
         assert.equal(body, `${url}/v2/`);
     });
 
-    describe("passes the test by hand of the set-up that it replaces:", () => {
+    describe("passes the manual test of the setup that it replaces:", () => {
         it("docker build", async () => {
             fs.writeFileSync(path.join(folder, "Dockerfile"), "FROM alpine:latest\n");
             await run("docker", ["build", "-f", "Dockerfile", "-t", `${host}/alpine:test`, "."], { cwd: folder });
@@ -92,8 +92,8 @@ describe("The registry in the homelab", function () {
         });
     });
 
-    describe("gives what docker pushed", () => {
-        it("to skopeo, the very same image", async () => {
+    describe("serves an image that docker pushed", () => {
+        it("to skopeo, with the same digest", async () => {
             const [pushed] = JSON.parse(
                 await run("docker", ["image", "inspect", `${host}/alpine:test`, "--format", "{{json .RepoDigests}}"]),
             ) as [string];
@@ -103,7 +103,7 @@ describe("The registry in the homelab", function () {
             assert.equal(pushed, `${host}/alpine@sha256:${digest}`);
         });
 
-        it("to a Pod by a pull secret, and not without", async () => {
+        it("to a Pod with a pull secret, and not to one without", async () => {
             await kubectl("create", "namespace", "apps");
             try {
                 await kubectl(
@@ -160,7 +160,7 @@ describe("The registry in the homelab", function () {
             ["with a token", ["--header", "Authorization: Bearer abc"]],
         ];
         for (const [what, options] of logins) {
-            it(`${what}, for every method and path tried`, async () => {
+            it(`${what}, for each method and path`, async () => {
                 for (const path of paths) {
                     for (const method of methods) {
                         const { status } = await curl(
@@ -175,8 +175,8 @@ describe("The registry in the homelab", function () {
         }
     });
 
-    describe("in Minio", () => {
-        it("keeps the blobs in its bucket", async () => {
+    describe("in MinIO", () => {
+        it("stores the blobs in its bucket", async () => {
             const { body } = await curl(
                 "/v2/alpine/manifests/test",
                 ...login(),
@@ -201,7 +201,7 @@ describe("The registry in the homelab", function () {
             }
         });
 
-        it("may not reach another bucket, make one, or list those there are", async () => {
+        it("cannot read another bucket, create one, or list all buckets", async () => {
             const root = await minioRoot();
             const other = "somebody-elses";
             assert.equal((await s3(root, "PUT", other)).status, 200);
@@ -248,7 +248,7 @@ describe("The registry in the homelab", function () {
         });
     });
 
-    it("has a key that may make no other one, which would outlive it", async () => {
+    it("has an access key that cannot create another one, which would outlive it", async () => {
         const stack = ["--stack", "another-key", "--non-interactive", "--cwd", "tests/e2e/anotherKey"];
         const { user, password } = await accessKey();
         await run("pulumi", ["stack", "select", "--create", ...stack]);
@@ -276,14 +276,14 @@ describe("The registry in the homelab", function () {
             await up();
         });
 
-        it("previews exactly a new configuration and the pods that take it up", async () => {
+        it("previews only a new configuration Secret and an updated Deployment", async () => {
             assert.deepEqual(await previewed(), [
                 'replace kubernetes:core/v1:Secret::registry-config data["config.yml"]',
                 "update kubernetes:apps/v1:Deployment::registry spec.template.spec.volumes[0].secret.secretName",
             ]);
         });
 
-        it("rolls the pods, which then do as told", async () => {
+        it("replaces the pods, and the new ones use the option", async () => {
             const [before] = await pods();
             await up();
             const [after] = await settled(1);
@@ -298,7 +298,7 @@ describe("The registry in the homelab", function () {
         restoreConfiguration();
         after(() => eventually(300, async () => (await curl("/v2/", ...login())).status === 200));
 
-        it("previews the Ingress and the configuration, and warns of what clients have to do", async () => {
+        it("previews the Ingress and the configuration, and warns that clients have to log in again", async () => {
             await configure(`host=${renamed}`);
             assert.deepEqual(await previewed(), [
                 'replace kubernetes:core/v1:Secret::registry-config data["config.yml"]',
@@ -312,7 +312,7 @@ describe("The registry in the homelab", function () {
             );
         });
 
-        it("answers there with a certificate, gives every image, and no longer answers at the old one", async () => {
+        it("serves every image at the new host with a certificate, and nothing at the old host", async () => {
             await up();
             await eventually(300, async () => (await request(`https://${renamed}/v2/`, ...login())).status === 200);
             const { body } = await request(`https://${renamed}/v2/alpine/tags/list`, ...login());
@@ -321,7 +321,7 @@ describe("The registry in the homelab", function () {
         });
     });
 
-    it("is never led to another bucket, where the images are not", async () => {
+    it("rejects a change of the bucket, because the images are in the old one", async () => {
         await configure("bucketName=layers");
         try {
             const { code, stdout } = await tryPulumi("up", "--yes", "--skip-preview");
@@ -337,7 +337,7 @@ describe("The registry in the homelab", function () {
         await pulumi("preview", "--expect-no-changes");
     });
 
-    it("never has its namespace deleted by createNamespace", async () => {
+    it("rejects createNamespace=false if that would delete its namespace", async () => {
         await configure("createNamespace=false");
         try {
             const { code, stdout } = await tryPulumi("up", "--yes", "--skip-preview");

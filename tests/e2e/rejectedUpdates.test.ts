@@ -5,15 +5,15 @@ import * as fs from "node:fs";
 import { run } from "./support/run";
 import { pulumi, tryPulumi } from "./support/sandbox";
 
-describe("An update changes nothing", function () {
+describe("A rejected update changes nothing", function () {
     this.timeout("20m");
 
     const file = "Pulumi.sandbox.yaml";
     let configuration: string;
     let state: string[];
-    /** Milliseconds of a run of the same program that succeeds. */
+    /** Milliseconds of a preview, which runs the same program successfully. */
     let usual: number;
-    /** The resources of the stack, with a digest of each one's inputs: what an update that changes nothing leaves as it is. */
+    /** The resources of the stack, with a digest of the inputs of each. */
     async function resources(): Promise<string[]> {
         const { deployment } = JSON.parse(
             await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"]),
@@ -52,7 +52,7 @@ describe("An update changes nothing", function () {
         assert.ok(!/^\s+at .*:\d+:\d+\)?$/m.test(stdout), `there is a stack trace in:\n${stdout}`);
     }
 
-    it("when the configuration is wrong: all that is wrong is said at once", async () => {
+    it("if the configuration is invalid, and reports all validation errors at once", async () => {
         for (const [key, value] of [
             ["host", "https://docker.example.com"],
             ["replicas", "0"],
@@ -72,7 +72,7 @@ describe("An update changes nothing", function () {
         );
     });
 
-    it("when Minio is away: the error says where it was looked for", async () => {
+    it("if MinIO is unreachable, and reports its address", async () => {
         await run("pulumi", ["config", "set", "minioServer", "127.0.0.1:9", "--stack", "sandbox"]);
         await assertRefused(
             "MinIO does not respond at 127.0.0.1:9 (ECONNREFUSED). The address comes from minioServer",
@@ -80,7 +80,7 @@ describe("An update changes nothing", function () {
         );
     });
 
-    it("when the cluster is away: the error says where it was looked for", async () => {
+    it("if the cluster is unreachable, and reports its address", async () => {
         const kubeconfig = process.env.KUBECONFIG!;
         const away = `${kubeconfig}-away`;
         fs.writeFileSync(away, fs.readFileSync(kubeconfig, "utf8").replace(/127\.0\.0\.1:\d+/, "127.0.0.1:9"));

@@ -21,13 +21,13 @@ import {
     up,
 } from "./support/sandbox";
 
-describe("No secret is in plain text", function () {
+describe("Secrets do not appear in plain text", function () {
     this.timeout("20m");
 
     let secrets: Record<string, string>;
     restoreConfiguration();
     before(async () => {
-        // Each kind of secret that an owner may give.
+        // Each kind of secret that a configuration can contain.
         const hash = await bcrypt.hash(randomBytes(16).toString("hex"), 5);
         await kubectl("create", "namespace", "apps");
         await configure(
@@ -53,7 +53,7 @@ describe("No secret is in plain text", function () {
             "the password of Minio's root": (await minioRoot()).password,
             "the password of the registry's user in Minio": await stateOf("minio:index/iamUser:IamUser", "secret"),
             "a salt": await stateOf("random:index/randomPassword:RandomPassword", "result", "-salt"),
-            // As a Secret of Kubernetes has them.
+            // Encoded as in a Kubernetes Secret.
             "the configuration": Buffer.from(config!).toString("base64"),
             "the htpasswd file": Buffer.from(htpasswd!).toString("base64"),
         };
@@ -61,7 +61,7 @@ describe("No secret is in plain text", function () {
 
     after(() => kubectl("delete", "namespace", "apps"));
 
-    /** A secret output of a resource, by the state. */
+    /** Reads a secret output of a resource from the state. */
     async function stateOf(type: string, field: string, end = ""): Promise<string> {
         const { deployment } = JSON.parse(
             await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"]),
@@ -79,19 +79,19 @@ describe("No secret is in plain text", function () {
         }
     }
 
-    it("is a test that would notice: each is in the state or the configuration when told to show them", async () => {
+    it("unless shown by --show-secrets: there each is found, so these tests would find it elsewhere", async () => {
         const state =
             (await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"])) +
             (await run("pulumi", ["config", "--show-secrets", "--stack", "sandbox"]));
         for (const [what, secret] of Object.entries(secrets)) {
-            assert.ok(state.includes(secret), `${what} is not there`);
+            assert.ok(state.includes(secret), `${what} is missing`);
         }
     });
 
     it("in the state", async () =>
         assertNone("the state", await run("pulumi", ["stack", "export", "--stack", "sandbox"])));
 
-    it("in a file of the state's backend, its history included", () => {
+    it("in a file of the state's backend, including its history", () => {
         const backend = fileURLToPath(process.env.PULUMI_BACKEND_URL!);
         const files = fs
             .readdirSync(backend, { recursive: true, withFileTypes: true })
@@ -103,7 +103,7 @@ describe("No secret is in plain text", function () {
         );
     });
 
-    it("in a preview, however much it shows", async () => {
+    it("in a preview, whatever it is told to show", async () => {
         for (const options of [
             ["--diff"],
             ["--json"],
@@ -113,7 +113,7 @@ describe("No secret is in plain text", function () {
         }
     });
 
-    it("in what an update prints", async () => assertNone("up", await pulumi("up", "--yes", "--diff", "--refresh")));
+    it("in the output of an update", async () => assertNone("up", await pulumi("up", "--yes", "--diff", "--refresh")));
 
     it("in the outputs", async () => {
         assertNone("the outputs", await run("pulumi", ["stack", "output", "--stack", "sandbox"]));
@@ -130,7 +130,7 @@ describe("No secret is in plain text", function () {
         );
     });
 
-    it("in a file of the repository, or in the stack's configuration", async () => {
+    it("in a file of the repository or in the stack's configuration", async () => {
         const tracked = (await run("git", ["ls-files", "-z"]))
             .split("\0")
             .filter((file) => file && fs.existsSync(file));

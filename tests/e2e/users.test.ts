@@ -20,7 +20,7 @@ import {
 } from "./support/sandbox";
 import { assertUnnoticed } from "./support/traffic";
 
-describe("The users", function () {
+describe("Users", function () {
     this.timeout("20m");
 
     restoreConfiguration();
@@ -39,13 +39,13 @@ describe("The users", function () {
         );
     }
 
-    /** Waits until a login gets a status: the kubelet has to bring the changed Secret to the pods first. */
+    /** Waits until a login gets a status. The kubelet has to update the Secret in the pods first. */
     async function answered(user: string, password: string, status: number): Promise<void> {
         const host = await output<string>("host");
         await eventually(300, async () => (await loginStatus({ host, user, password })) === status);
     }
 
-    /** Fails unless the pull secret holds the login of its user, and a Pod pulls by it. */
+    /** Fails unless the pull secret contains the login of its user, and a Pod can pull with it. */
     async function assertPodPulls(name: string): Promise<void> {
         const { ".dockerconfigjson": login } = await secret("registry-pull", "apps");
         const { host, password } = await client("ci");
@@ -73,7 +73,7 @@ describe("The users", function () {
         await kubectl("delete", "namespace", "apps");
     });
 
-    it("may be several: with a generated password, a given one, or the hash of one", async () => {
+    it("log in with a generated password, a given password, or a password whose hash is given", async () => {
         const before = await lines();
         await configure("users[1].name=ci", "users[2].name=alice", "users[3].name=old");
         await configureSecret("users[2].password", "correct horse");
@@ -97,7 +97,7 @@ describe("The users", function () {
         assert.deepEqual(await podUids(), uids);
     });
 
-    it("get a pull secret where Pods need it, in a preview of that alone", async () => {
+    it("get a pull secret in another namespace, and the preview shows only that", async () => {
         await configure("pullSecrets[0].namespace=apps", "pullSecrets[0].user=ci");
         assert.deepEqual(await previewed(), [
             "create homelab-registry:index:PullSecrets::registry",
@@ -107,7 +107,7 @@ describe("The users", function () {
         await assertPodPulls("first");
     });
 
-    it("are rotated by a raised number: one line and the pull secret change, no pod restarts, nobody else notices", async () => {
+    it("get a new password when rotation is increased, without a restart or a failed push or pull of others", async () => {
         const before = await lines();
         const { ci: oldPassword } = await passwords();
         await configure("users[1].rotation=2");
@@ -132,7 +132,7 @@ describe("The users", function () {
         await assertPodPulls("second");
     });
 
-    it("may go: their logins end, the others' stay, and no pod restarts", async () => {
+    it("can no longer log in after their removal, while others can and no pod restarts", async () => {
         const { ci } = await passwords();
         const { me } = await lines();
         await run("pulumi", ["config", "rm", "pullSecrets", "--stack", "sandbox"]);

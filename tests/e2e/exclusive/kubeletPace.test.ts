@@ -10,16 +10,16 @@ import { client, configure, kubectl, loginStatus, output, pods, restoreConfigura
 import { assertUnnoticed } from "../support/traffic";
 
 /**
- * The sandbox's kubelets bring a changed Secret or ConfigMap to the pods within seconds, so that tests need not wait for
- * it. Here they have Kubernetes' default, as an owner's have: it takes up to two minutes.
+ * In the sandbox, a changed Secret or ConfigMap reaches the pods within seconds, so that other tests need not wait for it.
+ * These tests restore Kubernetes' default, with which owners wait for up to two minutes.
  */
-describe("A registry whose kubelets keep Kubernetes' own pace", function () {
+describe("A registry on kubelets with Kubernetes' default syncFrequency", function () {
     this.timeout("20m");
 
     const file = (suffix: string) => `/etc/kubernetes/kubelet${suffix}.yaml`;
     const sandboxFiles = new Map<string, string>();
 
-    /** Restarts a kubelet, and waits until it has the configuration of its file; the pods run on meanwhile. */
+    /** Restarts a kubelet, and waits until it uses a `syncFrequency`. Its pods keep running. */
     async function restartKubelet(node: string, suffix: string, syncFrequency: string): Promise<void> {
         await daemon(`kubelet${suffix}`).stop();
         await daemon(`kubelet${suffix}`).start();
@@ -37,7 +37,7 @@ describe("A registry whose kubelets keep Kubernetes' own pace", function () {
             const content = fs.readFileSync(file(suffix), "utf8");
             sandboxFiles.set(suffix, content);
             const { syncFrequency, ...others } = parse(content) as Record<string, unknown>;
-            assert.ok(syncFrequency, "the sandbox sets no syncFrequency any more");
+            assert.ok(syncFrequency, "the sandbox no longer sets syncFrequency");
             fs.writeFileSync(file(suffix), stringify(others));
             await restartKubelet(name, suffix, "1m0s");
         }
@@ -55,7 +55,7 @@ describe("A registry whose kubelets keep Kubernetes' own pace", function () {
         await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=300s");
     });
 
-    it("replaces a rotated password in the pods that run, without a failed push or pull", async () => {
+    it("accepts a rotated password in running pods, without a failed push or pull", async () => {
         const me = await client();
         const passwordOf = async () => (await output<Record<string, string>>("passwords")).ci!;
         const status = async (password: string) => loginStatus({ ...me, user: "ci", password });
@@ -76,7 +76,7 @@ describe("A registry whose kubelets keep Kubernetes' own pace", function () {
         );
     });
 
-    it("collects garbage without a failed pull, and then accepts pushes again", async () => {
+    it("collects garbage without a failed pull, and accepts pushes afterwards", async () => {
         await assertUnnoticed(
             await client(),
             async () => {

@@ -12,10 +12,10 @@ import { Client, makeImage, tryPush } from "../support/traffic";
 
 const registry = new OtherRegistry("confined");
 const [home, other] = nodes;
-/** It has a shell, and busybox. */
+/** An image with a shell and busybox. */
 const image = "docker.io/library/registry:3.1.2";
 
-/** A Pod that asks, and answers at port 8080. */
+/** A Pod that sends requests, and answers at port 8080. */
 const pod = (namespace: string) => [
     { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
     {
@@ -39,14 +39,14 @@ const pod = (namespace: string) => [
     },
 ];
 
-describe("The pods of a registry that is confined", function () {
+describe("The pods of a registry with networkPolicy", function () {
     this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "confined-"));
     let controller: ChildProcess | undefined;
     let me: Client;
 
-    /** Whether something that runs in a pod gets a connection. */
+    /** Whether a pod can connect to an address. */
     const reaches = async (namespace: string, what: string, address: string, port: number) => {
         const { code } = await attempt("kubectl", [
             "exec",
@@ -75,7 +75,7 @@ describe("The pods of a registry that is confined", function () {
         (await get<{ status: { podIP: string } }>("pod", "asker", "--namespace", namespace)).status.podIP;
 
     before(async () => {
-        // The nodes have their network in common, and the controller is of one of them.
+        // The nodes share one network, and the policy controller runs for one of them.
         await kubectl("cordon", other.name);
         await apply(...pod("monitors"), ...pod("strangers"));
         await registry.configure({ metrics: "true" });
@@ -111,12 +111,12 @@ describe("The pods of a registry that is confined", function () {
         fs.rmSync(folder, { recursive: true });
     });
 
-    it("would else be reached at every port, and reach everything: what follows would notice", async () => {
+    it("accept and open any connection before networkPolicy is set, so these tests would find a missing rule", async () => {
         assert.ok(await reaches("strangers", "asker", await podOf(), 5001));
         assert.ok(await reaches(registry.name, "deployment/registry", await addressOf("strangers"), 8080));
     });
 
-    it("are confined by an update that leaves them alone", async () => {
+    it("are restricted by an update that does not replace them", async () => {
         await registry.configure({ metrics: "true", networkPolicy: "true", networkPolicyMetricsFrom: "monitors" });
         const before = await podOf();
         await registry.up();
@@ -124,14 +124,14 @@ describe("The pods of a registry that is confined", function () {
         await eventually(300, async () => !(await reaches("strangers", "asker", before, 5001)));
     });
 
-    it("are reached at the registry's port by everybody, at the metrics' from the namespace that is named", async () => {
+    it("accept everyone at the registry's port, and only the configured namespace at the metrics port", async () => {
         const address = await podOf();
         assert.ok(await reaches("strangers", "asker", address, 5000));
         assert.ok(await reaches("monitors", "asker", address, 5001));
         assert.ok(!(await reaches("strangers", "asker", address, 5001)));
     });
 
-    it("reach Minio, by its name, and neither another pod nor the API server", async () => {
+    it("can connect to MinIO by name, and neither to another pod nor to the API server", async () => {
         const from = [registry.name, "deployment/registry"] as const;
         await kubectl(
             "exec",
@@ -150,7 +150,7 @@ describe("The pods of a registry that is confined", function () {
         assert.ok(await reaches("strangers", "asker", apiServiceAddress, 443));
     });
 
-    it("take an image, and give it back", async () => {
+    it("accept a push, and serve the image", async () => {
         makeImage(path.join(folder, "image"));
         assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
         await run("skopeo", [

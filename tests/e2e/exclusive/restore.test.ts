@@ -21,14 +21,14 @@ import {
     up,
 } from "../support/sandbox";
 
-describe("The images", function () {
+describe("The images of a lost MinIO", function () {
     this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "restore-"));
     const ca = path.join(folder, "ca.crt");
     let other: OtherMinio;
 
-    /** Every tag of the registry, with its manifest, byte for byte. */
+    /** Every tag of the registry, with the bytes of its manifest. */
     async function everyTag(): Promise<Record<string, string>> {
         const { host, user, password } = await client();
         const get = async <T>(path: string) =>
@@ -56,16 +56,16 @@ describe("The images", function () {
         await removeOtherMinio();
         fs.rmSync(folder, { recursive: true });
     });
-    // Also the way back: after all tests, but before the other Minio is gone.
-    describe("of a Minio that is lost", () => {
+    // A suite of its own: its hooks restore the first MinIO before the other one is deleted.
+    describe("whose bucket was copied to another MinIO", () => {
         after(async () => {
             await kubectl("scale", "deployment/minio", "--namespace", "minio", "--replicas=1");
             await kubectl("rollout", "status", "deployment/minio", "--namespace", "minio", "--timeout=300s");
         });
         restoreConfiguration();
 
-        it("are all there again, by digest, when their bucket was copied to another one: by the commands of docs/operations.md", async () => {
-            // With pods that only read there is a second key.
+        it("are all served again, with the same digests, after the commands of docs/operations.md", async () => {
+            // A read-only replica has a second access key.
             const publicHost = "public.registry.homelab.test";
             const isPublic = async () => (await request(`https://${publicHost}/v2/_catalog`)).status === 200;
             await configure(`anonymousPullHost=${publicHost}`);

@@ -20,7 +20,7 @@ import {
 } from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
-describe("Two pods of the registry", function () {
+describe("Two replicas of the registry", function () {
     this.timeout("20m");
 
     restoreConfiguration();
@@ -30,11 +30,11 @@ describe("Two pods of the registry", function () {
         await up();
     });
 
-    it("are on two nodes", async () => {
+    it("run on two nodes", async () => {
         assert.deepEqual((await settled(2)).map(({ spec }) => spec.nodeName).sort(), ["homelab", "homelab-2"]);
     });
 
-    it("are rolled without a failed push or pull", async () => {
+    it("are replaced without a failed push or pull", async () => {
         const before = (await settled(2)).map(({ metadata }) => metadata.uid);
         await configure("logLevel=debug");
         await assertUnnoticed(await client(), async () => {
@@ -47,7 +47,7 @@ describe("Two pods of the registry", function () {
         );
     });
 
-    it("end a push that is under way while they are rolled: the client does not notice", async () => {
+    it("finish an upload in progress before they are replaced", async () => {
         const { host, user, password } = await client();
         const folder = fs.mkdtempSync(path.join(os.tmpdir(), "upload-"));
         const file = path.join(folder, "layer");
@@ -83,7 +83,7 @@ describe("Two pods of the registry", function () {
         }
     });
 
-    it("serve on while those of a new image do not start; that its version is unknown is a warning before", async () => {
+    it("keep serving while pods of a new image do not start, and the preview warns of the unknown version", async () => {
         const image = "docker.io/library/registry:3.9.9";
         const before = (await settled(2)).map(({ metadata }) => metadata.uid);
         await configure(`image=${image}`);
@@ -117,12 +117,12 @@ describe("Two pods of the registry", function () {
             );
         });
         await configure("image=docker.io/library/registry:3.1.2");
-        // The state does not know of what was interrupted.
+        // The state does not contain the result of the interrupted operation.
         await pulumi("up", "--yes", "--skip-preview", "--refresh");
         await settled(2);
     });
 
-    it("may be evicted, one at a time, without a failed push or pull", async () => {
+    it("can be evicted one at a time without a failed push or pull", async () => {
         const [first, second] = await settled(2);
         const evict = (name: string) =>
             run(
@@ -143,7 +143,7 @@ describe("Two pods of the registry", function () {
         });
     });
 
-    it("leave a node that is drained without a failed push or pull, and come back with the next rollout", async () => {
+    it("leave a drained node without a failed push or pull, and return with the next rollout", async () => {
         await assertUnnoticed(await client(), async () => {
             await kubectl("drain", "homelab-2", "--ignore-daemonsets", "--timeout=300s");
             assert.deepEqual(
@@ -157,7 +157,7 @@ describe("Two pods of the registry", function () {
         assert.deepEqual((await settled(2)).map(({ spec }) => spec.nodeName).sort(), ["homelab", "homelab-2"]);
     });
 
-    it("may be killed without notice, at the price of one more try", async () => {
+    it("can be killed at the cost of one retry per client", async () => {
         await settled(2);
         await assertUnnoticed(
             await client(),

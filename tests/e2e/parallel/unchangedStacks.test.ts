@@ -74,7 +74,6 @@ describe("A stack deployed by commit 35cbdf9", function () {
         await registry.configure({
             "users[0].rotation": "2",
             "users[1].name": "old",
-            "users[1].hash": `$2y$05$${"a".repeat(53)}`,
             "users[2].name": "cluster",
             "users[2].access": "pull",
             pullHost: "pull.unchanged.registry.homelab.test",
@@ -101,6 +100,9 @@ describe("A stack deployed by commit 35cbdf9", function () {
             metrics: "true",
             networkPolicy: "true",
             networkPolicyMetricsFrom: apps,
+        });
+        await run("pulumi", ["config", "set", "--secret", "--path", "users[1].hash", "--stack", registry.name], {
+            input: `$2y$05$${"a".repeat(53)}`,
         });
         await upByBaseline();
     });
