@@ -13,7 +13,7 @@ describe("The certificate", function () {
 
     const certificate = ["certificate/registry-tls-ingress", "--namespace", "registry"];
     const field = (name: string) => kubectl("get", ...certificate, "--output", `jsonpath={.status.${name}}`);
-    /** The serial number of the one that the ingress controller shows to clients. */
+    /** Serial number of the certificate that the ingress controller serves. */
     const served = async (host: string) =>
         run("sh", [
             "-ec",
@@ -21,7 +21,7 @@ describe("The certificate", function () {
             host,
         ]);
 
-    itInFull("that is about to expire is renewed by cert-manager without a failed push or pull", async () => {
+    itInFull("is renewed before it expires without a failed push or pull", async () => {
         const me = await client();
         const [before, revision] = [await served(me.host), Number(await field("revision"))];
         const left = (Date.parse(await field("notAfter")) - Date.now()) / 1000;
@@ -36,7 +36,7 @@ describe("The certificate", function () {
         await assertUnnoticed(
             me,
             async () => {
-                // In ten seconds it is as near to its end as an owner of certificates for 90 days sees it after 60.
+                // The renewal is due in ten seconds. For a certificate of 90 days it is due after 60 days.
                 await renewBefore(`${Math.floor(left - 10)}s`);
                 try {
                     await eventually(
@@ -52,7 +52,7 @@ describe("The certificate", function () {
         await kubectl("wait", ...certificate, "--for=condition=Ready", "--timeout=300s");
     });
 
-    it("is not valid to a client whose clock is wrong, which says so", async () => {
+    it("is rejected by a client with a wrong clock, with a clear error", async () => {
         const { host } = await client();
         const at = (clock: string) =>
             attempt("faketime", [clock, "curl", "--silent", "--show-error", `https://${host}/v2/`]);
@@ -60,8 +60,8 @@ describe("The certificate", function () {
         assert.match((await at("-20 years")).stderr, /certificate is not yet valid/);
     });
 
-    it("that is not valid by the clock is what docker and skopeo say, with both times", async () => {
-        // A program in Go asks the kernel for the time, so that here the certificate has the wrong clock.
+    it("is rejected by docker and skopeo if it has expired, with both times in the error", async () => {
+        // faketime has no effect on Go programs, so the certificate is made in the past instead.
         const host = "expired.registry.homelab.test";
         const folder = fs.mkdtempSync(path.join(os.tmpdir(), "expired-"));
         try {

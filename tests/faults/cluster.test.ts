@@ -14,12 +14,12 @@ describe("The cluster", function () {
 
     const kubelets = ["kubelet", "kubelet-2"];
     const update = () => tryPulumi("up", "--yes", "--skip-preview");
-    /** Waits until an update succeeds, and the pods have what it says. */
+    /** Waits until an update succeeds, and verifies the registry's configuration. */
     async function updated(logLevel: string): Promise<void> {
         await eventually(300, async () => (await update()).code === 0);
         assert.match((await mounted("config"))["config.yml"]!, new RegExp(`level: "?${logLevel}`));
     }
-    /** What Pulumi knows of the resources: a hash of it, as there are secrets in it. */
+    /** Hash of the resources in Pulumi's state, which contains secrets. */
     async function state(): Promise<string> {
         const { deployment } = JSON.parse(
             await run("pulumi", ["stack", "export", "--show-secrets", "--stack", "sandbox"]),
@@ -36,10 +36,10 @@ describe("The cluster", function () {
         await eventually(300, isApiUp);
         await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=300s");
     });
-    // After that: it takes an API server.
+    // Its hook has to run after the one above, because it needs the API server.
     restoreConfiguration();
 
-    it("may lose etcd for some seconds without a failed push or pull, and takes an update as soon as it has it again", async () => {
+    it("can lose etcd for some seconds without a failed push or pull, and accepts an update afterwards", async () => {
         await configure("logLevel=warn");
         await assertUnnoticed(
             await client(),
@@ -52,7 +52,7 @@ describe("The cluster", function () {
     });
 
     itInFull(
-        "may be without its API server for a minute without a failed push or pull; an update meanwhile says so, and changes nothing",
+        "can lose its API server for a minute without a failed push or pull; an update in that time fails without a change",
         async () => {
             await configure("logLevel=error");
             const before = await state();
@@ -72,7 +72,7 @@ describe("The cluster", function () {
     );
 
     itInFull(
-        "takes an update as soon as its API server is back; pushes and pulls succeed, some of them when tried again",
+        "accepts an update as soon as its API server is back; pushes and pulls succeed within their retries",
         async () => {
             await assertUnnoticed(
                 await client(),
@@ -88,27 +88,24 @@ describe("The cluster", function () {
         },
     );
 
-    itInFull(
-        "may lose every kubelet for half a minute, as in their update, without a failed push or pull",
-        async () => {
-            const restarted = await restarts();
-            await assertUnnoticed(
-                await client(),
-                async () => {
-                    await Promise.all(kubelets.map((name) => daemon(name).stop()));
-                    await sleep(30_000);
-                    await Promise.all(kubelets.map((name) => daemon(name).start()));
-                    await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=300s");
-                    await settled(1);
-                },
-                { checkAll: true },
-            );
-            assert.equal(await restarts(), restarted);
-        },
-    );
+    itInFull("can lose every kubelet for half a minute, as in an upgrade, without a failed push or pull", async () => {
+        const restarted = await restarts();
+        await assertUnnoticed(
+            await client(),
+            async () => {
+                await Promise.all(kubelets.map((name) => daemon(name).stop()));
+                await sleep(30_000);
+                await Promise.all(kubelets.map((name) => daemon(name).start()));
+                await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=300s");
+                await settled(1);
+            },
+            { checkAll: true },
+        );
+        assert.equal(await restarts(), restarted);
+    });
 
     itInFull(
-        "that is without kubelets for longer takes the pods for lost; they serve again as soon as the kubelets are back",
+        "marks pods as not ready if kubelets stop for longer; they serve again as soon as the kubelets are back",
         async () => {
             const me = await client();
             await assertUnnoticed(

@@ -11,10 +11,10 @@ import { restarts } from "../e2e/support/processes";
 import { eventually, run } from "../e2e/support/run";
 import { client, kubectl, request, s3At } from "../e2e/support/sandbox";
 import { assertUnnoticed, Client, makeImage, tryPush } from "../e2e/support/traffic";
-import { pollDuring,summary } from "./support/poll";
+import { pollDuring, summary } from "./support/poll";
 import { describeInFull, fullOrShort } from "./support/shortMode";
 
-describe("Minio", function () {
+describe("MinIO", function () {
     this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "minio-"));
@@ -23,7 +23,7 @@ describe("Minio", function () {
     const manifest = ({ host, user, password }: Client, name: string) =>
         run("skopeo", ["inspect", "--raw", "--creds", `${user}:${password}`, `docker://${host}/${name}`]);
 
-    describe("stopped for some time", () => {
+    describe("that is stopped", () => {
         const scale = async (replicas: number) => {
             await kubectl("scale", "deployment/minio", "--namespace", "minio", `--replicas=${replicas}`);
             await kubectl(
@@ -39,7 +39,7 @@ describe("Minio", function () {
         };
         after(() => scale(1));
 
-        it("makes the registry answer 503 within a minute; no pod restarts, it answers within 30 s after, and every image is there", async () => {
+        it("makes the registry answer 503; it recovers without a restart, and keeps every image", async () => {
             const me = await client();
             const image = path.join(folder, "known");
             makeImage(image);
@@ -54,9 +54,9 @@ describe("Minio", function () {
                         me,
                         [["known/manifests/1"], ["known/blobs/uploads/", "--request", "POST"]],
                         async () => {
-                            // A connection that nobody refuses any more, while Kubernetes takes Minio's pod away, takes half a minute to fail.
+                            // While Kubernetes removes MinIO's pod, nothing refuses connections, so they take half a minute to fail.
                             await eventually(300, async () => (await request(`https://${me.host}/`)).status === 503);
-                            // More than the 20 s that a request may take which was sent before.
+                            // Longer than the timeout of 20 s of a request that was sent before.
                             await sleep(fullOrShort(30, 25) * 1000);
                         },
                     );
@@ -76,7 +76,7 @@ describe("Minio", function () {
                             .map((line) => `      ${line}`)
                             .join("\n"),
                     );
-                    // Until then each request is tried for some seconds before it fails.
+                    // Until then each request is retried for some seconds before it fails.
                     assert.deepEqual(
                         answers.filter(({ began, status }) => began < noticed && !["000", "500"].includes(status)),
                         [],
@@ -86,7 +86,7 @@ describe("Minio", function () {
                         new Set(["503"]),
                     );
                 },
-                { retries: 12, checkAll: true },
+                { retries: 30, checkAll: true },
             );
             assert.equal(await restarts(), restarted);
             assert.equal(await manifest(me, "known:1"), fs.readFileSync(path.join(image, "manifest.json"), "utf8"));
@@ -116,7 +116,7 @@ describe("Minio", function () {
             await removeOtherMinio("full-minio");
         });
 
-        it("refuses a push with a clear answer, pulls go on, and with room made pushes go on", async () => {
+        it("makes pushes fail with a clear answer while pulls work; after space is freed pushes work again", async () => {
             const s3 = (method: string, key: string, ...options: string[]) =>
                 s3At(`https://${minio.endpoint}`, minio.root, method, `faults/${key}`, "--cacert", ca, ...options);
             const [image, other, filler, chunk] = ["image", "other", "filler", "chunk"].map((name) =>
@@ -125,7 +125,7 @@ describe("Minio", function () {
             makeImage(image);
             makeImage(other);
             fs.writeFileSync(filler, Buffer.alloc(16 * 1024 * 1024));
-            // Just over what the registry sends on at once, so that all of it is sent when the answer comes.
+            // Slightly more than a chunk of the registry, so that everything is sent before the answer comes.
             fs.writeFileSync(chunk, Buffer.alloc(5 * 1024 * 1024 + 1));
             assert.equal((await tryPush(image, me, "kept:1")).code, 0);
 
@@ -137,7 +137,7 @@ describe("Minio", function () {
                 const refused = await tryPush(other, me, "other:1");
                 console.log(`      after ${fillers} × 16 MiB: ${refused.stderr.trim()}`);
                 assert.match(refused.stderr, /500 Internal Server Error/);
-                // Docker and skopeo show no more than that, but the answer says why.
+                // Docker and skopeo show only that, but the answer contains the reason.
                 const [url, headers] = [`https://${me.host}/v2/other/blobs/uploads/`, path.join(folder, "headers")];
                 await request(
                     url,

@@ -14,12 +14,12 @@ describe("The registry's only pod", function () {
     this.timeout("20m");
 
     beforeEach(async () => {
-        // A new one, which Kubernetes does not make wait before it starts again.
+        // A new pod, whose restart Kubernetes does not delay.
         await kubectl("delete", "pods", ...ofRegistry());
         await settled(1);
     });
 
-    it("is killed during five pushes: nothing that was acknowledged is lost, and each client's own retry succeeds", async () => {
+    it("is killed during five pushes without loss of acknowledged data, and each client's retry succeeds", async () => {
         await assertUnnoticed(
             await client(),
             async () => {
@@ -29,20 +29,20 @@ describe("The registry's only pod", function () {
                     await settled(1);
                     await sleep(5000);
                 }
-                // About as long as Docker tries by itself: five times, up to 25 s apart.
+                // About as long as Docker retries by itself: five times, up to 25 s apart.
             },
             { retries: 7, pushers: 5, checkAll: true },
         );
     });
 
-    itInFull("is not killed for its memory by sixteen pushes at once", async () => {
+    itInFull("stays below its memory limit during sixteen simultaneous pushes", async () => {
         const { host, user, password } = await client();
         const folder = fs.mkdtempSync(path.join(os.tmpdir(), "memory-"));
         const before = memory(await registryProcess());
         const images = Array.from({ length: 16 }, (_, index) => path.join(folder, `image-${index}`));
         try {
             for (let round = 0; round < 3; round++) {
-                // New ones: what is there already would not be sent.
+                // New layers, because existing ones would not be uploaded.
                 images.forEach((image) => {
                     fs.rmSync(image, { recursive: true, force: true });
                     makeImage(image);

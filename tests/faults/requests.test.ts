@@ -12,10 +12,10 @@ import { Client, makeImage } from "../e2e/support/traffic";
 import { RawAnswer, RawRequest, send, Target } from "./support/rawHttp";
 import { fullOrShort } from "./support/shortMode";
 
-/** Always the same requests; another seed makes others. */
+/** Seed of the generated requests, which are the same in every run. */
 const seed = Number(process.env.FAULTS_SEED ?? 20261124);
 
-describe("Bad requests", function () {
+describe("Invalid requests", function () {
     this.timeout("20m");
 
     const bucket = "container-repo";
@@ -31,7 +31,7 @@ describe("Bad requests", function () {
             { host: me.host, port: 443, isSecure: true },
             { host: "registry.registry.svc.homelab-k8s", port: 80, isSecure: false },
         ];
-        // What a process takes for its first requests is not what is looked for.
+        // Excludes the memory that a process needs for its first requests.
         await roundTrip("before");
         atStart.keys = (await keysOf(bucket)).filter((key) => !key.includes("/roundtrip/"));
         atStart.process = await registryProcess();
@@ -39,7 +39,7 @@ describe("Bad requests", function () {
         atStart.restarts = await restarts();
     });
 
-    /** Pushes an image and pulls it, which skopeo checks by its digest. */
+    /** Pushes an image and pulls it. Skopeo verifies the digest. */
     async function roundTrip(tag: string): Promise<void> {
         const folder = fs.mkdtempSync(path.join(os.tmpdir(), "roundtrip-"));
         try {
@@ -72,7 +72,7 @@ describe("Bad requests", function () {
     };
     const assertRefused = ({ status }: RawAnswer) =>
         assert.ok(status >= 400 && status < 500, `it was answered ${status}`);
-    /** Fails unless each request of its kind is refused; says the smallest that is not. */
+    /** Fails unless each generated request is rejected. The error contains the smallest one that is not. */
     const check = <T>(runs: number, requests: fc.Arbitrary<T>, property: (request: T) => Promise<void>) =>
         fc.assert(fc.asyncProperty(requests, property), { seed, numRuns: fullOrShort(runs, Math.ceil(runs / 20)) });
 
@@ -87,7 +87,7 @@ describe("Bad requests", function () {
     );
     const methods = fc.constantFrom("GET", "PUT", "POST", "PATCH", "DELETE", "OPTIONS");
 
-    it("with a wrong or truncated Authorization are refused", () =>
+    it("with a wrong or truncated Authorization header are rejected", () =>
         check(
             2000,
             fc.record({
@@ -111,7 +111,7 @@ describe("Bad requests", function () {
                 assertRefused(await ask(target, { method, path, headers: { Authorization: header } })),
         ));
 
-    it("with huge headers are refused", () =>
+    it("with huge headers are rejected", () =>
         check(
             100,
             fc.record({
@@ -153,7 +153,7 @@ describe("Bad requests", function () {
         }),
         fc.record({ mediaType: fc.constant(index), schemaVersion: fc.constant(2), manifests: descriptors }),
     );
-    it("with a manifest that is none, or of blobs that are not there, are refused", () =>
+    it("with an invalid manifest, or one whose blobs do not exist, are rejected", () =>
         check(
             1000,
             fc.record({
@@ -179,8 +179,8 @@ describe("Bad requests", function () {
                 ),
         ));
 
-    // Past the ingress controller: see below.
-    it("with a huge manifest are refused", () =>
+    // Sent to the pod: the ingress controller answers differently, see below.
+    it("with a huge manifest are rejected", () =>
         check(
             40,
             fc.record({
@@ -199,7 +199,7 @@ describe("Bad requests", function () {
                 ),
         ));
 
-    it("with a path traversal in the name are refused, or led to the name without it", () =>
+    it("with a path traversal in the name are rejected, or redirected to the name without it", () =>
         check(
             2000,
             fc.record({
@@ -242,7 +242,7 @@ describe("Bad requests", function () {
             },
         ));
 
-    /** Begins an upload; gives back where it goes on. */
+    /** Begins an upload. Returns its location. */
     async function begin(target: number, name: string): Promise<string> {
         const { status, location } = await ask(target, { method: "POST", path: `/v2/${name}/blobs/uploads/` });
         assert.equal(status, 202);
@@ -252,7 +252,7 @@ describe("Bad requests", function () {
     const octets = { "Content-Type": "application/octet-stream" };
     const body = fc.uint8Array({ minLength: 1, maxLength: 4096 }).map((bytes) => Buffer.from(bytes));
 
-    it("with a digest that does not match, or is none, are refused", () =>
+    it("with a wrong or malformed digest are rejected", () =>
         check(
             300,
             fc.record({
@@ -276,7 +276,7 @@ describe("Bad requests", function () {
             },
         ));
 
-    it("with ranges out of order are refused", () =>
+    it("with ranges out of order are rejected", () =>
         check(
             300,
             fc.record({
@@ -300,7 +300,7 @@ describe("Bad requests", function () {
             },
         ));
 
-    it("that hang up in the middle of a chunk leave an upload that can be given up", () =>
+    it("that end in the middle of a chunk leave an upload that can be cancelled", () =>
         check(
             200,
             fc.record({
@@ -325,7 +325,7 @@ describe("Bad requests", function () {
             },
         ));
 
-    it("have left nothing in the bucket but uploads, which are cleaned up when they are old", async () => {
+    it("leave only uploads in the bucket, which are purged when they are old", async () => {
         const after = (await keysOf(bucket)).filter((key) => !key.includes("/roundtrip/"));
         const left = after.filter((key) => !atStart.keys.includes(key));
         console.log(`      ${sent} requests left ${left.length} objects of uploads`);
@@ -339,7 +339,7 @@ describe("Bad requests", function () {
         );
     });
 
-    it("have not stopped the registry, which has its memory back", async () => {
+    it("neither stop the registry nor increase its memory permanently", async () => {
         assert.equal(await restarts(), atStart.restarts);
         assert.equal(await registryProcess(), atStart.process);
         await roundTrip("after");
@@ -353,8 +353,8 @@ describe("Bad requests", function () {
     });
 });
 
-// Not as it should be: a change in a newer version is to be noticed.
-describe("A mistake of the client that is answered as one of the server:", function () {
+// Known bugs of distribution and Traefik. These tests fail when a newer version fixes them.
+describe("A client error that is answered with a server error:", function () {
     this.timeout("20m");
 
     let target: Target, headers: Record<string, string>;
@@ -376,7 +376,7 @@ describe("A mistake of the client that is answered as one of the server:", funct
             })
         ).status;
 
-    it("a Content-Range that is none, 500 by distribution 3.1.2", async () => {
+    it("500 of distribution 3.1.2 for a malformed Content-Range", async () => {
         const { location } = await send(target, { method: "POST", path: "/v2/faults/mistake/blobs/uploads/", headers });
         const { pathname, search } = new URL(location!);
         const { status } = await send(target, {
@@ -388,11 +388,11 @@ describe("A mistake of the client that is answered as one of the server:", funct
         assert.equal(status, 500);
     });
 
-    it("a manifest of another schema version than 2, 500 by distribution 3.1.2", async () => {
+    it("500 of distribution 3.1.2 for a manifest with another schema version than 2", async () => {
         assert.equal(await put({ schemaVersion: 3 }), 500);
     });
 
-    it("a manifest with a digest that is too short, 500 by distribution 3.1.2", async () => {
+    it("500 of distribution 3.1.2 for a manifest with a digest that is too short", async () => {
         const blob = { mediaType: "application/octet-stream", size: 1, digest: "sha256:0" };
         assert.equal(
             await put({
@@ -405,7 +405,7 @@ describe("A mistake of the client that is answered as one of the server:", funct
         );
     });
 
-    it("a manifest over 4 MiB, 502 by Traefik if the registry hangs up while it is still sent, else 400", async () => {
+    it("502 of Traefik for a manifest over 4 MiB, if the registry closes the connection early, else 400", async () => {
         assert.ok([400, 502].includes(await put(Buffer.alloc(64 << 20, "x"))));
     });
 });

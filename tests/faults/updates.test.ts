@@ -23,7 +23,7 @@ describe("An update", function () {
 
     const registry = new OtherRegistry("killed");
 
-    /** Begins to make the registry, and kills that after one of its resources. */
+    /** Starts to create the registry, and kills Pulumi after one of its resources. */
     async function killAfter(resource: string): Promise<void> {
         const at = new RegExp(`:${resource} created`);
         assert.ok(await interruptUp((line) => at.test(line), "SIGKILL", registry.name), "it was not killed");
@@ -34,7 +34,7 @@ describe("An update", function () {
         return (JSON.parse(exported) as { deployment: { resources?: Resource[] } }).deployment;
     }
 
-    /** The generated passwords that the state has, by their resources. */
+    /** The generated passwords in the state, by resource. */
     async function passwords(): Promise<Record<string, string>> {
         const { resources = [] } = await state();
         return Object.fromEntries(
@@ -42,7 +42,7 @@ describe("An update", function () {
         );
     }
 
-    /** What Minio has, by where it keeps it: also that of which nobody knows. */
+    /** The users, policies and keys in MinIO's storage, including unknown ones. */
     const inMinio = () =>
         Object.fromEntries(
             [
@@ -57,7 +57,7 @@ describe("An update", function () {
         );
     let others: ReturnType<typeof inMinio>;
 
-    /** Fails unless all that is there is what the state knows, once each, and the state is what the configuration says. */
+    /** Fails unless every existing resource is in the state exactly once, and the state matches the configuration. */
     async function assertConverged(): Promise<void> {
         await registry.pulumi("preview", "--expect-no-changes");
         const { resources = [], pending_operations: pending = [] } = await state();
@@ -96,7 +96,7 @@ describe("An update", function () {
             registry.name,
             "--show-managed-fields",
         );
-        // The others are cert-manager's.
+        // The others belong to cert-manager.
         const found = items.filter(
             ({ metadata: { name, ownerReferences } }) => !ownerReferences && !name.startsWith("registry-tls-ingress"),
         );
@@ -108,7 +108,7 @@ describe("An update", function () {
                 .sort(),
         );
         for (const { kind, metadata } of found) {
-            // With a second one, a change of a field would be a conflict between the two.
+            // A second field manager would cause a conflict in the next change of a field.
             const owners = metadata.managedFields.filter(
                 ({ operation, manager }) => operation === "Apply" && manager !== "cert-manager",
             );
@@ -127,7 +127,7 @@ describe("An update", function () {
     });
     after(() => registry.remove());
 
-    describe("that is killed while it makes a registry comes to the same end, with no secret lost and nothing left over: killed", () => {
+    describe("that is killed while it creates a registry is completed by a second run, with no secret lost and nothing left over: killed", () => {
         afterEach(() => registry.destroy());
 
         const made = [
@@ -149,7 +149,7 @@ describe("An update", function () {
         for (const resource of made.filter((name) => !isShort || /^(S3Bucket|IamServiceAccount)/.test(name))) {
             it(`after the ${resource}`, async () => {
                 await killAfter(resource);
-                // None where even the state cannot be read before.
+                // Empty if the state cannot be read yet.
                 const known = await passwords().catch(() => ({}));
                 await registry.recover();
                 assert.deepEqual({ ...(await passwords()), ...known }, await passwords());
@@ -158,8 +158,8 @@ describe("An update", function () {
         }
     });
 
-    describe("that is killed, and gone on with by scripts/recover while something else is wrong, comes to the same end by it once that is right: killed", () => {
-        // Not by the CLI, which may not read the state: scripts/recover begins with that.
+    describe("that is killed, and for which scripts/recover failed at first, is completed by scripts/recover later: killed", () => {
+        // Not with the CLI, which may be unable to read the state: scripts/recover repairs that first.
         const setReplicas = (replicas: number) => {
             const file = `Pulumi.${registry.name}.yaml`;
             fs.writeFileSync(file, fs.readFileSync(file, "utf8").replace(/(:replicas: )\S+/, `$1${replicas}`));
@@ -179,13 +179,13 @@ describe("An update", function () {
         }
     });
 
-    describeInFull("of a registry that is in use", () => {
+    describeInFull("of a registry in use", () => {
         before(async () => {
             await registry.configure({ "users[1].name": "alice" });
             await registry.up();
         });
 
-        it("that is killed at each of its steps, one after another, is gone on with by the next one, with no failed push or pull, and no secret lost that was not to change", async () => {
+        it("that is killed at each of its steps is completed by the next one, without a failed push or pull or a lost secret", async () => {
             const me = await registry.client();
             const before = await passwords();
             await run("pulumi", [
@@ -207,7 +207,7 @@ describe("An update", function () {
                 me,
                 async () => {
                     for (;;) {
-                        // A step is over when its resource is made, changed or deleted; each is killed at once.
+                        // A step is over when its resource is created, updated or deleted. Each is killed at once.
                         const step = await interruptUp(
                             (line) => {
                                 const [, name] =
@@ -224,7 +224,7 @@ describe("An update", function () {
                         }
                         steps.push(step);
                         assert.ok(steps.length < 30, steps.join("\n"));
-                        // As scripts/recover begins.
+                        // The first steps of scripts/recover.
                         await run("find", [
                             fileURLToPath(process.env.PULUMI_BACKEND_URL!),
                             "-name",
@@ -248,7 +248,7 @@ describe("An update", function () {
             assert.notEqual(after[changed!], old);
         });
 
-        it("leaves each of its users a login, by the passwords of the stack's outputs", async () => {
+        it("keeps the logins of all users, with the passwords in the stack's outputs", async () => {
             for (const user of ["me", "alice", "bob"]) {
                 await registry.client(user);
             }
@@ -267,7 +267,7 @@ describe("An update", function () {
             await kubectl("rollout", "status", "deployment", "--namespace", registry.name, "--timeout=300s");
         });
 
-        it("in whose middle the API server goes away for 20 s is ended by the next one; pushes and pulls succeed, some of them when tried again", async () => {
+        it("that loses the API server for 20 s is completed by the next one; pushes and pulls succeed within their retries", async () => {
             const me = await registry.client();
             const [before] = await registry.configSecrets();
             await registry.configure({ "users[1].name": "alice", logLevel: "error" });
@@ -275,7 +275,7 @@ describe("An update", function () {
                 me,
                 async () => {
                     const update = registry.tryPulumi("up", "--yes", "--skip-preview");
-                    // Of the two that the pods have before and after it is there, and the pods are next.
+                    // The new configuration exists, and the pods are updated next.
                     await eventually(300, async () => (await registry.configSecrets()).some((name) => name !== before));
                     await without("kube-apiserver", () => sleep(20_000));
                     const { code, stdout } = await update;

@@ -8,14 +8,14 @@ import * as path from "node:path";
 import { client, keysOf, minioRoot, mounted, request, s3 } from "../e2e/support/sandbox";
 import { Client } from "../e2e/support/traffic";
 
-describe("An upload that was abandoned", function () {
+describe("An abandoned upload", function () {
     this.timeout("20m");
 
     const bucket = "container-repo";
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "uploads-"));
     const repository = path.basename(folder).toLowerCase();
     const layer = randomBytes(100_000);
-    /** Hours since the upload began, by what the registry wrote down when it did. */
+    /** Ages of the uploads in hours, by the start time that the registry recorded. */
     const ages = { old: 169, young: 167 };
     const uploads: Record<string, string> = {};
     let me: Client;
@@ -70,8 +70,8 @@ describe("An upload that was abandoned", function () {
     after(() => fs.rmSync(folder, { recursive: true }));
 
     /**
-     * Starts the registry with the configuration of the pods, and stops it when it has cleaned up. It does that first after up to 59 whole
-     * minutes, by lot: so it is started until that is none.
+     * Starts the registry with the configuration of the pods, and stops it after its first purge of uploads. That begins after a random
+     * number of minutes from 0 to 59, so the registry is started until the number is 0.
      */
     async function cleanUp(): Promise<number> {
         const [config, htpasswd] = [path.join(folder, "config.yml"), path.join(folder, ".htpasswd")];
@@ -105,10 +105,10 @@ describe("An upload that was abandoned", function () {
                 return starts;
             }
         }
-        throw new Error("the lot was never none");
+        throw new Error("the registry never began to purge at once");
     }
 
-    it("is taken out of the bucket when it is a week old, and one that is younger stays", async () => {
+    it("is deleted from the bucket after a week, and not before", async () => {
         const younger = await keysOfUpload("young");
         assert.ok((await keysOfUpload("old")).length > 0 && younger.length > 0);
         console.log(`      ${await cleanUp()} starts`);
@@ -116,7 +116,7 @@ describe("An upload that was abandoned", function () {
         assert.deepEqual(await keysOfUpload("young"), younger);
     });
 
-    it("can be ended as long as it is there, and is unknown from then on", async () => {
+    it("can be completed until it is deleted, and is unknown afterwards", async () => {
         const digest = `sha256:${createHash("sha256").update(layer).digest("hex")}`;
         assert.equal((await send(`${uploads.old!}&digest=${digest}`, "--request", "PUT")).status, 404);
         assert.equal((await send(`${uploads.young!}&digest=${digest}`, "--request", "PUT")).status, 201);

@@ -6,7 +6,7 @@ import { attempt, eventually, run } from "../e2e/support/run";
 const make = (target: string) => run("make", ["--no-print-directory", target]);
 const inGuest = (...command: string[]) => run("sandbox/env", command);
 
-/** Everything on the machine that a guest could leave behind. */
+/** Everything on the machine that a sandbox could leave behind. */
 async function traces(): Promise<Record<string, string>> {
     const list = async (command: string, ...args: string[]) => (await attempt(command, args)).stdout;
     const groups = (folder: string): string[] =>
@@ -50,7 +50,7 @@ describe("The sandbox", function () {
     /** Seconds that the first `make up` took. */
     let firstUp: number;
     before(async () => {
-        // The first start installs missing packages, which stay.
+        // The first run installs packages that the machine lacks, which stay.
         await make("up");
         await make("down");
         untouched = await traces();
@@ -62,7 +62,7 @@ describe("The sandbox", function () {
     });
     after(() => make("down"));
 
-    it("prints the fix if it is not running", async () => {
+    it("says how to start it if it is not up", async () => {
         const { code, stderr } = await attempt("sandbox/env", ["true"]);
         assert.equal(code, 1);
         assert.equal(stderr, "The sandbox is not up. Start it with: make up\n");
@@ -84,7 +84,7 @@ describe("The sandbox", function () {
 
     it("can be removed twice", () => make("down"));
 
-    it("does nothing in a second make up, which takes less than half as long", async () => {
+    it("changes nothing in a second make up, which takes less than half as long", async () => {
         await make("up");
         const objects = () =>
             inGuest(
@@ -93,8 +93,7 @@ describe("The sandbox", function () {
                 "deployments,services,secrets,ingresses",
                 "--all-namespaces",
                 "--output",
-                "jsonpath={range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name} " +
-                    "{.metadata.uid} {.metadata.generation}{'\\n'}{end}",
+                "jsonpath={range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name} {.metadata.uid} {.metadata.generation}{'\\n'}{end}",
             );
         const before = await objects();
         const began = Date.now();
@@ -106,7 +105,7 @@ describe("The sandbox", function () {
         assert.equal(await objects(), before);
     });
 
-    it("has two nodes, whose pods reach each other and themselves by name", async () => {
+    it("has two nodes, whose pods can connect to each other and themselves by name", async () => {
         const pods = ["homelab", "homelab-2"].map((node, index) => ({
             node,
             pod: `on-${node}`,
@@ -160,14 +159,14 @@ describe("The sandbox", function () {
         await inGuest("kubectl", "delete", "pod,service", ...pods.map(({ pod }) => pod), "--now");
     });
 
-    it("resolves every sibling of the registry's host name to the ingress controller", async () => {
+    it("resolves every name next to the registry's to the ingress controller", async () => {
         assert.match(
             await inGuest("getent", "ahosts", "other.registry.homelab.test"),
             /^172\.30\.0\.10 +STREAM other\.registry\.homelab\.test\n/,
         );
     });
 
-    it("keeps every image when it is stopped and started again, and gets new certificates", async () => {
+    it("starts again with every image after make stop, and gets new certificates", async () => {
         const host = (await inGuest("pulumi", "stack", "output", "host")).trim();
         const password = (
             JSON.parse(await inGuest("pulumi", "stack", "output", "passwords", "--show-secrets")) as { me: string }
@@ -190,7 +189,7 @@ describe("The sandbox", function () {
             await inGuest("kubectl", "get", ...certificate, "--output", "jsonpath={.status.revision}"),
         );
         await inGuest("kubectl", "delete", "secret/registry-tls-ingress", "--namespace", "registry");
-        // The Certificate may stay Ready meanwhile, because cert-manager creates a temporary certificate at once.
+        // Its condition may stay Ready, because cert-manager creates a temporary certificate at once.
         await inGuest(
             "kubectl",
             "wait",

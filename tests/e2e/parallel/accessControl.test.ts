@@ -23,10 +23,10 @@ const image = file("image");
 
 const login = (as?: Client) => (as ? ["--user", `${as.user}:${as.password}`] : []);
 
-/** What a client does at a host, in its own words; with a login, or without one. */
-interface Way {
+/** The commands of a client for a host, with a login or without one. */
+interface ImageClient {
     pull(host: string, repository: string, login?: Client): Promise<unknown>;
-    /** Fails to push; gives back what it says of that. */
+    /** Tries to push, which has to fail. Returns the error. */
     push(host: string, login?: Client): Promise<string>;
 }
 
@@ -39,7 +39,7 @@ async function failure(command: string, args: string[], options?: Options): Prom
 
 const creds = (what: "src" | "dest", login?: Client) =>
     login ? [`--${what}-creds`, `${login.user}:${login.password}`] : [`--${what}-no-creds`];
-const skopeo: Way = {
+const skopeo: ImageClient = {
     pull: (host, repository, login) =>
         run("skopeo", [
             "copy",
@@ -52,7 +52,7 @@ const skopeo: Way = {
         failure("skopeo", ["copy", "--quiet", ...creds("dest", login), `dir:${image}`, `docker://${host}/hello:mine`]),
 };
 
-/** With logins of its own. */
+/** Docker with its own logins. */
 const ofDocker = { env: { ...(process.env as Record<string, string>), DOCKER_CONFIG: file("docker") } };
 async function dockerLogin(host: string, login?: Client): Promise<void> {
     await attempt("docker", ["logout", host], ofDocker);
@@ -63,7 +63,7 @@ async function dockerLogin(host: string, login?: Client): Promise<void> {
         });
     }
 }
-const docker: Way = {
+const docker: ImageClient = {
     pull: async (host, repository, login) => {
         await dockerLogin(host, login);
         await attempt("docker", ["image", "rm", "--force", `${host}/${repository}`]);
@@ -78,7 +78,7 @@ const docker: Way = {
 };
 
 const ctr = ["--address", containerdSocket(nodes[0]), "--namespace", registry.name];
-const containerd: Way = {
+const containerd: ImageClient = {
     pull: async (host, repository, as) => {
         await attempt("ctr", [...ctr, "images", "rm", "--sync", `${host}/${repository}`]);
         await run("ctr", [...ctr, "content", "fetch", ...login(as), `${host}/${repository}`]);
@@ -87,12 +87,12 @@ const containerd: Way = {
         failure("ctr", [...ctr, "images", "push", ...login(as), `${host}/hello:mine`, `${host}/hello:1`]),
 };
 const clients = { skopeo, docker, containerd };
-/** What they say where the pods that take pushes do not know the user, and where there are only such as read; containerd's `ctr` says no more. */
+/** Errors of the clients if the writable registry does not know the user, and from a read-only replica. `ctr` gives no details. */
 const unknown = /unauthorized: authentication required|\(401 Unauthorized\)|^.*failed to copy after 5 retries/;
 const unsupported =
     /StatusCode: 405, Method not allowed|HTTP 405 response body.*"Method not allowed|405 Method Not Allowed|^.*failed to copy after 5 retries/;
 
-describe("Rights:", function () {
+describe("Access control:", function () {
     this.timeout("20m");
 
     let me: Client, cluster: Client;
@@ -128,7 +128,7 @@ describe("Rights:", function () {
     const scale = (replicas: number) =>
         kubectl("scale", "deployment/registry", `--replicas=${replicas}`, "--namespace", registry.name);
 
-    /** Fails unless every kind of request that could change something is refused, and the bucket is what it was. */
+    /** Fails unless every kind of request that could change something is rejected and leaves the bucket unchanged. */
     async function assertUnchanged(host: string, as?: Client): Promise<void> {
         const root = await minioRoot();
         const list = async () => (await s3(root, "GET", `${registry.name}?list-type=2`)).body;
@@ -166,7 +166,7 @@ describe("Rights:", function () {
                 ...(method === "GET" ? [] : ["--data-binary", "x"]),
                 ...login(as),
             );
-            // At `/v2/` there is nothing to change, whatever the method.
+            // No method can change anything at `/v2/`.
             assert.ok(
                 (status >= 400 && status < 500) || ((at === "" || method === "OPTIONS") && status < 400),
                 `${method} ${at}: ${status}`,
@@ -175,17 +175,17 @@ describe("Rights:", function () {
         assert.equal(await list(), before);
     }
 
-    /** What holds where a user may only pull, under a host for pulls. */
-    function hold(pullsAt: string): void {
+    /** Tests of a pull-only user at a host for pulls. */
+    function testPullOnlyUser(pullsAt: string): void {
         for (const [name, client] of Object.entries(clients)) {
-            it(`lets a user with access "pull" pull by ${name}, and not push`, async () => {
+            it(`can pull by ${name}, and cannot push`, async () => {
                 await client.pull(pullsAt, repositoryFor(name), cluster);
                 assert.match(await client.push(pullsAt, cluster), pullsAt === registry.host ? unknown : unsupported);
                 assert.deepEqual(await tags(pullsAt, repositoryFor(name), cluster), ["1"]);
             });
         }
 
-        it("lets such a user delete nothing, in a clear answer", async () => {
+        it("cannot delete, and gets a clear answer", async () => {
             const { code, stderr } = await attempt("skopeo", [
                 "delete",
                 "--creds",
@@ -197,8 +197,8 @@ describe("Rights:", function () {
             await skopeo.pull(pullsAt, "hello:1", cluster);
         });
 
-        it("lets who may push do all of it, also pull under that name", async () => {
-            // Not the same image again, since all tags of a deleted one go.
+        it("does not restrict a user who may push, who can also pull at the host for pulls", async () => {
+            // A different image, because deleting an image deletes all its tags.
             const other = fs.mkdtempSync(file("other-"));
             makeImage(path.join(other, "image"));
             assert.equal((await tryPush(path.join(other, "image"), me, "hello:2")).code, 0);
@@ -207,7 +207,7 @@ describe("Rights:", function () {
             assert.equal((await request(`https://${pullsAt}/v2/hello/manifests/2`, ...login(me))).status, 404);
         });
 
-        it("leads who asks for an upload under way to the pods that have it", async () => {
+        it("does not break requests for an upload in progress, which go to the writable registry", async () => {
             const headers = file("headers");
             const send = (method: string, url: string, ...options: string[]) =>
                 request(url, ...login(me), "--request", method, "--dump-header", headers, ...options);
@@ -232,10 +232,10 @@ describe("Rights:", function () {
             assert.equal((await send("DELETE", header("location"))).status, 204);
         });
 
-        it("changes nothing for such a user, whatever the method and path", () => assertUnchanged(pullsAt, cluster));
+        it("cannot change anything, whatever the method and path", () => assertUnchanged(pullsAt, cluster));
 
-        // A push may meet a connection that is closed in that moment: docs/reliability.md, "What is not good yet".
-        it("rolls both without a failed pull, and a push at the price of one more try at the most", () =>
+        // A push may use a connection that is just being closed: docs/reliability.md lists this limitation.
+        it("can pull while all pods are replaced; a push of another user needs at most one retry", () =>
             assertUnnoticed(
                 { ...me, pullsAt },
                 async () => {
@@ -245,7 +245,7 @@ describe("Rights:", function () {
                 { pushRetries: 1 },
             ));
 
-        it("lets pulls go on while what takes pushes is stopped", async () => {
+        it("can pull while the writable registry is stopped", async () => {
             await scale(0);
             try {
                 await kubectl("wait", "--for=delete", "pods", ...ofRegistry(registry.name), "--timeout=300s");
@@ -263,11 +263,11 @@ describe("Rights:", function () {
 
         it("shows no difference in a second preview", () => registry.pulumi("preview", "--expect-no-changes"));
 
-        it("knows who pulls", async () =>
+        it("cannot pull with a wrong password", async () =>
             assert.equal(await loginStatus({ ...cluster, host: pullsAt, password: "wrong" }), 401));
     }
 
-    describe("a user who may only pull, on a Gateway,", () => {
+    describe("a pull-only user, on a Gateway,", () => {
         before(async () => {
             await makeGateway(gateways, me.host);
             const onGateway = { exposure: "gateway", gatewayName: "home", gatewayNamespace: gateways };
@@ -279,7 +279,7 @@ describe("Rights:", function () {
             cluster = await registry.client("cluster");
         });
 
-        it("comes to be one without a failed pull, though the pods that take pushes know the user no more; others do not notice", async () => {
+        it("is downgraded without a failed pull, and without a failed push or pull of others", async () => {
             await registry.configure({ "users[1].access": "pull" });
             const preview = await previewed(registry.pulumi);
             assert.deepEqual(
@@ -304,7 +304,7 @@ describe("Rights:", function () {
             })();
             await assertUnnoticed(me, async () => {
                 await registry.up();
-                // Until the pods have heard of it.
+                // Until the pods have the new htpasswd file.
                 await eventually(
                     300,
                     async () =>
@@ -324,10 +324,10 @@ describe("Rights:", function () {
             assert.deepEqual(Object.keys(statuses), ["200"]);
         });
 
-        hold(registry.host);
+        testPullOnlyUser(registry.host);
     });
 
-    describe("a user who may only pull, behind an Ingress of Traefik's own class,", () => {
+    describe("a pull-only user, behind an Ingress of class traefik,", () => {
         before(async () => {
             await registry.configure({
                 exposure: "ingress",
@@ -338,11 +338,11 @@ describe("Rights:", function () {
             await registry.up();
             await eventually(300, async () => (await loginStatus(cluster)) === 200);
         });
-        hold(registry.host);
+        testPullOnlyUser(registry.host);
     });
 
-    describe("a user who may only pull, behind an Ingress of class nginx,", () => {
-        it("is refused without a name for pulls, before anything is changed", async () => {
+    describe("a pull-only user, behind an Ingress of class nginx,", () => {
+        it("is rejected without pullHost, before anything is changed", async () => {
             await registry.configure({ ingressClassName: "nginx" });
             const { code, stdout, stderr } = await registry.tryPulumi("preview");
             assert.notEqual(code, 0);
@@ -352,19 +352,19 @@ describe("Rights:", function () {
             );
         });
 
-        describe("under a name of its own,", () => {
+        describe("at pullHost,", () => {
             before(async () => {
                 await registry.configure({ pullHost });
                 await registry.up();
                 await eventually(300, async () => (await loginStatus({ ...cluster, host: pullHost })) === 200);
-                // Where all may push, this user is not known.
+                // The host for pushes does not know this user.
                 assert.equal(await loginStatus(cluster), 401);
             });
-            hold(pullHost);
+            testPullOnlyUser(pullHost);
         });
     });
 
-    describe("everybody, without a login,", () => {
+    describe("anonymous access", () => {
         before(async () => {
             await registry.configure({ anonymousPullHost: publicHost });
             const preview = await previewed(registry.pulumi);
@@ -377,28 +377,28 @@ describe("Rights:", function () {
         });
 
         for (const [name, client] of Object.entries(clients)) {
-            it(`may pull by ${name}, and not push`, async () => {
+            it(`allows a pull by ${name}, and no push`, async () => {
                 await client.pull(publicHost, repositoryFor(name));
                 assert.match(await client.push(publicHost), unsupported);
                 assert.deepEqual(await tags(publicHost, repositoryFor(name)), ["1"]);
             });
         }
 
-        it("changes nothing, whatever the method and path, with a login or without", async () => {
+        it("allows no change, whatever the method and path, with a login or without", async () => {
             for (const as of [undefined, cluster, me]) {
                 await assertUnchanged(publicHost, as);
             }
         });
 
-        it("is asked for a login where users pull and push, as before", async () => {
+        it("does not open the hosts of users, which still require a login", async () => {
             for (const host of [registry.host, pullHost]) {
                 assert.equal((await request(`https://${host}/v2/hello/manifests/1`)).status, 401);
             }
         });
     });
 
-    describe("the pods that only read", () => {
-        it("have a key that can read the bucket, and nothing else", async () => {
+    describe("read-only replicas", () => {
+        it("have an access key that can read the bucket, and nothing else", async () => {
             const key = await accessKey(registry.name, "registry-reader");
             assert.equal((await s3(key, "GET", `${registry.name}?list-type=2&max-keys=1`)).status, 200);
             const object = `${registry.name}/docker/registry/v2/repositories/hello/_manifests/tags/1/current/link`;
@@ -410,7 +410,7 @@ describe("Rights:", function () {
             assert.equal((await s3(key, "GET", "minio/admin/v3/list-users")).status, 403);
         });
 
-        it("say nothing of trouble in their log", async () => {
+        it("log no error of their own", async () => {
             const lines = (
                 await kubectl(
                     "logs",
@@ -421,7 +421,7 @@ describe("Rights:", function () {
                     "--tail=-1",
                 )
             ).split("\n");
-            // What clients did wrong here is there, too.
+            // Errors of the clients in these tests are logged as well.
             assert.deepEqual(
                 lines.filter(
                     (line) =>
@@ -434,7 +434,7 @@ describe("Rights:", function () {
             );
         });
 
-        it("get a new key with the others when it is rotated, unnoticed, and the old one is gone", async () => {
+        it("get a new access key in a rotation without a failed pull, and the old one is deleted", async () => {
             const old = await accessKey(registry.name, "registry-reader");
             await registry.configure({ bucketKeyRotation: "2" });
             await assertUnnoticed({ ...me, pullsAt: pullHost }, registry.up, { pushRetries: 1 });
@@ -444,8 +444,8 @@ describe("Rights:", function () {
         });
     });
 
-    describe("all of it", () => {
-        it("is taken away again, with the pods that only read and their key, without a failed push or pull of who may push", async () => {
+    describe("access control", () => {
+        it("can be removed, with the replicas and their key, without a failed push or pull of other users", async () => {
             const key = await accessKey(registry.name, "registry-reader");
             await registry.configure({ pullHost: "", anonymousPullHost: "", "users[1].access": "push" });
             await assertUnnoticed(me, registry.up);

@@ -12,10 +12,10 @@ import { apply, kubectl, plaintext, request, s3At } from "../support/sandbox";
 import { makeImage, makeImages } from "../support/traffic";
 
 /**
- * What an owner may have already, and bring along: here the whole hand-made set-up, with registry 2.8.3 on a bucket of an S3
- * with TLS by a CA of one's own.
+ * A registry on an existing bucket, logins, certificate and namespace. Here they come from a complete setup by hand: registry
+ * 2.8.3 on an S3 server whose certificate is from a private CA.
  */
-describe("A registry of one's own things", function () {
+describe("A registry on existing resources", function () {
     this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "own-"));
@@ -24,7 +24,7 @@ describe("A registry of one's own things", function () {
     const login = ["--creds", "seed:correct horse"];
     let authority: Authority;
     let s3: OtherMinio;
-    /** The images, with the manifest of each. */
+    /** The images, and the manifest of each. */
     const images: Record<string, string> = {};
 
     const pulumi = (...args: string[]) =>
@@ -67,7 +67,7 @@ describe("A registry of one's own things", function () {
         fs.rmSync(folder, { recursive: true });
     });
 
-    it("was registry 2.8.3, set up by hand, with images of all kinds", async () => {
+    it("starts from registry 2.8.3, set up by hand, with images of all kinds", async () => {
         await makeByHand({
             version: 2,
             namespace: "own",
@@ -111,7 +111,7 @@ describe("A registry of one's own things", function () {
         );
     });
 
-    it("needs no provider of Minio, and takes over the bucket, the logins, the certificate and the namespace", async () => {
+    it("uses the bucket, logins, certificate and namespace without a MinIO provider", async () => {
         await run("pulumi", ["stack", "select", "--create", "own"]);
         await pulumi(
             "config",
@@ -140,7 +140,7 @@ describe("A registry of one's own things", function () {
         assert.equal(await kubectl("get", "namespace/own", "--output", "jsonpath={.metadata.labels.mine}"), "yes");
     });
 
-    it("has every image that 2.8.3 had, by digest, and takes new ones", async () => {
+    it("serves every image of 2.8.3 with the same digest, and accepts new ones", async () => {
         const status = () => request(`https://${host}/v2/`, "--cacert", authority.ca, "--user", "seed:correct horse");
         await eventually(300, async () => (await status()).status === 200);
         const certificates = path.join(folder, "trusted");
@@ -149,7 +149,7 @@ describe("A registry of one's own things", function () {
         for (const [name, manifest] of Object.entries(images)) {
             const from = ["--cert-dir", certificates, ...login, `docker://${host}/${name}`];
             assert.equal(await run("skopeo", ["inspect", "--raw", ...from]), manifest, name);
-            // Each manifest, configuration and layer, compared by skopeo with its digest.
+            // Skopeo verifies the digest of each manifest, configuration and layer.
             await run("skopeo", [
                 "copy",
                 "--quiet",
@@ -183,7 +183,7 @@ describe("A registry of one's own things", function () {
         assert.deepEqual(JSON.parse(body), { repositories: ["docker/alpine", "large", "many", "new", "oci/alpine"] });
     });
 
-    it("sends clients to the bucket for layers where that is asked for", async () => {
+    it("redirects clients to the bucket for layers if bucketRedirect is set", async () => {
         await pulumi("config", "set", "bucketRedirect", "true");
         await pulumi("up", "--yes", "--skip-preview");
         const {
@@ -202,7 +202,7 @@ describe("A registry of one's own things", function () {
         assert.equal(`sha256:${createHash("sha256").update(body).digest("hex")}`, digest);
     });
 
-    it("goes without a trace, and leaves what is one's own", async () => {
+    it("is deleted completely, and leaves the existing resources", async () => {
         await pulumi("destroy", "--yes", "--skip-preview");
         await run("pulumi", ["stack", "rm", "own", "--yes"]);
         assert.equal(

@@ -22,10 +22,10 @@ import {
 } from "../support/sandbox";
 import { Client } from "../support/traffic";
 
-/** The examples, in a project that has nothing but the npm package and what it asks for: see its `install`. */
+/** A project with the examples, the npm package and its dependencies, made by tests/e2e/examples/install. */
 const projects = "sandbox/.state/examples";
 
-/** A stack of an example's program. */
+/** A stack of an example. */
 class Stack {
     readonly folder: string;
     private readonly stack: string[];
@@ -41,7 +41,7 @@ class Stack {
 
     readonly pulumi = (...args: string[]) => run("pulumi", [...args, ...this.stack]);
 
-    /** Makes the stack with the sandbox's Minio and these settings, and deploys it. `buckets` are those that it makes. */
+    /** Creates and deploys the stack, on the sandbox's MinIO. `buckets` are the buckets that it creates. */
     async up({ buckets, config = {} }: { buckets: string[]; config?: Record<string, string> }): Promise<void> {
         this.buckets.push(...buckets);
         const root = await minioRoot();
@@ -91,7 +91,7 @@ class Stack {
         };
     }
 
-    /** Takes everything away, with buckets that are empty. */
+    /** Deletes everything, including its buckets. */
     async remove(): Promise<void> {
         await run("pulumi", ["state", "unprotect", "--all", "--yes", "--cwd", this.folder, "--stack", this.name]);
         await this.pulumi("destroy", "--yes", "--skip-preview");
@@ -102,7 +102,7 @@ class Stack {
     }
 }
 
-/** Waits until a login holds, and pushes an image. */
+/** Waits until a user can log in, and pushes an image. */
 async function push(client: Client, image: string): Promise<void> {
     await eventually(300, async () => (await loginStatus(client)) === 200);
     await run("skopeo", [
@@ -125,7 +125,7 @@ describe("The npm package", function () {
         files = pack.files.map((file) => file.path);
     });
 
-    it("has the component with its types, and nothing else", () => {
+    it("contains the component with its types, and nothing else", () => {
         const modules = ["", "collector/"].flatMap((folder) =>
             fs
                 .readdirSync(path.join("components", folder))
@@ -142,7 +142,7 @@ describe("The npm package", function () {
         );
     });
 
-    it("gives away the component and its arguments, and no module within", async () => {
+    it("exports the component and its enumerations, and no internal module", async () => {
         const node = (code: string) => attempt("node", ["--eval", code], { cwd: projects });
         const { stdout } = await node('console.log(Object.keys(require("homelab-registry")).join(" "))');
         assert.equal(stdout, "Access LogLevel ServiceType ContainerRegistry\n");
@@ -152,7 +152,7 @@ describe("The npm package", function () {
         );
     });
 
-    it("has the compiler refuse wrong arguments, and take the examples", async () => {
+    it("makes the compiler reject wrong arguments and accept the examples", async () => {
         const check = () =>
             attempt(
                 "node_modules/.bin/tsc",
@@ -197,11 +197,11 @@ describe("The example", function () {
         before(() => stack.up({ buckets: ["images"] }));
         after(() => stack.remove());
 
-        it("is a registry that takes an image", async () => {
+        it("accepts an image", async () => {
             await push(await stack.client(), "hello:1");
         });
 
-        it("runs a Pod of another stack, which has its host and password by reference", async () => {
+        it("gives its host and password to another stack by a StackReference", async () => {
             const other = new Stack("another-stack");
             await other.up({ buckets: [] });
             try {
@@ -228,7 +228,7 @@ describe("The example", function () {
         });
         after(() => stack.remove());
 
-        it("is a registry that takes an image, and makes nothing in Minio", async () => {
+        it("accepts an image, and creates nothing in MinIO", async () => {
             await push(await stack.client(), "hello:1");
             const {
                 deployment: { resources },
@@ -260,7 +260,7 @@ describe("The example", function () {
         });
         after(() => stack.remove());
 
-        it("has two that know neither each other's users nor images nor keys", async () => {
+        it("separates users, images and access keys of the two", async () => {
             const { family, lab } = clients as { family: Client; lab: Client };
             assert.equal(await loginStatus({ ...family, host: lab.host }), 401);
             assert.equal(await loginStatus({ ...lab, host: family.host }), 401);
@@ -276,14 +276,14 @@ describe("The example", function () {
             }
         });
 
-        it("collects the garbage of one, by the program that is compiled in the package", async () => {
+        it("collects garbage with the program that is compiled in the package", async () => {
             const job = ["--namespace", "lab", "job/collect-now"];
             await kubectl("create", "job", "collect-now", "--namespace", "lab", "--from=cronjob/lab-collection");
             await kubectl("wait", "--for=condition=Complete", "--timeout=300s", ...job);
             assert.match(await kubectl("logs", ...job), /^Freed /m);
         });
 
-        it("changes one and not the other", async () => {
+        it("updates one without the other", async () => {
             const file = path.join(stack.folder, "index.ts");
             const program = fs.readFileSync(file, "utf8");
             fs.writeFileSync(file, program.replace('"lab", ["ci"]', '"lab", ["ci", "robot"]'));
@@ -304,7 +304,7 @@ describe("The example", function () {
             }
         });
 
-        it("is a registry at each", async () => {
+        it("accepts an image at each site", async () => {
             for (const site of sites) {
                 await site.up({ buckets: [`${site.name}-images`] });
                 await push(await site.client(), "hello:1");
@@ -320,7 +320,7 @@ describe("The example beside-argo-cd", function () {
     const login = { host: "sealed.registry.homelab.test", user: "sealed", password: "correct horse" };
     const mark = { "argocd.argoproj.io/tracking-id": "sealed:/Namespace:/sealed" };
     before(async () => {
-        // As Argo CD and the controller of Sealed Secrets leave them, neither of which is here.
+        // As Argo CD and the controller of Sealed Secrets create them. Neither runs in the sandbox.
         const metadata = { name: "registry-auth-secret", namespace: "sealed" };
         await apply(
             { apiVersion: "v1", kind: "Namespace", metadata: { name: "sealed", annotations: mark } },
@@ -335,7 +335,7 @@ describe("The example beside-argo-cd", function () {
     });
     after(() => kubectl("delete", "namespace", "sealed"));
 
-    it("is a registry with the logins that are there, of which Argo CD knows nothing", async () => {
+    it("uses existing logins, and its objects have no mark of Argo CD", async () => {
         await push(login, "hello:1");
         const objects = await get<{ items: { metadata: { name: string; annotations?: object; labels?: object } }[] }>(
             "deployments,services,ingresses,secrets,poddisruptionbudgets",
@@ -351,7 +351,7 @@ describe("The example beside-argo-cd", function () {
         );
     });
 
-    it("goes and leaves the namespace and the logins as they were", async () => {
+    it("is deleted without a change of the namespace and the logins", async () => {
         const before = await get<object>("secret/registry-auth-secret", "--namespace", "sealed");
         await stack.remove();
         assert.deepEqual(await get<object>("secret/registry-auth-secret", "--namespace", "sealed"), before);
@@ -363,14 +363,14 @@ describe("The example beside-argo-cd", function () {
 describe("The component package", function () {
     this.timeout("20m");
 
-    /** The component as a provider, which a Pulumi that knows component packages makes of the folder by itself. */
+    /** Folder of the component as a provider. A newer Pulumi makes it from the component package by itself. */
     const plugin = path.resolve("tests/e2e/examples/bin");
     const given = "correct horse battery";
     const { PATH } = process.env;
     before(() => (process.env.PATH = `${plugin}:${PATH}`));
     after(() => (process.env.PATH = PATH));
 
-    it("has the schema that is kept for review", async () => {
+    it("has the schema that components/schema.json contains", async () => {
         const schema = await run("pulumi", [
             "package",
             "get-schema",
@@ -379,7 +379,7 @@ describe("The component package", function () {
         assert.equal(schema, fs.readFileSync("components/schema.json", "utf8"), "run: make generate");
     });
 
-    it("says of each input and output what it is", () => {
+    it("describes each input and output", () => {
         interface Described {
             description?: string;
         }
@@ -417,7 +417,7 @@ describe("The component package", function () {
             });
             after(() => stack.remove());
 
-            it("is a registry that takes an image, by a password that was generated and by one that was given", async () => {
+            it("accepts an image, with a generated password and with a given one", async () => {
                 await push(await stack.client(), "hello:1");
                 assert.deepEqual(await stack.client("alice"), {
                     host: `${example}.registry.homelab.test`,
@@ -427,7 +427,7 @@ describe("The component package", function () {
                 assert.equal(await loginStatus(await stack.client("alice")), 200);
             });
 
-            it("has its secrets encrypted", async () => {
+            it("encrypts its secrets", async () => {
                 const { password } = await stack.client();
                 const state = await stack.pulumi("stack", "export");
                 const outputs = await run("pulumi", ["stack", "output", "--cwd", stack.folder, "--stack", "homelab"]);
@@ -444,7 +444,7 @@ describe("The component package", function () {
         });
     }
 
-    it("refuses what is wrong, with all of it at once, before anything is made", async () => {
+    it("reports all validation errors at once, before anything is created", async () => {
         const stack = new Stack("yaml", "wrong");
         const file = path.join(stack.folder, "Pulumi.yaml");
         const program = fs.readFileSync(file, "utf8");

@@ -34,7 +34,7 @@ describe("A registry", function () {
         fs.rmSync(folder, { recursive: true });
     });
 
-    /** Makes an image, in the form of skopeo's `dir:`, of a layer of 2 GiB that is not there yet; gives back the manifest's digest. */
+    /** Makes an image with a new layer of 2 GiB, in the format of skopeo's `dir:`. Returns the manifest's digest. */
     async function makeLargeImage(): Promise<string> {
         const layer = fs
             .readdirSync(large)
@@ -73,7 +73,7 @@ describe("A registry", function () {
         const { code, stderr } = await tryPush(large, me, "large:1");
         assert.equal(code, 0, stderr);
         const pulled = path.join(folder, "pulled");
-        // Skopeo compares every layer with its digest.
+        // Skopeo verifies the digest of every layer.
         await run("skopeo", [
             "copy",
             "--quiet",
@@ -87,7 +87,7 @@ describe("A registry", function () {
         await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/large:1`]);
     }
 
-    /** Sends a layer in one request that takes more than two minutes. */
+    /** Uploads a layer in one request that takes more than two minutes. */
     async function pushSlowly(): Promise<void> {
         const layer = randomBytes(13 * 1024 * 1024);
         const file = path.join(folder, "slow");
@@ -118,12 +118,12 @@ describe("A registry", function () {
         assert.equal((await send(`${location()}&digest=sha256:${digest}`, "--request", "PUT")).status, 201);
     }
 
-    /** What holds whatever leads clients to it. */
-    function servesAll(): void {
-        it("takes and gives a layer of 2 GiB, and meanwhile takes one from a slow client, who needs over two minutes", () =>
+    /** Tests of every kind of exposure. */
+    function testExposure(): void {
+        it("accepts and serves a layer of 2 GiB, and accepts another from a client that needs over two minutes", () =>
             Promise.all([pushAndPullLarge(), pushSlowly()]));
 
-        it("has its pods replaced without a failed push or pull", () =>
+        it("replaces its pods without a failed push or pull", () =>
             assertUnnoticed(me, async () => {
                 await kubectl("rollout", "restart", "deployment/registry", "--namespace", registry.name);
                 await kubectl("rollout", "status", "deployment/registry", "--namespace", registry.name);
@@ -132,9 +132,9 @@ describe("A registry", function () {
     const answers = (what: string) =>
         request(`${what}://${me.host}/v2/`, "--user", `${me.user}:${me.password}`, "--include");
 
-    describe("behind an Ingress of class nginx", servesAll);
+    describe("behind an Ingress of class nginx", testExposure);
 
-    describe("behind an Ingress of Traefik's own class", () => {
+    describe("behind an Ingress of class traefik", () => {
         before(async () => {
             await registry.configure({ ingressClassName: "traefik" });
             assert.match(await registry.pulumi("preview"), /Traefik cuts off a push that is still sending after 60 s/);
@@ -148,9 +148,9 @@ describe("A registry", function () {
             assert.doesNotMatch(await registry.pulumi("preview"), /warning/);
         });
 
-        servesAll();
+        testExposure();
 
-        it("has its certificate issued anew when that is gone, after the command of docs/exposure.md", async () => {
+        it("gets a new certificate for a deleted one, after the command of docs/exposure.md", async () => {
             const [command] = /^kubectl annotate certificate .*$/m.exec(fs.readFileSync("docs/exposure.md", "utf8"))!;
             await run("sh", ["-c", command.replace("--namespace registry", `--namespace ${registry.name}`)]);
             const serial = () =>
@@ -161,11 +161,11 @@ describe("A registry", function () {
                 ]);
             const before = await serial();
             await kubectl("delete", "secret", "registry-tls-ingress", "--namespace", registry.name);
-            // Until then Traefik has one of its own, which no client trusts.
+            // Until then Traefik serves its default certificate, which no client trusts.
             await eventually(300, async () => (await serial()) !== before && (await loginStatus(me)) === 200);
         });
 
-        it("is not there by http, which is for Traefik's entry points to lead to https", async () => {
+        it("does not answer http, because a redirect is a setting of Traefik's entry points", async () => {
             assert.equal((await answers("http")).status, 404);
         });
     });
@@ -188,18 +188,18 @@ describe("A registry", function () {
             await eventually(300, async () => (await loginStatus(me)) === 200);
         });
 
-        servesAll();
+        testExposure();
 
         it("shows no difference in a second preview", () => registry.pulumi("preview", "--expect-no-changes"));
 
-        it("sends http to https", async () => {
+        it("redirects http to https", async () => {
             const { status, body } = await answers("http");
             assert.equal(status, 301);
             assert.match(body, new RegExp(`^location: https://${me.host}(:443)?/v2/\r$`, "im"));
         });
     });
 
-    describe("with no more than a Service, of the type NodePort", () => {
+    describe("with only a Service of type NodePort", () => {
         const port = 30500;
         before(async () => {
             makeImage(path.join(folder, "image"));
@@ -213,7 +213,7 @@ describe("A registry", function () {
             await registry.up();
         });
 
-        it("gives an image by http, to who logs in", async () => {
+        it("serves an image by http after a login", async () => {
             const url = `http://${nodeAddress}:${port}/v2/`;
             assert.equal((await request(url)).status, 401);
             assert.equal((await request(url, "--user", `${me.user}:${me.password}`)).status, 200);
@@ -233,7 +233,7 @@ describe("A registry", function () {
             );
         });
 
-        it("tells clients to send layers to its host, where something else has to answer", async () => {
+        it("sends clients to its https host for uploads, where something else has to answer", async () => {
             const { body } = await request(
                 `http://${nodeAddress}:${port}/v2/hello/blobs/uploads/`,
                 "--request",
@@ -245,7 +245,7 @@ describe("A registry", function () {
             assert.match(body, new RegExp(`^location: https://${me.host}/v2/hello/blobs/uploads/`, "im"));
         });
 
-        it("is back behind an Ingress, with every image", async () => {
+        it("can return to an Ingress, with every image", async () => {
             await registry.configure({
                 exposure: "ingress",
                 serviceType: "ClusterIP",

@@ -16,7 +16,7 @@ import {
 } from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
-describe("What is rotated by a number:", function () {
+describe("Rotation:", function () {
     this.timeout("20m");
 
     const registry = new OtherRegistry("keys");
@@ -26,18 +26,18 @@ describe("What is rotated by a number:", function () {
     });
     after(() => registry.remove());
 
-    describe("The access key", () => {
-        /** Keys that were in use before. */
+    describe("the access key", () => {
+        /** Access keys from before. */
         const old: Awaited<ReturnType<typeof accessKey>>[] = [];
         let rotation = 1;
 
-        /** Raises the rotation by one. */
-        async function raise(): Promise<void> {
+        /** Increases the rotation by one. */
+        async function increase(): Promise<void> {
             old.push(await accessKey("keys"));
             await registry.configure({ bucketKeyRotation: String(++rotation) });
         }
 
-        /** Fails unless everything is as a rotation leaves it, whichever way it came to that. */
+        /** Fails unless the rotation is complete, whatever happened during it. */
         async function assertRotated(): Promise<void> {
             await registry.pulumi("preview", "--expect-no-changes");
             await settled(1, "keys");
@@ -53,8 +53,8 @@ describe("What is rotated by a number:", function () {
             assert.equal(await loginStatus(await registry.client()), 200);
         }
 
-        it("is rotated by a raised number, and the preview shows that alone", async () => {
-            await raise();
+        it("is replaced when bucketKeyRotation is increased, and the preview shows only that", async () => {
+            await increase();
             assert.deepEqual(await previewed(registry.pulumi), [
                 "replace kubernetes:apps/v1:Deployment::registry metadata.name spec.selector.matchLabels.homelab-registry/key-rotation " +
                     "spec.template.metadata.labels.homelab-registry/key-rotation spec.template.spec.volumes[0].secret.secretName",
@@ -63,13 +63,13 @@ describe("What is rotated by a number:", function () {
             ]);
         });
 
-        // A push may meet a connection that is closed in that moment: docs/reliability.md, "What is not good yet".
-        it("is rotated without a failed pull, and a push at the price of one more try at the most, though there is but one pod", async () => {
+        // A push may use a connection that is just being closed: docs/reliability.md lists this limitation.
+        it("is replaced without a failed pull and with at most one retry of a push, with a single replica", async () => {
             await assertUnnoticed(await registry.client(), registry.up, { pushRetries: 1 });
             await assertRotated();
         });
 
-        /** What Minio does with a deletion that it was asked for, though nobody waits for its answer any more. */
+        /** Completes a deletion that MinIO was asked for by a client that did not wait for the answer. */
         async function deleteOldKey(): Promise<void> {
             await s3(
                 await minioRoot(),
@@ -87,7 +87,7 @@ describe("What is rotated by a number:", function () {
             meanwhile?: () => Promise<void>,
         ][] = [
             ["stopped after the new key is made", /IamServiceAccount registry created replacement/, "SIGINT"],
-            // If Pulumi has not heard of the new key, all keys are replaced: for some seconds there are errors.
+            // If the new key is not in Pulumi's state, all keys are replaced, which causes errors for some seconds.
             ["killed after the new key is made", /IamServiceAccount registry created replacement/, "SIGKILL", 4],
             ["stopped while the new pods start", /Deployment registry creating replacement/, "SIGINT"],
             ["killed while the new pods start", /Deployment registry creating replacement/, "SIGKILL"],
@@ -102,8 +102,8 @@ describe("What is rotated by a number:", function () {
             ],
         ];
         for (const [what, at, signal, retries = 1, meanwhile] of steps) {
-            it(`is the same in the end when the rotation is ${what}, and run again`, async () => {
-                await raise();
+            it(`is replaced completely by a second run if the first one is ${what}`, async () => {
+                await increase();
                 await assertUnnoticed(
                     await registry.client(),
                     async () => {
@@ -112,7 +112,7 @@ describe("What is rotated by a number:", function () {
                             "it was not interrupted",
                         );
                         await meanwhile?.();
-                        // Of what is made while Pulumi is killed it never hears.
+                        // Resources created while Pulumi was killed are not in its state.
                         await (signal === "SIGKILL" ? registry.recover() : registry.up());
                     },
                     { retries },
@@ -122,10 +122,10 @@ describe("What is rotated by a number:", function () {
         }
     });
 
-    describe("The key of pods that only read", () => {
+    describe("the access key of read-only replicas", () => {
         const publicHost = "public.keys.registry.homelab.test";
 
-        it("is made whole by scripts/recover, when Pulumi is killed after the first one is made; others do not notice", async () => {
+        it("is recovered by scripts/recover after Pulumi was killed, without a failed push or pull", async () => {
             await registry.configure({ anonymousPullHost: publicHost });
             await assertUnnoticed(await registry.client(), async () => {
                 assert.ok(
@@ -148,7 +148,7 @@ describe("What is rotated by a number:", function () {
             assert.equal(secrets.filter((name) => name.startsWith("secret/registry-anonymous-config-")).length, 1);
         });
 
-        it("is gone with them", async () => {
+        it("is deleted with the replicas", async () => {
             const key = await accessKey("keys", "registry-anonymous");
             await registry.configure({ anonymousPullHost: "" });
             await registry.up();
@@ -156,11 +156,11 @@ describe("What is rotated by a number:", function () {
         });
     });
 
-    describe("The secret that signs uploads under way", () => {
+    describe("the secret that signs uploads in progress", () => {
         const httpSecret = async () =>
             /^ {2}secret: "(.*)"/m.exec((await mounted("config", "keys"))["config.yml"]!)![1];
 
-        it("is rotated by a raised number; an upload under way may have to begin again", async () => {
+        it("is replaced when httpSecretRotation is increased, with at most one retry of an upload", async () => {
             const before = await httpSecret();
             await registry.configure({ httpSecretRotation: "2" });
             assert.deepEqual(await previewed(registry.pulumi), [

@@ -23,7 +23,7 @@ import { assertUnnoticed, Client, makeImage, makeImages } from "../support/traff
 
 const page = "docs/moving-in.md";
 
-describe("Moving in from a registry set up by hand", function () {
+describe("Migration from a registry set up by hand", function () {
     this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moving-"));
@@ -36,7 +36,7 @@ describe("Moving in from a registry set up by hand", function () {
 
     const copied = new OtherRegistry("copied");
     const old: Client = { host: "moved.registry.homelab.test", user: "seed", password: "correct horse" };
-    /** The images, with the manifest of each. */
+    /** The images, and the manifest of each. */
     const images: Record<string, string> = {};
     let certificate: string;
 
@@ -53,7 +53,7 @@ describe("Moving in from a registry set up by hand", function () {
     const findCertificate = () =>
         kubectl("get", "secret/registry-tls-ingress", "--namespace", "moved", "--output", "jsonpath={.data.tls\\.crt}");
 
-    /** Fails unless every image is at a client's registry, each manifest, configuration and layer compared by skopeo with its digest. */
+    /** Fails unless a registry serves every image. Skopeo verifies the digest of each manifest, configuration and layer. */
     async function assertImages(at: Client): Promise<void> {
         for (const [name, manifest] of Object.entries(images)) {
             const image = `docker://${at.host}/${name}`;
@@ -109,7 +109,7 @@ describe("Moving in from a registry set up by hand", function () {
         fs.rmSync(folder, { recursive: true });
     });
 
-    it("by a copy has every image in the other registry, by digest", async () => {
+    it("by a copy transfers every image with the same digest", async () => {
         await copied.configure();
         await copied.up();
         const to = await copied.client();
@@ -124,7 +124,7 @@ describe("Moving in from a registry set up by hand", function () {
         await assertImages(to);
     });
 
-    it("begins with what is there: the bucket, the Ingress, the namespace and the logins", async () => {
+    it("imports the existing bucket and Ingress, and uses the namespace and the logins", async () => {
         await run("pulumi", ["stack", "select", "--create", stack]);
         const root = await minioRoot();
         const settings = {
@@ -152,7 +152,7 @@ describe("Moving in from a registry set up by hand", function () {
         );
     });
 
-    it("goes on beside the old one, which still answers", async () => {
+    it("deploys the new registry while the old one keeps answering", async () => {
         await assertUnnoticed(old, () => documented("Put the new one beside it"));
         assert.equal(await backend(), "registry-svc");
         const { body } = await request("http://registry.moved.svc.homelab-k8s/v2/_catalog", "--user", credentials(old));
@@ -164,25 +164,25 @@ describe("Moving in from a registry set up by hand", function () {
         await pulumi("preview", "--expect-no-changes");
     });
 
-    it("leads the clients over: no pull fails, a push at most once", async () => {
+    it("switches clients over without a failed pull and with at most one retry of a push", async () => {
         await assertUnnoticed(old, () => documented("Lead the clients to it"), { retries: 1 });
         assert.equal(await backend(), "registry");
         await pulumi("preview", "--expect-no-changes");
         await assertImages(old);
     });
 
-    it("has a way back, and over again", async () => {
+    it("can be reverted, and repeated", async () => {
         await documented("Back, if need be", inNamespace);
         assert.equal(await backend(), "registry-svc");
         await eventually(300, async () => (await loginStatus(old)) === 200);
         await assertImages(old);
         await pulumi("up", "--refresh", "--yes", "--skip-preview");
         assert.equal(await backend(), "registry");
-        // Until Traefik has heard of it: what begins there has to end there.
+        // Until Traefik has the new route: an upload has to end where it began.
         await sleep(5000);
     });
 
-    it("ends with the old one gone: every image, the login and the certificate are what they were", async () => {
+    it("deletes the old registry, and keeps every image, the login and the certificate", async () => {
         await assertUnnoticed(old, () => documented("Take the old one away", inNamespace));
         await assertImages(old);
         assert.equal(await findCertificate(), certificate);
@@ -213,7 +213,7 @@ describe("Moving in from a registry set up by hand", function () {
         );
     });
 
-    it("the other way, with a new Ingress, leaves clients without an answer for seconds", async () => {
+    it("with a new Ingress instead of the imported one interrupts clients for seconds", async () => {
         let isOver = false;
         let failed = 0;
         const asking = (async () => {
@@ -236,12 +236,12 @@ describe("Moving in from a registry set up by hand", function () {
         assert.ok(failed > 10);
     });
 
-    it("is undone by forgetting the stack: without Pulumi the registry goes on", async () => {
+    it("leaves a registry that works without Pulumi, after the stack is removed", async () => {
         const state = path.join(folder, "state.json");
         await pulumi("stack", "export", "--file", state);
         await documented("Without Pulumi, the registry goes on");
         await assertImages(old);
-        // Back, to be taken away.
+        // Restores the stack, to delete it.
         await run("pulumi", ["stack", "init", stack]);
         await pulumi("stack", "import", "--file", state);
     });

@@ -17,13 +17,13 @@ const registry = new OtherRegistry("watched");
 const pushgateway = `${nodeAddress}:9091`;
 const prometheus = "127.0.0.1:9090";
 
-/** Every metric that an expression names. */
+/** The metrics in an expression. */
 function metricsIn(expression: string): string[] {
     const bare = expression.replace(/\{[^}]*\}|"[^"]*"|\b(by|on|ignoring)\s*\([^)]*\)|\[[^\]]*\]/g, " ");
     return [...bare.matchAll(/\b(up|(registry|minio|certmanager|process|go)_\w+)\b/g)].map(([name]) => name);
 }
 
-/** What `mc admin prometheus generate` gives out: what Minio asks of a Prometheus. */
+/** The token that MinIO requires of Prometheus, as `mc admin prometheus generate` prints it. */
 async function minioToken(): Promise<string> {
     const { user, password } = await minioRoot();
     const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString("base64url");
@@ -31,7 +31,7 @@ async function minioToken(): Promise<string> {
     return `${signed}.${createHmac("sha512", password).update(signed).digest("base64url")}`;
 }
 
-describe("A Prometheus", function () {
+describe("Monitoring with Prometheus", function () {
     this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "watched-"));
@@ -124,7 +124,7 @@ describe("A Prometheus", function () {
         fs.rmSync(folder, { recursive: true });
     });
 
-    it("takes the alerts, each of which is raised by what it is for, and by nothing less", async () => {
+    it("fires each alert at its threshold, and not below", async () => {
         await run("promtool", ["check", "rules", "monitoring/alerts.yaml"]);
         const tests = path.join(folder, "alerts.test.yaml");
         fs.copyFileSync("tests/e2e/monitoring/alerts.test.yaml", tests);
@@ -139,7 +139,7 @@ describe("A Prometheus", function () {
         );
     });
 
-    it("is told of a collection: that it went well, how long it took, and what it freed", async () => {
+    it("shows the success, duration and freed bytes of a garbage collection", async () => {
         await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/hello:1`]);
         const { code, stdout, stderr } = await registry.script("collect");
         assert.equal(code, 0, stdout + stderr);
@@ -156,7 +156,7 @@ describe("A Prometheus", function () {
         assert.ok(Number(age!.value[1]) < 60, age!.value[1]);
     });
 
-    it("finds every metric that the alerts and the dashboard name", async () => {
+    it("scrapes every metric of the alerts and the dashboard", async () => {
         assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
         const dashboard = JSON.parse(fs.readFileSync("monitoring/dashboard.json", "utf8")) as {
             panels: { targets: { expr: string }[] }[];
@@ -166,7 +166,7 @@ describe("A Prometheus", function () {
             ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
         ];
         const named = new Set(expressions.flatMap(metricsIn));
-        // There are none while no collection fails.
+        // Exists only after a failed garbage collection.
         named.delete("registry_collection_last_failure_timestamp_seconds");
         assert.ok(named.size > 15, [...named].join(" "));
         const missing = async () => {
@@ -175,12 +175,12 @@ describe("A Prometheus", function () {
             );
             return found.filter(({ isThere }) => !isThere).map(({ name }) => name);
         };
-        // Minio counts what is in a bucket once a minute or so.
+        // MinIO updates the usage of buckets about once a minute.
         await eventually(300, async () => (await missing()).length === 0).catch(() => undefined);
         assert.deepEqual(await missing(), []);
     });
 
-    it("evaluates every expression of the dashboard to something", async () => {
+    it("evaluates every expression of the dashboard to a value", async () => {
         const dashboard = JSON.parse(fs.readFileSync("monitoring/dashboard.json", "utf8")) as {
             panels: { title: string; targets: { expr: string }[] }[];
         };
@@ -192,13 +192,13 @@ describe("A Prometheus", function () {
         }
     });
 
-    it("has nothing to tell of a registry that is well", async () => {
-        // Nor is anything about to be told of; but how full the disk is, is the machine's affair.
+    it("fires no alert for a healthy registry", async () => {
+        // No alert is pending either. The disk of the test machine does not count.
         assert.deepEqual(await query('ALERTS{alertname!="RegistryDiskNearlyFull"}'), []);
     });
 
-    it("is told when a collection fails", async () => {
-        // An image that is broken already.
+    it("fires an alert for a failed garbage collection", async () => {
+        // Breaks an image.
         const manifest = JSON.parse(fs.readFileSync(path.join(folder, "image", "manifest.json"), "utf8")) as {
             layers: { digest: string }[];
         };
@@ -209,7 +209,7 @@ describe("A Prometheus", function () {
         await eventually(300, async () => (await query('ALERTS{alertname="RegistryCollectionFailed"}')).length > 0);
     });
 
-    it("is led there by no Ingress", async () => {
+    it("cannot reach the metrics through the Ingress", async () => {
         for (const path of ["metrics", "debug/pprof/", "debug/health"]) {
             assert.equal((await request(`https://${me.host}/${path}`)).status, 404, path);
         }

@@ -10,12 +10,12 @@ import { attempt, eventually, run } from "../support/run";
 import { keysOf, kubectl, loginStatus, previewed, request } from "../support/sandbox";
 import { Client, makeImage, tryPush } from "../support/traffic";
 
-/** Its registry is what is mirrored as well. */
+/** The registry is also the upstream of its own caches. */
 const registry = new OtherRegistry("mirrored");
 const password = "a password for both";
 const hosts = { own: `own.${registry.host}`, open: `open.${registry.host}` };
 
-describe("A mirror", function () {
+describe("A pull-through cache", function () {
     this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "mirrored-"));
@@ -25,7 +25,7 @@ describe("A mirror", function () {
         makeImage(path.join(folder, name));
         assert.equal((await tryPush(path.join(folder, name), me, reference)).code, 0);
     };
-    /** Pulls from a mirror; gives back whether it succeeded, and was the image that was pushed. */
+    /** Pulls from a cache. Returns whether it succeeded with the image that was pushed. */
     const pull = async (host: string, reference: string, name: string, login = ["--src-creds", `me:${password}`]) => {
         const into = fs.mkdtempSync(path.join(folder, "pulled-"));
         const { code } = await attempt("skopeo", [
@@ -42,7 +42,7 @@ describe("A mirror", function () {
                 .equals(fs.readFileSync(path.join(folder, name, "manifest.json")))
         );
     };
-    /** How often the registry that is mirrored was asked for a layer. */
+    /** Number of requests for a layer to the upstream registry. */
     const fetched = async () =>
         (await kubectl("logs", "deployment/registry", "--namespace", registry.name)).match(
             /"GET \/v2\/hello\/blobs\/[^"]*" 200/g,
@@ -62,7 +62,7 @@ describe("A mirror", function () {
         fs.rmSync(folder, { recursive: true });
     });
 
-    it("is added without a change of what is there", async () => {
+    it("is added without a change of other resources", async () => {
         const remote = `http://registry.${registry.name}.svc.homelab-k8s`;
         await registry.configure({
             "mirrors[0].name": "own",
@@ -93,12 +93,12 @@ describe("A mirror", function () {
         await registry.pulumi("preview", "--expect-no-changes");
     });
 
-    it("fetches what is pulled the first time, and not again", async () => {
+    it("fetches an image from upstream on the first pull only", async () => {
         const before = await fetched();
         assert.ok(await pull(hosts.own, "hello:1", "image"));
         const after = await fetched();
         assert.ok(after > before);
-        // What it keeps is written while it is sent.
+        // The cache stores a layer while it sends it.
         await eventually(300, async () => {
             assert.ok(await pull(hosts.own, "hello:1", "image"));
             const now = await fetched();
@@ -109,18 +109,18 @@ describe("A mirror", function () {
         assert.ok(keys.some((key) => /^mirrors\/own\/docker\/registry\/v2\/blobs\/.*\/data$/.test(key)));
     });
 
-    it("is for the registry's users, or for everybody where it is told so", async () => {
+    it("requires a login of the registry, unless login is false", async () => {
         assert.equal((await request(`https://${hosts.own}/v2/hello/manifests/1`)).status, 401);
         assert.ok(!(await pull(hosts.own, "hello:1", "image", ["--src-no-creds"])));
         assert.ok(await pull(hosts.open, "hello:1", "image", ["--src-no-creds"]));
     });
 
-    it("gives a tag's new image once there is one", async () => {
+    it("serves the new image of a tag that changed upstream", async () => {
         await push("newer", "hello:1");
         assert.ok(await pull(hosts.own, "hello:1", "newer"));
     });
 
-    it("takes no push and no deletion, whoever asks", async () => {
+    it("rejects pushes and deletions of every user", async () => {
         const { code, stderr } = await tryPush(path.join(folder, "image"), { ...me, host: hosts.own }, "hello:2");
         assert.notEqual(code, 0);
         assert.match(stderr, /unsupported|405/i);
@@ -142,7 +142,7 @@ describe("A mirror", function () {
         assert.ok(await pull(hosts.own, "hello:1", "newer"));
     });
 
-    it("is one that containerd goes by, as docs/mirrors.md says", async () => {
+    it("is used by containerd with the settings of docs/mirrors.md", async () => {
         const hostsFolder = path.join(folder, "certs.d", "upstream.example.com");
         fs.mkdirSync(hostsFolder, { recursive: true });
         fs.writeFileSync(
@@ -169,18 +169,18 @@ describe("A mirror", function () {
         ]);
     });
 
-    describe("of a registry that is away", () => {
+    describe("whose upstream is unreachable", () => {
         before(() => kubectl("scale", "deployment/registry", "--replicas=0", "--namespace", registry.name));
         after(() => kubectl("scale", "deployment/registry", "--replicas=1", "--namespace", registry.name));
 
-        it("serves what it has, by its tag", async () => {
+        it("serves a cached image by its tag", async () => {
             await eventually(300, async () => (await request(`https://${me.host}/v2/`)).status >= 500);
             assert.ok(await pull(hosts.own, "hello:1", "newer"));
         });
     });
 
-    describe("that is configured no more", () =>
-        it("goes without a change of what is there", async () => {
+    describe("that is removed from the configuration", () =>
+        it("is deleted without a change of other resources", async () => {
             await run("pulumi", ["config", "rm", "mirrors", "--stack", registry.name]);
             const preview = await previewed(registry.pulumi);
             assert.deepEqual(

@@ -16,10 +16,10 @@ interface Manifest {
 }
 
 /**
- * The Stack of Pulumi's operator, and the ServiceAccount that its updates run as. The operator is not there (its image and CRD are in
- * no package registry): what is shown is that the rights are enough and no more, and that the Stack has only fields that are documented.
+ * The Stack for the Pulumi operator, and the ServiceAccount that its updates run as. The operator itself does not run here, because
+ * its image and CRD are in no package registry. Tested are the permissions, and that the Stack has only documented fields.
  */
-describe("The operator's way", function () {
+describe("The Pulumi operator's example", function () {
     this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "operator-"));
@@ -42,7 +42,7 @@ describe("The operator's way", function () {
         run("env", [`KUBECONFIG=${path.join(folder, "kubeconfig")}`, "pulumi", ...args, ...stack]);
 
     before(async () => {
-        // In namespaces of its own here.
+        // Uses namespaces of its own.
         manifests = parseAllDocuments(fs.readFileSync("examples/operator/stack.yaml", "utf8"), { merge: true }).map(
             (document) => {
                 const manifest = document.toJS() as Manifest;
@@ -80,7 +80,7 @@ describe("The operator's way", function () {
         fs.rmSync(folder, { recursive: true });
     });
 
-    it("has a Stack of fields that the operator's CRD knows, which neither refreshes nor destroys", async () => {
+    it("has a Stack whose fields the operator's CRD knows, and which neither refreshes nor destroys", async () => {
         const text = { type: "string" };
         const group = "pulumi.com";
         const object = (properties: Record<string, object>, required: string[] = []) => ({
@@ -88,7 +88,7 @@ describe("The operator's way", function () {
             properties,
             required,
         });
-        // What is used of the operator's own CRD, version 2.9, with its types.
+        // The fields that the Stack uses of the operator's CRD, version 2.9, and their types.
         const spec = object(
             {
                 serviceAccountName: text,
@@ -140,7 +140,7 @@ describe("The operator's way", function () {
         assert.deepEqual({ refresh, destroyOnFinalize }, { refresh: false, destroyOnFinalize: false });
     });
 
-    it("has the rights for the registry, from nothing through a change to its end", async () => {
+    it("has the permissions to create, update and delete the registry", async () => {
         const root = await minioRoot();
         await run("pulumi", ["stack", "select", "--create", "operated"]);
         const settings = {
@@ -189,7 +189,7 @@ describe("The operator's way", function () {
         }
     });
 
-    it("has no right beyond the namespace of the registry, and none in it that it does not need", async () => {
+    it("has no other permission, in the registry's namespace or outside", async () => {
         const may = async (verb: string, what: string, namespace: string) =>
             (
                 await attempt("kubectl", [

@@ -9,7 +9,7 @@ import { eventually, run } from "../support/run";
 import { kubectl, previewed } from "../support/sandbox";
 import { Client, makeImage, tryPush } from "../support/traffic";
 
-describe("A bucket that may hold 20 MiB", function () {
+describe("bucketQuota", function () {
     this.timeout("20m");
 
     const registry = new OtherRegistry("quota");
@@ -34,7 +34,7 @@ describe("A bucket that may hold 20 MiB", function () {
         fs.rmSync(folder, { recursive: true });
     });
 
-    it("refuses pushes once Minio has counted that much; the log says why, and pulls go on", async () => {
+    it("makes MinIO reject pushes to a full bucket, with the reason in the log, while pulls work", async () => {
         assert.equal((await push()).code, 0);
         await eventually(600, async () => {
             await sleep(5000);
@@ -53,14 +53,14 @@ describe("A bucket that may hold 20 MiB", function () {
         ]);
     });
 
-    it("takes pushes as soon as it may hold more, and the preview shows that alone", async () => {
+    it("accepts pushes again after an increase, and the preview shows only that", async () => {
         await registry.configure({ bucketQuota: "10Gi" });
         assert.deepEqual(await previewed(registry.pulumi), ["update minio:index/s3Bucket:S3Bucket::registry quota"]);
         await registry.up();
         assert.equal((await push()).code, 0);
     });
 
-    it("may hold anything again without a quota", async () => {
+    it("no longer limits the bucket after its removal", async () => {
         await run("pulumi", ["config", "rm", "bucketQuota", "--stack", registry.name]);
         await registry.up();
         await registry.pulumi("preview", "--expect-no-changes");

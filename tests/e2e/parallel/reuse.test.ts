@@ -7,7 +7,7 @@ import { eventually, run } from "../support/run";
 import { kubectl, loginStatus, makeBucket, minioRoot } from "../support/sandbox";
 import { assertUnnoticed, Client } from "../support/traffic";
 
-describe("A stack that reuses the component, and whose provider changes no Secret in place", function () {
+describe("The component in another program, whose provider replaces changed Secrets,", function () {
     this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "reuse-"));
@@ -53,7 +53,7 @@ describe("A stack that reuses the component, and whose provider changes no Secre
         await pulumi("preview", "--expect-no-changes");
     });
 
-    it("rolls the pods when a user is added: never a delete before the create, and no failed push or pull", async () => {
+    it("replaces the pods for an added user without a failed push or pull, and deletes no Secret before its replacement exists", async () => {
         await pulumi("config", "set", "--path", "users[1].name", "guest");
         const { steps } = JSON.parse(await pulumi("preview", "--json", "--show-replacement-steps")) as {
             steps: { op: string; urn: string }[];

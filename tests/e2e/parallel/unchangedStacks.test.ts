@@ -7,10 +7,10 @@ import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, run } from "../support/run";
 import { get, kubectl, previewed } from "../support/sandbox";
 
-/** The commit before the code was sorted anew: a stack that it deployed has to stay as it is. */
+/** The commit before the refactoring. A stack that it deployed has to stay unchanged. */
 const baseline = "35cbdf973ec5d54531837ed9346a9ae4ceb89ed3";
 
-/** The only objects that may be updated, because they hold the program that collects garbage. */
+/** The only objects that may be updated, because they contain the garbage collector. */
 const mayChange = /^update kubernetes:(core\/v1:ConfigMap|core\/v1:Secret|batch\/v1:CronJob)::registry-collection( |$)/;
 
 describe("A stack deployed by commit 35cbdf9", function () {
@@ -43,12 +43,12 @@ describe("A stack deployed by commit 35cbdf9", function () {
                 "--color",
                 "never",
             ],
-            // Its types are not checked against the packages of today.
+            // The types of the old program are not checked against the current packages.
             { env: { ...(process.env as Record<string, string>), PULUMI_NODEJS_TRANSPILE_ONLY: "true" } },
         );
     }
 
-    /** What identifies each resource. */
+    /** URN, parent and id of each resource. */
     async function resources(): Promise<string[]> {
         const { deployment } = JSON.parse(await registry.pulumi("stack", "export")) as {
             deployment: { resources: { urn: string; parent?: string; id?: string }[] };
@@ -58,7 +58,7 @@ describe("A stack deployed by commit 35cbdf9", function () {
             .sort();
     }
 
-    /** The registry's pods, and those of the read-only replicas and pull-through caches. */
+    /** The pods of the registry, its read-only replicas and its pull-through cache. */
     async function pods(): Promise<string[]> {
         const { items } = await get<{ items: { metadata: { name: string; uid: string } }[] }>(
             "pods",
@@ -70,7 +70,7 @@ describe("A stack deployed by commit 35cbdf9", function () {
 
     before(async () => {
         await kubectl("create", "namespace", apps);
-        // As much as one stack can have at the same time.
+        // All options that one stack in the sandbox can have at the same time.
         await registry.configure({
             "users[0].rotation": "2",
             "users[1].name": "old",
@@ -95,7 +95,8 @@ describe("A stack deployed by commit 35cbdf9", function () {
             collectionPushgateway: "http://pushgateway:9091",
             "mirrors[0].name": "hub",
             "mirrors[0].host": "hub.unchanged.registry.homelab.test",
-            "mirrors[0].remote": "https://registry-1.docker.io",
+            // The cache starts only if its upstream answers.
+            "mirrors[0].remote": `http://registry.${registry.name}.svc.homelab-k8s`,
             "mirrors[0].ttl": "24h",
             metrics: "true",
             networkPolicy: "true",
@@ -112,14 +113,14 @@ describe("A stack deployed by commit 35cbdf9", function () {
         fs.rmSync(folder, { recursive: true });
     });
 
-    it("is previewed without a change, except to the objects registry-collection", async () => {
+    it("has no change in a preview, except the objects registry-collection", async () => {
         assert.deepEqual(
             (await previewed(registry.pulumi)).filter((step) => !mayChange.test(step)),
             [],
         );
     });
 
-    it("keeps its pods and the URN, parent and id of every resource in an update", async () => {
+    it("keeps its pods, and URN, parent and id of every resource, in an update", async () => {
         const before = { resources: await resources(), pods: await pods() };
         assert.ok(before.pods.length >= 5, before.pods.join("\n"));
         await registry.up();

@@ -9,7 +9,7 @@ const provider = new minio.Provider("minio", {
 });
 const bucket = new minio.S3Bucket("pulumi-state", { bucket: "pulumi-state-of-test" }, { provider });
 
-/** A key of a user that may do this with the state, and nothing else. */
+/** Creates a user with these permissions on the state, and an access key. */
 function key(name: string, actions: string[]) {
     const policy = JSON.stringify({
         Version: "2012-10-17",

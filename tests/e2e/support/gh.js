@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Stands for GitHub's command where GitHub is not: answers a question from $EXISTING, by its own filter, and writes any other call
-// down in $CALLS, one a line.
+// Replaces GitHub's command gh in tests: answers queries from $EXISTING with their own filter, and appends any other call to $CALLS,
+// one a line.
 const { execFileSync } = require("node:child_process");
 const fs = require("node:fs");
 const process = require("node:process");
