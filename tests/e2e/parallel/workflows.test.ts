@@ -32,7 +32,7 @@ const workflows = Object.fromEntries(files.map((file) => [path.basename(file, ".
 const { ci, preview, up, drift } = workflows as Record<"ci" | "preview" | "up" | "drift", Workflow>;
 const jobs = Object.values(workflows).flatMap((workflow) => Object.values(workflow.jobs));
 
-/** What GitHub says of a pull request whose branch is in this repository. */
+/** GitHub's context of a pull request from a repository. */
 const pullRequest = (repository: string) => ({
     repository: "home/lab",
     ref: "refs/pull/7/merge",
@@ -41,12 +41,12 @@ const pullRequest = (repository: string) => ({
 });
 const onMain = { repository: "home/lab", ref: "refs/heads/main", token: "a token of GitHub" };
 
-describe("The workflows of GitHub", () => {
-    it("are in the order of actionlint", async () => {
+describe("The GitHub workflows", () => {
+    it("pass actionlint", async () => {
         await run("actionlint", files);
     });
 
-    it("pin each action to a commit, and say which version that is; so does the page for Gitea", () => {
+    it("pin each action to a commit with its version in a comment, as does the page for Gitea", () => {
         const uses = [...files, page].flatMap((file) => fs.readFileSync(file, "utf8").match(/\buses: .*/g)!);
         assert.deepEqual(
             uses.filter((line) => !/^uses: [\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(line)),
@@ -54,7 +54,7 @@ describe("The workflows of GitHub", () => {
         );
     });
 
-    it("take Node from package.json, and the oldest Pulumi that the README names", () => {
+    it("use the Node of package.json, and the oldest Pulumi that the README supports", () => {
         for (const step of jobs.flatMap(({ steps }) => steps)) {
             if (step.uses?.startsWith("actions/setup-node@")) {
                 assert.deepEqual(step.with, { "node-version-file": "package.json" });
@@ -69,7 +69,7 @@ describe("The workflows of GitHub", () => {
         }
     });
 
-    it("give each job the rights that it needs, and no other", () => {
+    it("give each job only the permissions that it needs", () => {
         assert.deepEqual(
             Object.values(workflows).map(({ permissions }) => permissions),
             files.map(() => ({})),
@@ -83,7 +83,7 @@ describe("The workflows of GitHub", () => {
         assert.deepEqual(permissions, {
             ci: { test: { contents: "read" }, homelab: { contents: "read" } },
             preview: {
-                // Comments.
+                // To comment.
                 preview: { contents: "read", "pull-requests": "write" },
                 warn: { "pull-requests": "write" },
             },
@@ -99,14 +99,14 @@ describe("The workflows of GitHub", () => {
         );
     });
 
-    it("put no expression, and so no text of a stranger's and no secret, into a command", () => {
+    it("put no expression into a command, where a foreign text or a secret could be expanded", () => {
         assert.deepEqual(
             jobs.flatMap(({ steps }) => steps).filter(({ run }) => run?.includes("${{")),
             [],
         );
     });
 
-    it("give a fork's code no secret, and no runner but GitHub's", () => {
+    it("give the code of a fork no secret, and only GitHub's runners", () => {
         assert.deepEqual(preview.on, "pull_request");
         for (const [name, job] of Object.entries(preview.jobs)) {
             const runs = (repository: string, vars = { PULUMI_STACK: "homelab" }) =>
@@ -114,9 +114,9 @@ describe("The workflows of GitHub", () => {
             assert.ok(runs("home/lab"), name);
             if (JSON.stringify(job).includes("secrets.") || job["runs-on"] !== "ubuntu-latest") {
                 assert.ok(!runs("stranger/lab"), name);
-                // Its head has no repository any more.
+                // The repository of its head was deleted.
                 assert.ok(!runs(""), name);
-                // Nothing is set up.
+                // The variables are not set.
                 assert.ok(!runs("home/lab", { PULUMI_STACK: "" }), name);
             }
         }
@@ -129,7 +129,7 @@ describe("The workflows of GitHub", () => {
         assert.equal(ci.jobs.test!["runs-on"], "ubuntu-latest");
     });
 
-    it("ask before an update, make it of main alone, and one at a time", () => {
+    it("ask for approval of an update, update only from main, and run one update at a time", () => {
         assert.deepEqual(up.on, { push: { branches: ["main"] }, workflow_dispatch: null });
         assert.deepEqual(up.concurrency, { group: "up", "cancel-in-progress": false });
         const job = up.jobs.up!;
@@ -140,7 +140,7 @@ describe("The workflows of GitHub", () => {
         assert.equal(evaluate(job.if!, { github: onMain }), "");
     });
 
-    it("have each of their settings on the page about them", () => {
+    it("have all their settings documented", () => {
         const text = fs.readFileSync(page, "utf8");
         const settings = new Set(
             files
@@ -153,7 +153,7 @@ describe("The workflows of GitHub", () => {
         );
     });
 
-    it("have counterparts on that page: for GitLab in YAML, for Gitea in the order of actionlint", async () => {
+    it("have documented counterparts: valid YAML for GitLab, and for Gitea a file that passes actionlint", async () => {
         const [gitlab, gitea] = [...fs.readFileSync(page, "utf8").matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(
             ([, text]) => text!,
         );
@@ -163,36 +163,36 @@ describe("The workflows of GitHub", () => {
     });
 });
 
-describe("The workflows' own commands, in a clean clone with its state in Minio", function () {
+describe("The commands of the workflows, in a clean clone with its state in MinIO:", function () {
     this.timeout("20m");
 
     const stack = "delivered";
     const host = `${stack}.registry.homelab.test`;
-    /** Where this stack's Minio is, for Pulumi's provider: a way that can be closed without closing that to the state. */
-    const way = new TcpProxy(minio);
+    /** The address of MinIO for Pulumi's provider. It can be closed without closing the access to the state. */
+    const minioProxy = new TcpProxy(minio);
     let temp: string;
-    /** A machine in the homelab, and one of GitHub's, which reaches the state alone: it has no kubeconfig, and the way is closed. */
+    /** A machine in the homelab, and one of GitHub's without a kubeconfig, which can only reach the state. */
     let runner: Machine;
     let hosted: Machine;
     let settings: { vars: Record<string, string>; reading: Record<string, string>; writing: Record<string, string> };
     let stackFile: string;
     let configuration: string;
     let first: Ran;
-    /** Whatever has to be in no log, comment or issue. */
+    /** Values that must not be in a log, comment or issue. */
     const secrets: string[] = [];
 
     const stateStack = ["--cwd", "tests/e2e/state", "--stack", "state", "--non-interactive"];
     const stateFile = () => ["--config-file", path.join(temp, "Pulumi.state.yaml")];
 
-    /** Runs a job; whatever its end, it must not have shown a secret. */
+    /** Runs a job, and also returns if it fails. Fails if its output contains a secret. */
     async function runs(machine: Machine, job: Job, contexts: Contexts): Promise<Ran> {
         const ran = await runJob(machine, job, contexts);
         for (const secret of secrets) {
-            assert.ok(!JSON.stringify(ran).includes(secret), "there is a secret in the log");
+            assert.ok(!JSON.stringify(ran).includes(secret), "the log contains a secret");
         }
         return ran;
     }
-    /** The job `up`, where the machine has no kubeconfig of its own. */
+    /** Runs the job `up` on a machine without a kubeconfig. */
     const runsUp = () =>
         runs(hosted, up.jobs.up!, {
             github: onMain,
@@ -208,7 +208,7 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
     const looks = () =>
         runs(runner, drift.jobs.look!, { github: onMain, vars: settings.vars, secrets: settings.reading });
 
-    /** Runs the job that tells GitHub of another one's end, if it would run; gives back the calls of `gh` but those that only ask. */
+    /** Runs the job that reports the result of another to GitHub, if its condition is true. Returns the calls of `gh` that change something. */
     async function tells(job: Job, github: Contexts, needs: Contexts, existing: object[] = []): Promise<string[][]> {
         const contexts = { github, needs, vars: settings.vars };
         if (job.if && evaluate(job.if, contexts) !== "true") {
@@ -231,13 +231,13 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
             .map((line) => JSON.parse(line) as string[]);
     }
 
-    /** A preview's parts, one for each resource, in an order of their own: of what is done side by side, Pulumi shows first what ends first. */
+    /** Sorts a preview by resource, because Pulumi shows concurrent steps in the order in which they end. */
     const parts = (diff: string) => diff.split(/\n(?= *[+~-] \w+:\S*: \(| *--outputs:--|Resources:)/).sort();
 
     before(async function () {
         this.timeout("20m");
         temp = fs.mkdtempSync(path.join(os.tmpdir(), "workflows-"));
-        await way.open();
+        await minioProxy.open();
         const root = await minioRoot();
         await run("pulumi", ["stack", "select", "--create", "state", "--cwd", "tests/e2e/state"]);
         await run("pulumi", [
@@ -273,7 +273,7 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
             writing: secretsWith(writer),
         };
 
-        // Pulumi's own folder is a new one: who logs in there is logged in nowhere else. Its plugins take long to build.
+        // A new Pulumi home, so that a login there has no effect elsewhere. The plugins are linked because building them takes long.
         fs.mkdirSync(path.join(temp, "pulumi"));
         fs.symlinkSync(path.join(process.env.PULUMI_HOME!, "plugins"), path.join(temp, "pulumi/plugins"));
         const here = ["PATH", "SSL_CERT_FILE", "PULUMI_SKIP_UPDATE_CHECK"].map(
@@ -282,7 +282,7 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
         hosted = await cleanMachine(temp, {
             ...Object.fromEntries(here),
             PULUMI_HOME: path.join(temp, "pulumi"),
-            // The sandbox has no way out: packages come from the cache that `npm ci` filled on this machine.
+            // The sandbox has no internet access: packages come from the cache that `npm ci` filled on this machine.
             NPM_CONFIG_CACHE: path.join(os.homedir(), ".npm"),
             NPM_CONFIG_PREFER_OFFLINE: "true",
         });
@@ -290,7 +290,7 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
         fs.copyFileSync("tests/e2e/support/gh.js", path.join(temp, "gh"));
         fs.chmodSync(path.join(temp, "gh"), 0o755);
 
-        // What an owner does once, before the first pull request.
+        // The setup by the owner before the first pull request.
         const owner = asOwner();
         await runOn(owner, "pulumi", "stack", "init", stack);
         await runOn(
@@ -310,7 +310,7 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
             "--plaintext",
             `bucketEndpoint=${minio}`,
             "--plaintext",
-            `minioServer=${way.address}`,
+            `minioServer=${minioProxy.address}`,
             "--plaintext",
             "minioServerSecure=false",
             "--plaintext",
@@ -340,32 +340,32 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
             "--timeout=300s",
         );
     });
-    beforeEach(() => way.open());
+    beforeEach(() => minioProxy.open());
     afterEach(() => fs.writeFileSync(stackFile, configuration));
     after(async function () {
         this.timeout("20m");
-        await way.open();
+        await minioProxy.open();
         const owner = asOwner();
         await runOn(owner, "pulumi", "state", "unprotect", "--all", "--yes");
         await runOn(owner, "pulumi", "destroy", "--yes", "--skip-preview");
         await runOn(owner, "pulumi", "stack", "rm", "--yes", stack);
         await deleteBucket(stack);
-        // Not by the provider: it may crash over the many objects of a state.
+        // The provider may crash while it deletes the many objects of a state.
         await emptyBucket("pulumi-state-of-test");
         await run("pulumi", ["destroy", "--yes", "--skip-preview", ...stateStack, ...stateFile()]);
         await run("pulumi", ["stack", "rm", "--yes", "state", "--cwd", "tests/e2e/state"]);
-        await way.close();
+        await minioProxy.close();
         fs.rmSync(temp, { recursive: true });
     });
 
-    /** The machine of the owner, at home in the cluster and the state. */
+    /** The owner's machine, with access to the cluster and the state. */
     const asOwner = (): Machine => ({
         ...runner,
         environment: { ...runner.environment, ...settings.vars, ...settings.writing },
     });
     const addAlice = () => runOn(asOwner(), "pulumi", "config", "set", "--path", "users[1].name", "alice");
 
-    it("up brings the registry up from nothing, and changes nothing the second time", async () => {
+    it("up deploys the registry, and a second run changes nothing", async () => {
         assert.ok(first.ok, first.log);
         assert.match(first.log, /\+ 23 created/);
         await eventually(300, async () => (await request(`https://${host}/v2/`)).status === 401);
@@ -373,7 +373,7 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
         assert.match(second.log, /23 unchanged/);
     });
 
-    it("up shows none of the secrets that it makes", async () => {
+    it("up shows no secret that it creates", async () => {
         const passwords = JSON.parse(
             await runOn(asOwner(), "pulumi", "stack", "output", "passwords", "--show-secrets"),
         ) as { me: string };
@@ -384,7 +384,7 @@ describe("The workflows' own commands, in a clean clone with its state in Minio"
         );
     });
 
-    it("preview comments what a pull request changes", async () => {
+    it("preview comments the changes of a pull request", async () => {
         await addAlice();
         const { ok, log, comment, outputs } = await runsPreview(runner);
         assert.ok(ok, log);
@@ -421,10 +421,10 @@ Resources:
         assert.deepEqual(await tells(preview.jobs.warn!, pullRequest("home/lab"), { preview: { outputs } }), []);
     });
 
-    it("preview comments the same, line for line, out of reach of the cluster and Minio, and that it had no reach", async () => {
+    it("preview comments the same without access to the cluster and MinIO, and a warning", async () => {
         await addAlice();
         const near = await runsPreview(runner);
-        await way.close();
+        await minioProxy.close();
         const far = await runsPreview(hosted);
         assert.ok(far.ok, far.log);
         assert.deepEqual(parts(far.comment), parts(near.comment));
@@ -433,9 +433,9 @@ Resources:
         assert.equal(
             warnings,
             [
-                "warning: There is no current context in a kubeconfig (…): set one, or the key kubeContext.",
-                `MinIO does not respond at ${way.address} (ECONNREFUSED). The address comes from minioServer, or bucketEndpoint if that is not set.`,
-                "This preview is made from the state alone; an update would stop here.",
+                "warning: No kubeconfig (…) has a current context. Set one, or set kubeContext.",
+                `MinIO does not respond at ${minioProxy.address} (ECONNREFUSED). The address comes from minioServer, or bucketEndpoint if that is not set.`,
+                "This preview uses only the state; an update would stop here.",
             ].join("\n"),
         );
         const needs = { preview: { outputs: { warnings } } };
@@ -462,7 +462,7 @@ Resources:
         );
     });
 
-    it("drift passes where there is none, and closes the issue", async () => {
+    it("drift passes without drift, and closes the issue", async () => {
         const { ok, log, outputs } = await looks();
         assert.ok(ok, log);
         assert.deepEqual(outputs, { compared: "true", report: "" });
@@ -473,7 +473,7 @@ Resources:
         ]);
     });
 
-    it("drift fails where somebody changed the Deployment, and shows it in one issue, which says how to put it back", async () => {
+    it("drift fails if the Deployment was changed, and opens one issue with the command that reverts it", async () => {
         await kubectl("scale", "deployment/registry", "--replicas=2", "--namespace", stack);
         await kubectl("rollout", "status", "deployment/registry", "--namespace", stack, "--timeout=300s");
         const { ok, outputs } = await looks();
@@ -512,35 +512,30 @@ To keep it, change the configuration.
         assert.equal((await looks()).outputs.report, "");
     });
 
-    it("drift stops before it refreshes anything where Minio is away, and leaves the issue as it is", async () => {
-        await way.close();
+    it("drift stops before a refresh if MinIO is unreachable, and does not change the issue", async () => {
+        await minioProxy.close();
         const { ok, log, outputs } = await looks();
         assert.ok(!ok);
-        assert.match(
-            log,
-            new RegExp(
-                `MinIO does not respond at ${way.address}, so nothing was refreshed: a refresh would take the bucket for deleted.`,
-            ),
-        );
+        assert.match(log, new RegExp(` at ${minioProxy.address}, so nothing was refreshed`));
         assert.doesNotMatch(log, /refresh\)|Previewing/);
         assert.deepEqual(await tells(drift.jobs.issue!, onMain, { look: { outputs } }), []);
         assert.deepEqual(outputs, { compared: "", report: "" });
     });
 
-    it("drift stops before it refreshes anything where Minio does not let it in", async () => {
+    it("drift stops before a refresh if MinIO rejects the login", async () => {
         await runOn(asOwner(), "pulumi", "config", "set", "--secret", "minioPassword", "not the password");
         const { ok, log, outputs } = await looks();
         assert.ok(!ok);
-        assert.match(log, new RegExp(`MinIO responds with 403 at ${way.address}, so nothing was refreshed`));
+        assert.match(log, new RegExp(` 403 at ${minioProxy.address}.*so nothing was refreshed`));
         assert.equal(outputs.compared, "");
     });
 
-    it("work on after the state moved, by the commands of its page: to a folder, and from there to a Minio with TLS by a CA of one's own", async () => {
+    it("the state moves by the documented commands to a folder, and to a MinIO with a certificate of a private CA", async () => {
         const namespace = "state-minio";
         const authority = await makeAuthority(temp);
         const other = await makeOtherMinio(authority, namespace);
         try {
-            // The Service leads there a moment after the pod is ready.
+            // The Service routes to the pod a moment after it is ready.
             await eventually(
                 300,
                 async () =>
@@ -556,7 +551,7 @@ To keep it, change the configuration.
                     ).status === 200,
             );
             fs.mkdirSync(path.join(temp, "local"));
-            // Where it is logged in decides, as for an owner.
+            // The login decides which backend is used, as on an owner's machine.
             const { PULUMI_BACKEND_URL: from, ...environment } = asOwner().environment;
             const owner = { ...runner, environment: environment as Record<string, string> };
             const url = "s3://pulumi-state?endpoint=https://minio.api.example.com";
