@@ -48,10 +48,10 @@ describe("Secrets do not appear in plain text", function () {
             "a pull secret": Buffer.from((await secret("registry-pull", "apps"))[".dockerconfigjson"]!).toString(
                 "base64",
             ),
-            "the key to Minio": /secretkey: "(.*)"/.exec(config!)![1]!,
+            "the access key of MinIO": /secretkey: "(.*)"/.exec(config!)![1]!,
             "the http secret": /^ {2}secret: "(.*)"/m.exec(config!)![1]!,
-            "the password of Minio's root": (await minioRoot()).password,
-            "the password of the registry's user in Minio": await stateOf("minio:index/iamUser:IamUser", "secret"),
+            "the root password of MinIO": (await minioRoot()).password,
+            "the password of the registry's user in MinIO": await stateOf("minio:index/iamUser:IamUser", "secret"),
             "a salt": await stateOf("random:index/randomPassword:RandomPassword", "result", "-salt"),
             // Encoded as in a Kubernetes Secret.
             "the configuration": Buffer.from(config!).toString("base64"),
@@ -103,7 +103,7 @@ describe("Secrets do not appear in plain text", function () {
         );
     });
 
-    it("in a preview, whatever it is told to show", async () => {
+    it("in a preview, with every option that shows more", async () => {
         for (const options of [
             ["--diff"],
             ["--json"],

@@ -95,9 +95,9 @@ describe("The images of a lost MinIO", function () {
                 }),
                 `export RCLONE_CA_CERT='${ca}'`,
             ].join("\n");
-            await runDocumented("docs/operations.md", "Minio's disk is gone. How do I bring the images back?", {
+            await runDocumented("docs/operations.md", "MinIO's disk is gone. How do I bring the images back?", {
                 "rclone sync": `${remotes}\nrclone sync`,
-                "# Raised by one.": "kubectl scale deployment/minio --namespace minio --replicas=0\n#",
+                "# Increased by 1.": "kubectl scale deployment/minio --namespace minio --replicas=0\n#",
                 "nas.example.com:9000": other.endpoint,
                 "minioUser admin": `minioUser ${other.root.user}`,
                 "--secret minioPassword": `--secret minioPassword '${other.root.password}'`,

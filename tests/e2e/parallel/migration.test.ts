@@ -135,7 +135,7 @@ describe("Migration from a registry set up by hand", function () {
             minioUser: root.user,
         };
         await pulumi("config", "set-all", ...plaintext(settings), "--secret", `minioPassword=${root.password}`);
-        await documented("Say what is there", inNamespace);
+        await documented("Configure the existing resources", inNamespace);
         const { stdout } = await attempt("pulumi", [
             "preview",
             "--stack",

@@ -27,7 +27,7 @@ export async function makeAuthority(folder: string): Promise<Authority> {
         "-days",
         "2",
     ];
-    await run("openssl", [...request, "-subj", "/CN=an authority of one's own", "-keyout", caKey, "-out", ca]);
+    await run("openssl", [...request, "-subj", "/CN=a private authority", "-keyout", caKey, "-out", ca]);
     return {
         ca,
         issue: async (name) => {
