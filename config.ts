@@ -73,7 +73,7 @@ function collectArguments(name: string, args: Key[], values: Values, validation:
     const wrong = validation.errors.map(({ propertyPath }) => propertyPath);
     for (const { key, path, property, isRequired = false } of args) {
         const [switchKey, on] = switches[path[0] ?? ""] ?? [];
-        // A default changes nothing, so it counts as not set. A Secret of the default's name may be the owner's, though.
+        // A default changes nothing, so it counts as not set. A Secret of that name may be the owner's.
         const isDefault = isDeepStrictEqual(values[key], valueAt(defaults, path)) && key !== "ingressTlsSecret";
         const value = isDefault ? undefined : values[key];
         if (!switchKey || (on === undefined ? values[switchKey] !== undefined : values[switchKey] === on)) {

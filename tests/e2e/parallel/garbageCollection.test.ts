@@ -107,10 +107,13 @@ describe("Garbage collection", function () {
             { pushRetries: 30, checkAll: true },
         );
         console.log(output.replace(/^/gm, "      "));
-        assert.match(output, /^In the bucket: \d+ tags in 4 repositories, .*\b\d+ blobs .*\d\d\.\d MiB\.$/m);
+        assert.match(
+            output,
+            /^In the bucket: \d+ tags in 4 repositories, .* no manifest needs \d+ blobs of \d\d\.\d MiB\.$/m,
+        );
         // Blobs of pushes whose manifests were rejected are deleted as well.
         assert.match(output, /^Freed \d\d\.\d MiB of \d+(\.\d)? [MG]iB, \d+ blobs; it took \d+ s\.$/m);
-        assert.match(output, /^The registry .* pushes again\.$/m);
+        assert.match(output, /^The registry accepts pushes again\.$/m);
         assert.ok(refused.length > 0);
         for (const { status, body } of refused) {
             assert.equal(status, 405);
@@ -161,7 +164,7 @@ describe("Garbage collection", function () {
                     ...["deleted", "kept", "over"].map((name) => `${name} +1 +TIME +1 +3 +12\\.1 MiB +\\d+ B`),
                     "",
                     "In the bucket: 4 tags in 4 repositories, .*",
-                    "Every image is .*\\.",
+                    "Every image is whole\\.",
                 ].join("\n"),
                 "m",
             ),
@@ -186,17 +189,17 @@ describe("Garbage collection", function () {
             const before = await lock();
             const { code, stdout } = await collect();
             assert.equal(code, 1);
-            const problem = new RegExp(`^  - kept:1: .*layer.*${lost()}`, "m");
-            assert.match(stdout, /Nothing was collected/);
-            assert.match(stdout, problem);
+            const problem = `  - kept:1: the layer ${lost()} is missing\n`;
+            const message = "Nothing was collected, because an image is already broken. 1 problem:\n";
+            assert.ok(stdout.includes(message + problem), stdout);
             assert.deepEqual(await areInBucket("deleted"), new Set([true]));
             assert.equal(await lock(), before);
             const check = await collect("--check");
             assert.equal(check.code, 1);
-            assert.match(check.stdout, problem);
+            assert.ok(check.stdout.includes(problem), check.stdout);
             const images = await registry.script("images");
             assert.equal(images.code, 1);
-            assert.match(images.stderr, problem);
+            assert.ok(images.stderr.includes(problem), images.stderr);
         });
 
         it("works again after the image is pushed again", async () => {
