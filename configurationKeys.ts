@@ -1,45 +1,8 @@
+import keys from "./programKeys.json";
 import { Key, Property } from "./schema";
 
-/** A key of the program for a text. */
-const text = (description: string): Property => ({ type: "string", description });
-/** A key of the program for a boolean. */
-const flag = (value: boolean, description: string): Property => ({ type: "boolean", default: value, description });
-
 /** The keys that are no arguments of the component, and the defaults that only the program has. */
-export const programKeys: Record<string, Property> = {
-    bucketName: { default: "container-repo" },
-    ingressClassName: { default: "nginx" },
-    ingressClusterIssuer: { default: "letsencrypt-prod" },
-    minioServer: text(
-        "Address of MinIO, `host:port`, as the machine that runs `pulumi` reaches it. Default: none, and the program " +
-            'uses `bucketEndpoint` and `bucketSecure`. Example: `"minio.api.example.com:443"`.',
-    ),
-    minioServerSecure: flag(true, "Whether `minioServer` uses TLS."),
-    minioServerCaFile: text(
-        "File with the CA certificate (PEM) of MinIO, as seen from `Pulumi.yaml`, if this machine does not trust it " +
-            'yet. Default: none. Example: `"minio-ca.crt"`.',
-    ),
-    minioUser: text(
-        "MinIO user that may create buckets, users, policies and access keys. Required, unless `bucketAccessKey` is " +
-            'set. Default: none. Example: `"admin"`.',
-    ),
-    minioPassword: text("Password of `minioUser`, which must be encrypted. Default: none."),
-    kubeContext: text("Context of the kubeconfig. Default: none, and the program uses the current one."),
-    exposure: {
-        ...text("How clients reach the registry."),
-        default: "ingress",
-        enum: [
-            { value: "ingress", description: "Through an Ingress." },
-            { value: "gateway", description: "Through routes on a Gateway." },
-            { value: "service", description: "At the Service alone, behind something of your own." },
-        ],
-    },
-    metrics: flag(false, "Whether to serve metrics for Prometheus, on port 5001 in the cluster, without a login."),
-    networkPolicy: flag(
-        false,
-        "Whether NetworkPolicies allow the pods only the registry's port, S3 and DNS. A network plugin enforces them.",
-    ),
-};
+export const programKeys: Record<string, Property> = keys;
 
 /** The key that switches a group of arguments on, and its value if it needs a certain one. */
 export const switches: Record<string, [key: string, value?: string | boolean]> = {

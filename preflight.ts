@@ -13,7 +13,9 @@ import { StackConfiguration } from "./config";
 /** Milliseconds in which the cluster and MinIO must accept a connection. */
 const connectTimeout = 5000;
 
-const nothingChanged = "Nothing was changed.";
+function rejectUpdate(...lines: string[]): never {
+    throw userError([...lines, "Nothing was changed."].join("\n"));
+}
 
 /**
  * Checks that the cluster and MinIO respond, so that an update changes nothing if one of them is unreachable. A preview
@@ -34,7 +36,7 @@ export async function checkConnections({ kubeContext, minio }: StackConfiguratio
     ]);
     const unreachable = errors.filter((error) => error !== undefined);
     if (unreachable.length > 0 && !pulumi.runtime.isDryRun()) {
-        throw userError([...unreachable, nothingChanged].join("\n"));
+        rejectUpdate(...unreachable);
     }
     if (unreachable.length > 0) {
         const consequence = "This preview uses only the state; an update would stop here.";
@@ -86,12 +88,9 @@ interface Deployed {
 /** Rejects `createNamespace: false` in a stack that created its namespace. */
 function checkNamespace(resources: Partial<Record<string, Deployed>>): void {
     if (Object.keys(resources).some((urn) => urn.includes("$kubernetes:core/v1:Namespace::"))) {
-        throw userError(
-            [
-                "createNamespace: false would delete the namespace, which this stack created, and the registry in it.",
-                "Set createNamespace to true. Only a new stack can use an existing namespace.",
-                nothingChanged,
-            ].join("\n"),
+        rejectUpdate(
+            "createNamespace: false would delete the namespace, which this stack created, and the registry in it.",
+            "Set createNamespace to true. Only a new stack can use an existing namespace.",
         );
     }
 }
@@ -109,12 +108,9 @@ function hadTraefik(resources: Partial<Record<string, Deployed>>): boolean {
 async function checkBucket(last: string, name: string, isCreated: boolean): Promise<void> {
     const change = `bucketName: "${name}" is not the bucket "${last}", which stores the images`;
     if (isCreated) {
-        throw userError(
-            [
-                `${change}. The registry would be empty.`,
-                `Set bucketName to ${last}. To move the images to another bucket, see docs/operations.md.`,
-                nothingChanged,
-            ].join("\n"),
+        rejectUpdate(
+            `${change}. The registry would be empty.`,
+            `Set bucketName to ${last}. To move the images to another bucket, see docs/operations.md.`,
         );
     }
     await pulumi.log.warn(`${change} until now. The registry will have only the images of the new bucket.`);
