@@ -7,11 +7,17 @@ import * as path from "node:path";
 const patch = path.resolve("tests/unit/option/option.patch");
 
 /** What the program needs, and what the option's results are made with. */
-const copied = ["components", "generate", "tests/unit", "package.json", "tsconfig.json", "Pulumi.yaml"].concat(
-    fs.readdirSync(".").filter((name) => name.endsWith(".ts")),
-);
+const copied = [
+    "components",
+    "generate",
+    "tests/unit",
+    "package.json",
+    "programKeys.json",
+    "tsconfig.json",
+    "Pulumi.yaml",
+].concat(fs.readdirSync(".").filter((name) => name.endsWith(".ts")));
 
-// CONTRIBUTING.md says how an option is added. If the patch no longer applies, add its four lines anew.
+// CONTRIBUTING.md says how an option is added. If the patch no longer applies, add its four lines again.
 describe("A new option", function () {
     this.timeout(120_000);
 

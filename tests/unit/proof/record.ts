@@ -8,7 +8,7 @@ import { ContainerRegistry } from "../../../components/containerRegistry";
 import program from "../../../index";
 import { deploy, Registered, Secret } from "../support/deploy";
 
-/** Each Job reads these objects anew, so they may change in place. Only their metadata is recorded. */
+/** Each Job reads these objects itself, so they may change in place. Only their metadata is recorded. */
 const mayChange = [
     "core/v1:ConfigMap registry-collection",
     "core/v1:Secret registry-collection",

@@ -45,7 +45,7 @@ export class CollectionWorld {
         this.hooks.push({ isDue: (happened) => event.test(happened) && ++count === occurrence, action });
     }
 
-    /** Runs a collection to its end. */
+    /** Runs a whole collection. */
     collect(holder = "collector-1", stop = new AbortController()): Promise<CollectionResult> {
         return this.clock.run(this.begin(holder, stop));
     }
