@@ -9,9 +9,9 @@ import { endpoint } from "./components/storage/rules";
 import { userError } from "./components/userError";
 import { findValidationErrors } from "./components/validate";
 import { notEmpty, Validation } from "./components/validation";
-import { inTermsOfKeys, keyOf, listKeys, secretKeys, sharedKeys, switches } from "./configurationKeys";
-import { notSet, readKeys, refusePlainText, setAt, valueAt, Values } from "./configurationReader";
-import { Key, listArguments, readSchema } from "./schema";
+import { inTermsOfKeys, keyOf, listKeys, secretKeys, sharedKeys, switches } from "./configuration/keys";
+import { notSet, readKeys, refusePlainText, setAt, valueAt, Values } from "./configuration/reader";
+import { Key, listArguments, readSchema } from "./configuration/schema";
 
 /** What the configuration of a stack says. */
 export interface StackConfiguration {

@@ -1,5 +1,5 @@
-import { listKeys, switches } from "../configurationKeys";
-import { exampleOf, Key, listArguments, Property, resolve, Schema } from "../schema";
+import { listKeys, switches } from "../configuration/keys";
+import { exampleOf, Key, listArguments, Property, resolve, Schema } from "../configuration/schema";
 import { defaultOf } from "./descriptions";
 
 /** The name that `index.ts` gives the component. */

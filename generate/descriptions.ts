@@ -2,9 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 
 import { defaultsOf } from "../components/defaults";
 import { Validation } from "../components/validation";
-import { programKeys } from "../configurationKeys";
-import { validate, valueAt } from "../configurationReader";
-import { exampleOf, isGroup, Property, resolve, Schema } from "../schema";
+import { programKeys } from "../configuration/keys";
+import { validate, valueAt } from "../configuration/reader";
+import { exampleOf, isGroup, Property, resolve, Schema } from "../configuration/schema";
 
 /** What a description says about the default: a value, as JSON, or none. */
 interface Default {

@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { Analyzer } from "@pulumi/pulumi/provider/experimental/analyzer";
 import { generateSchema } from "@pulumi/pulumi/provider/experimental/schema";
 
-import { Property, Schema } from "../schema";
+import { Property, Schema } from "../configuration/schema";
 
 /** The component's package schema, complete. */
 interface PackageSchema extends Schema {

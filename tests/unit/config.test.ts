@@ -6,8 +6,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
 import { readStackConfiguration } from "../../config";
-import { listKeys, programKeys } from "../../configurationKeys";
-import { Key, listArguments, readSchema, resolve } from "../../schema";
+import { listKeys, programKeys } from "../../configuration/keys";
+import { Key, listArguments, readSchema, resolve } from "../../configuration/schema";
 
 const project = "homelab-registry";
 const schema = readSchema();

@@ -2,11 +2,11 @@ import * as assert from "node:assert/strict";
 
 import { ContainerRegistryArgs } from "../../components/args";
 import { findValidationErrors } from "../../components/validate";
-import { listKeys, programKeys, secretKeys, sharedKeys, switches } from "../../configurationKeys";
-import { setAt, Values } from "../../configurationReader";
+import { listKeys, programKeys, secretKeys, sharedKeys, switches } from "../../configuration/keys";
+import { setAt, Values } from "../../configuration/reader";
+import { listArguments, Property, readSchema, resolve } from "../../configuration/schema";
 import { findDescriptionErrors } from "../../generate/descriptions";
 import { findStale, generate } from "../../generate/generate";
-import { listArguments, Property, readSchema, resolve } from "../../schema";
 
 const schema = readSchema();
 const args = listArguments(schema);

@@ -12,7 +12,7 @@ const copied = [
     "generate",
     "tests/unit",
     "package.json",
-    "programKeys.json",
+    "configuration",
     "tsconfig.json",
     "Pulumi.yaml",
 ].concat(fs.readdirSync(".").filter((name) => name.endsWith(".ts")));

@@ -2,8 +2,8 @@ import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { listKeys } from "../../../configurationKeys";
-import { listArguments, readSchema } from "../../../schema";
+import { listKeys } from "../../../configuration/keys";
+import { listArguments, readSchema } from "../../../configuration/schema";
 import { configurations } from "./configurations";
 import { recordComponentOfOutputs, recordProgram } from "./record";
 

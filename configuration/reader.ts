@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { closest } from "fastest-levenshtein";
 
-import { oneOf, Validation } from "./components/validation";
+import { oneOf, Validation } from "../components/validation";
 import { exampleOf, Key, Property, resolve, Schema } from "./schema";
 
 export type Values = Record<string, unknown>;

@@ -32,7 +32,7 @@ export interface Key {
 }
 
 export const readSchema = () =>
-    JSON.parse(fs.readFileSync(path.join(__dirname, "components", "schema.json"), "utf8")) as Schema;
+    JSON.parse(fs.readFileSync(path.join(__dirname, "..", "components", "schema.json"), "utf8")) as Schema;
 
 /** A property with the type that it refers to. */
 export function resolve({ types }: Schema, property: Property): Property {
