@@ -13,21 +13,22 @@ import { inTermsOfKeys, keyOf, listKeys, secretKeys, sharedKeys, switches } from
 import { notSet, readKeys, refusePlainText, setAt, valueAt, Values } from "./configuration/reader";
 import { Key, listArguments, readSchema } from "./configuration/schema";
 
+/** The S3 server of the bucket, as this machine reaches it. */
+export interface BucketServer {
+    /** `host:port`. */
+    server: string;
+    secure: boolean;
+    caFile?: string;
+    region: string;
+}
+
 /** What the configuration of a stack says. */
 export interface StackConfiguration {
     /** Context of the kubeconfig; the current one if undefined. */
     kubeContext?: string;
-    /**
-     * MinIO as this machine reaches it, and a user that creates the bucket. Undefined if the stack has an access key.
-     */
-    minio?: {
-        server: string;
-        secure: boolean;
-        caFile?: string;
-        region: string;
-        user: string;
-        password: pulumi.Output<string>;
-    };
+    bucketServer: BucketServer;
+    /** MinIO, and a user that creates the bucket. Undefined if the stack has an access key of its own. */
+    minio?: BucketServer & { user: string; password: pulumi.Output<string> };
     registry: ContainerRegistryArgs;
 }
 
@@ -48,22 +49,26 @@ export function readStackConfiguration(name: string): StackConfiguration {
         values.ingressClusterIssuer = undefined;
     }
     const registry = collectArguments(name, args, values, validation);
-    const wrong = new Set(validation.errors.map(({ propertyPath }) => keyOf(propertyPath)));
-    // Without the users, other arguments would seem wrong as well.
-    for (const { propertyPath, reason } of wrong.has("users") ? [] : findValidationErrors(name, registry)) {
+    const wrong = new Set(validation.errors.map(({ propertyPath }) => propertyPath));
+    // Without users that can be read, other arguments would seem wrong as well.
+    const isReadable =
+        values.users !== undefined || !validation.errors.some(({ propertyPath }) => keyOf(propertyPath) === "users");
+    for (const { propertyPath, reason } of isReadable ? findValidationErrors(name, registry) : []) {
         const path = inTermsOfKeys(propertyPath, args);
-        // Another error of a key would only follow from the first one.
-        if (!wrong.has(keyOf(path))) {
+        // A second error of the same value would only follow from the first one.
+        if (!wrong.has(path)) {
             validation.add(path, reason);
         }
     }
     refusePlainText(values, secretKeys, validation);
-    const minio = readMinio(values, defaultsOf(name).bucket, validation);
+    const bucketServer = readBucketServer(values, defaultsOf(name).bucket);
+    const hasAccessKey = values.bucketAccessKey !== undefined || values.bucketSecretKey !== undefined;
+    const minio = hasAccessKey ? undefined : { ...bucketServer, ...readMinioUser(values, validation) };
     if (validation.errors.length > 0) {
         const lines = validation.errors.map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`);
         throw userError(["The configuration of this stack is not valid:", ...lines].join("\n  - "));
     }
-    return { kubeContext: values.kubeContext as string | undefined, minio, registry };
+    return { kubeContext: values.kubeContext as string | undefined, bucketServer, minio, registry };
 }
 
 /** Collects the values of the arguments by their paths, without the groups that are switched off. */
@@ -92,27 +97,27 @@ function collectArguments(name: string, args: Key[], values: Values, validation:
 
 type Texts = Partial<Record<string, string>>;
 
-/** MinIO, as the machine that runs the program reaches it: at `minioServer`, or where the pods do. */
-function readMinio(values: Values, defaults: Values, validation: Validation): StackConfiguration["minio"] {
-    if (values.bucketAccessKey !== undefined || values.bucketSecretKey !== undefined) {
-        return undefined;
-    }
-    const { bucketEndpoint, minioServer, minioServerCaFile: caFile, minioUser, minioPassword } = values as Texts;
-    validation.check("minioServer", minioServer, endpoint);
-    validation.check("minioServerCaFile", caFile, (file) =>
-        fs.existsSync(file) ? undefined : `"${file}" does not exist; set its path as seen from Pulumi.yaml`,
-    );
-    const user = "a MinIO user that may create buckets, users, policies and access keys";
-    validation.check("minioUser", minioUser ?? "", notEmpty(user));
-    validation.check("minioPassword", minioPassword ?? "", (password) =>
-        password ? undefined : "is required; set it with: pulumi config set --secret minioPassword",
-    );
+/** The server at `minioServer`, or where the pods reach it. */
+function readBucketServer(values: Values, defaults: Values): BucketServer {
+    const { bucketEndpoint, minioServer, minioServerCaFile } = values as Texts;
     return {
         server: minioServer ?? bucketEndpoint ?? "",
         secure: ((minioServer ? values.minioServerSecure : values.bucketSecure) ?? defaults.secure) as boolean,
-        caFile,
+        caFile: minioServerCaFile,
         region: (values.bucketRegion ?? defaults.region) as string,
-        user: minioUser ?? "",
-        password: pulumi.secret(minioPassword ?? ""),
     };
+}
+
+function readMinioUser(values: Values, validation: Validation): { user: string; password: pulumi.Output<string> } {
+    const { minioServer, minioServerCaFile, minioUser = "", minioPassword = "" } = values as Texts;
+    validation.check("minioServer", minioServer, endpoint);
+    validation.check("minioServerCaFile", minioServerCaFile, (file) =>
+        fs.existsSync(file) ? undefined : `"${file}" does not exist; set its path as seen from Pulumi.yaml`,
+    );
+    const user = "a MinIO user that may create buckets, users, policies and access keys";
+    validation.check("minioUser", minioUser, notEmpty(user));
+    validation.check("minioPassword", minioPassword, (password) =>
+        password ? undefined : "is required; set it with: pulumi config set --secret minioPassword",
+    );
+    return { user: minioUser, password: pulumi.secret(minioPassword) };
 }

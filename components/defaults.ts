@@ -74,6 +74,6 @@ export function fillDefaults(name: string, args: ContainerRegistryArgs) {
 type Filled<T, D> = T & Required<Pick<T, keyof D & keyof T>>;
 
 function fill<T extends object, D extends Partial<T>>(args: T, defaults: D): Filled<T, D> {
-    const given = Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined));
+    const given = Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined && value !== null));
     return { ...args, ...defaults, ...given } as Filled<T, D>;
 }

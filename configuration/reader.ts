@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { closest } from "fastest-levenshtein";
 
 import { oneOf, Validation } from "../components/validation";
+import { secretKeys } from "./keys";
 import { exampleOf, Key, Property, resolve, Schema } from "./schema";
 
 export type Values = Record<string, unknown>;
@@ -26,15 +27,16 @@ export function readKeys(schema: Schema, keys: Key[], validation: Validation): V
     for (const [name, text] of Object.entries(pulumi.runtime.allConfig()).filter(([name]) => name.startsWith(prefix))) {
         const key = name.slice(prefix.length);
         const property = known.get(key);
-        const value = property && text !== "" ? parse(text, property.type) : undefined;
         if (!property) {
             validation.add(key, doesNotExist(key, [...known.keys()]));
-        } else if (value !== undefined) {
-            const count = validation.errors.length;
-            validate(schema, key, value, property, validation);
-            // A wrong scalar counts as set. A wrong list or object cannot be used at all.
-            const isUsable = isScalar(property) || validation.errors.length === count;
-            values[key] = isUsable ? value : undefined;
+        } else if (text === "") {
+            // The program's default must not hide that a text is empty by mistake.
+            values[key] = property.type === "string" && !property.enum && property.default ? "" : property.default;
+        } else {
+            const value = key in secretKeys && property.type === "string" ? text : parse(text, property.type);
+            const hasTypes = value === undefined || validateTypes(schema, key, value, property, validation);
+            // A wrong scalar counts as set. A list or an object with wrong types cannot be used at all.
+            values[key] = hasTypes || isScalar(property) ? value : undefined;
         }
     }
     return values;
@@ -44,47 +46,54 @@ const isScalar = ({ type = "" }: Property) => ["string", "number", "boolean"].in
 
 /** The value of a text; the text itself if it has another type, and undefined for JSON's null. */
 function parse(text: string, type?: string): unknown {
-    if (type === "string" || (type === "number" && !Number.isNaN(Number(text)))) {
-        return type === "string" ? text : Number(text);
+    if (type === "number" && !Number.isNaN(Number(text))) {
+        return Number(text);
     }
     try {
-        return (JSON.parse(text) as unknown) ?? undefined;
+        const value = (JSON.parse(text) as unknown) ?? undefined;
+        return type === "string" && typeof value !== "object" ? text : value;
     } catch {
         return text;
     }
 }
 
-/** Validates the type of a value, and of its items or fields. */
-export function validate(
+/** Validates the type of a value, and of its items or fields. Returns whether all have their types. */
+export function validateTypes(
     schema: Schema,
     path: string,
     value: unknown,
     property: Property,
     validation: Validation,
-): void {
+): boolean {
     const resolved = resolve(schema, property);
     const { type = "", items, additionalProperties, properties = {}, required = [], enum: members } = resolved;
     const actual = value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
     if (actual !== type) {
         // A list or an object may contain a secret, so only the error of a whole scalar shows its value.
-        const shown = isScalar(resolved) && !/[.[]/.test(path) ? `"${String(value)}" ` : "";
-        validation.add(path, shown + mismatches[type]);
-    } else if (members) {
+        const isShown = typeof value !== "object" && isScalar(resolved) && !/[.[]/.test(path);
+        validation.add(path, (isShown ? `"${String(value)}" ` : "") + mismatches[type]);
+        return false;
+    }
+    if (members) {
         validation.check(path, value as string, oneOf(members.map((member) => member.value)));
-    } else if (typeof value === "object" && value !== null) {
-        for (const name of required.filter((name) => !(name in value))) {
-            validation.add(`${path}.${name}`, notSet(properties[name]));
-        }
-        for (const [name, inner] of Object.entries(value)) {
-            const innerPath = items ? `${path}[${name}]` : `${path}.${name}`;
-            const of = items ?? additionalProperties ?? properties[name];
-            if (of) {
-                validate(schema, innerPath, inner, of, validation);
-            } else {
-                validation.add(innerPath, doesNotExist(name, Object.keys(properties)));
-            }
+    }
+    if (typeof value !== "object" || value === null) {
+        return true;
+    }
+    let haveTypes = true;
+    for (const name of required.filter((name) => !(name in value))) {
+        validation.add(`${path}.${name}`, notSet(properties[name]));
+    }
+    for (const [name, inner] of Object.entries(value)) {
+        const innerPath = items ? `${path}[${name}]` : `${path}.${name}`;
+        const of = items ?? additionalProperties ?? (Object.hasOwn(properties, name) ? properties[name] : undefined);
+        if (!of) {
+            validation.add(innerPath, doesNotExist(name, Object.keys(properties)));
+        } else if (!validateTypes(schema, innerPath, inner, of, validation)) {
+            haveTypes = false;
         }
     }
+    return haveTypes;
 }
 
 /** Refuses secrets in plain text. Of a list, Pulumi says only whether it contains something encrypted. */

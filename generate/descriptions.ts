@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { defaultsOf } from "../components/defaults";
 import { Validation } from "../components/validation";
 import { programKeys } from "../configuration/keys";
-import { validate, valueAt } from "../configuration/reader";
+import { validateTypes, valueAt } from "../configuration/reader";
 import { exampleOf, isGroup, Property, resolve, Schema } from "../configuration/schema";
 
 /** What a description says about the default: a value, as JSON, or none. */
@@ -71,7 +71,7 @@ function checkText(schema: Schema, { description = "", ...property }: Property):
     const example = exampleOf(description);
     const validation = new Validation();
     if (example !== undefined) {
-        validate(schema, "its example", parse(example), property, validation);
+        validateTypes(schema, "its example", parse(example), property, validation);
     }
     return [
         ...(/^[A-Z].*[.`]$/s.test(description) ? [] : ["needs a description of whole sentences"]),

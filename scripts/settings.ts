@@ -40,7 +40,7 @@ export const settings: Record<string, (configuration: StackConfiguration) => str
     /** MinIO's address, if the stack manages its bucket there. Empty: the stack uses an existing bucket. */
     minioServer: ({ minio }) => minio?.server ?? "",
     /** Options of curl for a request to the bucket. Contains a secret. */
-    curl: async (configuration) => curlOptions(await bucketAccess(configuration), configuration.minio?.caFile),
+    curl: async (configuration) => curlOptions(await bucketAccess(configuration), configuration.bucketServer.caFile),
     /** What the collector reads of the registry's configuration. Contains a secret. */
     collector: async (configuration) => {
         const { server, secure, region, bucket, accessKey, secretKey } = await bucketAccess(configuration);
@@ -55,24 +55,19 @@ export const settings: Record<string, (configuration: StackConfiguration) => str
 };
 const secretSettings = ["curl", "collector"];
 
-async function bucketAccess({ minio, registry }: StackConfiguration): Promise<BucketAccess> {
+async function bucketAccess({ bucketServer, minio, registry }: StackConfiguration): Promise<BucketAccess> {
+    const { server, secure, caFile, region } = bucketServer;
     const bucket = await resolve(fillDefaults("registry", registry).bucket);
-    const { name, endpoint, secure, region, accessKey = "", secretKey = "", ca = "" } = bucket;
-    if (!minio) {
-        return { server: endpoint, secure, region, bucket: name, accessKey, secretKey, ca };
-    }
+    const { name, endpoint, accessKey = "", secretKey = "", ca = "" } = bucket;
     return {
-        server: minio.server,
-        secure: minio.secure,
-        region: minio.region ?? region,
+        server,
+        secure,
+        region,
         bucket: name,
-        accessKey: minio.user,
-        secretKey: await resolve(minio.password),
+        accessKey: minio?.user ?? accessKey,
+        secretKey: minio ? await resolve(minio.password) : secretKey,
         // The registry's CA is for `bucketEndpoint`.
-        ca: [
-            ...(minio.caFile ? [fs.readFileSync(minio.caFile, "utf8")] : []),
-            ...(minio.server === endpoint ? [ca] : []),
-        ].join("\n"),
+        ca: [...(caFile ? [fs.readFileSync(caFile, "utf8")] : []), ...(server === endpoint ? [ca] : [])].join("\n"),
     };
 }
 

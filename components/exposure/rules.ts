@@ -38,7 +38,7 @@ export function validateExposure(validation: Validation, filled: Exposure, given
     validation.check("service.type", service.type, oneOf(Object.values(ServiceType)));
     const nodePort = wholeNumber("a port; most clusters allow 30000 to 32767", 1, 65535);
     validation.check("service.nodePort", service.nodePort, nodePort);
-    if (service.nodePort !== undefined && service.type === ServiceType.ClusterIP) {
+    if (typeof service.nodePort === "number" && service.type === ServiceType.ClusterIP) {
         validation.add("service.nodePort", "is given, but type ClusterIP has none; use type NodePort or LoadBalancer");
     }
 }

@@ -4,6 +4,6 @@ import { Metrics } from "./args";
 /** Validates the metrics. */
 export function validateMetrics(validation: Validation, metrics: Metrics | undefined): void {
     if (metrics?.serviceMonitorLabels !== undefined && !metrics.serviceMonitor) {
-        validation.add("metrics.serviceMonitorLabels", "requires a ServiceMonitor; set serviceMonitor to true as well");
+        validation.add("metrics.serviceMonitorLabels", "has no effect without a ServiceMonitor");
     }
 }

@@ -144,25 +144,18 @@ describe("The configuration", () => {
             bucket: { name: "container-repo", endpoint: complete.bucketEndpoint },
             ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
         });
+        const bucketServer = { server: complete.bucketEndpoint, secure: false, caFile: undefined, region: "us-east-1" };
         assert.deepEqual(
             { ...others, minio: { ...others.minio, password: undefined } },
-            {
-                kubeContext: undefined,
-                minio: {
-                    server: complete.bucketEndpoint,
-                    secure: false,
-                    caFile: undefined,
-                    region: "us-east-1",
-                    user: "admin",
-                    password: undefined,
-                },
-            },
+            { kubeContext: undefined, bucketServer, minio: { ...bucketServer, user: "admin", password: undefined } },
         );
     });
 
     it("ignores an empty text, null, and the default of an argument", async () => {
         const { registry } = await read(complete);
-        const texts = keys.filter(({ key }) => !(key in complete)).map(({ key }) => [key, ""]);
+        const defaultTexts = ["bucketName", "ingressClassName", "ingressClusterIssuer"];
+        const optional = keys.filter(({ key }) => !(key in complete) && !defaultTexts.includes(key));
+        const texts = optional.map(({ key }) => [key, ""]);
         assert.deepEqual(
             known((await read({ ...complete, ...(Object.fromEntries(texts) as object) })).registry),
             known(registry),
@@ -190,6 +183,39 @@ describe("The configuration", () => {
             await errorsWith({ ...defaults, exposure: "gateway", gatewayName: "home", gatewayNamespace: "gateways" }),
             [],
         );
+    });
+
+    it("rejects an empty text for which the program has a default, so that no mistake is hidden", async () => {
+        const empty = { bucketName: "", ingressClassName: "", ingressClusterIssuer: "" };
+        const errors = await errorsWith(empty);
+        assert.deepEqual(
+            errors.map((error) => error.split(":")[0]),
+            Object.keys(empty),
+        );
+    });
+
+    it("rejects a list or an object for a text, unless it is a secret", async () => {
+        const reason = "is not text; put it in quotes";
+        assert.deepEqual(await errorsWith({ bucketRegion: ["eu-1"], image: { tag: "3.1.2" } }), [
+            `bucketRegion: ${reason}`,
+            `image: ${reason}`,
+        ]);
+        const { registry } = await read({ ...complete, bucketAccessKey: "OWN", bucketSecretKey: "[1]" });
+        assert.equal(registry.bucket.secretKey, "[1]");
+    });
+
+    it("reports the other errors beside that of a user with a wrong value", async () => {
+        const errors = await errorsWith({ users: [{ name: "ci", access: "write" }], host: "https://x", replicas: 0 });
+        assert.deepEqual(
+            errors.map((error) => error.split(":")[0]),
+            ["users[0].access", "host", "replicas"],
+        );
+    });
+
+    it("rejects a field that only JavaScript's own objects have", async () => {
+        assert.deepEqual(await errorsWith({ users: [{ name: "ci", toString: "x" }] }), [
+            "users[0].toString: does not exist; did you mean rotation?",
+        ]);
     });
 
     it("chooses how clients reach the registry, and rejects keys of another way", async () => {

@@ -145,6 +145,12 @@ describe("The scripts", function () {
             assert.match(await settings.curl!(readStack()), /^url = "https:\/\/minio.minio.svc:9000\/layers"$/m);
         });
 
+        it("takes the server from minioServer also beside an access key of the owner's", async () => {
+            const own = { bucketAccessKey: "OWN", bucketSecretKey: "own-secret", minioServer: "s3.example.com:443" };
+            configure({ ...managed, ...own });
+            assert.match(await settings.curl!(readStack()), /^url = "https:\/\/s3.example.com:443\/layers"$/m);
+        });
+
         it("escapes the password for curl", async () => {
             configure({ ...managed, minioServer: "minio.example.com:443", minioServerSecure: "true" });
             assert.equal(

@@ -622,7 +622,7 @@ describe("findValidationErrors", () => {
             [
                 "serviceMonitorLabels without a ServiceMonitor",
                 errorsWith({ metrics: { serviceMonitorLabels: { release: "prometheus" } } }),
-                ["metrics.serviceMonitorLabels: requires a ServiceMonitor; set serviceMonitor to true as well"],
+                ["metrics.serviceMonitorLabels: has no effect without a ServiceMonitor"],
             ],
             [
                 "an invalid metricsFrom, and one without metrics",
