@@ -307,7 +307,8 @@ describe("The registry", function () {
             ]);
             assert.ok(
                 (await pulumi("preview")).includes(
-                    `warning: host: it was "${host}", which will not answer any more. Clients log in to "${renamed}" from now on`,
+                    `warning: host: was "${host}", which stops responding. Clients must log in to "${renamed}", ` +
+                        "and the names of images begin with it: change them in pods, in compose files and in CI.",
                 ),
             );
         });
