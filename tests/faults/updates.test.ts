@@ -160,19 +160,22 @@ describe("An update", function () {
 
     describe("that is killed, and for which scripts/recover failed at first, is completed by scripts/recover later: killed", () => {
         // Not with the CLI, which may be unable to read the state: scripts/recover repairs that first.
-        const setReplicas = (replicas: number) => {
+        const setContext = (context: string) => {
             const file = `Pulumi.${registry.name}.yaml`;
-            fs.writeFileSync(file, fs.readFileSync(file, "utf8").replace(/(:replicas: )\S+/, `$1${replicas}`));
+            const configuration = fs.readFileSync(file, "utf8");
+            assert.match(configuration, /:kubeContext: /);
+            fs.writeFileSync(file, configuration.replace(/(:kubeContext: ).*/, `$1"${context}"`));
         };
-        before(() => registry.configure({ "users[1].name": "alice", replicas: "1" }));
+        before(() => registry.configure({ "users[1].name": "alice", kubeContext: "" }));
         afterEach(() => registry.destroy());
 
         for (const resource of ["S3Bucket registry", "IamServiceAccount registry"]) {
             it(`after the ${resource}`, async () => {
                 await killAfter(resource);
-                setReplicas(0);
-                await assert.rejects(registry.recover(), /replicas: 0 is not a number of pods/);
-                setReplicas(1);
+                // Only the update of scripts/recover fails, after its refresh.
+                setContext("nowhere");
+                await assert.rejects(registry.recover(), /error: The kubeconfig \(\S+\) has no context "nowhere"\./);
+                setContext("");
                 await registry.recover();
                 await assertConverged();
             });
