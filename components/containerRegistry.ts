@@ -87,10 +87,10 @@ export class ContainerRegistry extends pulumi.ComponentResource {
 
         this.namespace = makeNamespace(name, settings, this);
         const namespace = this.namespace?.metadata.name ?? settings.namespace;
-        const keys = makeKeys(name, settings, this);
+        const keys = makeAccessKeys(name, settings, this);
         this.storage = keys instanceof Storage ? keys : undefined;
-        const { users, htpasswdSecret } = settings;
-        this.logins = htpasswdSecret ? undefined : new Logins(name, { namespace, users }, { parent: this });
+        const { users, logins } = settings;
+        this.logins = logins.kind === "users" ? new Logins(name, { namespace, users }, { parent: this }) : undefined;
         const config = makeConfig(name, settings, keys.key, this);
         const registry: Registry = { name, settings, namespace, keys, config, parent: this };
 
@@ -102,7 +102,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         // A user who may no longer push still pulls: remove them here only after the route of pulls exists.
         const pullRoute = this.reader && (this.exposure?.route ?? this.reader.workload.deployment);
         const pushLogins = this.logins?.makeSecret(name, mayPush, pullRoute && [pullRoute]);
-        const pushSecret = pushLogins?.metadata.name ?? htpasswdSecret;
+        const pushSecret = logins.kind === "secret" ? logins.secretName : pushLogins?.metadata.name;
         this.workload = makeWorkload(registry, pushSecret);
         this.pullSecrets = makePullSecrets(registry, this.logins?.passwords, pushLogins);
         this.collection = makeGarbageCollectionJob(registry, this.workload);
@@ -128,13 +128,13 @@ interface Registry {
     name: string;
     settings: Settings;
     namespace: pulumi.Output<string>;
-    keys: Keys;
+    keys: AccessKeys;
     config: pulumi.Output<RegistryConfig>;
     parent: ContainerRegistry;
 }
 
 /** The access keys of the bucket. */
-type Keys = Pick<Storage, "key" | "readKey">;
+type AccessKeys = Pick<Storage, "key" | "readKey">;
 
 function makeNamespace(name: string, { createNamespace, namespace }: Settings, parent: ContainerRegistry) {
     const labels = { "pod-security.kubernetes.io/enforce": "restricted" };
@@ -142,12 +142,11 @@ function makeNamespace(name: string, { createNamespace, namespace }: Settings, p
     return createNamespace ? new kubernetes.core.v1.Namespace(name, { metadata }, { parent }) : undefined;
 }
 
-function makeKeys(name: string, settings: Settings, parent: ContainerRegistry): Storage | Keys {
-    const { storage, bucket, keyRotation } = settings;
+function makeAccessKeys(name: string, settings: Settings, parent: ContainerRegistry): Storage | AccessKeys {
+    const { storage, bucket, keyRotation, hasReadReplicas: hasReadKey } = settings;
     if (storage.kind === "external") {
         return storage;
     }
-    const hasReadKey = settings.hasPullUsers || settings.anonymousPullHost !== undefined;
     const args = { bucketName: bucket.name, quota: bucket.quota, importId: storage.importId, keyRotation, hasReadKey };
     return new Storage(name, args, { parent });
 }
@@ -191,15 +190,12 @@ function workloadArgs({ namespace, settings }: Registry) {
  * hosts.
  */
 function secondaryExposure({ settings: { exposure } }: Registry, name: string): ExposureArgs["via"] | undefined {
-    if (exposure?.kind !== "ingress") {
-        return exposure;
+    if (exposure.kind !== "ingress") {
+        return exposure.kind === "service" ? undefined : exposure;
     }
     const ownCertificate = exposure.ingress.apply((ingress) => ({ ...ingress, tlsSecret: `${name}-tls-ingress` }));
-    return {
-        ...exposure,
-        ingress: exposure.hasOwnCertificate ? exposure.ingress : ownCertificate,
-        importId: undefined,
-    };
+    const ingress = exposure.hasOwnCertificate ? exposure.ingress : ownCertificate;
+    return { ...exposure, ingress, importId: undefined };
 }
 
 /** @param ownHost Undefined if the route of the registry's own host points to the replica */
@@ -233,9 +229,8 @@ function makeReplica(
 
 function makeExposure({ name, settings, namespace, parent }: Registry, reader: ReadReplica | undefined) {
     const { exposure: via, host, pullHost } = settings;
-    const ownReader = pullHost ? undefined : reader?.workload;
-    const args = { namespace, host, service: name, reader: ownReader };
-    return via && new Exposure(name, { ...args, via }, { parent });
+    const args = { namespace, host, service: name, reader: pullHost ? undefined : reader?.workload };
+    return via.kind === "service" ? undefined : new Exposure(name, { ...args, via }, { parent });
 }
 
 function makeWorkload(registry: Registry, htpasswdSecret: pulumi.Input<string> | undefined): Workload {
@@ -258,10 +253,13 @@ function makePullSecrets(
     pushLogins: pulumi.Resource | undefined,
 ): PullSecrets | undefined {
     const { host, pullHost } = settings;
-    const pullSecrets = settings.pullSecrets.flatMap(({ user, ...pullSecret }) => {
+    const pullSecrets = settings.pullSecrets.map(({ user, ...pullSecret }) => {
         const password = passwords[user.name];
+        if (!password) {
+            throw new Error(`the pull secret of "${user.name}" has no password`);
+        }
         const hosts = !pullHost ? [host] : mayPush(user) ? [host, pullHost] : [pullHost];
-        return password ? [{ ...pullSecret, user: user.name, password, hosts }] : [];
+        return { ...pullSecret, user: user.name, password, hosts };
     });
     // After the logins, so that the registry's pods know a new password first.
     const options = { parent, dependsOn: pushLogins };
@@ -275,16 +273,18 @@ function makeGarbageCollectionJob(registry: Registry, workload: Workload): Garba
     if (!collection || !lock) {
         return undefined;
     }
-    const { schedule, deleteUntagged, pushgateway, image } = collection;
-    const { image: registryImage, drainSeconds } = server;
-    const json = pulumi.secret(config.apply((config) => JSON.stringify(registryConfig(config))));
-    const settingsOfJob = { schedule, deleteUntagged, pushgateway, image, registryImage, drainSeconds };
-    return new GarbageCollectionJob(
-        name,
-        { namespace, ...settingsOfJob, config: json, ca, lock, labels },
-        // Only after the pods respect the lease.
-        { parent, dependsOn: workload.deployment },
-    );
+    const args = {
+        namespace,
+        collection,
+        registryImage: server.image,
+        drainSeconds: server.drainSeconds,
+        config: pulumi.secret(config.apply((config) => JSON.stringify(registryConfig(config)))),
+        ca,
+        lock,
+        labels,
+    };
+    // Only after the pods respect the lease.
+    return new GarbageCollectionJob(name, args, { parent, dependsOn: workload.deployment });
 }
 
 type Workloads = (Workload | undefined)[];

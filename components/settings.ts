@@ -4,7 +4,7 @@ import { ContainerRegistryArgs } from "./args";
 import { fillDefaults, FilledArgs } from "./defaults";
 import { AccessKey } from "./storage/storage";
 import { userError } from "./userError";
-import { findValidationErrors, findWarnings, hasPullUsers } from "./validate";
+import { findValidationErrors, findWarnings, hasPullUsers, hasReadReplicas } from "./validate";
 
 /** What the component deploys: defaults filled in, validated, and narrowed to one kind where there is a choice. */
 export type Settings = ReturnType<typeof resolveSettings>;
@@ -23,7 +23,7 @@ type OnceValid = <T>(value: T) => pulumi.Output<pulumi.Unwrap<T>>;
  * @throws pulumi.ResourceError with every validation error of the values that are known now
  */
 export function resolveSettings(name: string, args: ContainerRegistryArgs, component: pulumi.Resource) {
-    const onceValid = validate(name, args, component);
+    const onceValid = makeOnceValid(name, args, component);
     const filled = fillDefaults(name, args);
     const { host, namespace, createNamespace, users, htpasswdSecret, pullHost, anonymousPullHost, ...others } = filled;
     const { pullSecrets, bucket, collection, metrics, networkPolicy, mirrors, httpSecretRotation, ...more } = others;
@@ -33,9 +33,12 @@ export function resolveSettings(name: string, args: ContainerRegistryArgs, compo
         namespace: onceValid(namespace),
         createNamespace,
         users,
-        /** Of an htpasswd file that exists; then there are no users. */
-        htpasswdSecret: htpasswdSecret === undefined ? undefined : onceValid(htpasswdSecret),
+        logins:
+            htpasswdSecret === undefined
+                ? { kind: "users" as const }
+                : { kind: "secret" as const, secretName: onceValid(htpasswdSecret) },
         hasPullUsers: hasPullUsers(args),
+        hasReadReplicas: hasReadReplicas(args),
         pullHost: pullHost === undefined ? undefined : onceValid(pullHost),
         anonymousPullHost: anonymousPullHost === undefined ? undefined : onceValid(anonymousPullHost),
         pullSecrets: pullSecrets.flatMap(({ user: userName, ...pullSecret }) =>
@@ -64,7 +67,7 @@ export function resolveSettings(name: string, args: ContainerRegistryArgs, compo
 }
 
 /** Validates what is known now, and makes the rest wait until it is known, and valid. */
-function validate(name: string, args: ContainerRegistryArgs, component: pulumi.Resource): OnceValid {
+function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pulumi.Resource): OnceValid {
     const refuse = (errors: pulumi.InputPropertyErrorDetails[]) => {
         if (errors.length > 0) {
             const lines = errors.map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`);
@@ -135,6 +138,9 @@ function resolveExposure(
             importId: ingress.import && typeof namespace === "string" ? `${namespace}/${name}` : undefined,
         };
     }
-    const redirectsHttp = gateway?.httpSectionName !== undefined;
-    return gateway && { kind: "gateway" as const, gateway: onceValid(gateway), redirectsHttp };
+    if (gateway) {
+        const redirectsHttp = gateway.httpSectionName !== undefined;
+        return { kind: "gateway" as const, gateway: onceValid(gateway), redirectsHttp };
+    }
+    return { kind: "service" as const };
 }

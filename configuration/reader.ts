@@ -71,7 +71,7 @@ export function validateTypes(
     if (actual !== type) {
         // A list or an object may contain a secret, so only the error of a whole scalar shows its value.
         const isShown = typeof value !== "object" && isScalar(resolved) && !/[.[]/.test(path);
-        validation.add(path, (isShown ? `"${String(value)}" ` : "") + mismatches[type]);
+        validation.add(path, (isShown ? `"${value as string}" ` : "") + mismatches[type]);
         return false;
     }
     if (members) {

@@ -6,15 +6,14 @@ import { servicePort, Workload } from "../server/workload";
 import { Settings } from "../settings";
 import { nginxAnnotations, traefikAnnotations } from "./ingressAnnotations";
 
-type IngressOrGateway = NonNullable<Settings["exposure"]>;
-type IngressSettings = Extract<IngressOrGateway, { kind: "ingress" }>;
-type GatewaySettings = Extract<IngressOrGateway, { kind: "gateway" }>;
+type IngressSettings = Extract<Settings["exposure"], { kind: "ingress" }>;
+type GatewaySettings = Extract<Settings["exposure"], { kind: "gateway" }>;
 
 /** Arguments of `Exposure`. */
 export interface ExposureArgs {
     namespace: pulumi.Input<string>;
     host: pulumi.Input<string>;
-    via: IngressOrGateway;
+    via: IngressSettings | GatewaySettings;
     /** A name, not a resource, so that the certificate is requested while the pods still start. */
     service: string;
     /** The read-only replica that serves pulls by the same host. If undefined, `service` serves them. */

@@ -12,11 +12,7 @@ import { readOnlyUntil } from "./readOnlyEntrypoint";
 /** Arguments of `GarbageCollectionJob`. */
 export interface GarbageCollectionJobArgs {
     namespace: pulumi.Input<string>;
-    /** In cron's format. */
-    schedule: pulumi.Input<string>;
-    deleteUntagged: pulumi.Output<boolean>;
-    /** The image of Node, which runs the collector. */
-    image: pulumi.Input<string>;
+    collection: pulumi.Output<{ schedule: string; deleteUntagged: boolean; image: string; pushgateway?: string }>;
     /** The registry's image, whose program finds the garbage. */
     registryImage: pulumi.Input<string>;
     /** The registry's configuration in JSON, secret. */
@@ -28,8 +24,6 @@ export interface GarbageCollectionJobArgs {
     /** Of the registry's pods. */
     labels: Record<string, string>;
     drainSeconds: pulumi.Output<number>;
-    /** The URL of a Pushgateway. */
-    pushgateway?: pulumi.Output<string | undefined>;
 }
 
 type PodSpec = kubernetes.types.input.core.v1.PodSpec;
@@ -85,7 +79,7 @@ export class GarbageCollectionJob extends pulumi.ComponentResource {
             containers: [collectorContainer(name, args, this.labels)],
             volumes: volumesOf(config.metadata.name, program.metadata.name, items),
         };
-        const spec = cronJobSpec(args.schedule, this.labels, podSpec);
+        const spec = cronJobSpec(args.collection.schedule, this.labels, podSpec);
         this.cronJob = new kubernetes.batch.v1.CronJob(fullName, { metadata, spec }, { parent, dependsOn: binding });
         this.registerOutputs({});
     }
@@ -133,13 +127,12 @@ const trustCa = [
 ];
 
 function collectorContainer(name: string, args: GarbageCollectionJobArgs, labels: Record<string, string>) {
-    const { image, ca } = args;
     return {
         name: containerName,
-        image,
+        image: args.collection.image,
         command: ["node", `${programFolder}/cli${extension}`, "collect"],
         args: collectorFlags(name, args, labels),
-        env: ca !== undefined ? trustCa : [],
+        env: args.ca !== undefined ? trustCa : [],
         resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
         securityContext: restrictedContainerSecurityContext,
         volumeMounts: [
@@ -153,9 +146,9 @@ function collectorContainer(name: string, args: GarbageCollectionJobArgs, labels
 function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorLabels: Record<string, string>) {
     const repeat = (flag: string, labels: Record<string, string>) =>
         Object.entries(labels).flatMap((label) => [flag, label.join("=")]);
-    const { lock, labels, deleteUntagged, drainSeconds, pushgateway, namespace } = args;
-    const values = { lockName: lock.metadata.name, deleteUntagged, drainSeconds, pushgateway, namespace };
-    return pulumi.output(values).apply(({ lockName, deleteUntagged, drainSeconds, pushgateway, namespace }) => {
+    const { lock, labels, collection, drainSeconds, namespace } = args;
+    const values = pulumi.all([lock.metadata.name, collection, drainSeconds, namespace]);
+    return values.apply(([lockName, { deleteUntagged, pushgateway }, drainSeconds, namespace]) => {
         const group = `/metrics/job/registry-collection/namespace/${namespace}/instance/${name}`;
         return [
             ...["--config", `${configFolder}/${configFile}`],

@@ -293,7 +293,7 @@ describe("The configuration", () => {
         }
         assert.deepEqual(await errorsWith({ collectionImage: "node.example.com/node:26" }), []);
         assert.deepEqual(await errorsWith({ metrics: true, metricsServiceMonitorLabels: { a: "b" } }), [
-            "metricsServiceMonitorLabels: requires a ServiceMonitor; set serviceMonitor to true as well",
+            "metricsServiceMonitorLabels: has no effect without a ServiceMonitor",
         ]);
     });
 

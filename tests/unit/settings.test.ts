@@ -135,20 +135,20 @@ describe("resolveSettings", () => {
             ingress: { ...args.ingress, import: true },
         });
         assert.deepEqual(storage, { kind: "managed", importId: "container-repo" });
-        assert.ok(exposure?.kind === "ingress");
+        assert.ok(exposure.kind === "ingress");
         assert.equal(exposure.importId, "images/registry");
     });
 
-    it("resolves the kind of exposure: an Ingress, a Gateway, or none with a Service alone", async () => {
-        assert.equal((await resolve()).exposure?.kind, "ingress");
-        assert.equal((await resolve({ ingress: undefined, gateway })).exposure?.kind, "gateway");
-        assert.equal((await resolve({ ingress: undefined, service: {} })).exposure, undefined);
+    it("resolves the kind of exposure: an Ingress, a Gateway, or a Service alone", async () => {
+        assert.equal((await resolve()).exposure.kind, "ingress");
+        assert.equal((await resolve({ ingress: undefined, gateway })).exposure.kind, "gateway");
+        assert.equal((await resolve({ ingress: undefined, service: {} })).exposure.kind, "service");
     });
 
     it("treats the certificate as one for all hosts only if ingress.tlsSecret is given", async () => {
         const hasOwnCertificate = async (change?: Partial<ContainerRegistryArgs>) => {
             const { exposure } = await resolve(change);
-            assert.ok(exposure?.kind === "ingress");
+            assert.ok(exposure.kind === "ingress");
             return exposure.hasOwnCertificate;
         };
         assert.equal(await hasOwnCertificate(), false);
