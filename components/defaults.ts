@@ -43,37 +43,25 @@ export type FilledArgs = ReturnType<typeof fillDefaults>;
 
 /** Fills in the defaults of the component `name`. */
 export function fillDefaults(name: string, args: ContainerRegistryArgs) {
-    const {
-        users,
-        pullSecrets,
-        resources,
-        bucket,
-        ingress,
-        gateway,
-        service,
-        collection,
-        metrics,
-        mirrors,
-        ...server
-    } = defaultsOf(name);
+    const defaults = defaultsOf(name);
     return {
-        ...fill(args, server),
-        users: (args.users ?? []).map((user) => fill(user, users)),
-        pullSecrets: (args.pullSecrets ?? []).map((pullSecret) => fill(pullSecret, pullSecrets)),
-        resources: fill(args.resources ?? {}, resources),
-        bucket: fill(args.bucket, bucket),
-        ingress: args.ingress && fill(args.ingress, ingress),
-        gateway: args.gateway && fill(args.gateway, gateway),
-        service: fill(args.service ?? {}, service),
-        collection: args.collection && fill(args.collection, collection),
-        metrics: args.metrics && fill(args.metrics, metrics),
-        mirrors: (args.mirrors ?? []).map((mirror) => fill(mirror, mirrors)),
+        ...fill(args, defaults),
+        users: (args.users ?? []).map((user) => fill(user, defaults.users)),
+        pullSecrets: (args.pullSecrets ?? []).map((pullSecret) => fill(pullSecret, defaults.pullSecrets)),
+        resources: fill(args.resources ?? {}, defaults.resources),
+        bucket: fill(args.bucket, defaults.bucket),
+        ingress: args.ingress && fill(args.ingress, defaults.ingress),
+        gateway: args.gateway && fill(args.gateway, defaults.gateway),
+        service: fill(args.service ?? {}, defaults.service),
+        collection: args.collection && fill(args.collection, defaults.collection),
+        metrics: args.metrics && fill(args.metrics, defaults.metrics),
+        mirrors: (args.mirrors ?? []).map((mirror) => fill(mirror, defaults.mirrors)),
     };
 }
 
 type Filled<T, D> = T & Required<Pick<T, keyof D & keyof T>>;
 
-function fill<T extends object, D extends Partial<T>>(args: T, defaults: D): Filled<T, D> {
+function fill<T extends object, D extends object>(args: T, defaults: D): Filled<T, D> {
     const given = Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined && value !== null));
     return { ...args, ...defaults, ...given } as Filled<T, D>;
 }

@@ -68,33 +68,21 @@ export function resolveSettings(name: string, args: ContainerRegistryArgs, compo
 
 /** Validates what is known now, and makes the rest wait until it is known, and valid. */
 function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pulumi.Resource): OnceValid {
-    const refuse = (errors: pulumi.InputPropertyErrorDetails[]) => {
+    const assertValid = (args: ContainerRegistryArgs) => {
+        const errors = findValidationErrors(name, args).map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`);
         if (errors.length > 0) {
-            const lines = errors.map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`);
-            throw userError(["The arguments of this registry are not valid:", ...lines].join("\n  - "), component);
+            throw userError(["The arguments of this registry are not valid:", ...errors].join("\n  - "), component);
         }
     };
-    refuse(findValidationErrors(name, args));
+    assertValid(args);
     for (const warning of findWarnings(args)) {
         void pulumi.log.warn(warning, component);
     }
     // Without the secrets, which would make every value secret. Of these, Logins validates those that are Outputs.
+    const mirrors = args.mirrors?.map((mirror) => ({ ...mirror, password: mirror.password && "" }));
     const validated = pulumi
-        .output({
-            ...args,
-            users: undefined,
-            bucket: withoutKeys(args.bucket),
-            mirrors: args.mirrors?.map((mirror) => ({ ...mirror, password: mirror.password && "" })),
-        })
-        .apply((known) =>
-            refuse(
-                findValidationErrors(name, {
-                    ...known,
-                    users: args.users,
-                    bucket: { ...args.bucket, ...known.bucket },
-                }),
-            ),
-        );
+        .output({ ...args, users: undefined, bucket: withoutKeys(args.bucket), mirrors })
+        .apply((known) => assertValid({ ...known, users: args.users, bucket: { ...args.bucket, ...known.bucket } }));
     return (value) => pulumi.all([value, validated]).apply(([value]) => value);
 }
 

@@ -42,7 +42,7 @@ export function findValidationErrors(name: string, args: ContainerRegistryArgs):
     validateBucket(validation, filled.bucket, args.bucket, hasReadReplicas(args));
     validateExposure(validation, filled, { ingress, gateway, service });
     validateImports(validation, filled);
-    validatePullRoute(validation, args.pullHost, hasPullUsers(args), filled.ingress);
+    validatePullRoute(validation, args.pullHost !== undefined, hasPullUsers(args), filled.ingress);
     validateCollection(validation, filled.collection);
     validateNetworkPolicy(validation, args.networkPolicy, args.metrics !== undefined);
     validateMetrics(validation, args.metrics);

@@ -94,30 +94,24 @@ export class Exposure extends pulumi.ComponentResource {
             { matches: [path("^/.*$")], ...to(service) },
         ];
         const rules = pullRules ?? [to(service)];
-        const route = this.makeRoute(
-            name,
-            args,
-            gateway,
-            gateway.sectionName,
-            rules,
-            reader && [reader.deployment, reader.service],
-        );
+        const listener = (sectionName: pulumi.Input<string | undefined>) => [
+            { name: gateway.name, namespace: gateway.namespace, sectionName },
+        ];
         if (redirectsHttp) {
             const redirect = { type: "RequestRedirect", requestRedirect: { scheme: "https", statusCode: 301 } };
-            this.makeRoute(`${name}-http`, args, gateway, gateway.httpSectionName, [{ filters: [redirect] }]);
+            this.makeRoute(`${name}-http`, args, listener(gateway.httpSectionName), [{ filters: [redirect] }]);
         }
-        return route;
+        const dependsOn = reader && [reader.deployment, reader.service];
+        return this.makeRoute(name, args, listener(gateway.sectionName), rules, dependsOn);
     }
 
     private makeRoute(
         name: string,
         { namespace, host }: ExposureArgs,
-        gateway: GatewaySettings["gateway"],
-        sectionName: pulumi.Input<string | undefined>,
+        parentRefs: object[],
         rules: object[],
         dependsOn?: pulumi.Resource[],
     ): kubernetes.apiextensions.CustomResource {
-        const parentRefs = [{ name: gateway.name, namespace: gateway.namespace, sectionName }];
         return new kubernetes.apiextensions.CustomResource(
             name,
             {

@@ -16,18 +16,11 @@ interface Exposure {
 export function validateExposure(validation: Validation, filled: Exposure, given: Partial<Exposure>): void {
     const { ingress, gateway, service } = filled;
     if (!given.ingress && !given.gateway && !given.service) {
-        validation.add(
-            "ingress",
-            "is required: nobody could reach the registry; give an ingress, a gateway or a service",
-        );
+        validation.add("ingress", "is required to reach the registry; give an ingress, a gateway or a service");
     }
     validation.exclude("gateway", given.gateway, given.ingress, "an ingress");
-    validation.exclude(
-        "service",
-        given.service,
-        given.ingress ?? given.gateway,
-        given.ingress ? "an ingress" : "a gateway",
-    );
+    const other = given.ingress ? "an ingress" : "a gateway";
+    validation.exclude("service", given.service, given.ingress ?? given.gateway, other);
     if (ingress && given.ingress) {
         validateIngress(validation, ingress, given.ingress);
     }
@@ -56,14 +49,14 @@ function validateIngress(validation: Validation, ingress: Ingress, given: Ingres
 /** Validates how the route tells pulls from pushes, if some users may only pull. */
 export function validatePullRoute(
     validation: Validation,
-    pullHost: pulumi.Input<string> | undefined,
+    hasPullHost: boolean,
     hasPullUsers: boolean,
-    ingress: Ingress | undefined,
-): void {
-    if (pullHost !== undefined && !hasPullUsers) {
+    ingress?: Ingress,
+) {
+    if (hasPullHost && !hasPullUsers) {
         validation.add("pullHost", 'is given, but no user has access "pull"; give a user that access, or leave it out');
     }
-    if (!hasPullUsers || pullHost !== undefined || !ingress) {
+    if (!hasPullUsers || hasPullHost || !ingress) {
         return;
     }
     const { className } = ingress;

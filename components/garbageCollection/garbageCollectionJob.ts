@@ -66,6 +66,7 @@ export class GarbageCollectionJob extends pulumi.ComponentResource {
         const config = new kubernetes.core.v1.Secret(fullName, { metadata, stringData }, { parent });
         const { data, items } = readProgram();
         const program = new kubernetes.core.v1.ConfigMap(fullName, { metadata, data }, { parent });
+        const configMap = { name: program.metadata.name };
 
         const podSpec: PodSpec = {
             restartPolicy: "Never",
@@ -77,7 +78,12 @@ export class GarbageCollectionJob extends pulumi.ComponentResource {
             securityContext: restrictedPodSecurityContext,
             initContainers: [registryContainer(args.registryImage)],
             containers: [collectorContainer(name, args, this.labels)],
-            volumes: volumesOf(config.metadata.name, program.metadata.name, items),
+            volumes: [
+                { name: "config", secret: { secretName: config.metadata.name, defaultMode: 0o440 } },
+                // The first source has no list of files, so that a Job that runs during an update gets every new file.
+                { name: "program", projected: { sources: [{ configMap }, { configMap: { ...configMap, items } }] } },
+                { name: "registry", emptyDir: {} },
+            ],
         };
         const spec = cronJobSpec(args.collection.schedule, this.labels, podSpec);
         this.cronJob = new kubernetes.batch.v1.CronJob(fullName, { metadata, spec }, { parent, dependsOn: binding });
@@ -163,17 +169,6 @@ function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorL
         ];
     });
 }
-
-const volumesOf = (
-    secretName: pulumi.Output<string>,
-    name: pulumi.Output<string>,
-    items: { key: string; path: string }[],
-) => [
-    { name: "config", secret: { secretName, defaultMode: 0o440 } },
-    // Once without a list of files, so that a Job that runs during an update gets all of the new program.
-    { name: "program", projected: { sources: [{ configMap: { name } }, { configMap: { name, items } }] } },
-    { name: "registry", emptyDir: {} },
-];
 
 /**
  * The collector's files and those of its only library: the data of a ConfigMap, and where the pod has them that belong

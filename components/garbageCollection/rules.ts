@@ -5,11 +5,8 @@ import { Collection } from "./args";
 export function validateCollection(validation: Validation, collection: Collection | undefined): void {
     validation.check("collection.schedule", collection?.schedule, cronSchedule);
     validation.check("collection.pushgateway", collection?.pushgateway, pushgatewayUrl);
-    validation.check(
-        "collection.image",
-        collection?.image,
-        notEmpty("the image of Node.js, such as docker.io/library/node:26.10.0-slim"),
-    );
+    const image = notEmpty("the image of Node.js, such as docker.io/library/node:26.10.0-slim");
+    validation.check("collection.image", collection?.image, image);
 }
 
 const cronSchedule: Rule<string> = (schedule) => {

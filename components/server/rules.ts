@@ -8,11 +8,8 @@ import { LogLevel, Mirror, Resources } from "./args";
 export function validateServer(validation: Validation, server: ContainerRegistryArgs & { resources: Resources }): void {
     validation.check("image", server.image, notEmpty(`the image of the registry, such as ${defaultsOf("").image}`));
     validation.check("replicas", server.replicas, wholeNumber("a whole number of at least 1", 1));
-    validation.check(
-        "drainSeconds",
-        server.drainSeconds,
-        wholeNumber("a whole number of seconds from 1 to 3600", 1, 3600),
-    );
+    const drainSeconds = wholeNumber("a whole number of seconds from 1 to 3600", 1, 3600);
+    validation.check("drainSeconds", server.drainSeconds, drainSeconds);
     validation.check("httpSecretRotation", server.httpSecretRotation, rotation);
     validation.check("logLevel", server.logLevel, oneOf(Object.values(LogLevel)));
     for (const kind of ["requests", "limits"] as const) {

@@ -19,10 +19,11 @@ export class PullSecrets extends pulumi.ComponentResource {
 
     constructor(name: string, args: PullSecretArgs[], opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:PullSecrets", name, {}, opts);
-        this.secrets = args.map(({ namespace, name, user, password, hosts }) => {
+        this.secrets = args.map((pullSecret) => {
+            const { namespace, name } = pullSecret;
             // A fixed name, because Pods refer to it.
             const metadata = { name, namespace, annotations: fieldManagerAnnotation };
-            const stringData = { ".dockerconfigjson": renderDockerConfig(user, password, hosts) };
+            const stringData = { ".dockerconfigjson": renderDockerConfig(pullSecret) };
             const secret = { metadata, type: "kubernetes.io/dockerconfigjson", stringData };
             return new kubernetes.core.v1.Secret(`${namespace}/${name}`, secret, { parent: this });
         });
@@ -30,15 +31,10 @@ export class PullSecrets extends pulumi.ComponentResource {
     }
 }
 
-function renderDockerConfig(
-    user: string,
-    password: pulumi.Output<string>,
-    hosts: pulumi.Input<string>[],
-): pulumi.Output<string> {
-    return pulumi.secret(
-        pulumi.all([pulumi.all(hosts), password]).apply(([hosts, password]) => {
-            const auth = Buffer.from(`${user}:${password}`).toString("base64");
-            return JSON.stringify({ auths: Object.fromEntries(hosts.map((host) => [host, { auth }])) });
-        }),
-    );
+function renderDockerConfig({ user, password, hosts }: PullSecretArgs): pulumi.Output<string> {
+    const config = pulumi.all([pulumi.all(hosts), password]).apply(([hosts, password]) => {
+        const auth = Buffer.from(`${user}:${password}`).toString("base64");
+        return JSON.stringify({ auths: Object.fromEntries(hosts.map((host) => [host, { auth }])) });
+    });
+    return pulumi.secret(config);
 }

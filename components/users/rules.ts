@@ -31,11 +31,7 @@ function validateUser(validation: Validation, path: string, user: User, earlier:
 }
 
 /** Validates the pull secrets, and that their users have a password here. */
-export function validatePullSecrets(
-    validation: Validation,
-    pullSecrets: (PullSecret & { name: string })[],
-    users: User[],
-): void {
+export function validatePullSecrets(validation: Validation, pullSecrets: Required<PullSecret>[], users: User[]): void {
     pullSecrets.forEach(({ namespace, name, user }, i) => {
         const path = `pullSecrets[${i}]`;
         validation.check(`${path}.namespace`, namespace, label());

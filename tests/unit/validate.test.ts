@@ -478,7 +478,7 @@ describe("findValidationErrors", () => {
             [
                 "arguments without an ingress, a gateway or a service",
                 errorsWith({ ingress: undefined }),
-                ["ingress: is required: nobody could reach the registry; give an ingress, a gateway or a service"],
+                ["ingress: is required to reach the registry; give an ingress, a gateway or a service"],
             ],
             [
                 "both an ingress and a gateway",

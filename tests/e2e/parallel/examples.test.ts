@@ -145,7 +145,7 @@ describe("The npm package", function () {
     it("exports the component and its enumerations, and no internal module", async () => {
         const node = (code: string) => attempt("node", ["--eval", code], { cwd: projects });
         const { stdout } = await node('console.log(Object.keys(require("homelab-registry")).join(" "))');
-        assert.equal(stdout, "Access LogLevel ServiceType ContainerRegistry\n");
+        assert.equal(stdout, "ContainerRegistry ServiceType LogLevel Access\n");
         assert.match(
             (await node('require("homelab-registry/dist/settings.js")')).stderr,
             /ERR_PACKAGE_PATH_NOT_EXPORTED/,
