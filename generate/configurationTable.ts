@@ -86,7 +86,7 @@ function printRow({ key, path, property, isRequired = false }: Key, keys: Key[])
             .replace(stated?.more === undefined || property.default !== undefined ? (stated?.sentence ?? "") : "", "")
             .replace(/Example: `.*?`\./, example === undefined ? "" : `Example: ${printValue(example)}.`),
         ...(property.enum ?? []).map((member) => `\`${member.value}\`: ${member.description}`),
-        pages[key] && path.length <= 2 && keys.length > 20 ? `See ${pages[key]}.` : "",
+        pages[key] ? `See ${pages[key]}.` : "",
     ].join(" ");
     return `| \`${key}\` | ${value === undefined ? fallback : printValue(value)} | ${useKeys(text, path, keys)} |`;
 }

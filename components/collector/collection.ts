@@ -2,7 +2,7 @@ import { LeaseLostError, PermanentError, UnsettledDeletionError } from "./errors
 import { type Inventory, readInventory } from "./inventory.ts";
 import { Lease } from "./lease.ts";
 import type { CollectionSettings, Environment } from "./ports.ts";
-import { RegistryPods } from "./registryPods.ts";
+import { pollInterval, RegistryPods } from "./registryPods.ts";
 import { assertIntact, bullets, count, formatBytes, totals } from "./report.ts";
 import { repeat, retry } from "./retry.ts";
 import { sweep } from "./sweep.ts";
@@ -16,8 +16,6 @@ export interface CollectionResult {
 
 /** Milliseconds between two renewals of the lease. */
 const renewInterval = 30_000;
-/** Milliseconds between two looks at the lease and the pods, and between two attempts. */
-const pollInterval = 1000;
 /** How often the release of the lease is tried. */
 const releaseAttempts = 10;
 

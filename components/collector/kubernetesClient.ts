@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import type { IncomingMessage } from "node:http";
 import * as https from "node:https";
+import { text } from "node:stream/consumers";
 
 import type { Cluster, ConfigMap, Deployment, Labels, Pod } from "./ports.ts";
 
@@ -75,13 +76,9 @@ export class KubernetesClient implements Cluster {
 
 /** @throws if the response is not a success */
 async function readJson<T>(response: IncomingMessage, request: string): Promise<T> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of response) {
-        chunks.push(chunk as Buffer);
-    }
-    const text = Buffer.concat(chunks).toString();
+    const body = await text(response);
     if (response.statusCode !== 200) {
-        throw new Error(`Kubernetes responds ${response.statusCode} to ${request}: ${text.slice(0, 500)}`);
+        throw new Error(`Kubernetes responds ${response.statusCode} to ${request}: ${body.slice(0, 500)}`);
     }
-    return JSON.parse(text) as T;
+    return JSON.parse(body) as T;
 }

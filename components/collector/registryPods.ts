@@ -1,7 +1,7 @@
 import type { CollectionSettings, Deployment, Environment, Labels, Pod } from "./ports.ts";
 
-/** Milliseconds between two looks at the pods. */
-const pollInterval = 1000;
+/** Milliseconds between two looks at the lease and the pods, and between two attempts. */
+export const pollInterval = 1000;
 /** Seconds that new pods get to start, besides the time that the old ones may take to end. */
 const startSeconds = 300;
 /** Milliseconds that a pod may be unready. Its node may be partitioned, and see the lease as expired. */

@@ -11,7 +11,7 @@ export interface RetryPolicy {
     assertRetryable?: (error: unknown) => void;
 }
 
-/** Tries the work until it succeeds, as the policy says. @throws the last error */
+/** Tries the work until it succeeds, as the policy says. @throws the last error, or the reason of the signal */
 export async function retry<T>(clock: Clock, policy: RetryPolicy, work: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
         try {
