@@ -55,10 +55,8 @@ export async function checkChanges({ registry, minio }: StackConfiguration): Pro
     const keepsNamespace = registry.createNamespace === false;
     const isTraefik = registry.ingress?.className === "traefik";
     // All resources of the stack: read them only if they are needed.
-    const resources =
-        keepsNamespace || isTraefik
-            ? await readLastUpdate<Record<string, Deployed>>("readStackResourceOutputs", "stackName")
-            : {};
+    const readResources = () => readLastUpdate<Record<string, Deployed>>("readStackResourceOutputs", "stackName");
+    const resources = keepsNamespace || isTraefik ? await readResources() : {};
     if (keepsNamespace) {
         checkNamespace(resources);
     }
@@ -97,11 +95,8 @@ function checkNamespace(resources: Partial<Record<string, Deployed>>): void {
 
 /** Whether the stack's Ingress already had the class `traefik`, so that the owner has seen the warning. */
 function hadTraefik(resources: Partial<Record<string, Deployed>>): boolean {
-    return Object.entries(resources).some(
-        ([urn, resource]) =>
-            urn.endsWith("networking.k8s.io/v1:Ingress::registry") &&
-            resource?.outputs.spec?.ingressClassName === "traefik",
-    );
+    const ingress = Object.entries(resources).find(([urn]) => urn.endsWith("networking.k8s.io/v1:Ingress::registry"));
+    return ingress?.[1]?.outputs.spec?.ingressClassName === "traefik";
 }
 
 /** Rejects another bucket, which would be empty; warns if it is an existing one. */

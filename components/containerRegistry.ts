@@ -152,11 +152,8 @@ function makeAccessKeys(name: string, settings: Settings, parent: ContainerRegis
 }
 
 function makeConfig(name: string, settings: Settings, key: AccessKey, parent: ContainerRegistry) {
-    const httpSecret = new random.RandomPassword(
-        `${name}-http-secret`,
-        { length: 64, special: false },
-        { parent, replacementTrigger: settings.httpSecretRotation },
-    );
+    const options = { parent, replacementTrigger: settings.httpSecretRotation };
+    const httpSecret = new random.RandomPassword(`${name}-http-secret`, { length: 64, special: false }, options);
     return pulumi
         .all([settings.server, settings.host, settings.bucket, key.accessKey, key.secretKey, httpSecret.result])
         .apply(([server, host, bucket, accessKey, secretKey, httpSecret]): RegistryConfig => ({

@@ -49,7 +49,7 @@ export function resolveSettings(name: string, args: ContainerRegistryArgs, compo
         ca: bucket.ca,
         storage: resolveStorage(bucket),
         bucket: onceValid(withoutKeys(bucket)),
-        exposure: resolveExposure(name, filled, args.ingress?.tlsSecret !== undefined, onceValid),
+        exposure: resolveExposure(name, filled, args, onceValid),
         service: onceValid(service),
         server: onceValid(server),
         collection: collection && onceValid(collection),
@@ -111,18 +111,14 @@ function withoutKeys<B extends ContainerRegistryArgs["bucket"]>(bucket: B) {
     return rest;
 }
 
-function resolveExposure(
-    name: string,
-    { ingress, gateway, namespace }: FilledArgs,
-    hasOwnCertificate: boolean,
-    onceValid: OnceValid,
-) {
+function resolveExposure(name: string, filled: FilledArgs, args: ContainerRegistryArgs, onceValid: OnceValid) {
+    const { ingress, gateway, namespace } = filled;
     if (ingress) {
         return {
             kind: "ingress" as const,
             ingress: onceValid(ingress),
             /** Whether the certificate exists, and is valid for all host names. */
-            hasOwnCertificate,
+            hasOwnCertificate: args.ingress?.tlsSecret !== undefined,
             importId: ingress.import && typeof namespace === "string" ? `${namespace}/${name}` : undefined,
         };
     }

@@ -26,7 +26,7 @@ export const hasReadReplicas = (args: ContainerRegistryArgs) =>
 export function findValidationErrors(name: string, args: ContainerRegistryArgs): pulumi.InputPropertyErrorDetails[] {
     const validation = new Validation();
     const filled = fillDefaults(name, args);
-    const { users = [], ingress, gateway, service } = args;
+    const { users = [] } = args;
     // The longest suffix behind it names a CronJob, a Deployment or a Service.
     validation.check("name", name, label(args.collection ? 41 : hasReadReplicas(args) ? 45 : 50));
     validation.check("namespace", args.namespace, label());
@@ -40,7 +40,7 @@ export function findValidationErrors(name: string, args: ContainerRegistryArgs):
     validateLogins(validation, users, args.htpasswdSecret);
     validatePullSecrets(validation, filled.pullSecrets, users);
     validateBucket(validation, filled.bucket, args.bucket, hasReadReplicas(args));
-    validateExposure(validation, filled, { ingress, gateway, service });
+    validateExposure(validation, filled, args);
     validateImports(validation, filled);
     validatePullRoute(validation, args.pullHost !== undefined, hasPullUsers(args), filled.ingress);
     validateCollection(validation, filled.collection);
@@ -53,13 +53,11 @@ export function findValidationErrors(name: string, args: ContainerRegistryArgs):
 
 /** Validates that Pulumi knows what to import before it runs. */
 function validateImports(validation: Validation, { bucket, ingress, namespace }: FilledArgs): void {
-    for (const [path, isImported, what, value] of [
-        ["bucket.import", bucket.import, "bucket's name", bucket.name],
-        ["ingress.import", ingress?.import, "namespace", namespace],
-    ] as const) {
-        if (isImported === true && typeof value !== "string") {
-            validation.add(path, `requires the ${what} as plain text, but it is an output`);
-        }
+    if (bucket.import && typeof bucket.name !== "string") {
+        validation.add("bucket.import", "requires the bucket's name as plain text, but it is an output");
+    }
+    if (ingress?.import && typeof namespace !== "string") {
+        validation.add("ingress.import", "requires the namespace as plain text, but it is an output");
     }
 }
 

@@ -60,25 +60,19 @@ async function check(bucket: Bucket, flags: Flags): Promise<void> {
 
 function makeCollection(bucket: Bucket, flags: Flags, stop: AbortSignal): GarbageCollection {
     const { registry, config, "delete-untagged": deleteUntagged } = flags;
-    return new GarbageCollection(
-        {
-            bucket,
-            cluster: new KubernetesClient(),
-            clock: systemClock,
-            dryRun: (signal) => runDryRun({ registry, config, deleteUntagged }, signal),
-            log: (line) => console.log(line),
-        },
-        {
-            leaseName: flags.lock,
-            holder: os.hostname(),
-            annotation: flags.annotation,
-            labels: parseLabels(flags.label),
-            collectorLabels: parseLabels(flags["collector-label"]),
-            drainSeconds: Number(flags["drain-seconds"]),
-            deleteUntagged,
-        },
-        stop,
-    );
+    const dryRun = (signal: AbortSignal) => runDryRun({ registry, config, deleteUntagged }, signal);
+    const log = (line: string) => console.log(line);
+    const environment = { bucket, cluster: new KubernetesClient(), clock: systemClock, dryRun, log };
+    const settings = {
+        leaseName: flags.lock,
+        holder: os.hostname(),
+        annotation: flags.annotation,
+        labels: parseLabels(flags.label),
+        collectorLabels: parseLabels(flags["collector-label"]),
+        drainSeconds: Number(flags["drain-seconds"]),
+        deleteUntagged,
+    };
+    return new GarbageCollection(environment, settings, stop);
 }
 
 /** Collects garbage, and reports the result to the Pushgateway. */

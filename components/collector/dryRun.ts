@@ -1,5 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import * as readline from "node:readline";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 
 /** How many lines of an error are shown. */
 const errorLines = 5;
@@ -17,35 +17,13 @@ export async function runDryRun(
 ): Promise<string[]> {
     signal.throwIfAborted();
     const flags = deleteUntagged ? ["--delete-untagged"] : [];
-    const child = spawn(registry, ["garbage-collect", "--dry-run", ...flags, config], {
-        env: { ...process.env, OTEL_TRACES_EXPORTER: "none" },
-        stdio: ["ignore", "pipe", "pipe"],
-        signal,
-        killSignal: "SIGKILL",
+    const env = { ...process.env, OTEL_TRACES_EXPORTER: "none" };
+    const options = { env, signal, killSignal: "SIGKILL", maxBuffer: Infinity } as const;
+    const run = promisify(execFile)(registry, ["garbage-collect", "--dry-run", ...flags, config], options);
+    const { stdout } = await run.catch(({ code, stderr }: { code?: number | string; stderr?: string }) => {
+        signal.throwIfAborted();
+        const end = (stderr ?? "").trimEnd().split("\n").slice(-errorLines).join("\n");
+        throw new Error(`registry garbage-collect --dry-run ended with ${code}:\n${end}`);
     });
-    const garbage: string[] = [];
-    readline.createInterface({ input: child.stdout }).on("line", (line) => {
-        const [, digest] = /^blob eligible for deletion: (\S+)$/.exec(line) ?? [];
-        if (digest) {
-            garbage.push(digest);
-        }
-    });
-    const errors: string[] = [];
-    readline.createInterface({ input: child.stderr }).on("line", (line) => {
-        errors.push(line);
-        errors.splice(0, errors.length - errorLines);
-    });
-    const code = await exitOf(child, errors);
-    signal.throwIfAborted();
-    if (code !== 0) {
-        throw new Error(`registry garbage-collect --dry-run ended with ${code}:\n${errors.join("\n")}`);
-    }
-    return garbage;
+    return [...stdout.matchAll(/^blob eligible for deletion: (\S+)$/gm)].map(([, digest = ""]) => digest);
 }
-
-/** The exit status, once all output is read; null if a signal ended it. */
-const exitOf = (child: ChildProcess, errors: string[]) =>
-    new Promise<number | null>((resolve) => {
-        child.on("error", (error) => errors.push(String(error)));
-        child.on("close", resolve);
-    });

@@ -18,7 +18,8 @@ export class Lease {
     private readonly environment: Environment;
     private readonly name: string;
     private readonly holder: string;
-    private expires = 0;
+    /** In seconds since 1970. */
+    expiresAt = 0;
     /** When the lease of a previous holder expires that never released it, and may still be deleting. */
     private predecessorExpires = 0;
 
@@ -26,11 +27,6 @@ export class Lease {
         this.environment = environment;
         this.name = leaseName;
         this.holder = holder;
-    }
-
-    /** In seconds since 1970. */
-    get expiresAt(): number {
-        return this.expires;
     }
 
     /** For how many seconds a previous holder that was lost may still be deleting. */
@@ -80,14 +76,14 @@ export class Lease {
 
     /** @throws if it is about to expire */
     assertHeld(cause?: unknown): void {
-        if (this.expires - this.now() < marginSeconds) {
+        if (this.expiresAt - this.now() < marginSeconds) {
             throw new Error("The lease was not renewed in time.", { cause });
         }
     }
 
     private async write(configMap: ConfigMap, expires: number): Promise<void> {
         await this.environment.cluster.patchConfigMap(configMap, { holder: this.holder, until: String(expires) });
-        this.expires = expires;
+        this.expiresAt = expires;
     }
 
     private now(): number {

@@ -1,19 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { ContainerRegistryArgs } from "../args";
+import { FilledArgs } from "../defaults";
 import { isDnsName, label, objectName } from "../kubernetes/rules";
 import { oneOf, Rule, Validation, wholeNumber } from "../validation";
-import { Gateway, Ingress, Service, ServiceType } from "./args";
+import { Ingress, ServiceType } from "./args";
 import { traefikAnnotations } from "./ingressAnnotations";
 
-/** How clients reach the registry; each value with its default. */
-interface Exposure {
-    ingress?: Ingress;
-    gateway?: Gateway;
-    service: Service;
-}
-
 /** Validates how clients reach the registry. `given` has no defaults. */
-export function validateExposure(validation: Validation, filled: Exposure, given: Partial<Exposure>): void {
+export function validateExposure(validation: Validation, filled: FilledArgs, given: ContainerRegistryArgs): void {
     const { ingress, gateway, service } = filled;
     if (!given.ingress && !given.gateway && !given.service) {
         validation.add("ingress", "is required to reach the registry; give an ingress, a gateway or a service");

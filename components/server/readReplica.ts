@@ -15,19 +15,14 @@ export class ReadReplica extends SecondaryDeployment {
     constructor(name: string, { key, ...args }: ReadReplicaArgs, opts?: pulumi.ComponentResourceOptions) {
         const makeOverrides = (parent: pulumi.Resource) => {
             // Not the main registry's secret, which signs uploads.
-            const httpSecret = new random.RandomPassword(
-                `${name}-http-secret`,
-                { length: 64, special: false },
-                { parent },
-            );
-            return pulumi
-                .all([key.accessKey, key.secretKey, httpSecret.result])
-                .apply(([accessKey, secretKey, httpSecret]) => ({
-                    httpSecret,
-                    bucket: { accessKey, secretKey },
-                    readOnly: true,
-                    uploadPurging: false,
-                }));
+            const length = { length: 64, special: false };
+            const httpSecret = new random.RandomPassword(`${name}-http-secret`, length, { parent }).result;
+            return pulumi.output({ ...key, httpSecret }).apply(({ httpSecret, accessKey, secretKey }) => ({
+                httpSecret,
+                bucket: { accessKey, secretKey },
+                readOnly: true,
+                uploadPurging: false,
+            }));
         };
         super("homelab-registry:index:Reader", name, args, makeOverrides, opts);
     }

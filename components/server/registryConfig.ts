@@ -49,6 +49,7 @@ export function renderRegistryConfig(config: RegistryConfig): string {
 /** The registry's configuration, as an object. */
 export function registryConfig(config: RegistryConfig) {
     const { bucket, proxy } = config;
+    const login = proxy?.username !== undefined && { username: proxy.username, password: proxy.password };
     return {
         version: 0.1,
         log: {
@@ -86,13 +87,7 @@ export function registryConfig(config: RegistryConfig) {
         ...(config.htpasswdPath !== undefined && {
             auth: { htpasswd: { realm: "Registry Realm", path: config.htpasswdPath } },
         }),
-        ...(proxy && {
-            proxy: {
-                remoteurl: proxy.remote,
-                ...(proxy.username !== undefined && { username: proxy.username, password: proxy.password }),
-                ttl: proxy.ttl,
-            },
-        }),
+        ...(proxy && { proxy: { remoteurl: proxy.remote, ...login, ttl: proxy.ttl } }),
         http: {
             addr: `:${registryPort}`,
             // Where clients send their uploads, whatever proxies add to the request.

@@ -115,17 +115,16 @@ export class Workload extends pulumi.ComponentResource {
     }
 
     private podSpec(args: WorkloadArgs) {
+        // Over the nodes, as far as possible, and again in each rollout.
+        const spread = {
+            maxSkew: 1,
+            topologyKey: "kubernetes.io/hostname",
+            whenUnsatisfiable: "ScheduleAnyway",
+            labelSelector: { matchLabels: this.labels },
+            matchLabelKeys: ["pod-template-hash"],
+        };
         return {
-            // Spreads the pods over the nodes, as far as possible, and again in each rollout.
-            topologySpreadConstraints: [
-                {
-                    maxSkew: 1,
-                    topologyKey: "kubernetes.io/hostname",
-                    whenUnsatisfiable: "ScheduleAnyway",
-                    labelSelector: { matchLabels: this.labels },
-                    matchLabelKeys: ["pod-template-hash"],
-                },
-            ],
+            topologySpreadConstraints: [spread],
             automountServiceAccountToken: false,
             // Otherwise a Service named like a setting of the registry would change that setting.
             enableServiceLinks: false,

@@ -32,21 +32,15 @@ export function validateBucket(validation: Validation, bucket: Bucket, given: Bu
 
 function validateKeys(validation: Validation, bucket: Bucket, hasReadReplicas: boolean): void {
     const { accessKey, secretKey, readAccessKey, readSecretKey } = bucket;
-    for (const [field, half, otherHalf] of [
-        ["accessKey", accessKey, secretKey],
-        ["secretKey", secretKey, accessKey],
-    ] as const) {
+    for (const [field, half] of Object.entries({ accessKey, secretKey })) {
         const path = `bucket.${field}`;
         validation.check(path, half, notEmpty("the key, or leave out both halves to have one created"));
-        if (half === undefined && otherHalf !== undefined) {
+        if (half === undefined && (accessKey ?? secretKey) !== undefined) {
             validation.add(path, "is missing: give both halves of the key, or neither to have one created");
         }
     }
     const needsReadKey = accessKey !== undefined && hasReadReplicas;
-    for (const [field, half] of [
-        ["readAccessKey", readAccessKey],
-        ["readSecretKey", readSecretKey],
-    ] as const) {
+    for (const [field, half] of Object.entries({ readAccessKey, readSecretKey })) {
         const path = `bucket.${field}`;
         validation.check(path, half, notEmpty("the key that can only read"));
         if (half === undefined && needsReadKey) {
@@ -86,11 +80,8 @@ const bucketName: Rule<string> = (name) =>
         : `"${name}" is not a valid S3 bucket name; use 3 to 63 lower-case letters, digits, single dots and hyphens, ` +
           "with a letter or digit first and last, and no IP address";
 
-const chunkSize = wholeNumber(
-    `a part size that S3 accepts; use ${minChunkSize} (5 MiB) to ${maxChunkSize} (5 GiB) bytes`,
-    minChunkSize,
-    maxChunkSize,
-);
+const partSize = `a part size that S3 accepts; use ${minChunkSize} (5 MiB) to ${maxChunkSize} (5 GiB) bytes`;
+const chunkSize = wholeNumber(partSize, minChunkSize, maxChunkSize);
 
 const quota: Rule<string> = (value) =>
     parseQuantity(value) > 0
