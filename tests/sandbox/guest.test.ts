@@ -57,6 +57,11 @@ describe("The sandbox", function () {
         assertRemoved();
         removed = await traces();
     });
+    /** A killed process may need a moment to end. */
+    async function assertNoTrace(): Promise<void> {
+        await eventually(60, async () => (await traces()).processes === removed.processes).catch(() => undefined);
+        assert.deepEqual(await traces(), removed);
+    }
     function assertRemoved(): void {
         assert.equal(fs.existsSync("sandbox/.state"), false);
         assert.equal(fs.existsSync("Pulumi.sandbox.yaml"), false);
@@ -179,7 +184,7 @@ describe("The sandbox", function () {
 
         await make("stop");
         assert.equal((await attempt("sandbox/env", ["true"])).code, 1);
-        assert.deepEqual(await traces(), removed);
+        await assertNoTrace();
 
         await make("up");
         await login();
@@ -213,7 +218,7 @@ describe("The sandbox", function () {
             .split("\n");
         process.kill(Number(guest), "SIGKILL");
         await make("down");
-        assert.deepEqual(await traces(), removed);
+        await assertNoTrace();
         assertRemoved();
     });
 
