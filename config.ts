@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ContainerRegistryArgs } from "./components/args";
 import { defaultsOf } from "./components/defaults";
 import { endpoint } from "./components/storage/rules";
-import { userError } from "./components/userError";
+import { assertNoErrors } from "./components/userError";
 import { findValidationErrors } from "./components/validate";
 import { notEmpty, Validation } from "./components/validation";
 import { inTermsOfKeys, keyOf, listKeys, secretKeys, sharedKeys, switches } from "./configuration/keys";
@@ -64,10 +64,7 @@ export function readStackConfiguration(name: string): StackConfiguration {
     const bucketServer = readBucketServer(values, defaultsOf(name).bucket);
     const hasAccessKey = values.bucketAccessKey !== undefined || values.bucketSecretKey !== undefined;
     const minio = hasAccessKey ? undefined : { ...bucketServer, ...readMinioUser(values, validation) };
-    if (validation.errors.length > 0) {
-        const lines = validation.errors.map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`);
-        throw userError(["The configuration of this stack is not valid:", ...lines].join("\n  - "));
-    }
+    assertNoErrors("The configuration of this stack is", validation.errors);
     return { kubeContext: values.kubeContext as string | undefined, bucketServer, minio, registry };
 }
 

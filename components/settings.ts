@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ContainerRegistryArgs } from "./args";
 import { fillDefaults, FilledArgs } from "./defaults";
 import { AccessKey } from "./storage/storage";
-import { userError } from "./userError";
+import { assertNoErrors } from "./userError";
 import { findValidationErrors, findWarnings, hasPullUsers, hasReadReplicas } from "./validate";
 
 /** What the component deploys: defaults filled in, validated, and narrowed to one kind where there is a choice. */
@@ -68,12 +68,8 @@ export function resolveSettings(name: string, args: ContainerRegistryArgs, compo
 
 /** Validates what is known now, and makes the rest wait until it is known, and valid. */
 function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pulumi.Resource): OnceValid {
-    const assertValid = (args: ContainerRegistryArgs) => {
-        const errors = findValidationErrors(name, args).map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`);
-        if (errors.length > 0) {
-            throw userError(["The arguments of this registry are not valid:", ...errors].join("\n  - "), component);
-        }
-    };
+    const assertValid = (args: ContainerRegistryArgs) =>
+        assertNoErrors("The arguments of this registry are", findValidationErrors(name, args), component);
     assertValid(args);
     for (const warning of findWarnings(args)) {
         void pulumi.log.warn(warning, component);

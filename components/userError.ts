@@ -12,3 +12,11 @@ export function userError(message: string, resource?: pulumi.Resource): Error {
     error.stack = undefined;
     return error;
 }
+
+/** Throws a {@link userError} with all validation errors, if there are any: at a resource, or as the program's own. */
+export function assertNoErrors(what: string, errors: pulumi.InputPropertyErrorDetails[], at?: pulumi.Resource): void {
+    if (errors.length > 0) {
+        const lines = errors.map(({ propertyPath, reason }) => `${propertyPath}: ${reason}`);
+        throw userError([`${what} not valid:`, ...lines].join("\n  - "), at);
+    }
+}

@@ -13,14 +13,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
 import { fillDefaults } from "../components/defaults";
-import { readStackConfiguration, StackConfiguration } from "../config";
+import { BucketServer, readStackConfiguration, StackConfiguration } from "../config";
 
 /** The bucket as this machine reaches it, with an access key or the login of a MinIO user. */
-interface BucketAccess {
-    /** `host:port`. */
-    server: string;
-    secure: boolean;
-    region: string;
+interface BucketAccess extends Omit<BucketServer, "caFile"> {
     bucket: string;
     accessKey: string;
     secretKey: string;
