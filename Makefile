@@ -37,7 +37,7 @@ conformance: up ## run the OCI conformance suite; also part of e2e
 	sandbox/env node_modules/.bin/mocha tests/e2e/conformance.test.ts
 
 faults: up ## break things while clients push and pull; short=1 runs fewer tests
-	FAULTS_SHORT=$(short) sandbox/env node_modules/.bin/mocha 'tests/faults/*.test.ts'
+	FAULTS_SHORT=$(short) sandbox/env tests/faults/run $(only)
 
 bench: up ## compare the speed with a hand-made registry; example: options="rounds=1 only=layer"
 	sandbox/env node --require ts-node/register bench/bench.ts $(options)

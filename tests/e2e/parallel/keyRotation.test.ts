@@ -2,18 +2,7 @@ import * as assert from "node:assert/strict";
 
 import { interruptUp } from "../support/interrupt";
 import { OtherRegistry } from "../support/otherRegistry";
-import { eventually } from "../support/run";
-import {
-    accessKey,
-    kubectl,
-    loginStatus,
-    minioRoot,
-    mounted,
-    previewed,
-    request,
-    s3,
-    settled,
-} from "../support/sandbox";
+import { accessKey, kubectl, loginStatus, minioRoot, previewed, s3, settled } from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
 describe("Rotation:", function () {
@@ -120,63 +109,5 @@ describe("Rotation:", function () {
                 await assertRotated();
             });
         }
-    });
-
-    describe("the access key of read-only replicas", () => {
-        const publicHost = "public.keys.registry.homelab.test";
-
-        it("is recovered by scripts/recover after Pulumi was killed, without a failed push or pull", async () => {
-            await registry.configure({ anonymousPullHost: publicHost });
-            await assertUnnoticed(await registry.client(), async () => {
-                assert.ok(
-                    await interruptUp(
-                        (line) => /IamServiceAccount registry-reader created/.test(line),
-                        "SIGKILL",
-                        registry.name,
-                    ),
-                    "it was not interrupted",
-                );
-                await registry.recover();
-            });
-            await registry.pulumi("preview", "--expect-no-changes");
-            await eventually(300, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
-            assert.equal(
-                (await s3(await accessKey("keys", "registry-anonymous"), "GET", "keys?location=")).status,
-                200,
-            );
-            const secrets = (await kubectl("get", "secrets", "--namespace", "keys", "--output", "name")).split("\n");
-            assert.equal(secrets.filter((name) => name.startsWith("secret/registry-anonymous-config-")).length, 1);
-        });
-
-        it("is deleted with the replicas", async () => {
-            const key = await accessKey("keys", "registry-anonymous");
-            await registry.configure({ anonymousPullHost: "" });
-            await registry.up();
-            assert.equal((await s3(key, "GET", "keys?location=")).status, 403);
-        });
-    });
-
-    describe("the secret that signs uploads in progress", () => {
-        const httpSecret = async () =>
-            /^ {2}secret: "(.*)"/m.exec((await mounted("config", "keys"))["config.yml"]!)![1];
-
-        it("is replaced when httpSecretRotation is increased, with at most one retry of an upload", async () => {
-            const before = await httpSecret();
-            await registry.configure({ httpSecretRotation: "2" });
-            assert.deepEqual(await previewed(registry.pulumi), [
-                "replace kubernetes:core/v1:Secret::registry-config data stringData",
-                "replace random:index/randomPassword:RandomPassword::registry-http-secret",
-                "update kubernetes:apps/v1:Deployment::registry spec.template.spec.volumes[0].secret.secretName",
-            ]);
-            await assertUnnoticed(
-                await registry.client(),
-                async () => {
-                    await registry.up();
-                    await settled(1, "keys");
-                },
-                { retries: 1 },
-            );
-            assert.notEqual(await httpSecret(), before);
-        });
     });
 });

@@ -6,12 +6,12 @@ import * as path from "node:path";
 import * as readline from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { OtherRegistry } from "../e2e/support/otherRegistry";
-import { processesOf } from "../e2e/support/processes";
-import { eventually, run } from "../e2e/support/run";
-import { get, kubectl } from "../e2e/support/sandbox";
-import { assertUnnoticed, Client, makeImage, makeImageOf, tryPush } from "../e2e/support/traffic";
-import { describeInFull, isShort } from "./support/shortMode";
+import { OtherRegistry } from "../../e2e/support/otherRegistry";
+import { processesOf } from "../../e2e/support/processes";
+import { eventually, run } from "../../e2e/support/run";
+import { get, kubectl } from "../../e2e/support/sandbox";
+import { assertUnnoticed, Client, makeImage, makeImageOf, tryPush } from "../../e2e/support/traffic";
+import { describeInFull, isShort } from "../support/shortMode";
 
 /** The line that garbage collection prints when it begins a step. */
 const steps: [string, RegExp][] = [

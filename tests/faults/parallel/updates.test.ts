@@ -3,13 +3,13 @@ import * as fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-import { interruptUp } from "../e2e/support/interrupt";
-import { OtherRegistry } from "../e2e/support/otherRegistry";
-import { eventually, run } from "../e2e/support/run";
-import { get, kubectl, plaintext, secret } from "../e2e/support/sandbox";
-import { assertUnnoticed } from "../e2e/support/traffic";
-import { without } from "./support/daemons";
-import { describeInFull, isShort } from "./support/shortMode";
+import { interruptUp } from "../../e2e/support/interrupt";
+import { OtherRegistry } from "../../e2e/support/otherRegistry";
+import { eventually, run } from "../../e2e/support/run";
+import { get, kubectl, plaintext, secret } from "../../e2e/support/sandbox";
+import { assertUnnoticed } from "../../e2e/support/traffic";
+import { without } from "../support/daemons";
+import { describeInFull, isShort } from "../support/shortMode";
 
 interface Resource {
     urn: string;

@@ -5,12 +5,12 @@ import * as path from "node:path";
 
 import * as fc from "fast-check";
 
-import { memory, registryProcess, restarts } from "../e2e/support/processes";
-import { eventually, run } from "../e2e/support/run";
-import { client, keysOf } from "../e2e/support/sandbox";
-import { Client, makeImage } from "../e2e/support/traffic";
-import { RawAnswer, RawRequest, send, Target } from "./support/rawHttp";
-import { fullOrShort } from "./support/shortMode";
+import { memory, registryProcess, restarts } from "../../e2e/support/processes";
+import { eventually, run } from "../../e2e/support/run";
+import { client, keysOf } from "../../e2e/support/sandbox";
+import { Client, makeImage } from "../../e2e/support/traffic";
+import { RawAnswer, RawRequest, send, Target } from "../support/rawHttp";
+import { fullOrShort } from "../support/shortMode";
 
 /** Seed of the generated requests, which are the same in every run. */
 const seed = Number(process.env.FAULTS_SEED ?? 20261124);

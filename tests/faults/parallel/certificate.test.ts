@@ -3,10 +3,10 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { attempt, eventually, run } from "../e2e/support/run";
-import { apply, client, kubectl } from "../e2e/support/sandbox";
-import { assertUnnoticed } from "../e2e/support/traffic";
-import { itInFull } from "./support/shortMode";
+import { attempt, eventually, run } from "../../e2e/support/run";
+import { apply, client, kubectl } from "../../e2e/support/sandbox";
+import { assertUnnoticed } from "../../e2e/support/traffic";
+import { itInFull } from "../support/shortMode";
 
 describe("The certificate", function () {
     this.timeout("20m");

@@ -4,15 +4,15 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { makeAuthority } from "../e2e/support/certificates";
-import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../e2e/support/otherMinio";
-import { OtherRegistry } from "../e2e/support/otherRegistry";
-import { restarts } from "../e2e/support/processes";
-import { eventually, run } from "../e2e/support/run";
-import { client, kubectl, request, s3At } from "../e2e/support/sandbox";
-import { assertUnnoticed, Client, makeImage, tryPush } from "../e2e/support/traffic";
-import { pollDuring, summary } from "./support/poll";
-import { describeInFull, fullOrShort } from "./support/shortMode";
+import { makeAuthority } from "../../e2e/support/certificates";
+import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../../e2e/support/otherMinio";
+import { OtherRegistry } from "../../e2e/support/otherRegistry";
+import { restarts } from "../../e2e/support/processes";
+import { eventually, run } from "../../e2e/support/run";
+import { client, kubectl, request, s3At } from "../../e2e/support/sandbox";
+import { assertUnnoticed, Client, makeImage, tryPush } from "../../e2e/support/traffic";
+import { pollDuring, summary } from "../support/poll";
+import { describeInFull, fullOrShort } from "../support/shortMode";
 
 describe("MinIO", function () {
     this.timeout("20m");

@@ -4,11 +4,11 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { memory, registryProcess, restarts } from "../e2e/support/processes";
-import { attempt, eventually, run } from "../e2e/support/run";
-import { client, kubectl, ofRegistry, settled } from "../e2e/support/sandbox";
-import { assertUnnoticed, makeImage } from "../e2e/support/traffic";
-import { fullOrShort, itInFull } from "./support/shortMode";
+import { memory, registryProcess, restarts } from "../../e2e/support/processes";
+import { attempt, eventually, run } from "../../e2e/support/run";
+import { client, kubectl, ofRegistry, settled } from "../../e2e/support/sandbox";
+import { assertUnnoticed, makeImage } from "../../e2e/support/traffic";
+import { fullOrShort, itInFull } from "../support/shortMode";
 
 describe("The registry's only pod", function () {
     this.timeout("20m");

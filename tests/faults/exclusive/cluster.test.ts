@@ -2,12 +2,20 @@ import * as assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { restarts } from "../e2e/support/processes";
-import { attempt, eventually, run } from "../e2e/support/run";
-import { client, configure, kubectl, mounted, restoreConfiguration, settled, tryPulumi } from "../e2e/support/sandbox";
-import { assertUnnoticed } from "../e2e/support/traffic";
-import { daemon, without } from "./support/daemons";
-import { fullOrShort, itInFull } from "./support/shortMode";
+import { restarts } from "../../e2e/support/processes";
+import { attempt, eventually, run } from "../../e2e/support/run";
+import {
+    client,
+    configure,
+    kubectl,
+    mounted,
+    restoreConfiguration,
+    settled,
+    tryPulumi,
+} from "../../e2e/support/sandbox";
+import { assertUnnoticed } from "../../e2e/support/traffic";
+import { daemon, without } from "../support/daemons";
+import { fullOrShort, itInFull } from "../support/shortMode";
 
 describe("The cluster", function () {
     this.timeout("20m");

@@ -5,8 +5,8 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { client, keysOf, minioRoot, mounted, request, s3 } from "../e2e/support/sandbox";
-import { Client } from "../e2e/support/traffic";
+import { client, keysOf, minioRoot, mounted, request, s3 } from "../../e2e/support/sandbox";
+import { Client } from "../../e2e/support/traffic";
 
 describe("An abandoned upload", function () {
     this.timeout("20m");
