@@ -91,87 +91,89 @@ function formatTable([head, ...rows]: string[][]): string {
     return [line(head!), `|${"---|".repeat(head!.length)}`, ...rows.map(line)].join("\n");
 }
 
+/** What the candidate is compared with in the chart, by subject. */
+const chartSubjects: Record<string, { legend: string; color: string }> = {
+    baseline: { legend: "compared with plain distribution", color: "#5b8ff9" },
+    limit: { legend: "compared with MinIO alone", color: "#9aa5b1" },
+};
+
 /** A row of the chart: the candidate's ratio to another subject, in one metric. */
 interface Row {
     label: string;
-    color: string;
+    subject: string;
     ratio: number;
     /** The ratio of each round. */
     rounds: number[];
-    goal?: number;
 }
 
-const colors: Record<string, string> = { baseline: "#5b8ff9", limit: "#9aa5b1" };
-
-/** The rows of the chart, the last one first, because the chart draws them from the bottom. */
+/** The rows of the chart, from the top. */
 function chartRows(results: Result[]): Row[] {
-    return results
-        .flatMap((result) =>
-            Object.keys(result.values)
-                .filter((subject) => subject !== "candidate")
-                .map((subject) => ({ result, subject })),
-        )
+    return Object.keys(chartSubjects)
+        .flatMap((subject) => results.map((result) => ({ result, subject })))
         .filter(({ result, subject }) => !Number.isNaN(relativePerformance(result, "candidate", subject)))
-        .reverse()
-        .map(({ result: { metric, values }, subject }) => {
-            const { goal, name } = metric;
-            return {
-                label: `${name}, relative to ${subject}`,
-                color: colors[subject] ?? "#c3a6d8",
-                ratio: relativePerformance({ metric, values }, "candidate", subject),
-                rounds: values.candidate!.map((value, round) => {
-                    const ofRound = { candidate: [value], [subject]: [values[subject]![round]!] };
-                    return relativePerformance({ metric, values: ofRound }, "candidate", subject);
-                }),
-                goal: goal && "relativeTo" in goal && goal.relativeTo === subject ? goal.atLeast : undefined,
-            };
-        });
+        .map(({ result: { metric, values }, subject }) => ({
+            label: metric.name,
+            subject,
+            ratio: relativePerformance({ metric, values }, "candidate", subject),
+            rounds: values.candidate!.map((value, round) => {
+                const ofRound = { candidate: [value], [subject]: [values[subject]![round]!] };
+                return relativePerformance({ metric, values: ofRound }, "candidate", subject);
+            }),
+        }));
 }
 
-/** An SVG chart of the candidate's ratios to the other subjects: medians as bars, rounds as dots, goals as diamonds. */
+/** The bars of a subject in the chart, which leave the rows of other subjects empty. */
+function bars(rows: Row[], subject: string): echarts.BarSeriesOption {
+    const { legend, color } = chartSubjects[subject]!;
+    return {
+        type: "bar",
+        name: legend,
+        barWidth: 15,
+        barGap: "-100%",
+        itemStyle: { color },
+        data: rows.map((row) => (row.subject === subject ? Number(format(row.ratio)) : null)),
+        markLine: {
+            silent: true,
+            symbol: "none",
+            label: { show: false },
+            lineStyle: { color: "#444444", type: "solid" },
+            data: [{ xAxis: 1 }],
+        },
+    };
+}
+
+/** An SVG chart of the candidate's ratios to the baseline and to the limit: medians as bars, rounds as dots. */
 export function chart(results: Result[], title: string): string {
     const rows = chartRows(results);
-    const height = 100 + 30 * rows.length;
-    const drawing = echarts.init(null, null, { renderer: "svg", ssr: true, width: 960, height });
+    const height = 130 + 26 * rows.length;
+    const drawing = echarts.init(null, null, { renderer: "svg", ssr: true, width: 860, height });
+    const labels = { type: "category", inverse: true, axisTick: { show: false }, axisLine: { show: false } } as const;
     drawing.setOption({
         animation: false,
         backgroundColor: "#ffffff",
         title: {
-            text: "Performance of the candidate relative to the other subject (higher is better)",
-            subtext: `${title}; bar: median, dot: round, diamond: goal`,
+            text: "Speed compared with plain distribution: 1 × is as fast, longer is better",
+            subtext: title,
             left: 10,
             top: 6,
             textStyle: { fontSize: 15 },
         },
-        grid: { left: 420, right: 60, top: 62, bottom: 30 },
+        // A browser's font may be wider than the one that the drawing assumes.
+        legend: { left: 10, top: 56, itemGap: 60, itemWidth: 14, selectedMode: false },
+        grid: { left: 320, right: 70, top: 90, bottom: 30 },
         xAxis: { type: "value", min: 0, axisLabel: { formatter: "{value} ×" } },
-        yAxis: { type: "category", data: rows.map(({ label }) => label), axisTick: { show: false } },
+        yAxis: [
+            { ...labels, data: rows.map(({ label }) => label) },
+            { ...labels, data: rows.map(({ ratio }) => `${ratio.toFixed(2)} ×`), position: "right" },
+        ],
         series: [
-            {
-                type: "bar",
-                barWidth: 15,
-                data: rows.map(({ ratio, color }) => ({ value: Number(format(ratio)), itemStyle: { color } })),
-                label: { show: true, position: "insideLeft", color: "#ffffff", formatter: "{c}" },
-                markLine: {
-                    silent: true,
-                    symbol: "none",
-                    label: { show: false },
-                    lineStyle: { color: "#444444", type: "solid" },
-                    data: [{ xAxis: 1 }],
-                },
-            },
+            ...Object.keys(chartSubjects).map((subject) => bars(rows, subject)),
             {
                 type: "scatter",
+                name: "each round",
                 symbolSize: 5,
                 itemStyle: { color: "#222222" },
                 data: rows.flatMap(({ rounds }, row) => rounds.map((ratio) => [ratio, row])),
-            },
-            {
-                type: "scatter",
-                symbol: "diamond",
-                symbolSize: 12,
-                itemStyle: { color: "#e8684a" },
-                data: rows.flatMap(({ goal }, row) => (goal === undefined ? [] : [[goal, row]])),
             },
         ],
     });

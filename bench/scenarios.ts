@@ -79,9 +79,9 @@ export const scenarios: Record<string, Scenario> = {
     layer: {
         metrics: [
             { name: "push a large layer", unit: "s", goal: { relativeTo: "limit", atLeast: 0.5 } },
-            { name: "of which commit", unit: "s" },
-            { name: "pull it, HTTP/1.1", unit: "s", goal: { relativeTo: "limit", atLeast: 0.5 } },
-            { name: "pull it, HTTP/2", unit: "s", goal: { relativeTo: "limit", atLeast: 0.5 } },
+            { name: "of which the commit", unit: "s" },
+            { name: "pull a large layer, HTTP/1.1", unit: "s", goal: { relativeTo: "limit", atLeast: 0.5 } },
+            { name: "pull a large layer, HTTP/2", unit: "s", goal: { relativeTo: "limit", atLeast: 0.5 } },
         ],
         async measure(subject, { layerBytes }) {
             const layer = await makeLayer(layerBytes);
@@ -108,8 +108,12 @@ export const scenarios: Record<string, Scenario> = {
     image: {
         metrics: [
             { name: "push an image of 40 layers of 1 MiB", unit: "s", goal: { relativeTo: "baseline", atLeast: 2 } },
-            { name: "push it again, under another name", unit: "s", goal: { relativeTo: "baseline", atLeast: 2 } },
-            { name: "pull it", unit: "s", goal: { relativeTo: "baseline", atLeast: 2 } },
+            {
+                name: "push that image again, under another name",
+                unit: "s",
+                goal: { relativeTo: "baseline", atLeast: 2 },
+            },
+            { name: "pull that image", unit: "s", goal: { relativeTo: "baseline", atLeast: 2 } },
         ],
         async measure(subject) {
             const image = makeImage(40, MiB);
@@ -159,7 +163,7 @@ export const scenarios: Record<string, Scenario> = {
                 goal: { relativeTo: "baseline", atLeast: 1 },
             },
             {
-                name: "99th percentile of GET a manifest during it",
+                name: "99th percentile of GET a manifest during one",
                 unit: "ms",
                 goal: { relativeTo: "baseline", atLeast: 1 },
             },

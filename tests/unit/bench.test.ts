@@ -1,4 +1,5 @@
 import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
 
 import { chart, median, relativePerformance, Result, table, variantTable } from "../../bench/report";
 
@@ -52,16 +53,32 @@ describe("The benchmark's report", () => {
         );
     });
 
-    it("draws a chart with a row for each metric and subject", () => {
+    it("draws a chart with a row for each metric and subject, and a legend", () => {
         const svg = chart([push, rate], "today");
-        for (const text of [
-            "<svg",
-            "today",
-            "push, relative to baseline",
-            "push, relative to limit",
-            "GET /v2/, relative to baseline",
-        ]) {
-            assert.ok(svg.includes(text), `${text} is missing`);
+        const texts = [...svg.matchAll(/<text [^>]*>([^<]*)<\/text>/g)].map(([, text]) => text);
+        for (const [text, count] of Object.entries({
+            today: 1,
+            push: 2,
+            "GET /v2/": 1,
+            "compared with plain distribution": 1,
+            "compared with MinIO alone": 1,
+            "each round": 1,
+        })) {
+            assert.equal(texts.filter((drawn) => drawn === text).length, count, text);
         }
     });
+
+    it("has drawn docs/design/performance.svg from the results that are beside it", () => {
+        const { title, found } = JSON.parse(fs.readFileSync("docs/design/performance.json", "utf8")) as {
+            title: string;
+            found: Result[];
+        };
+        assert.equal(
+            withoutGeneratedNames(fs.readFileSync("docs/design/performance.svg", "utf8")),
+            withoutGeneratedNames(chart(found, title)),
+        );
+    });
 });
+
+/** The numbers in an SVG's class names count all drawings of a process. */
+const withoutGeneratedNames = (svg: string) => svg.replaceAll(/zr\d+-cls-\d+/g, "");
