@@ -48,25 +48,25 @@ function goalStatus(result: Result): string | undefined {
         : `≥ ${format(goal.atLeast)} × ${goal.relativeTo}: ${ratio >= goal.atLeast ? "yes" : "no"}`;
 }
 
-/** The results as a Markdown table: a row for each metric, the ratios first. */
+/** The results as a Markdown table: a row for each metric, with the candidate's ratio to each other subject. */
 export function table(results: Result[]): string {
-    const subjects = [...new Set(results.flatMap(({ values }) => Object.keys(values)))].sort(
-        (a, b) => order(a) - order(b),
-    );
-    const others = subjects.filter((subject) => subject !== "candidate");
     return formatTable([
-        ["metric", ...others.map((subject) => `ratio to ${subject}`), "goal", ...subjects, "unit"],
-        ...results.map((result) => [
-            result.metric.name,
-            ...others.map((subject) => format(relativePerformance(result, "candidate", subject))),
-            goalStatus(result) ?? "",
-            ...subjects.map((subject) => formatRange(result.values[subject])),
-            result.metric.unit,
-        ]),
+        ["metric", "candidate", "baseline", "ratio", "goal", "compared with others"],
+        ...results.map((result) => {
+            const { metric, values } = result;
+            const others = Object.keys(values).filter((subject) => !["candidate", "baseline"].includes(subject));
+            const ratio = (subject: string) => format(relativePerformance(result, "candidate", subject));
+            return [
+                `${metric.name}, ${metric.unit}`,
+                formatRange(values.candidate),
+                formatRange(values.baseline),
+                ratio("baseline"),
+                goalStatus(result) ?? "",
+                others.map((other) => `${other} ${formatRange(values[other])}, ratio ${ratio(other)}`).join("; "),
+            ];
+        }),
     ]);
 }
-/** The columns' order: candidate, baseline, limit, then all others, whose index -1 becomes 3. */
-const order = (subject: string) => (["candidate", "baseline", "limit"].indexOf(subject) + 4) % 4;
 
 /** The results of variants as a Markdown table: a row for each variant, with its ratio to the candidate. */
 export function variantTable(results: Result[]): string {

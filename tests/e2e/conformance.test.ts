@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { attempt } from "./support/run";
 import { client } from "./support/sandbox";
 
-const page = fs.readFileSync("docs/conformance.md", "utf8");
+const page = fs.readFileSync("docs/design/conformance.md", "utf8");
 const report = "reports/conformance";
 
 interface Test {
@@ -54,7 +54,7 @@ describe("The conformance suite of the OCI distribution specification", function
         ].map(([, name, status]) => ({ name: name!, status: status as Test["status"] }));
     });
 
-    it("passes except for the tests that docs/conformance.md lists", () => {
+    it("passes except for the tests that docs/design/conformance.md lists", () => {
         const unlisted = failing().filter(({ name }) => !listed.some(({ names }) => names.test(name)));
         assert.deepEqual(
             unlisted.map(({ name }) => name),
@@ -68,7 +68,7 @@ describe("The conformance suite of the OCI distribution specification", function
         });
     }
 
-    it("has the counts that docs/conformance.md shows", () => {
+    it("has the counts that docs/design/conformance.md shows", () => {
         const rows = ["pull", "push", "content discovery", "content management"].map((workflow) => {
             const of = tests.filter((test) => workflowOf(test) === workflow);
             return `| ${[workflow, ...(["passed", "failure", "skipped"] as const).map((wanted) => of.filter(({ status }) => status === wanted).length)].join(" | ")} |`;

@@ -234,7 +234,7 @@ describe("Access control:", function () {
 
         it("cannot change anything, whatever the method and path", () => assertUnchanged(pullsAt, cluster));
 
-        // A push may use a connection that is just being closed: docs/reliability.md lists this limitation.
+        // A push may use a connection that is just being closed: docs/design/reliability.md lists this limitation.
         it("can pull while all pods are replaced; a push of another user needs at most one retry", () =>
             assertUnnoticed(
                 { ...me, pullsAt },

@@ -52,7 +52,7 @@ describe("Rotation:", function () {
             ]);
         });
 
-        // A push may use a connection that is just being closed: docs/reliability.md lists this limitation.
+        // A push may use a connection that is just being closed: docs/design/reliability.md lists this limitation.
         it("is replaced without a failed pull and with at most one retry of a push, with a single replica", async () => {
             await assertUnnoticed(await registry.client(), registry.up, { pushRetries: 1 });
             await assertRotated();
