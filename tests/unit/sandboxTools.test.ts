@@ -5,7 +5,7 @@ import * as path from "node:path";
 
 import { fillDefaults } from "../../components/defaults";
 import { formatFailure } from "../../sandbox/command";
-import { atLeast, modules } from "../../sandbox/go";
+import { atLeast, modules, pinned } from "../../sandbox/go";
 import { nodeVersion } from "../../sandbox/node";
 import { approximateDuration, duration, timeLeft } from "../../sandbox/progress";
 import { cacheKey, tools } from "../../sandbox/tools";
@@ -48,6 +48,44 @@ describe("The tools of the sandbox", () => {
     it("have unique names", () => {
         assert.equal(new Set(tools.map(({ name }) => name)).size, tools.length);
     });
+});
+
+describe("The sandbox's page", () => {
+    const page = fs.readFileSync("sandbox/README.md", "utf8");
+    const { devDependencies } = JSON.parse(fs.readFileSync("package.json", "utf8")) as {
+        devDependencies: Record<string, string>;
+    };
+    const versions: Record<string, string> = {
+        "Pulumi of npm": devDependencies.pulumi!,
+        Node: nodeVersion,
+        ...Object.fromEntries(
+            [
+                ["cluster", "k8s.io/kubernetes"],
+                ["cluster", "github.com/traefik/traefik/v3"],
+                ["cluster", "github.com/minio/minio"],
+                ["cluster", "github.com/coredns/coredns"],
+                ["cluster", "github.com/letsencrypt/pebble/v2"],
+                ["cluster", "sigs.k8s.io/gateway-api"],
+                ["cert-manager", "github.com/cert-manager/cert-manager"],
+                ["kube-router", "github.com/cloudnativelabs/kube-router/v2"],
+                ["registry", "github.com/distribution/distribution/v3"],
+                ["registry-2.8", "github.com/docker/distribution"],
+                ["conformance", "github.com/google/go-containerregistry"],
+                ["pulumi", "github.com/pulumi/pulumi/sdk/v3"],
+                ["pulumi", "github.com/aminueza/terraform-provider-minio/v2"],
+                ["pulumi-language-nodejs", "github.com/pulumi/pulumi/sdk/v3"],
+                ["pulumi-language-yaml", "github.com/pulumi/pulumi-yaml"],
+            ].map(([module, dependency]) => [`${module}: ${dependency}`, pinned(module!, dependency!)]),
+        ),
+    };
+    for (const [name, version] of Object.entries(versions)) {
+        // A version without a tag ends with its commit.
+        const named = version.replace(/^v0\.0\.0-\d+-|^v|\+incompatible$/g, "");
+
+        it(`names the version of ${name}`, () => {
+            assert.match(page, new RegExp(`\\b${named.replaceAll(".", "\\.")}\\b`));
+        });
+    }
 });
 
 describe("The Node image of the sandbox", () => {
