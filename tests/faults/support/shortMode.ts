@@ -4,6 +4,10 @@ export const isShort = process.env.FAULTS_SHORT === "1";
 /** Chooses a number: one for the full run, one for the short run. */
 export const fullOrShort = (full: number, short: number) => (isShort ? short : full);
 
-/** Tests that the short run skips, because they take a minute or more. */
-export const itInFull = isShort ? it.skip : it;
-export const describeInFull = isShort ? describe.skip : describe;
+// Mocha's functions are looked up at each call: with --parallel, each file has functions of its own.
+
+/** A test that the short run skips, because it takes a minute or more. */
+export const itInFull = (title: string, test: Mocha.AsyncFunc) => (isShort ? it.skip : it)(title, test);
+
+/** Tests that the short run skips, because they take minutes. */
+export const describeInFull = (title: string, tests: () => void) => (isShort ? describe.skip : describe)(title, tests);
