@@ -17,6 +17,8 @@ import { Key, listArguments, readSchema } from "./configuration/schema";
 export interface BucketServer {
     /** `host:port`. */
     server: string;
+    /** The key that the address comes from. */
+    source: "minioServer" | "bucketEndpoint";
     secure: boolean;
     caFile?: string;
     region: string;
@@ -99,6 +101,7 @@ function readBucketServer(values: Values, defaults: Values): BucketServer {
     const { bucketEndpoint, minioServer, minioServerCaFile } = values as Texts;
     return {
         server: minioServer ?? bucketEndpoint ?? "",
+        source: minioServer ? "minioServer" : "bucketEndpoint",
         secure: ((minioServer ? values.minioServerSecure : values.bucketSecure) ?? defaults.secure) as boolean,
         caFile: minioServerCaFile,
         region: (values.bucketRegion ?? defaults.region) as string,

@@ -23,7 +23,7 @@ export default tseslint.config(
     },
     {
         // The product: the program and the component.
-        files: ["*.ts", "configuration/**/*.ts", "components/**/*.ts"],
+        files: ["*.ts", "configuration/**/*.ts", "preflight/**/*.ts", "components/**/*.ts"],
         rules: {
             "max-lines-per-function": ["error", { max: 60, skipBlankLines: true, skipComments: true }],
             // Prettier breaks neither comments nor strings.

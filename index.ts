@@ -4,13 +4,12 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistry } from "./components/containerRegistry";
 import { readStackConfiguration } from "./config";
-import { checkChanges, checkConnections } from "./preflight";
+import { runPreflight } from "./preflight";
 
 export = async () => {
     const name = "registry";
     const configuration = readStackConfiguration(name);
-    await checkChanges(configuration);
-    await checkConnections(configuration);
+    await runPreflight(name, configuration);
 
     const providers: Record<string, pulumi.ProviderResource> = {
         kubernetes: new kubernetes.Provider("homelab", {

@@ -16,7 +16,7 @@ import { fillDefaults } from "../components/defaults";
 import { BucketServer, readStackConfiguration, StackConfiguration } from "../config";
 
 /** The bucket as this machine reaches it, with an access key or the login of a MinIO user. */
-interface BucketAccess extends Omit<BucketServer, "caFile"> {
+interface BucketAccess extends Omit<BucketServer, "caFile" | "source"> {
     bucket: string;
     accessKey: string;
     secretKey: string;

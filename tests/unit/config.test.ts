@@ -144,7 +144,8 @@ describe("The configuration", () => {
             bucket: { name: "container-repo", endpoint: complete.bucketEndpoint },
             ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
         });
-        const bucketServer = { server: complete.bucketEndpoint, secure: false, caFile: undefined, region: "us-east-1" };
+        const server = { server: complete.bucketEndpoint, source: "bucketEndpoint", secure: false };
+        const bucketServer = { ...server, caFile: undefined, region: "us-east-1" };
         assert.deepEqual(
             { ...others, minio: { ...others.minio, password: undefined } },
             { kubeContext: undefined, bucketServer, minio: { ...bucketServer, user: "admin", password: undefined } },

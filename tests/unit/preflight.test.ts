@@ -1,177 +1,549 @@
 import * as assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
+import * as http from "node:http";
+import * as https from "node:https";
 import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 
 import * as pulumi from "@pulumi/pulumi";
 
+import { ContainerRegistryArgs } from "../../components/args";
 import { StackConfiguration } from "../../config";
-import { checkChanges, checkConnections } from "../../preflight";
+import { runPreflight } from "../../preflight";
+import { checkBucketServer } from "../../preflight/bucketServer";
+import { checkChanges } from "../../preflight/changes";
+import { checkCluster } from "../../preflight/cluster";
+import { checkHosts } from "../../preflight/hosts";
 
-/** A port on this machine where nothing listens, or something does. */
-async function port(listening: boolean): Promise<{ address: string; close: () => void }> {
-    const server = net.createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+/** Lets a server listen on this machine. Returns its address. */
+async function listen(server: net.Server): Promise<string> {
+    server.listen(0, "127.0.0.1");
     await new Promise((resolve) => server.once("listening", resolve));
-    const address = `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
-    if (!listening) {
-        await new Promise((resolve) => server.close(resolve));
-    }
-    return { address, close: () => server.close() };
+    return `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
 }
 
-/** Whether an error is Pulumi's for users, with exactly this message. */
-const isRunError = (message: string) => (error: Error) => {
-    assert.ok(pulumi.RunError.isInstance(error), String(error));
-    assert.equal(error.message, message);
-    return true;
-};
+/** Sets variables of the environment. Returns what sets them back. */
+function setEnvironment(values: Record<string, string>): () => void {
+    const before = Object.keys(values).map((name) => [name, process.env[name]] as const);
+    Object.assign(process.env, values);
+    return () => {
+        for (const [name, value] of before) {
+            if (value === undefined) {
+                delete process.env[name];
+            } else {
+                process.env[name] = value;
+            }
+        }
+    };
+}
 
-describe("The check of connections", () => {
+const registry = {
+    host: "localhost",
+    namespace: "images",
+    bucket: { name: "layers", endpoint: "minio:9000" },
+    users: [{ name: "me" }],
+} as ContainerRegistryArgs;
+
+describe("The preflight", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "preflight-"));
-    const files = ["one", "two", "missing"].map((name) => path.join(folder, name));
-    const kubeconfig = process.env.KUBECONFIG;
-    let here: Awaited<ReturnType<typeof port>>;
-    let away: Awaited<ReturnType<typeof port>>;
+    const file = (name: string) => path.join(folder, name);
+    const files = ["one", "two", "missing"].map(file);
+    const server = net.createServer((socket) => socket.destroy());
+    /** An address where nothing listens. */
+    let away: string;
+    let restore: () => void;
 
     before(async () => {
-        here = await port(true);
-        away = await port(false);
-        const file = (name: string, content: object) =>
-            fs.writeFileSync(path.join(folder, name), JSON.stringify(content));
-        file("one", {
+        const closed = net.createServer();
+        away = await listen(closed);
+        await new Promise((resolve) => closed.close(resolve));
+        const here = await listen(server);
+        const context = (name: string) => ({ name, context: { cluster: name } });
+        const cluster = (name: string, address: string, others = {}) => ({
+            name,
+            cluster: { server: `https://${address}`, ...others },
+        });
+        const one = {
             "current-context": "away",
-            contexts: [
-                { name: "away", context: { cluster: "away" } },
-                { name: "proxied", context: { cluster: "proxied" } },
-            ],
-            clusters: [
-                { name: "away", cluster: { server: `https://${away.address}` } },
-                {
-                    name: "proxied",
-                    cluster: { server: `https://${away.address}`, "proxy-url": "socks5://127.0.0.1:1" },
-                },
-            ],
+            contexts: [context("away"), context("proxied")],
+            clusters: [cluster("away", away), cluster("proxied", away, { "proxy-url": "socks5://127.0.0.1:1" })],
+        };
+        const two = { "current-context": "here", contexts: [context("here")], clusters: [cluster("here", here)] };
+        fs.writeFileSync(file("one"), JSON.stringify(one));
+        fs.writeFileSync(file("two"), JSON.stringify(two));
+        // Keeps what it is asked, and answers with files.
+        fs.writeFileSync(
+            file("kubectl"),
+            `#!/bin/sh
+printf '%s\\n' "$*" >>"${file("calls")}"
+case $* in *--filename*) cat >"${file("asked")}" && set -- objects ;; *) set -- list ;; esac
+cat "${folder}/$1.json"
+! [ -s "${folder}/$1.errors" ] || { cat "${folder}/$1.errors" >&2 && exit 1; }
+`,
+            { mode: 0o755 },
+        );
+        restore = setEnvironment({
+            KUBECONFIG: files.join(path.delimiter),
+            PATH: `${folder}${path.delimiter}${process.env.PATH}`,
         });
-        file("two", {
-            "current-context": "here",
-            contexts: [{ name: "here", context: { cluster: "here" } }],
-            clusters: [{ name: "here", cluster: { server: `https://${here.address}` } }],
-        });
-        process.env.KUBECONFIG = files.join(path.delimiter);
     });
+    beforeEach(() => answer({}));
     after(() => {
-        here.close();
+        restore();
+        server.close();
         fs.rmSync(folder, { recursive: true });
-        if (kubeconfig === undefined) {
-            delete process.env.KUBECONFIG;
-        } else {
-            process.env.KUBECONFIG = kubeconfig;
-        }
     });
 
-    async function reach(kubeContext: string | undefined, server: string, preview = false) {
-        await pulumi.runtime.setMocks(
-            { newResource: () => ({ id: "", state: {} }), call: () => ({}) },
-            "homelab-registry",
-            "test",
-            preview,
-        );
-        await checkConnections({ kubeContext, minio: { server } } as StackConfiguration);
+    /** Sets what kubectl answers about the objects, and if it lists others. */
+    function answer({ objects = [] as object[], list = [] as object[], errors = "" }): void {
+        fs.rmSync(file("calls"), { force: true });
+        fs.writeFileSync(file("objects.json"), JSON.stringify({ kind: "List", items: objects }));
+        fs.writeFileSync(file("list.json"), JSON.stringify({ kind: "List", items: list }));
+        fs.writeFileSync(file("objects.errors"), errors);
     }
-    it("passes if the cluster and MinIO respond", () => reach("here", here.address));
+    const calls = () => (fs.existsSync(file("calls")) ? fs.readFileSync(file("calls"), "utf8") : "");
+    /** What the check of the cluster finds with these arguments. */
+    const inCluster = async (args: Partial<ContainerRegistryArgs>, kubeContext: string | null = "here") =>
+        (
+            await checkCluster("registry", {
+                kubeContext: kubeContext ?? undefined,
+                registry: { ...registry, ...args },
+            } as StackConfiguration)
+        ).map(({ severity, text }) => `${severity}: ${text}`);
 
-    it("names what is unreachable, its address, and where the address comes from", async () => {
-        await assert.rejects(
-            reach(undefined, away.address),
-            isRunError(
-                [
-                    `The cluster does not respond at ${away.address} (ECONNREFUSED). ` +
-                        "The address comes from the current context of your kubeconfig.",
-                    `MinIO does not respond at ${away.address} (ECONNREFUSED). ` +
-                        "The address comes from minioServer, or bucketEndpoint if that is not set.",
-                    "Nothing was changed.",
-                ].join("\n"),
-            ),
-        );
-        await assert.rejects(
-            reach("away", here.address),
-            isRunError(
-                [
-                    `The cluster does not respond at ${away.address} (ECONNREFUSED). ` +
-                        "The address comes from kubeContext.",
-                    "Nothing was changed.",
-                ].join("\n"),
-            ),
-        );
+    describe("of all checks", () => {
+        /** Runs the preflight. Returns what it prints. */
+        async function run(configuration: Partial<StackConfiguration>, preview: boolean): Promise<string[]> {
+            await pulumi.runtime.setMocks(
+                { newResource: () => ({ id: "", state: {} }), call: () => ({}) },
+                "homelab-registry",
+                "test",
+                preview,
+                "organization",
+            );
+            const printed: string[] = [];
+            const { warn, log } = console;
+            console.warn = console.log = (line: string) => void printed.push(line);
+            try {
+                await runPreflight("registry", { registry, ...configuration } as StackConfiguration);
+            } finally {
+                Object.assign(console, { warn, log });
+            }
+            return printed;
+        }
+        const minio = () => ({ server: away, source: "minioServer" }) as StackConfiguration["minio"];
+        const unreachable = () => [
+            `The cluster does not respond at ${away} (ECONNREFUSED). The address comes from kubeContext.`,
+            `MinIO does not respond at ${away} (ECONNREFUSED). The address comes from minioServer.`,
+        ];
+
+        it("rejects an update with all errors at once", async () => {
+            await assert.rejects(run({ kubeContext: "away", minio: minio() }, false), (error: Error) => {
+                assert.ok(pulumi.RunError.isInstance(error), String(error));
+                assert.equal(error.message, [...unreachable(), "Nothing was changed."].join("\n"));
+                return true;
+            });
+        });
+
+        it("lets a preview continue without a server, and warns", async () => {
+            assert.deepEqual(await run({ kubeContext: "away", minio: minio() }, true), [
+                `warning: [runtime] ${unreachable().join("\n")}\n` +
+                    "This preview uses only the state; an update would stop here.",
+            ]);
+        });
+
+        it("rejects a preview as well if an error is certain", async () => {
+            const metrics = { serviceMonitor: true };
+            answer({ errors: 'no matches for kind "ServiceMonitor" in version "monitoring.coreos.com/v1"\n' });
+            await assert.rejects(
+                run({ kubeContext: "here", minio: minio(), registry: { ...registry, metrics } }, true),
+                /^Error: metricsServiceMonitor: the cluster does not know ServiceMonitor .*\nNothing was changed\.$/,
+            );
+        });
+
+        it("connects to no server if the environment has a proxy", async () => {
+            const restore = setEnvironment({ HTTPS_PROXY: "http://127.0.0.1:1" });
+            try {
+                const host = "missing.invalid";
+                const configuration = { kubeContext: "away", minio: minio(), registry: { ...registry, host } };
+                assert.deepEqual(await run(configuration, false), []);
+            } finally {
+                restore();
+            }
+        });
     });
 
-    it("lets a preview continue", () => reach("away", away.address, true));
+    describe("of the kubeconfig", () => {
+        it("says where the address comes from", async () => {
+            const source = "The address comes from the current context of your kubeconfig.";
+            assert.deepEqual(await inCluster({}, null), [
+                `unreachable: The cluster does not respond at ${away} (ECONNREFUSED). ${source}`,
+            ]);
+        });
 
-    it("skips a cluster that its kubeconfig reaches through a proxy", () => reach("proxied", here.address));
+        it("skips the connection if the kubeconfig has a proxy", async () => {
+            assert.deepEqual(await inCluster({}, "proxied"), []);
+        });
 
-    it("skips everything if the environment has a proxy", async () => {
-        process.env.HTTPS_PROXY = "http://127.0.0.1:1";
-        try {
-            await reach("away", away.address);
-        } finally {
-            delete process.env.HTTPS_PROXY;
+        it("names the contexts that exist if the configured one does not", async () => {
+            assert.deepEqual(await inCluster({}, "unheard-of"), [
+                `unreachable: The kubeconfig (${files.join(", ")}) has no context "unheard-of". ` +
+                    "It has: away, proxied, here.",
+            ]);
+        });
+
+        for (const [content, expected] of [
+            ["", "No kubeconfig (FILE) has a current context. Set one, or set kubeContext."],
+            ["users:\n  - user: { token: abc: def }", "The kubeconfig FILE is not valid YAML."],
+        ] as const) {
+            it(`rejects ${content ? "a malformed kubeconfig, and shows nothing of it" : "an empty kubeconfig"}`, async () => {
+                const restore = setEnvironment({ KUBECONFIG: file("other") });
+                fs.writeFileSync(file("other"), content);
+                try {
+                    assert.deepEqual(await inCluster({}, null), [
+                        `unreachable: ${expected.replace("FILE", file("other"))}`,
+                    ]);
+                } finally {
+                    restore();
+                }
+            });
         }
     });
 
-    it("names the contexts that exist if the configured one does not", async () => {
-        await assert.rejects(
-            reach("unheard-of", here.address),
-            isRunError(
+    describe("of the cluster", () => {
+        const ingressClass = { kind: "IngressClass", metadata: { name: "nginx" } };
+        const issuer = { kind: "ClusterIssuer", metadata: { name: "letsencrypt-prod" } };
+        const ingress = { className: "nginx", clusterIssuer: "letsencrypt-prod" };
+        const home = { name: "home", namespace: "gateways" };
+        const gateway = (...names: string[]) => ({
+            kind: "Gateway",
+            metadata: home,
+            spec: { listeners: names.map((name) => ({ name })) },
+        });
+
+        it("asks kubectl once for what the configuration names", async () => {
+            answer({ objects: [ingressClass, issuer] });
+            assert.deepEqual(await inCluster({ ingress }), []);
+            assert.equal(calls(), "get --output=json --request-timeout=5s --context=here --filename -\n");
+            assert.deepEqual(
+                fs
+                    .readFileSync(file("asked"), "utf8")
+                    .split("\n")
+                    .map((line) => JSON.parse(line) as object),
                 [
-                    `The kubeconfig (${files.join(", ")}) has no context "unheard-of". ` +
-                        "It has: away, proxied, here.",
-                    "Nothing was changed.",
-                ].join("\n"),
-            ),
-        );
+                    { apiVersion: "networking.k8s.io/v1", ...ingressClass },
+                    { apiVersion: "cert-manager.io/v1", ...issuer },
+                ],
+            );
+        });
+
+        it("asks nothing if the configuration names nothing", async () => {
+            assert.deepEqual(await inCluster({ service: {} }), []);
+            assert.equal(calls(), "");
+        });
+
+        const notFound = `Error from server (NotFound): ingressclasses.networking.k8s.io "nginx" not found
+Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" not found
+`;
+        it("names the classes and issuers that exist, with the command that chooses one", async () => {
+            const list = ["a", "b"].map((name) => ({ ...issuer, metadata: { name } }));
+            answer({ errors: notFound, list: [{ ...ingressClass, metadata: { name: "traefik" } }, ...list] });
+            assert.deepEqual(await inCluster({ ingress }), [
+                'error: ingressClassName: the cluster has no IngressClass "nginx"; it has traefik. ' +
+                    "Run: pulumi config set ingressClassName traefik",
+                'error: ingressClusterIssuer: the cluster has no ClusterIssuer "letsencrypt-prod"; it has a, b. ' +
+                    "Run: pulumi config set ingressClusterIssuer NAME",
+            ]);
+            const types = "IngressClass.v1.networking.k8s.io,ClusterIssuer.v1.cert-manager.io";
+            const options = "get --output=json --request-timeout=5s --context=here";
+            assert.equal(calls(), `${options} --filename -\n${options} ${types} --all-namespaces\n`);
+        });
+
+        it("rejects a class and an issuer in a cluster without any", async () => {
+            answer({ errors: notFound });
+            assert.deepEqual(await inCluster({ ingress }), [
+                'error: ingressClassName: the cluster has no IngressClass "nginx", and shows no other. Create it.',
+                'error: ingressClusterIssuer: the cluster has no ClusterIssuer "letsencrypt-prod", ' +
+                    "and shows no other. Create it.",
+            ]);
+        });
+
+        it("accepts an Ingress without an issuer, or with one of its annotations", async () => {
+            answer({ objects: [ingressClass] });
+            assert.deepEqual(await inCluster({ ingress: { className: "nginx", tlsSecret: "own" } }), []);
+            answer({ objects: [ingressClass, { kind: "ClusterIssuer", metadata: { name: "other" } }] });
+            const annotations = { "cert-manager.io/cluster-issuer": "other" };
+            assert.deepEqual(await inCluster({ ingress: { ...ingress, annotations } }), []);
+        });
+
+        it("rejects each option whose CRD is missing", async () => {
+            const unknown = (kind: string, version: string) =>
+                `resource mapping not found for name: "x" from "STDIN": no matches for kind "${kind}" in version ` +
+                `"${version}"\nensure CRDs are installed first\n`;
+            answer({
+                objects: [ingressClass],
+                errors:
+                    unknown("ClusterIssuer", "cert-manager.io/v1") +
+                    unknown("IngressRoute", "traefik.io/v1alpha1") +
+                    unknown("ServiceMonitor", "monitoring.coreos.com/v1") +
+                    unknown("Gateway", "gateway.networking.k8s.io/v1"),
+            });
+            const users = [{ name: "me" }, { name: "cluster", access: "pull" as const }];
+            assert.deepEqual(await inCluster({ ingress, users, metrics: { serviceMonitor: true } }), [
+                "error: ingressClusterIssuer: the cluster does not know ClusterIssuer (cert-manager.io/v1). " +
+                    "Install cert-manager, or use your own certificate: pulumi config set ingressTlsSecret NAME",
+                "error: users: the cluster does not know IngressRoute (traefik.io/v1alpha1). " +
+                    "Install the CRDs of Traefik, or run: pulumi config set pullHost HOST",
+                "error: metricsServiceMonitor: the cluster does not know ServiceMonitor (monitoring.coreos.com/v1). " +
+                    "Install the Prometheus operator, or run: pulumi config set metricsServiceMonitor false",
+            ]);
+            assert.deepEqual(await inCluster({ gateway: home }), [
+                "error: gatewayName: the cluster does not know Gateway (gateway.networking.k8s.io/v1). " +
+                    "Install the CRDs of the Gateway API, or run: pulumi config set exposure ingress",
+            ]);
+        });
+
+        it("accepts an option whose CRD exists, without an object yet", async () => {
+            answer({
+                errors:
+                    "Error from server (NotFound): servicemonitors.monitoring.coreos.com " +
+                    '"registry-metrics" not found\n',
+            });
+            assert.deepEqual(await inCluster({ service: {}, metrics: { serviceMonitor: true } }), []);
+        });
+
+        it("names the Gateways, and the listeners, that exist", async () => {
+            const lan = { kind: "Gateway", metadata: { name: "lan", namespace: "kube-system" } };
+            answer({
+                errors: 'Error from server (NotFound): gateways.gateway.networking.k8s.io "home" not found\n',
+                list: [lan],
+            });
+            assert.deepEqual(await inCluster({ gateway: home }), [
+                'error: gatewayName: the cluster has no Gateway "gateways/home"; it has kube-system/lan. Run: ' +
+                    "pulumi config set-all --plaintext gatewayNamespace=kube-system --plaintext gatewayName=lan",
+            ]);
+            answer({ objects: [gateway("websecure")] });
+            assert.deepEqual(await inCluster({ gateway: { ...home, httpSectionName: "http" } }), [
+                'error: gatewaySectionName: the Gateway gateways/home has no listener "https"; it has websecure. ' +
+                    "Run: pulumi config set gatewaySectionName websecure",
+                'error: gatewayHttpSectionName: the Gateway gateways/home has no listener "http"; it has websecure. ' +
+                    "Run: pulumi config set gatewayHttpSectionName websecure",
+            ]);
+            answer({ objects: [gateway("https", "http")] });
+            assert.deepEqual(await inCluster({ gateway: { ...home, httpSectionName: "http" } }), []);
+        });
+
+        it("warns of a Certificate from another class than traefik", async () => {
+            const annotation = "acme.cert-manager.io/http01-override-ingress-name";
+            const certificate = (annotations: object) => ({
+                kind: "Certificate",
+                metadata: { name: "registry-tls-ingress", namespace: "images", annotations },
+            });
+            const traefik = { kind: "IngressClass", metadata: { name: "traefik" } };
+            answer({ objects: [traefik, issuer, certificate({ [annotation]: "registry" })] });
+            assert.deepEqual(await inCluster({ ingress: { ...ingress, className: "traefik" } }), [
+                "warning: ingressClassName: the Certificate registry-tls-ingress is from another class, " +
+                    "so HTTP-01 cannot renew it. After this update, run: " +
+                    `kubectl annotate certificate registry-tls-ingress --namespace images ${annotation}-`,
+            ]);
+            answer({ objects: [traefik, issuer, certificate({})] });
+            assert.deepEqual(await inCluster({ ingress: { ...ingress, className: "traefik" } }), []);
+        });
+
+        it("notes what it may not read", async () => {
+            const forbidden = 'clusterissuers.cert-manager.io "letsencrypt-prod" is forbidden: User "ci" cannot get it';
+            answer({ objects: [ingressClass], errors: `Error from server (Forbidden): ${forbidden}\n` });
+            assert.deepEqual(await inCluster({ ingress }), [
+                "note: Not checked in the cluster, because the user of your kubeconfig may not read them: " +
+                    "ClusterIssuer letsencrypt-prod.",
+            ]);
+        });
+
+        it("notes what it did not check if kubectl fails, and shows nothing of its output", async () => {
+            answer({ errors: "error: token abc was not accepted\n" });
+            const unchecked = "IngressClass nginx, ClusterIssuer letsencrypt-prod";
+            assert.deepEqual(await inCluster({ ingress }), [
+                `note: Not checked in the cluster, because kubectl failed: ${unchecked}.`,
+            ]);
+            const restore = setEnvironment({ PATH: "" });
+            try {
+                assert.deepEqual(await inCluster({ ingress }), [
+                    `note: Not checked in the cluster, because kubectl is not installed: ${unchecked}.`,
+                ]);
+            } finally {
+                restore();
+            }
+        });
     });
 
-    describe("with another kubeconfig", () => {
-        afterEach(() => void (process.env.KUBECONFIG = files.join(path.delimiter)));
-        const use = (content: string) => {
-            process.env.KUBECONFIG = path.join(folder, "other");
-            fs.writeFileSync(process.env.KUBECONFIG, content);
-            return process.env.KUBECONFIG;
+    describe("of MinIO", () => {
+        /** What it answers to a signed request, and how many it got. */
+        let response: { status: number; body: string };
+        let paths: string[];
+        const respond: http.RequestListener = ({ url, headers }, outgoing) => {
+            const isSigned = headers.authorization?.startsWith("AWS4-HMAC-SHA256 Credential=admin/");
+            if (isSigned) {
+                paths.push(url!);
+            }
+            outgoing.writeHead(isSigned ? response.status : 403).end(response.body);
+        };
+        const plain = http.createServer(respond);
+        let encrypted: https.Server;
+        let addresses: { plain: string; encrypted: string };
+
+        before(async () => {
+            const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(" ");
+            execFileSync(
+                "openssl",
+                [...request, "-subj", "/CN=minio", "-addext", "subjectAltName=IP:127.0.0.1"].concat([
+                    "-keyout",
+                    file("key"),
+                    "-out",
+                    file("certificate"),
+                ]),
+                { stdio: "ignore" },
+            );
+            const pair = { key: fs.readFileSync(file("key")), cert: fs.readFileSync(file("certificate")) };
+            encrypted = https.createServer(pair, respond);
+            addresses = { plain: await listen(plain), encrypted: await listen(encrypted) };
+        });
+        beforeEach(() => {
+            response = { status: 200, body: "<ListBucketResult></ListBucketResult>" };
+            paths = [];
+        });
+        after(() => {
+            plain.close();
+            encrypted.close();
+        });
+
+        const check = async (minio: object) => {
+            const login = { user: "admin", password: pulumi.secret("the password"), region: "us-east-1" };
+            const settings = { server: addresses.plain, secure: false, source: "minioServer", ...login, ...minio };
+            const configuration = { registry, minio: settings } as unknown as StackConfiguration;
+            return (await checkBucketServer(configuration)).map(({ severity, text }) => `${severity}: ${text}`);
+        };
+        const fails = (status: number, code: string) => {
+            response = { status, body: `<Error><Code>${code}</Code></Error>` };
         };
 
-        it("rejects an empty kubeconfig", async () => {
-            const file = use("");
-            await assert.rejects(
-                reach(undefined, here.address),
-                isRunError(
-                    `No kubeconfig (${file}) has a current context. Set one, or set kubeContext.\nNothing was changed.`,
-                ),
-            );
+        it("accepts it with one signed request, with or without TLS", async () => {
+            assert.deepEqual(await check({}), []);
+            const secure = { server: addresses.encrypted, secure: true, caFile: file("certificate") };
+            assert.deepEqual(await check(secure), []);
+            assert.deepEqual(paths, ["/layers?list-type=2&max-keys=0", "/layers?list-type=2&max-keys=0"]);
         });
 
-        it("rejects a malformed kubeconfig, and shows nothing of it", async () => {
-            const file = use("users:\n  - user: { token: abc: def }");
-            await assert.rejects(
-                reach(undefined, here.address),
-                isRunError(`The kubeconfig ${file} is not valid YAML.\nNothing was changed.`),
-            );
+        it("accepts a bucket that does not exist yet, and rights that do not include it", async () => {
+            fails(404, "NoSuchBucket");
+            assert.deepEqual(await check({}), []);
+            fails(403, "AccessDenied");
+            assert.deepEqual(await check({}), []);
         });
+
+        it("accepts anything for a stack with an access key of its own", async () => {
+            assert.deepEqual(await checkBucketServer({ registry } as StackConfiguration), []);
+        });
+
+        it("rejects a wrong user, and a wrong password", async () => {
+            fails(403, "InvalidAccessKeyId");
+            assert.deepEqual(await check({}), [
+                `error: minioUser: MinIO at ${addresses.plain} has no user "admin" (InvalidAccessKeyId). ` +
+                    "Run: pulumi config set minioUser NAME",
+            ]);
+            fails(403, "SignatureDoesNotMatch");
+            assert.deepEqual(await check({}), [
+                `error: minioPassword: MinIO at ${addresses.plain} rejects it for "admin" (SignatureDoesNotMatch). ` +
+                    "Run: pulumi config set --secret minioPassword",
+            ]);
+        });
+
+        it("rejects TLS to a server without, and no TLS to a server with it", async () => {
+            assert.deepEqual(await check({ secure: true }), [
+                `error: minioServerSecure: is true, but ${addresses.plain} responds in plain http. ` +
+                    "Run: pulumi config set minioServerSecure false",
+            ]);
+            assert.deepEqual(await check({ secure: true, source: "bucketEndpoint" }), [
+                `error: bucketSecure: is true, but ${addresses.plain} responds in plain http. ` +
+                    "Run: pulumi config set bucketSecure false",
+            ]);
+            assert.deepEqual(await check({ server: addresses.encrypted }), [
+                `error: minioServerSecure: is false, but ${addresses.encrypted} responds only to https. ` +
+                    "Run: pulumi config set minioServerSecure true",
+            ]);
+            assert.deepEqual(paths, []);
+        });
+
+        it("notes a certificate that Node does not trust", async () => {
+            assert.deepEqual(await check({ server: addresses.encrypted, secure: true }), [
+                `note: minioServer: ${addresses.encrypted} has a certificate that Node does not trust ` +
+                    "(DEPTH_ZERO_SELF_SIGNED_CERT), so minioUser and minioPassword were not checked. " +
+                    "If the update fails with x509, set minioServerCaFile to its CA.",
+            ]);
+        });
+
+        it("finds a server that is not ready, or is not MinIO's API", async () => {
+            fails(503, "XMinioServerNotInitialized");
+            assert.deepEqual(await check({}), [
+                `unreachable: MinIO at ${addresses.plain} is not ready (503 XMinioServerNotInitialized).`,
+            ]);
+            response = { status: 200, body: "<!doctype html>" };
+            assert.deepEqual(await check({}), [
+                `unreachable: minioServer: ${addresses.plain} does not respond like MinIO (status 200). ` +
+                    "Set minioServer to the address of MinIO's API. Its console has another port.",
+            ]);
+        });
+
+        it("explains a name that this machine cannot resolve, and how to reach one inside the cluster", async () => {
+            assert.deepEqual(await check({ server: "minio..invalid:9000" }), [
+                'unreachable: minioServer: this machine cannot resolve "minio..invalid" (ENOTFOUND). ' +
+                    "Set minioServer to an address of MinIO that this machine reaches.",
+            ]);
+            const server = "minio.storage.svc..local:80";
+            assert.deepEqual(await check({ server, source: "bucketEndpoint" }), [
+                'unreachable: bucketEndpoint: this machine cannot resolve "minio.storage.svc..local" (ENOTFOUND), ' +
+                    "a name inside the cluster.\n" +
+                    "Set minioServer to an address of MinIO that this machine reaches, " +
+                    "or forward a port in another terminal:\n" +
+                    "    kubectl port-forward --namespace storage service/minio 9000:80\n" +
+                    "    pulumi config set-all --plaintext minioServer=127.0.0.1:9000 " +
+                    "--plaintext minioServerSecure=false",
+            ]);
+        });
+    });
+
+    it("warns of each host that this machine cannot resolve", async () => {
+        const mirrors = [{ name: "hub", host: "hub..invalid", remote: "https://registry-1.docker.io" }];
+        const fix = "Add a DNS record for it, which clients and the cluster's nodes need.";
+        assert.deepEqual(await checkHosts({ ...registry, pullHost: "pull..invalid", mirrors }), [
+            { severity: "warning", text: `pullHost: this machine cannot resolve "pull..invalid" (ENOTFOUND). ${fix}` },
+            {
+                severity: "warning",
+                text: `mirrors[0].host: this machine cannot resolve "hub..invalid" (ENOTFOUND). ${fix}`,
+            },
+        ]);
     });
 });
 
 describe("The check of changes", () => {
     const name = "organization/homelab-registry/test";
+    const last = { host: "docker.example.com", bucket: "container-repo" };
+    const component = "urn:pulumi:test::homelab-registry::homelab-registry:index:ContainerRegistry$";
 
-    /** Mocks what the engine's functions return about the last update. Returns their calls, in order. */
-    async function mockLastUpdate(told: Record<string, object>): Promise<unknown[]> {
-        const asked: unknown[] = [];
+    /** What it finds after an update with these outputs and resources, and the engine's functions that it calls. */
+    async function check(
+        outputs: object,
+        args: object,
+        { resources = {}, minio = true } = {},
+    ): Promise<{ findings: string[]; calls: unknown[] }> {
+        const calls: unknown[] = [];
         await pulumi.runtime.setMocks(
             {
                 newResource: () => ({ id: "", state: {} }),
                 call: ({ token, inputs }) => {
-                    asked.push(token, inputs);
-                    return { outputs: told[token.replace("pulumi:pulumi:", "")] };
+                    calls.push(token, inputs);
+                    return { outputs: token.endsWith("readStackOutputs") ? outputs : resources };
                 },
             },
             "homelab-registry",
@@ -179,136 +551,68 @@ describe("The check of changes", () => {
             false,
             "organization",
         );
-        return asked;
+        const registry = { host: last.host, bucket: { name: last.bucket }, ...args };
+        const findings = await checkChanges({ registry, minio: minio ? {} : undefined } as StackConfiguration);
+        return { findings: findings.map(({ severity, text }) => `${severity}: ${text}`), calls };
     }
-
-    /** The warnings if a configuration follows an update with the outputs `last`. */
-    async function warnings(
-        last: object,
-        { host, bucket, minio }: { host: string; bucket: string; minio: boolean },
-    ): Promise<string[]> {
-        const asked = await mockLastUpdate({ readStackOutputs: last });
-        const usual = console.warn;
-        const said: string[] = [];
-        console.warn = (...words: unknown[]) => void said.push(words.join(" "));
-        try {
-            await checkChanges({
-                registry: { host, bucket: { name: bucket } },
-                minio: minio ? {} : undefined,
-            } as StackConfiguration);
-        } finally {
-            console.warn = usual;
-        }
-        assert.deepEqual(asked, ["pulumi:pulumi:readStackOutputs", { name }]);
-        return said;
-    }
-    const last = { host: "docker.example.com", bucket: "container-repo" };
-
-    describe("of createNamespace to false", () => {
-        async function change(resources: string[]): Promise<void> {
-            const asked = await mockLastUpdate({
-                readStackOutputs: last,
-                readStackResourceOutputs: Object.fromEntries(resources.map((urn) => [urn, {}])),
-            });
-            await checkChanges({
-                registry: { host: last.host, createNamespace: false, bucket: { name: last.bucket } },
-                minio: {},
-            } as StackConfiguration);
-            assert.deepEqual(asked, [
-                "pulumi:pulumi:readStackOutputs",
-                { name },
-                "pulumi:pulumi:readStackResourceOutputs",
-                { stackName: name },
-            ]);
-        }
-        const component = "urn:pulumi:test::homelab-registry::homelab-registry:index:ContainerRegistry$";
-
-        it("rejects it in a stack that created its namespace", async () => {
-            await assert.rejects(
-                change([`${component}kubernetes:core/v1:Namespace::registry`]),
-                isRunError(
-                    [
-                        "createNamespace: false would delete the namespace, which this stack created, " +
-                            "and the registry in it.",
-                        "Set createNamespace to true. Only a new stack can use an existing namespace.",
-                        "Nothing was changed.",
-                    ].join("\n"),
-                ),
-            );
-        });
-
-        it("accepts it in a stack that did not, and in a new stack", async () => {
-            await change([`${component}kubernetes:apps/v1:Deployment::registry`]);
-            await change([]);
-        });
-    });
-
-    describe("of ingressClassName to traefik", () => {
-        const ingress =
-            "urn:pulumi:test::homelab-registry::homelab-registry:index:ContainerRegistry$" +
-            "homelab-registry:index:Exposure$kubernetes:networking.k8s.io/v1:Ingress::registry";
-        async function warned(className: string, resources: object): Promise<boolean> {
-            await mockLastUpdate({ readStackOutputs: last, readStackResourceOutputs: resources });
-            const usual = console.warn;
-            const said: string[] = [];
-            console.warn = (...words: unknown[]) => void said.push(words.join(" "));
-            try {
-                await checkChanges({
-                    registry: { host: last.host, bucket: { name: last.bucket }, ingress: { className } },
-                    minio: {},
-                } as StackConfiguration);
-            } finally {
-                console.warn = usual;
-            }
-            return said.some((line) => line.includes("Traefik cuts off a push that is still sending after 60 s"));
-        }
-
-        it("warns of what no annotation can configure", async () => {
-            assert.ok(await warned("traefik", {}));
-            assert.ok(await warned("traefik", { [ingress]: { outputs: { spec: { ingressClassName: "nginx" } } } }));
-        });
-
-        it("warns once", async () => {
-            assert.ok(
-                !(await warned("traefik", { [ingress]: { outputs: { spec: { ingressClassName: "traefik" } } } })),
-            );
-            assert.ok(!(await warned("nginx", {})));
-        });
-    });
+    const ofOutputs = ["pulumi:pulumi:readStackOutputs", { name }];
+    const ofResources = ["pulumi:pulumi:readStackResourceOutputs", { stackName: name }];
 
     it("accepts a new stack, and an unchanged host and bucket", async () => {
-        const configuration = { host: "docker.example.com", bucket: "container-repo", minio: true };
-        assert.deepEqual(await warnings({}, configuration), []);
-        assert.deepEqual(await warnings(last, configuration), []);
+        assert.deepEqual(await check({}, {}), { findings: [], calls: ofOutputs });
+        assert.deepEqual(await check(last, {}), { findings: [], calls: ofOutputs });
+    });
+
+    it("rejects createNamespace: false in a stack that created its namespace, and in no other", async () => {
+        const resources = (type: string) => ({ resources: { [`${component}kubernetes:${type}::registry`]: {} } });
+        const keeps = { createNamespace: false };
+        assert.deepEqual(await check(last, keeps, resources("core/v1:Namespace")), {
+            findings: [
+                "error: createNamespace: false would delete the namespace, which this stack created, and the registry " +
+                    "in it. Only a new stack can use an existing namespace. " +
+                    "Run: pulumi config set createNamespace true",
+            ],
+            calls: [...ofOutputs, ...ofResources],
+        });
+        assert.deepEqual((await check(last, keeps, resources("apps/v1:Deployment"))).findings, []);
+        assert.deepEqual((await check({}, keeps)).findings, []);
+    });
+
+    it("warns once, after a change to Traefik, of what no annotation can configure", async () => {
+        const urn = `${component}homelab-registry:index:Exposure$kubernetes:networking.k8s.io/v1:Ingress::registry`;
+        const deployed = (ingressClassName: string) => ({
+            resources: { [urn]: { outputs: { spec: { ingressClassName } } } },
+        });
+        const traefik = { ingress: { className: "traefik" } };
+        const warning =
+            "warning: ingressClassName: Traefik cuts off a push that is still sending after 60 s, and does not " +
+            "redirect http to https, unless its entry points are configured so. docs/exposure.md has the settings.";
+        assert.deepEqual((await check({}, traefik)).findings, [warning]);
+        assert.deepEqual((await check(last, traefik, deployed("nginx"))).findings, [warning]);
+        assert.deepEqual((await check(last, traefik, deployed("traefik"))).findings, []);
+        assert.deepEqual((await check(last, { ingress: { className: "nginx" } })).findings, []);
     });
 
     it("rejects another bucket that would be created empty", async () => {
-        await assert.rejects(
-            warnings(last, { ...last, bucket: "layers", minio: true }),
-            isRunError(
-                [
-                    'bucketName: "layers" is not the bucket "container-repo", which stores the images. ' +
-                        "The registry would be empty.",
-                    "Set bucketName to container-repo. To move the images to another bucket, see docs/operations.md.",
-                    "Nothing was changed.",
-                ].join("\n"),
-            ),
-        );
+        assert.deepEqual((await check(last, { bucket: { name: "layers" } })).findings, [
+            'error: bucketName: "layers" is not the bucket "container-repo", which stores the images. ' +
+                "The registry would be empty. Run: pulumi config set bucketName container-repo. " +
+                "To move the images to another bucket, see docs/recovery.md.",
+        ]);
     });
 
     it("warns of another existing bucket", async () => {
-        assert.deepEqual(await warnings(last, { ...last, bucket: "layers", minio: false }), [
-            'warning: [runtime] bucketName: "layers" is not the bucket "container-repo", ' +
-                "which stores the images until now. " +
+        assert.deepEqual((await check(last, { bucket: { name: "layers" } }, { minio: false })).findings, [
+            'warning: bucketName: "layers" is not the bucket "container-repo", which stores the images until now. ' +
                 "The registry will have only the images of the new bucket.",
         ]);
     });
 
     it("warns of another host, and says what clients must do", async () => {
-        assert.deepEqual(await warnings(last, { ...last, host: "images.example.com", minio: true }), [
-            'warning: [runtime] host: was "docker.example.com", which stops responding. ' +
-                'Clients must log in to "images.example.com", ' +
-                "and the names of images begin with it: change them in pods, in compose files and in CI.",
+        assert.deepEqual((await check(last, { host: "images.example.com" })).findings, [
+            'warning: host: was "docker.example.com", which stops responding. Clients must log in to ' +
+                '"images.example.com", and the names of images begin with it: ' +
+                "change them in pods, in compose files and in CI.",
         ]);
     });
 });

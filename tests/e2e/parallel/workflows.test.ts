@@ -436,7 +436,7 @@ Resources:
             warnings,
             [
                 "warning: No kubeconfig (…) has a current context. Set one, or set kubeContext.",
-                `MinIO does not respond at ${minioProxy.address} (ECONNREFUSED). The address comes from minioServer, or bucketEndpoint if that is not set.`,
+                `MinIO does not respond at ${minioProxy.address} (ECONNREFUSED). The address comes from minioServer.`,
                 "This preview uses only the state; an update would stop here.",
             ].join("\n"),
         );

@@ -26,8 +26,13 @@ export async function recordProgram(values: Record<string, unknown>): Promise<ob
             contexts: [{ name: "homelab", context: { cluster: "homelab" } }],
         }),
     );
-    // With a proxy, the preflight does not connect to the cluster or to MinIO.
-    const environment = { HTTPS_PROXY: "http://127.0.0.1:1", KUBECONFIG: kubeconfig, PULUMI_CONFIG_SECRET_KEYS: "" };
+    // With a proxy, the preflight does not connect to the cluster or to MinIO. Without a path, it finds no kubectl.
+    const environment = {
+        HTTPS_PROXY: "http://127.0.0.1:1",
+        KUBECONFIG: kubeconfig,
+        PATH: "",
+        PULUMI_CONFIG_SECRET_KEYS: "",
+    };
     const before = Object.fromEntries(Object.keys(environment).map((name) => [name, process.env[name]]));
     Object.assign(process.env, environment);
     try {

@@ -1,0 +1,85 @@
+import * as pulumi from "@pulumi/pulumi";
+
+import { StackConfiguration } from "../config";
+import { error, Finding, warning } from "./finding";
+
+/**
+ * Compares the configuration with the stack's last update. Rejects a change that would leave the images behind or
+ * delete the registry, and warns of one that clients must follow.
+ */
+export async function checkChanges({ registry, minio }: StackConfiguration): Promise<Finding[]> {
+    const last = await readLastUpdate<{ bucket: string; host: string }>("readStackOutputs", "name");
+    const keepsNamespace = registry.createNamespace === false;
+    const isTraefik = registry.ingress?.className === "traefik";
+    // All resources of the stack: read them only if they are needed.
+    const readResources = () => readLastUpdate<Record<string, Deployed>>("readStackResourceOutputs", "stackName");
+    const resources = keepsNamespace || isTraefik ? await readResources() : {};
+    const findings: Finding[] = [];
+    if (keepsNamespace && createdNamespace(resources)) {
+        findings.push(
+            error(
+                "createNamespace: false would delete the namespace, which this stack created, and the registry in " +
+                    "it. Only a new stack can use an existing namespace. Run: pulumi config set createNamespace true",
+            ),
+        );
+    }
+    if (isTraefik && !hadTraefik(resources)) {
+        findings.push(
+            warning(
+                "ingressClassName: Traefik cuts off a push that is still sending after 60 s, and does not redirect " +
+                    "http to https, unless its entry points are configured so. docs/exposure.md has the settings.",
+            ),
+        );
+    }
+    const { host, bucket } = registry as { host: string; bucket: { name: string } };
+    if (last.bucket && last.bucket !== bucket.name) {
+        findings.push(judgeBucket(last.bucket, bucket.name, minio !== undefined));
+    }
+    if (last.host && last.host !== host) {
+        findings.push(
+            warning(
+                `host: was "${last.host}", which stops responding. Clients must log in to "${host}", and the names ` +
+                    "of images begin with it: change them in pods, in compose files and in CI.",
+            ),
+        );
+    }
+    return findings;
+}
+
+/** What this program reads of a deployed resource. */
+interface Deployed {
+    outputs: { spec?: { ingressClassName?: string } };
+}
+
+function createdNamespace(resources: Partial<Record<string, Deployed>>): boolean {
+    return Object.keys(resources).some((urn) => urn.includes("$kubernetes:core/v1:Namespace::"));
+}
+
+/** Whether the stack's Ingress already had the class `traefik`, so that the owner has seen the warning. */
+function hadTraefik(resources: Partial<Record<string, Deployed>>): boolean {
+    const ingress = Object.entries(resources).find(([urn]) => urn.endsWith("networking.k8s.io/v1:Ingress::registry"));
+    return ingress?.[1]?.outputs.spec?.ingressClassName === "traefik";
+}
+
+/** Rejects another bucket, which would be empty; warns if it is an existing one. */
+function judgeBucket(last: string, name: string, isCreated: boolean): Finding {
+    const change = `bucketName: "${name}" is not the bucket "${last}", which stores the images`;
+    return isCreated
+        ? error(
+              `${change}. The registry would be empty. Run: pulumi config set bucketName ${last}. ` +
+                  "To move the images to another bucket, see docs/recovery.md.",
+          )
+        : warning(`${change} until now. The registry will have only the images of the new bucket.`);
+}
+
+/**
+ * Reads the outputs of the stack's last update; empty before the first one. A StackReference would be a resource of the
+ * stack, so this calls the engine's functions behind it.
+ *
+ * @param argument that names the stack
+ */
+async function readLastUpdate<T>(read: string, argument: string): Promise<Partial<T>> {
+    const name = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
+    const { outputs } = (await pulumi.runtime.invoke(`pulumi:pulumi:${read}`, { [argument]: name })) as { outputs?: T };
+    return outputs ?? {};
+}

@@ -1,0 +1,25 @@
+import * as dns from "node:dns/promises";
+
+import { ContainerRegistryArgs } from "../components/args";
+import { hasProxy } from "./connection";
+import { Finding, warning } from "./finding";
+
+/** Warns of each host that this machine cannot resolve. Its DNS record may follow. */
+export async function checkHosts({ host, pullHost, anonymousPullHost, mirrors = [] }: ContainerRegistryArgs) {
+    const hosts = Object.entries({ host, pullHost, anonymousPullHost });
+    hosts.push(...mirrors.map((mirror, i): [string, typeof host] => [`mirrors[${i}].host`, mirror.host]));
+    // Behind a proxy, this machine may not resolve any name.
+    const named = hosts.filter((named): named is [string, string] => named[1] !== undefined && !hasProxy());
+    return (await Promise.all(named.map(([key, host]) => checkHost(key, host)))).flat();
+}
+
+async function checkHost(key: string, host: string): Promise<Finding[]> {
+    try {
+        await dns.lookup(host);
+        return [];
+    } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        const fix = "Add a DNS record for it, which clients and the cluster's nodes need.";
+        return [warning(`${key}: this machine cannot resolve "${host}" (${code}). ${fix}`)];
+    }
+}

@@ -1,0 +1,37 @@
+import { execFile } from "node:child_process";
+
+/** Milliseconds in which kubectl must have an answer. */
+const timeout = 10_000;
+
+/** What this program reads of an object in the cluster. */
+export interface KubernetesObject {
+    kind: string;
+    metadata: { name: string; namespace?: string; annotations?: Record<string, string> };
+    spec?: { listeners?: { name: string }[] };
+}
+
+interface Result {
+    items: KubernetesObject[];
+    /** The errors of the objects that were not read. May show more than belongs into a log. */
+    stderr: string;
+    failure: string;
+}
+
+/** Calls `kubectl get`. It returns what it can read, and the errors about the rest. */
+export function get(context: string | undefined, args: string[], input = ""): Promise<Result> {
+    const options = ["get", "--output=json", "--request-timeout=5s", ...(context ? [`--context=${context}`] : [])];
+    return new Promise((resolve) => {
+        const settings = { timeout, maxBuffer: 64 * 1024 * 1024 };
+        const child = execFile("kubectl", [...options, ...args], settings, (error, stdout, stderr) => {
+            const isList = stdout.startsWith("{") && (!error || error.code === 1);
+            const { items = [] } = (isList ? JSON.parse(stdout) : {}) as Partial<Result>;
+            resolve({
+                items,
+                stderr,
+                failure: error?.code === "ENOENT" ? "kubectl is not installed" : "kubectl failed",
+            });
+        });
+        // It may exit before it has read its input.
+        child.stdin?.on("error", () => undefined).end(input);
+    });
+}
