@@ -23,76 +23,125 @@ export async function checkCluster(name: string, { kubeContext, registry }: Stac
     // The program's values are plain.
     const args = fillDefaults(name, registry) as unknown as pulumi.Unwrap<FilledArgs>;
     const needs = listNeeds(name, args, hasPullUsers(registry) && args.pullHost === undefined);
-    return needs.length === 0 ? [] : checkNeeds(kubeContext, needs);
+    return needs.length > 0 ? checkNeeds(kubeContext, needs, args.gateway) : [];
 }
 
-/** An object that the update needs, or of whose kind it creates one. */
-interface Need {
-    /** The key that names it. */
-    key: string;
+interface Kind {
     apiVersion: string;
-    kind: string;
-    metadata: { name: string; namespace?: string };
+    /** The key that needs an object of this kind. */
+    key: string;
     /** What to do if the cluster does not know the kind. */
     install?: string;
-    /** The arguments of `pulumi config` that name another object instead, if this one must exist. */
-    choose?: (name: string, namespace: string) => string;
-    judge?: (object: KubernetesObject) => Finding[];
+    /** Whether the key names an existing object. */
+    isNamed?: boolean;
 }
 
-function listNeeds(name: string, args: pulumi.Unwrap<FilledArgs>, routesPulls: boolean): Need[] {
+const kinds = {
+    IngressClass: { apiVersion: "networking.k8s.io/v1", key: "ingressClassName", isNamed: true },
+    ClusterIssuer: {
+        apiVersion: "cert-manager.io/v1",
+        key: "ingressClusterIssuer",
+        install: "Install cert-manager, or use your own certificate: pulumi config set ingressTlsSecret NAME",
+        isNamed: true,
+    },
+    Certificate: { apiVersion: "cert-manager.io/v1", key: "ingressClassName" },
+    IngressRoute: {
+        apiVersion: "traefik.io/v1alpha1",
+        key: "users",
+        install: "Install the CRDs of Traefik, or run: pulumi config set pullHost HOST",
+    },
+    Gateway: {
+        apiVersion: "gateway.networking.k8s.io/v1",
+        key: "gatewayName",
+        install: "Install the CRDs of the Gateway API, or run: pulumi config set exposure ingress",
+        isNamed: true,
+    },
+    ServiceMonitor: {
+        apiVersion: "monitoring.coreos.com/v1",
+        key: "metricsServiceMonitor",
+        install: "Install the Prometheus operator, or run: pulumi config set metricsServiceMonitor false",
+    },
+} satisfies Record<string, Kind>;
+
+/** An object that the update names, creates or changes. */
+type Need = Kind & { kind: string; name: string; namespace?: string };
+type Args = pulumi.Unwrap<FilledArgs>;
+
+function listNeeds(name: string, args: Args, routesPulls: boolean): Need[] {
     const { ingress, gateway, metrics, namespace } = args;
-    const needs = ingress ? ingressNeeds(ingress, namespace) : gateway ? [gatewayNeed(gateway)] : [];
-    if (ingress && routesPulls) {
-        needs.push({
-            key: "users",
-            apiVersion: "traefik.io/v1alpha1",
-            kind: "IngressRoute",
-            metadata: { name: `${name}-reader`, namespace },
-            install: "Install the CRDs of Traefik, or run: pulumi config set pullHost HOST",
-        });
-    }
-    if (metrics?.serviceMonitor) {
-        needs.push({
-            key: "metricsServiceMonitor",
-            apiVersion: "monitoring.coreos.com/v1",
-            kind: "ServiceMonitor",
-            metadata: { name: `${name}-metrics`, namespace },
-            install: "Install the Prometheus operator, or run: pulumi config set metricsServiceMonitor false",
-        });
-    }
-    return needs;
+    const issuer = ingress?.annotations["cert-manager.io/cluster-issuer"] ?? ingress?.clusterIssuer;
+    const need = (kind: keyof typeof kinds, name: string, namespace?: string): Need => ({
+        ...kinds[kind],
+        kind,
+        name,
+        namespace,
+    });
+    return [
+        ingress && need("IngressClass", ingress.className),
+        issuer && need("ClusterIssuer", issuer),
+        issuer && ingress?.className === "traefik" && need("Certificate", ingress.tlsSecret, namespace),
+        ingress && routesPulls && need("IngressRoute", `${name}-reader`, namespace),
+        gateway && need("Gateway", gateway.name, gateway.namespace),
+        metrics?.serviceMonitor && need("ServiceMonitor", `${name}-metrics`, namespace),
+    ].filter((need) => typeof need === "object");
 }
 
-type Plain<K extends "ingress" | "gateway"> = NonNullable<pulumi.Unwrap<FilledArgs>[K]>;
+/** Checks all needs with one call of kubectl. A kind that the cluster does not know fails only its own objects. */
+async function checkNeeds(context: string | undefined, needs: Need[], gateway: Args["gateway"]): Promise<Finding[]> {
+    const manifests = needs.map(({ apiVersion, kind, name, namespace }) => ({
+        apiVersion,
+        kind,
+        metadata: { name, namespace },
+    }));
+    const input = manifests.map((manifest) => JSON.stringify(manifest)).join("\n");
+    const { items, stderr, failure } = await get(context, ["--filename", "-"], input);
+    const lines = stderr.split("\n");
+    const isMissing = ({ kind, name }: Need) =>
+        lines.some(
+            (line) => line.includes(`(NotFound): ${kind.toLowerCase()}`) && line.endsWith(`"${name}" not found`),
+        );
+    const missing = needs.filter((need) => need.isNamed && isMissing(need));
+    const types = missing.map(({ apiVersion, kind }) => [kind, ...apiVersion.split("/").reverse()].join("."));
+    const others = missing.length > 0 ? (await get(context, [types.join(","), "--all-namespaces"])).items : [];
+    const unchecked: string[] = [];
+    const findings = needs.flatMap((need) => {
+        const { key, apiVersion, kind, name, namespace, install } = need;
+        const found = items.find((item) => item.kind === kind && item.metadata.name === name);
+        if (found) {
+            const ofGateway = kind === "Gateway" && gateway ? judgeListeners(gateway, found) : [];
+            return kind === "Certificate" ? judgeCertificate(found) : ofGateway;
+        }
+        if (lines.some((line) => line.includes(`no matches for kind "${kind}" in version "${apiVersion}"`))) {
+            return install ? [error(`${key}: the cluster does not know ${kind} (${apiVersion}). ${install}`)] : [];
+        }
+        if (isMissing(need)) {
+            const known = others.filter((other) => other.kind === kind).map(({ metadata }) => idOf(metadata));
+            const problem = `${key}: the cluster has no ${kind} "${idOf({ name, namespace })}"`;
+            return need.isNamed ? [error(problem + suggest(key, known))] : [];
+        }
+        unchecked.push(`${kind} ${name}`);
+        return [];
+    });
+    if (unchecked.length > 0) {
+        const why = stderr.includes("(Forbidden)") ? "the user of your kubeconfig may not read them" : failure;
+        findings.push(note(`Not checked in the cluster, because ${why}: ${unchecked.join(", ")}.`));
+    }
+    return findings;
+}
 
-function ingressNeeds(ingress: Plain<"ingress">, namespace: string): Need[] {
-    const { className, clusterIssuer, tlsSecret, annotations } = ingress;
-    const needs: Need[] = [
-        {
-            key: "ingressClassName",
-            apiVersion: "networking.k8s.io/v1",
-            kind: "IngressClass",
-            metadata: { name: className },
-            choose: (name) => `set ingressClassName ${name}`,
-        },
-    ];
-    const issuer = annotations["cert-manager.io/cluster-issuer"] ?? clusterIssuer;
-    const ofIssuer = { key: "ingressClusterIssuer", apiVersion: "cert-manager.io/v1" };
-    if (issuer) {
-        needs.push({
-            ...ofIssuer,
-            kind: "ClusterIssuer",
-            metadata: { name: issuer },
-            install: "Install cert-manager, or use your own certificate: pulumi config set ingressTlsSecret NAME",
-            choose: (name) => `set ingressClusterIssuer ${name}`,
-        });
+const idOf = ({ name, namespace }: KubernetesObject["metadata"]) => (namespace ? `${namespace}/${name}` : name);
+
+/** Continues "has no …" with what exists, and with the command that chooses it. */
+function suggest(key: string, known: string[]): string {
+    if (known.length === 0) {
+        return ", and shows no other. Create it.";
     }
-    if (issuer && className === "traefik") {
-        const metadata = { name: tlsSecret, namespace };
-        needs.push({ ...ofIssuer, kind: "Certificate", metadata, judge: judgeCertificate });
-    }
-    return needs;
+    const chosen = known.length === 1 ? known.join() : key === "gatewayName" ? "NAMESPACE/NAME" : "NAME";
+    const [namespace, name] = chosen.split("/");
+    const command = name
+        ? `set-all --plaintext gatewayNamespace=${namespace} --plaintext gatewayName=${name}`
+        : `set ${key} ${chosen}`;
+    return `; it has ${known.join(", ")}. Run: pulumi config ${command}`;
 }
 
 /** Warns of a Certificate whose challenges go into the Ingress, which with Traefik serves only https. */
@@ -103,73 +152,13 @@ function judgeCertificate({ metadata: { name, namespace, annotations } }: Kubern
     return annotations?.[annotation] ? [warning(`${problem}. After this update, run: ${fix}`)] : [];
 }
 
-function gatewayNeed({ name, namespace, sectionName, httpSectionName }: Plain<"gateway">): Need {
-    const sections = Object.entries({ gatewaySectionName: sectionName, gatewayHttpSectionName: httpSectionName });
-    return {
-        key: "gatewayName",
-        apiVersion: "gateway.networking.k8s.io/v1",
-        kind: "Gateway",
-        metadata: { name, namespace },
-        install: "Install the CRDs of the Gateway API, or run: pulumi config set exposure ingress",
-        choose: (name, namespace) =>
-            `set-all --plaintext gatewayNamespace=${namespace} --plaintext gatewayName=${name}`,
-        judge: ({ spec }) => {
-            const listeners = spec?.listeners ?? [];
-            return sections
-                .filter(([, section]) => section !== undefined && !listeners.some(({ name }) => name === section))
-                .map(([key, section]) => {
-                    const problem = `${key}: the Gateway ${namespace}/${name} has no listener "${section}"`;
-                    const others = listeners.map(({ name }) => ({ name }));
-                    return error(problem + suggest(others, (name) => `set ${key} ${name}`));
-                });
-        },
-    };
-}
-
-/** Checks all needs with one call of kubectl. A kind that the cluster does not know fails only its own objects. */
-async function checkNeeds(context: string | undefined, needs: Need[]): Promise<Finding[]> {
-    const manifests = needs.map(({ apiVersion, kind, metadata }) => JSON.stringify({ apiVersion, kind, metadata }));
-    const { items, stderr, failure } = await get(context, ["--filename", "-"], manifests.join("\n"));
-    const lines = stderr.split("\n");
-    const isMissing = ({ kind, metadata: { name } }: Need) =>
-        lines.some(
-            (line) => line.includes(`(NotFound): ${kind.toLowerCase()}`) && line.endsWith(`"${name}" not found`),
-        );
-    const missing = needs.filter((need) => need.choose && isMissing(need));
-    const types = missing.map(({ apiVersion, kind }) => [kind, ...apiVersion.split("/").reverse()].join("."));
-    const others = missing.length > 0 ? await get(context, [types.join(","), "--all-namespaces"]) : undefined;
-    const unchecked: string[] = [];
-    const findings = needs.flatMap((need) => {
-        const { key, apiVersion, kind, metadata, install, choose } = need;
-        const found = items.find((item) => item.kind === kind && item.metadata.name === metadata.name);
-        if (found) {
-            return need.judge?.(found) ?? [];
-        }
-        if (lines.some((line) => line.includes(`no matches for kind "${kind}" in version "${apiVersion}"`))) {
-            return install ? [error(`${key}: the cluster does not know ${kind} (${apiVersion}). ${install}`)] : [];
-        }
-        if (isMissing(need)) {
-            const known = others?.items.filter((item) => item.kind === kind).map(({ metadata }) => metadata);
-            const id = [metadata.namespace, metadata.name].filter(Boolean).join("/");
-            return choose ? [error(`${key}: the cluster has no ${kind} "${id}"${suggest(known, choose)}`)] : [];
-        }
-        unchecked.push(`${kind} ${metadata.name}`);
-        return [];
-    });
-    if (unchecked.length > 0) {
-        const why = stderr.includes("(Forbidden)") ? "the user of your kubeconfig may not read them" : failure;
-        findings.push(note(`Not checked in the cluster, because ${why}: ${unchecked.join(", ")}.`));
-    }
-    return findings;
-}
-
-/** Continues "has no …" with what exists, and with the command that chooses it. */
-function suggest(known: KubernetesObject["metadata"][] = [], choose: NonNullable<Need["choose"]>): string {
-    const [first, second] = known;
-    if (!first) {
-        return ", and shows no other. Create it.";
-    }
-    const ids = known.map(({ name, namespace }) => (namespace ? `${namespace}/${name}` : name));
-    const command = second ? choose("NAME", "NAMESPACE") : choose(first.name, first.namespace ?? "");
-    return `; it has ${ids.join(", ")}. Run: pulumi config ${command}`;
+function judgeListeners(gateway: NonNullable<Args["gateway"]>, { metadata, spec }: KubernetesObject): Finding[] {
+    const listeners = spec?.listeners?.map(({ name }) => name) ?? [];
+    const { sectionName: gatewaySectionName, httpSectionName: gatewayHttpSectionName } = gateway;
+    return Object.entries({ gatewaySectionName, gatewayHttpSectionName })
+        .filter(([, section]) => section !== undefined && !listeners.includes(section))
+        .map(([key, section]) => {
+            const problem = `${key}: the Gateway ${idOf(metadata)} has no listener "${section}"`;
+            return error(problem + suggest(key, listeners));
+        });
 }

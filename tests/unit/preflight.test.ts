@@ -331,8 +331,10 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
                 'error: gatewayHttpSectionName: the Gateway gateways/home has no listener "http"; it has websecure. ' +
                     "Run: pulumi config set gatewayHttpSectionName websecure",
             ]);
-            answer({ objects: [gateway("https", "http")] });
-            assert.deepEqual(await inCluster({ gateway: { ...home, httpSectionName: "http" } }), []);
+            const monitor = { kind: "ServiceMonitor", metadata: { name: "registry-metrics", namespace: "images" } };
+            answer({ objects: [gateway("https", "http"), monitor] });
+            const metrics = { serviceMonitor: true };
+            assert.deepEqual(await inCluster({ gateway: { ...home, httpSectionName: "http" }, metrics }), []);
         });
 
         it("warns of a Certificate from another class than traefik", async () => {
