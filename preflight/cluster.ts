@@ -96,10 +96,14 @@ async function checkNeeds(context: string | undefined, needs: Need[], gateway: A
     const input = manifests.map((manifest) => JSON.stringify(manifest)).join("\n");
     const { items, stderr, failure } = await get(context, ["--filename", "-"], input);
     const lines = stderr.split("\n");
-    const isMissing = ({ kind, name }: Need) =>
-        lines.some(
-            (line) => line.includes(`(NotFound): ${kind.toLowerCase()}`) && line.endsWith(`"${name}" not found`),
-        );
+    // kubectl reports a missing namespace instead of the objects in it.
+    const isMissing = ({ kind, name, namespace }: Need) =>
+        lines.some((line) => {
+            const [, resource = "", missing] = /\(NotFound\): (\S+) "(.*)" not found$/.exec(line) ?? [];
+            return resource === "namespaces"
+                ? missing === namespace
+                : missing === name && resource.startsWith(kind.toLowerCase());
+        });
     const missing = needs.filter((need) => need.isNamed && isMissing(need));
     const types = missing.map(({ apiVersion, kind }) => [kind, ...apiVersion.split("/").reverse()].join("."));
     const others = missing.length > 0 ? (await get(context, [types.join(","), "--all-namespaces"])).items : [];

@@ -112,8 +112,8 @@ describe("A rejected update changes nothing", function () {
         await configure("minioServer=minio.minio.svc.cluster.local:9000");
         assertReported(
             await rejectWith(({ users: [{ user }] }) => (user.as = "nobody")),
-            'minioServer: this machine cannot resolve "minio.minio.svc.cluster.local" (ENOTFOUND), ' +
-                "a name inside the cluster.",
+            'minioServer: this machine cannot resolve "minio.minio.svc.cluster.local" (',
+            "), a name inside the cluster.",
             "kubectl port-forward --namespace minio service/minio 9000:9000",
             "pulumi config set-all --plaintext minioServer=127.0.0.1:9000 --plaintext minioServerSecure=true",
             "Nothing was changed.",
@@ -144,7 +144,7 @@ describe("A rejected update changes nothing", function () {
             `minioServerSecure: is true, but ${minio} responds in plain http. ` +
                 "Run: pulumi config set minioServerSecure false",
             "Nothing was changed.",
-            'warning: pullHost: this machine cannot resolve "pull.missing.invalid" (ENOTFOUND).',
+            'warning: pullHost: this machine cannot resolve "pull.missing.invalid" (',
         );
     });
 

@@ -312,6 +312,8 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
                     '"registry-metrics" not found\n',
             });
             assert.deepEqual(await inCluster({ service: {}, metrics: { serviceMonitor: true } }), []);
+            answer({ errors: 'Error from server (NotFound): namespaces "images" not found\n' });
+            assert.deepEqual(await inCluster({ service: {}, metrics: { serviceMonitor: true } }), []);
         });
 
         it("names the Gateways, and the listeners, that exist", async () => {
