@@ -204,10 +204,10 @@ describe("ReadReplica", () => {
             assert.deepEqual(hostsOf(resources), [["registry", "docker.registry.example.com"]]);
         });
 
-        it("documents the expression of the route in docs/rights.md, for a proxy that matches the decoded path", () => {
+        it("documents the expression of the route in docs/users.md, for a proxy that matches the decoded path", () => {
             assert.ok(
                 fs
-                    .readFileSync("docs/rights.md", "utf8")
+                    .readFileSync("docs/users.md", "utf8")
                     .includes(`"~^(GET|HEAD) ${path.value.slice(1).replace("(:|%3[Aa])", ":")}"`),
             );
         });
