@@ -15,7 +15,7 @@ if [ ! -e $policy ] || grep --quiet "$mark" $policy; then
 fi
 units="etcd.service containerd.service docker.service docker.socket
     podman.service podman.socket podman-restart.service podman-auto-update.service podman-auto-update.timer
-    prometheus.service prometheus-pushgateway.service"
+    prometheus.service prometheus-pushgateway.service nginx.service"
 # A Kubernetes node on this machine would use Podman's bridge for its pods.
 network=--path-exclude=/etc/cni/net.d/87-podman-bridge.conflist
 disabled=$(for unit in $units; do systemctl is-enabled --quiet $unit 2> /dev/null || echo $unit; done)

@@ -36,6 +36,7 @@ const requiredCommands: { command: string; packages: string[]; static?: boolean 
     { command: "curl", packages: ["curl"] },
     { command: "pgrep", packages: ["procps"] },
     { command: "faketime", packages: ["faketime"] },
+    { command: "nginx", packages: ["nginx"] },
     { command: "promtool", packages: ["prometheus"] },
     { command: "prometheus-pushgateway", packages: ["prometheus-pushgateway"] },
     // Node's official build needs this library, which not every machine with Node has.

@@ -2,12 +2,11 @@ import * as assert from "node:assert/strict";
 
 import * as bcrypt from "bcryptjs";
 
+import { documented } from "./support/docs";
 import { eventually, run } from "./support/run";
 import {
     applyPod,
     client,
-    configure,
-    configureSecret,
     kubectl,
     loginStatus,
     mounted,
@@ -27,6 +26,13 @@ describe("Users", function () {
     let uids: string[];
     const podUids = async () => (await pods()).map(({ metadata }) => metadata.uid);
     const passwords = () => output<Record<string, string>>("passwords");
+
+    /** Runs the commands under a heading of docs/users.md. `input` answers what they ask for. */
+    const follow = (heading: string, here: Record<string, string> = {}, input?: string) =>
+        run("sh", ["-ec", documented("docs/users.md", heading, here)], {
+            input,
+            env: { ...(process.env as Record<string, string>), PULUMI_STACK: "sandbox" },
+        });
 
     /** The lines of the htpasswd file, by user. */
     async function lines(): Promise<Record<string, string>> {
@@ -75,9 +81,11 @@ describe("Users", function () {
 
     it("log in with a generated password, a given password, or a password whose hash is given", async () => {
         const before = await lines();
-        await configure("users[1].name=ci", "users[2].name=alice", "users[3].name=old");
-        await configureSecret("users[2].password", "correct horse");
-        await configureSecret("users[3].hash", (await bcrypt.hash("battery staple", 5)).replace("$2b$", "$2y$"));
+        const hash = (await bcrypt.hash("battery staple", 5)).replace("$2b$", "$2y$");
+        await follow("Add a user", { alice: "ci" });
+        await follow("Add a user", { "users[1]": "users[2]" });
+        await follow("Choose a password", { "users[1]": "users[2]" }, "correct horse");
+        await follow("Keep an existing password", { "users[1]": "users[3]", bob: "old" }, hash);
         assert.deepEqual(await previewed(), [
             "create random:index/randomPassword:RandomPassword::registry-alice-salt",
             "create random:index/randomPassword:RandomPassword::registry-ci-password",
@@ -98,7 +106,7 @@ describe("Users", function () {
     });
 
     it("get a pull secret in another namespace, and the preview shows only that", async () => {
-        await configure("pullSecrets[0].namespace=apps", "pullSecrets[0].user=ci");
+        await follow("Let Pods pull");
         assert.deepEqual(await previewed(), [
             "create homelab-registry:index:PullSecrets::registry",
             "create kubernetes:core/v1:Secret::apps/registry-pull",
@@ -110,7 +118,7 @@ describe("Users", function () {
     it("get a new password when rotation is increased, without a restart or a failed push or pull of others", async () => {
         const before = await lines();
         const { ci: oldPassword } = await passwords();
-        await configure("users[1].rotation=2");
+        await follow("Rotate a password");
         assert.deepEqual(await previewed(), [
             "replace random:index/randomPassword:RandomPassword::registry-ci-password",
             "update kubernetes:core/v1:Secret::apps/registry-pull data stringData",
@@ -137,7 +145,7 @@ describe("Users", function () {
         const { me } = await lines();
         await run("pulumi", ["config", "rm", "pullSecrets", "--stack", "sandbox"]);
         for (let i = 0; i < 3; i++) {
-            await run("pulumi", ["config", "rm", "--path", "users[1]", "--stack", "sandbox"]);
+            await follow("Remove a user");
         }
         assert.deepEqual(await previewed(), [
             "delete homelab-registry:index:PullSecrets::registry",

@@ -6,6 +6,7 @@ import * as path from "node:path";
 
 import { containerdSocket } from "../../../sandbox/daemons";
 import { nodes } from "../../../sandbox/paths";
+import { documented } from "../support/docs";
 import { makeGateway } from "../support/gateway";
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, Options, run } from "../support/run";
@@ -118,6 +119,9 @@ describe("Access control:", function () {
         fs.rmSync(folder, { recursive: true });
     });
 
+    /** Runs the commands under a heading of docs/users.md. */
+    const follow = (heading: string, here: Record<string, string> = {}) =>
+        run("sh", ["-ec", documented("docs/users.md", heading, here)], { env: registry.env });
     const tags = async (host: string, repository: string, as?: Client) =>
         (
             JSON.parse(
@@ -269,7 +273,7 @@ describe("Access control:", function () {
 
     describe("a pull-only user, on a Gateway,", () => {
         before(async () => {
-            await makeGateway(gateways, me.host);
+            await makeGateway(gateways, registry);
             const onGateway = { exposure: "gateway", gatewayName: "home", gatewayNamespace: gateways };
             await registry.configure(onGateway);
             await registry.up();
@@ -280,7 +284,7 @@ describe("Access control:", function () {
         });
 
         it("is downgraded without a failed pull, and without a failed push or pull of others", async () => {
-            await registry.configure({ "users[1].access": "pull" });
+            await follow("Pull-only users");
             const preview = await previewed(registry.pulumi);
             assert.deepEqual(
                 preview.filter((line) => !/^create [^ ]*::registry-reader(-config|-auth|-http-secret)?$/.test(line)),
@@ -324,6 +328,15 @@ describe("Access control:", function () {
             assert.deepEqual(Object.keys(statuses), ["200"]);
         });
 
+        it("gets status 200 by the command that checks the controller", async () => {
+            const commands = await follow("Which name they pull from", {
+                "--user cluster": `--user cluster:${cluster.password}`,
+                "registry.example.com": registry.host,
+                "--namespace registry": `--namespace ${registry.name}`,
+            });
+            assert.match(commands, /^200\nNAME .*\nregistry-reader /);
+        });
+
         testPullOnlyUser(registry.host);
     });
 
@@ -354,7 +367,7 @@ describe("Access control:", function () {
 
         describe("at pullHost,", () => {
             before(async () => {
-                await registry.configure({ pullHost });
+                await follow("A second name for pulls", { "pull.registry.example.com": pullHost });
                 await registry.up();
                 await eventually(300, async () => (await loginStatus({ ...cluster, host: pullHost })) === 200);
                 // The host for pushes does not know this user.
@@ -366,7 +379,7 @@ describe("Access control:", function () {
 
     describe("anonymous access", () => {
         before(async () => {
-            await registry.configure({ anonymousPullHost: publicHost });
+            await follow("Pulls without a login", { "public.registry.example.com": publicHost });
             const preview = await previewed(registry.pulumi);
             assert.deepEqual(
                 preview.filter((line) => !/^create [^ ]*::registry-anonymous(-config|-http-secret)?$/.test(line)),
@@ -447,7 +460,7 @@ describe("Access control:", function () {
     describe("access control", () => {
         it("can be removed, with the replicas and their key, without a failed push or pull of other users", async () => {
             const key = await accessKey(registry.name, "registry-reader");
-            await registry.configure({ pullHost: "", anonymousPullHost: "", "users[1].access": "push" });
+            await follow("Remove access control");
             await assertUnnoticed(me, registry.up);
             assert.equal((await s3(key, "GET", `${registry.name}?list-type=2&max-keys=1`)).status, 403);
             assert.equal(

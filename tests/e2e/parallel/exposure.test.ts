@@ -5,32 +5,82 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { nodeAddress } from "../../../sandbox/paths";
+import { documented } from "../support/docs";
 import { makeGateway } from "../support/gateway";
 import { OtherRegistry } from "../support/otherRegistry";
-import { eventually, run } from "../support/run";
+import { OwnProxy } from "../support/ownProxy";
+import { attempt, eventually, run } from "../support/run";
 import { kubectl, loginStatus, previewed, request } from "../support/sandbox";
-import { assertUnnoticed, Client, makeImage, tryPush } from "../support/traffic";
+import { assertUnnoticed, Client, tryPush } from "../support/traffic";
 
 const registry = new OtherRegistry("exposed");
+const apps = "exposed-apps";
+const gateways = "exposed-gateways";
 const GiB = 1024 ** 3;
+
+/** Every difference between the commands of docs/exposure.md and those that run here. */
+const here: Record<string, string> = {
+    "registry.example.com": registry.host,
+    "--namespace registry": `--namespace ${registry.name}`,
+    "run hello": `run hello --namespace ${apps}`,
+    "wait pod/hello": `wait pod/hello --namespace ${apps}`,
+    "logs hello": `logs hello --namespace ${apps}`,
+    "pod hello": `pod hello --namespace ${apps}`,
+    "gatewayNamespace gateways": `gatewayNamespace ${gateways}`,
+    // The tests look at previews themselves.
+    "pulumi up": "pulumi up --skip-preview",
+    // The sandbox has no internet access, and has this image.
+    "docker pull alpine": "docker image inspect alpine",
+};
 
 describe("A registry", function () {
     this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "exposed-"));
     const large = path.join(folder, "large");
+    const proxy = new OwnProxy(registry.host, folder, apps);
     let me: Client;
 
+    /** Returns the commands under a heading of docs/exposure.md: those that change the configuration, and those after. */
+    function stepsOf(heading: string): { configure: string; update: string } {
+        const commands = Object.entries(here).reduce(
+            (text, [there, value]) => text.replaceAll(there, value),
+            documented("docs/exposure.md", heading, {}),
+        );
+        const [, configure = commands, update = ""] = /^(.*?)(^pulumi up.*)$/ms.exec(commands) ?? [];
+        return { configure, update };
+    }
+
+    const sh = (commands: string) =>
+        run("sh", ["-ec", commands], {
+            env: { ...registry.env, PULUMI_SKIP_CONFIRMATIONS: "true", DOCKER_CONFIG: path.join(folder, "docker") },
+        });
+
+    /** Runs the commands under a heading. Returns what a preview shows before the update. */
+    async function follow(heading: string): Promise<string[]> {
+        const { configure, update } = stepsOf(heading);
+        await sh(configure);
+        const preview = update === "" ? [] : await previewed(registry.pulumi);
+        await sh(update);
+        return preview;
+    }
+
     before(async () => {
-        await registry.configure();
-        await registry.up();
-        me = await registry.client();
+        await kubectl("delete", "namespace", apps, "--ignore-not-found");
+        await kubectl("create", "namespace", apps);
+        await registry.configure({
+            "users[0].name": "ci",
+            "pullSecrets[0].namespace": apps,
+            "pullSecrets[0].user": "ci",
+        });
         fs.mkdirSync(large);
         await run("sh", ["-c", `head -c ${2 * GiB} /dev/urandom > "$0"`, path.join(large, "layer")]);
     });
     after(async () => {
+        await proxy.stop();
         await registry.remove();
-        await kubectl("delete", "namespace", "gateways", "--ignore-not-found");
+        await kubectl("delete", "namespace", gateways, apps, "--ignore-not-found");
+        await attempt("docker", ["image", "rm", `${registry.host}/alpine`]);
         fs.rmSync(folder, { recursive: true });
     });
 
@@ -118,10 +168,28 @@ describe("A registry", function () {
         assert.equal((await send(`${location()}&digest=sha256:${digest}`, "--request", "PUT")).status, 201);
     }
 
+    /** Tests the commands of the page for the first image. */
+    const testFirstImage = () =>
+        it("accepts a push by docker, and a Pod in another namespace runs the image, by the commands of the page", async () => {
+            await eventually(300, async () => (await loginStatus(me)) === 200);
+            const { configure } = stepsOf("Push and pull");
+            assert.match(await sh(configure), /^Hello from my registry$/m);
+        });
+
     /** Tests of every kind of exposure. */
     function testExposure(): void {
-        it("accepts and serves a layer of 2 GiB, and accepts another from a client that needs over two minutes", () =>
-            Promise.all([pushAndPullLarge(), pushSlowly()]));
+        let slowPush: Promise<void>;
+        before(() => {
+            slowPush = pushSlowly();
+            // Its own test reports an error.
+            slowPush.catch(() => undefined);
+        });
+
+        testFirstImage();
+
+        it("accepts and serves a layer of 2 GiB", pushAndPullLarge);
+
+        it("accepts a layer from a client that needs over two minutes", () => slowPush);
 
         it("replaces its pods without a failed push or pull", () =>
             assertUnnoticed(me, async () => {
@@ -132,39 +200,53 @@ describe("A registry", function () {
     const answers = (what: string) =>
         request(`${what}://${me.host}/v2/`, "--user", `${me.user}:${me.password}`, "--include");
 
-    describe("behind an Ingress of class nginx", testExposure);
+    describe("behind an Ingress of class nginx", () => {
+        before(async () => {
+            await follow("F5's NGINX Ingress Controller");
+            await follow("Class nginx");
+            me = await registry.client("ci");
+        });
+
+        testExposure();
+
+        it("has further annotations", async () =>
+            assert.match(
+                await kubectl("get", "ingress/registry", "--namespace", registry.name, "--output", "yaml"),
+                /nginx.org\/client-max-body-size: "0"\n *nginx.org\/proxy-read-timeout: 900s\n/,
+            ));
+    });
 
     describe("behind an Ingress of class traefik", () => {
+        const afterChangeOfClass = "The certificate after a change of class";
+        const serial = () =>
+            run("sh", [
+                "-c",
+                "openssl s_client -connect $0:443 -servername $0 </dev/null 2>/dev/null | openssl x509 -noout -serial",
+                me.host,
+            ]);
+
         before(async () => {
-            await registry.configure({ ingressClassName: "traefik" });
+            await follow("Change the entrance");
+            const { configure, update } = stepsOf("Traefik");
+            await sh(configure);
             const warned = await registry.pulumi("preview");
             assert.match(warned, /ingressClassName: Traefik cuts off a push that is still sending after 60 s/);
-            const [, command] =
-                /ingressClassName: the Certificate .* After this update, run: (kubectl annotate .*)/.exec(warned) ?? [];
+            const { configure: annotate } = stepsOf(afterChangeOfClass);
+            assert.ok(warned.includes(`After this update, run: ${annotate}`), warned);
             const preview = await previewed(registry.pulumi);
             assert.deepEqual(
                 preview.map((line) => line.replace(/ (metadata|spec).*/, "")),
                 ["update kubernetes:networking.k8s.io/v1:Ingress::registry"],
             );
-            await registry.up();
+            await sh(update);
             await eventually(300, async () => (await loginStatus(me)) === 200);
-            const [documented] = /^kubectl annotate certificate .*$/m.exec(
-                fs.readFileSync("docs/exposure.md", "utf8"),
-            )!;
-            assert.equal(command, documented.replace("--namespace registry", `--namespace ${registry.name}`));
-            await run("sh", ["-c", command]);
+            await follow(afterChangeOfClass);
             assert.doesNotMatch(await registry.pulumi("preview"), /warning/);
         });
 
         testExposure();
 
         it("gets a new certificate for a deleted one, after the command of the warning", async () => {
-            const serial = () =>
-                run("sh", [
-                    "-c",
-                    "openssl s_client -connect $0:443 -servername $0 </dev/null 2>/dev/null | openssl x509 -noout -serial",
-                    me.host,
-                ]);
             const before = await serial();
             await kubectl("delete", "secret", "registry-tls-ingress", "--namespace", registry.name);
             // Until then Traefik serves its default certificate, which no client trusts.
@@ -174,23 +256,33 @@ describe("A registry", function () {
         it("does not answer http, because a redirect is a setting of Traefik's entry points", async () => {
             assert.equal((await answers("http")).status, 404);
         });
+
+        it("uses an existing certificate, for which no client has to retry", async () => {
+            for (const [file, key] of Object.entries({ "registry.crt": "tls\\.crt", "registry.key": "tls\\.key" })) {
+                const encoded = await kubectl(
+                    ...["get", "secret/registry-tls-ingress", "--namespace", registry.name],
+                    ...["--output", `jsonpath={.data.${key}}`],
+                );
+                fs.writeFileSync(path.join(folder, file), Buffer.from(encoded, "base64"));
+            }
+            const { configure, update } = stepsOf("Certificate and DNS");
+            await sh(configure.replace(/registry\.(?=crt|key)/g, `${folder}/registry.`));
+            assert.deepEqual(await previewed(registry.pulumi), [
+                'update kubernetes:networking.k8s.io/v1:Ingress::registry metadata.annotations["cert-manager.io/cluster-issuer"] spec.tls[0].secretName',
+            ]);
+            await assertUnnoticed(me, () => sh(update));
+        });
     });
 
     describe("on a Gateway", () => {
         before(async () => {
-            await makeGateway("gateways", me.host);
-            await registry.configure({
-                exposure: "gateway",
-                gatewayName: "home",
-                gatewayNamespace: "gateways",
-                gatewayHttpSectionName: "http",
-            });
-            assert.deepEqual(await previewed(registry.pulumi), [
+            await makeGateway(gateways, registry);
+            await follow("Change the entrance");
+            assert.deepEqual(await follow("Gateway"), [
                 "create kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::registry",
                 "create kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::registry-http",
                 "delete kubernetes:networking.k8s.io/v1:Ingress::registry",
             ]);
-            await registry.up();
             await eventually(300, async () => (await loginStatus(me)) === 200);
         });
 
@@ -205,43 +297,24 @@ describe("A registry", function () {
         });
     });
 
-    describe("with only a Service of type NodePort", () => {
-        const port = 30500;
+    describe("behind a proxy of an owner", () => {
+        const url = `http://${nodeAddress}:30500/v2/`;
         before(async () => {
-            makeImage(path.join(folder, "image"));
-            assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
-            await registry.configure({
-                ...{ gatewayName: "", gatewayNamespace: "", gatewayHttpSectionName: "" },
-                exposure: "service",
-                serviceType: "NodePort",
-                serviceNodePort: String(port),
-            });
-            await registry.up();
+            await follow("Change the entrance");
+            await follow("A proxy of your own");
+            await proxy.start();
         });
 
-        it("serves an image by http after a login", async () => {
-            const url = `http://${nodeAddress}:${port}/v2/`;
+        testFirstImage();
+
+        it("is reached by http only after a login", async () => {
             assert.equal((await request(url)).status, 401);
             assert.equal((await request(url, "--user", `${me.user}:${me.password}`)).status, 200);
-            const pulled = path.join(folder, "by-http");
-            await run("skopeo", [
-                "copy",
-                "--quiet",
-                "--src-tls-verify=false",
-                "--src-creds",
-                `${me.user}:${me.password}`,
-                `docker://${nodeAddress}:${port}/hello:1`,
-                `dir:${pulled}`,
-            ]);
-            assert.deepEqual(
-                fs.readFileSync(path.join(pulled, "manifest.json")),
-                fs.readFileSync(path.join(folder, "image", "manifest.json")),
-            );
         });
 
-        it("sends clients to its https host for uploads, where something else has to answer", async () => {
+        it("sends clients to its https host for uploads, where the proxy has to answer", async () => {
             const { body } = await request(
-                `http://${nodeAddress}:${port}/v2/hello/blobs/uploads/`,
+                `${url}hello/blobs/uploads/`,
                 "--request",
                 "POST",
                 "--user",
@@ -251,16 +324,35 @@ describe("A registry", function () {
             assert.match(body, new RegExp(`^location: https://${me.host}/v2/hello/blobs/uploads/`, "im"));
         });
 
-        it("can return to an Ingress, with every image", async () => {
-            await registry.configure({
-                exposure: "ingress",
-                serviceType: "ClusterIP",
-                serviceNodePort: "0",
-                ingressClassName: "nginx",
-            });
+        it("separates a pull-only user's pulls from pushes, with the lines of docs/users.md", async () => {
+            await sh(documented("docs/users.md", "Pull-only users", {}));
             await registry.up();
+            const nodePort = "jsonpath={.spec.ports[0].nodePort}";
+            proxy.configure(
+                Number(
+                    await kubectl(
+                        ...["get", "service/registry-reader", "--namespace", registry.name],
+                        ...["--output", nodePort],
+                    ),
+                ),
+            );
+            const cluster = await registry.client("cluster");
+            const pulled = path.join(folder, "by-cluster");
+            const creds = `${cluster.user}:${cluster.password}`;
+            await run("skopeo", ["copy", "--src-creds", creds, `docker://${me.host}/alpine`, `dir:${pulled}`]);
+            const { code, stderr } = await tryPush(pulled, cluster, "again:1");
+            assert.notEqual(code, 0);
+            assert.match(stderr, /unauthorized: authentication required/);
+            assert.equal((await tryPush(pulled, me, "again:1")).code, 0);
+            await sh(documented("docs/users.md", "Remove access control", {}));
+        });
+
+        it("can return to an Ingress, with every image", async () => {
+            await proxy.stop();
+            await follow("Change the entrance");
+            await follow("Class nginx");
             await eventually(300, async () => (await loginStatus(me)) === 200);
-            await run("skopeo", ["inspect", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/hello:1`]);
+            await run("skopeo", ["inspect", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/alpine`]);
             await registry.pulumi("preview", "--expect-no-changes");
         });
     });

@@ -8,6 +8,7 @@ import * as path from "node:path";
 import { stringify } from "yaml";
 
 import { clusterDomain, nodeAddress } from "../../../sandbox/paths";
+import { documented } from "../support/docs";
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually, run } from "../support/run";
 import { deleteObject, get, kubectl, minio, minioRoot, request } from "../support/sandbox";
@@ -51,6 +52,9 @@ describe("Monitoring with Prometheus", function () {
         assert.equal(error, undefined, expression);
         return data!.result;
     };
+    /** Runs the commands under a heading of docs/monitoring.md. */
+    const follow = (heading: string, here: Record<string, string> = {}) =>
+        run("sh", ["-ec", documented("docs/monitoring.md", heading, here)], { env: registry.env });
     const start = (command: string, ...args: string[]) => {
         const log = fs.openSync(path.join(folder, `${command}.log`), "w");
         processes.push(spawn(command, args, { stdio: ["ignore", log, log] }));
@@ -59,12 +63,9 @@ describe("Monitoring with Prometheus", function () {
 
     before(async () => {
         start("prometheus-pushgateway", `--web.listen-address=${pushgateway}`);
-        await registry.configure({
-            metrics: "true",
-            bucketQuota: "1Gi",
-            collectionSchedule: "0 4 * * 0",
-            collectionPushgateway: `http://${pushgateway}`,
-        });
+        await registry.configure({ bucketQuota: "1Gi", collectionSchedule: "0 4 * * 0" });
+        await follow("Turn on metrics");
+        await follow("More metrics", { "http://pushgateway.monitoring.svc:9091": `http://${pushgateway}` });
         await registry.up();
         me = await registry.client();
         makeImage(path.join(folder, "image"));
@@ -123,6 +124,12 @@ describe("Monitoring with Prometheus", function () {
         await registry.remove();
         fs.rmSync(folder, { recursive: true });
     });
+
+    it("finds who pushed an image, by the commands of docs/monitoring.md", async () =>
+        assert.match(
+            await follow("Who pushed what", { "--namespace registry": `--namespace ${registry.name}` }),
+            /^\d{4}-.*Z\tme\thello\t1$/m,
+        ));
 
     it("fires each alert at its threshold, and not below", async () => {
         await run("promtool", ["check", "rules", "monitoring/alerts.yaml"]);

@@ -5,6 +5,8 @@ import * as path from "node:path";
 
 import { containerdSocket } from "../../../sandbox/daemons";
 import { nodes } from "../../../sandbox/paths";
+import { documented } from "../support/docs";
+import { documentedFile } from "../support/documentedFiles";
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, run } from "../support/run";
 import { keysOf, kubectl, loginStatus, previewed, request } from "../support/sandbox";
@@ -42,6 +44,9 @@ describe("A pull-through cache", function () {
                 .equals(fs.readFileSync(path.join(folder, name, "manifest.json")))
         );
     };
+    /** Runs the commands under a heading of docs/pull-through-caches.md. `input` answers what they ask for. */
+    const follow = (heading: string, here: Record<string, string>, input?: string) =>
+        run("sh", ["-ec", documented("docs/pull-through-caches.md", heading, here)], { input, env: registry.env });
     /** Number of requests for a layer to the upstream registry. */
     const fetched = async () =>
         (await kubectl("logs", "deployment/registry", "--namespace", registry.name)).match(
@@ -64,24 +69,23 @@ describe("A pull-through cache", function () {
 
     it("is added without a change of other resources", async () => {
         const remote = `http://registry.${registry.name}.svc.homelab-k8s`;
+        await follow("Add a cache", {
+            "name' hub": "name' own",
+            "hub.registry.example.com": hosts.own,
+            "https://registry-1.docker.io": remote,
+        });
         await registry.configure({
-            "mirrors[0].name": "own",
-            "mirrors[0].host": hosts.own,
-            "mirrors[0].remote": remote,
-            "mirrors[0].username": "me",
             "mirrors[1].name": "open",
             "mirrors[1].host": hosts.open,
             "mirrors[1].remote": remote,
-            "mirrors[1].username": "me",
             "mirrors[1].login": "false",
         });
-        for (const i of [0, 1]) {
-            await run(
-                "pulumi",
-                ["config", "set", "--secret", "--path", `mirrors[${i}].password`, "--stack", registry.name],
-                { input: password },
-            );
-        }
+        await follow("Log in to the other registry", { "username' USER": "username' me" }, password);
+        await follow(
+            "Log in to the other registry",
+            { "username' USER": "username' me", "mirrors[0]": "mirrors[1]" },
+            password,
+        );
         const preview = await previewed(registry.pulumi);
         assert.deepEqual(
             preview.filter((line) => !/^create [^ ]*::registry-mirror-(own|open)(-config)?$/.test(line)),
@@ -142,19 +146,17 @@ describe("A pull-through cache", function () {
         assert.ok(await pull(hosts.own, "hello:1", "newer"));
     });
 
-    it("is used by containerd with the settings of docs/mirrors.md", async () => {
+    it("is used by containerd with the settings of docs/pull-through-caches.md", async () => {
         const hostsFolder = path.join(folder, "certs.d", "upstream.example.com");
         fs.mkdirSync(hostsFolder, { recursive: true });
+        const login = Buffer.from(`me:${password}`).toString("base64");
         fs.writeFileSync(
             path.join(hostsFolder, "hosts.toml"),
-            `
-            server = "https://upstream.example.com"
-
-            [host."https://${hosts.own}"]
-              capabilities = ["pull", "resolve"]
-              [host."https://${hosts.own}".header]
-                authorization = "Basic ${Buffer.from(`me:${password}`).toString("base64")}"
-        `,
+            documentedFile("docs/pull-through-caches.md", "toml", "capabilities", {
+                "registry-1.docker.io": "upstream.example.com",
+                "hub.registry.example.com": hosts.own,
+                [Buffer.from("USER:PASSWORD").toString("base64")]: login,
+            }),
         );
         await run("ctr", [
             "--address",
