@@ -4,8 +4,13 @@ import * as fs from "node:fs";
 
 import ts from "typescript";
 
+import { findPhrases, phrases, sentencesOf, withoutCode, wordsOf } from "./support/english";
+
 /** Text of a script in the registry's pods: a change would replace every pod. */
 const deployed = "What cannot be told counts as locked.";
+
+/** They quote the phrases. */
+const quoting = ["tests/unit/pages.test.ts", "tests/unit/support/english.ts"];
 
 /** A piece of text that people read, and where it begins. */
 interface Prose {
@@ -15,46 +20,6 @@ interface Prose {
     kind: "docstring" | "comment" | "string";
 }
 
-/** Phrases that a reader has to decode, or that have a better-known word, and what to write instead. */
-const phrases: [phrase: RegExp, instead: string][] = [
-    [/\b(is|are|was|were) (already )?there\b/i, "exists"],
-    [/\bnot there\b/i, "does not exist, undefined"],
-    [/\bto be there\b/i, "must exist"],
-    [/\bheed(s|ed|ing)?\b/i, "respects, enforces"],
-    [/\b(leads?|led|leading) (to|there|here|nowhere|them|clients|elsewhere)\b/i, "points to, routes to"],
-    [/\b(go|goes|going|went) by\b/i, "uses, follows"],
-    [/\b(is|are|was|were|be|been) told\b/i, "is notified, receives"],
-    [/\b(take|takes|taken|taking|took) over\b/i, "imports, adopts, acquires"],
-    [/\b(take|takes|taken|taking|took) (it |them |that )?away\b/i, "removes, deletes"],
-    [/\bkept near\b/i, "cached"],
-    [/\b(is|are|was|were|be) away\b/i, "is unreachable, does not respond"],
-    [/\b(give|gives|given|giving|gave) (it |them |that )?back\b/i, "returns, releases, reclaims"],
-    [/\bails?\b/i, "what is wrong"],
-    [/\bone's own\b/i, "your own"],
-    [/\bmade of\b/i, "consists of, built from; for arguments: Arguments of"],
-    [/\b(no|nothing) more than\b/i, "at most, only"],
-    [/\b(bring|brings|brought|bringing) (\w+ )?along\b/i, "imports, has its own"],
-    [/\b(go|goes|going|went|gone) on (with|as|where|from)\b/i, "continues"],
-    [/\braised? by one\b/i, "increase by 1"],
-    [/\banew\b/i, "again"],
-    [/\bmoving in\b/i, "migration"],
-    [/\bneeds? a change\b/i, "is invalid"],
-    [/\bwhat is wrong with\b/i, "validation errors"],
-    [/\bcollections? of garbage\b/i, "garbage collection"],
-    [/\b(runs?|ran|running) out\b/i, "expires"],
-    [/\b(hears?|heard|hearing) of\b/i, "records, notices"],
-    [/\banother's\b/i, "already used"],
-    [/\bbut for\b/i, "except"],
-    [/\bbut one\b/i, "only one"],
-    [/\bthe world\b/i, "publicly trusted"],
-    [/\b(looks?|looked|looking) whether\b/i, "checks whether"],
-    [/\bas \w+ says? it\b/i, "in the syntax of"],
-    [/\bto (its|their|the same) end\b/i, "completes"],
-    [/\bnot good yet\b/i, "known limitations"],
-    [/\ba reader\b/i, "read-only replica, pull-only user"],
-    [/\bMinio\b/, "MinIO"],
-];
-
 describe("The project's prose", function () {
     this.timeout("60s");
 
@@ -62,8 +27,8 @@ describe("The project's prose", function () {
     before(() => {
         const listed = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"]);
         for (const file of listed.toString().split("\n")) {
-            // This file is the list. Links and files that are deleted but not committed are no files.
-            if (file !== "tests/unit/english.test.ts" && fs.lstatSync(file, { throwIfNoEntry: false })?.isFile()) {
+            // Links and files that are deleted but not committed are no files.
+            if (!quoting.includes(file) && fs.lstatSync(file, { throwIfNoEntry: false })?.isFile()) {
                 prose.push(...read(file));
             }
         }
@@ -88,12 +53,11 @@ describe("The project's prose", function () {
         ]);
     });
 
-    it("has no phrase that a reader has to decode", () => {
+    it("has no phrase that people have to decode", () => {
         const found = prose.flatMap(({ file, line, text }) =>
-            phrases.flatMap(([phrase, instead]) => {
-                const [match] = phrase.exec(text.replace(/\s+/g, " ").replace(deployed, "")) ?? [];
-                return match === undefined ? [] : [`${file}:${line}: "${match}"; write: ${instead}`];
-            }),
+            findPhrases(text.replace(/\s+/g, " ").replace(deployed, ""), phrases).map(
+                (message) => `${file}:${line}: ${message}`,
+            ),
         );
         assert.equal(found.length, 0, found.join("\n"));
     });
@@ -193,22 +157,4 @@ function readLines(file: string, text: string): Prose[] {
         }
     });
     return blocks;
-}
-
-/** Names in code are no words. */
-function withoutCode(text: string): string {
-    return text.replace(/`[^`]*`/g, "code");
-}
-
-/** The sentences of a docstring: its paragraphs, list items and tags end one, too. */
-function sentencesOf(docstring: string): string[] {
-    return docstring
-        .replace(/\{@\w+ ([^}]*)\}/g, "$1")
-        .split(/\n\s*\n|\n\s*(?=[-*] |\d\. |@)/)
-        .flatMap((paragraph) => paragraph.replace(/\s+/g, " ").split(/(?<=[.!?][)"]?) (?=["(]?[A-Z0-9]|code)/))
-        .map((sentence) => sentence.trim());
-}
-
-function wordsOf(sentence: string): string[] {
-    return sentence.split(/\s+/).filter((word) => /[a-z0-9]/i.test(word));
 }

@@ -1,0 +1,123 @@
+import * as assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import * as fs from "node:fs";
+
+import { Page, parsePage, readPage } from "../support/markdown";
+import { findPhrases, pagePhrases, phrases, sentencesOf, wordsOf } from "./support/english";
+
+const allPages = execFileSync("git", [
+    "ls-files",
+    "--cached",
+    "--others",
+    "--exclude-standard",
+    "--deduplicate",
+    "*.md",
+])
+    .toString()
+    .trim()
+    .split("\n")
+    .filter((file) => fs.existsSync(file) && !file.startsWith("docs/api/"));
+
+/** Pages whose text is not plain English yet. A page that is, or that does not exist, must not be here. */
+const excused = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "README.md",
+    "SECURITY.md",
+    "components/collector/README.md",
+    "docs/collection.md",
+    "docs/configuration.md",
+    "docs/conformance.md",
+    "docs/exposure.md",
+    "docs/gitops.md",
+    "docs/mirrors.md",
+    "docs/moving-in.md",
+    "docs/operations.md",
+    "docs/performance.md",
+    "docs/pull-requests.md",
+    "docs/reliability.md",
+    "docs/rights.md",
+    "docs/state.md",
+    "docs/watching.md",
+    "examples/README.md",
+];
+
+// PAGES="docs/users.md docs/storage.md" checks these alone.
+const chosen = process.env["PAGES"]?.split(/\s+/);
+
+describe("The English of a page", () => {
+    for (const page of chosen ?? allPages.filter((page) => !excused.includes(page))) {
+        it(`is plain: ${page}`, () => {
+            const mistakes = findMistakes(readPage(page)).map((mistake) => `${page}:${mistake}`);
+            assert.equal(mistakes.length, 0, `\n${mistakes.join("\n")}`);
+        });
+    }
+
+    it("is not excused where a page is plain, or does not exist", () =>
+        assert.deepEqual(
+            excused.filter((page) => !allPages.includes(page) || findMistakes(readPage(page)).length === 0),
+            [],
+        ));
+
+    it("is checked cell by cell, in headings, list items, links, comments and diagrams, but not in code", () => {
+        const thirty = "word ".repeat(30).trim();
+        const text = `# It is there
+
+Fine [${thirty}
+](x.md). A new sentence \`is there\`
+with another line.
+
+- It is
+  there.
+
+| ${thirty} | ${thirty} end |
+|---|---|
+| ${thirty} | ${thirty}<br>${thirty} |
+
+\`\`\`sh
+echo is there # is there
+${thirty}
+\`\`\`
+
+\`\`\`mermaid
+a --> is there
+\`\`\`
+${"a".repeat(121)}
+`;
+        const there = '"is there"; write: exists';
+        assert.deepEqual(findMistakes(parsePage(text)), [
+            `1: ${there}`,
+            `3: 31 words: Fine ${thirty} .`,
+            "3: 155 columns",
+            `7: ${there}`,
+            `10: 31 words: ${thirty} end`,
+            `15: ${there}`,
+            `20: ${there}`,
+            "22: 121 columns",
+        ]);
+    });
+});
+
+/** Unwanted phrases, long sentences and long lines, with the number of the line. */
+function findMistakes({ passages, blocks, lines }: Page): string[] {
+    const comments = blocks.flatMap(({ line, language, code }) =>
+        code.split("\n").map((text, index) => ({
+            line: line + 1 + index,
+            text: language === "mermaid" ? text : (/(?:^|\s)#\s(.*)/.exec(text)?.[1] ?? ""),
+        })),
+    );
+    const found = [
+        ...[...passages, ...comments].flatMap(({ line, text }) =>
+            findPhrases(text, [...phrases, ...pagePhrases]).map((message) => ({ line, message })),
+        ),
+        ...passages.flatMap(({ line, text }) =>
+            sentencesOf(text)
+                .filter((sentence) => wordsOf(sentence).length > 30)
+                .map((sentence) => ({ line, message: `${wordsOf(sentence).length} words: ${sentence}` })),
+        ),
+        ...lines
+            .filter(({ text }) => [...text].length > 120)
+            .map(({ line, text }) => ({ line, message: `${[...text].length} columns` })),
+    ];
+    return found.sort((a, b) => a.line - b.line).map(({ line, message }) => `${line}: ${message}`);
+}
