@@ -22,6 +22,8 @@ export interface Page {
     passages: Passage[];
     headings: string[];
     blocks: CodeBlock[];
+    /** Targets of links and pictures. */
+    links: string[];
     /** Lines outside tables and code, with their numbers. */
     lines: Passage[];
 }
@@ -35,7 +37,7 @@ export function readPage(file: string): Page {
 
 /** Parses GitHub's Markdown. */
 export function parsePage(markdown: string): Page {
-    const page: Page = { passages: [], headings: [], blocks: [], lines: [] };
+    const page: Page = { passages: [], headings: [], blocks: [], links: [], lines: [] };
     const inTableOrCode = new Set<number>();
     const skip = ([from, to]: [number, number]) => {
         for (let index = from; index < to; index++) {
@@ -65,6 +67,7 @@ export function parsePage(markdown: string): Page {
             if (isHeading) {
                 page.headings.push(textOf(token, (code) => code));
             }
+            page.links.push(...linksOf(token));
             page.passages.push({ line: index + 1, text: textOf(token, () => "code") });
         }
     }
@@ -97,6 +100,12 @@ function textOf(inline: MarkdownIt.Token, code: (content: string) => string): st
             }
         })
         .join("");
+}
+
+function linksOf(inline: MarkdownIt.Token): string[] {
+    return (inline.children ?? [])
+        .map((token) => token.attrGet("href") ?? token.attrGet("src"))
+        .filter((target) => typeof target === "string");
 }
 
 /** The anchor of a heading, by GitHub's rule. */

@@ -5,9 +5,9 @@ import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
-import { readStackConfiguration } from "../../config";
 import { listKeys, programKeys } from "../../configuration/keys";
 import { Key, listArguments, readSchema, resolve } from "../../configuration/schema";
+import { readConfiguration as read } from "../support/configuration";
 
 const project = "homelab-registry";
 const schema = readSchema();
@@ -20,23 +20,6 @@ const complete = {
     minioUser: "admin",
     minioPassword: "correct horse",
 };
-
-/** Reads a configuration as the engine hands it over: each value as text. */
-async function read(values: Record<string, unknown>, { encrypted }: { encrypted?: string[] } = {}) {
-    process.env.PULUMI_CONFIG_SECRET_KEYS = encrypted
-        ? JSON.stringify(encrypted.map((key) => `${project}:${key}`))
-        : "";
-    const text = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
-    await pulumi.runtime.setMocks({ newResource: () => ({ id: "", state: {} }), call: () => ({}) }, project, "test");
-    pulumi.runtime.setAllConfig(
-        Object.fromEntries(
-            Object.entries(values)
-                .filter(([, value]) => value !== undefined)
-                .map(([key, value]) => [`${project}:${key}`, text(value)]),
-        ),
-    );
-    return readStackConfiguration("registry");
-}
 
 /** Removes what is undefined. */
 const known = (value: object) => JSON.parse(JSON.stringify(value)) as unknown;

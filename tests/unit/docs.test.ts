@@ -1,43 +1,59 @@
 import * as assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-const pages = [
-    "README.md",
-    "CHANGELOG.md",
-    "CONTRIBUTING.md",
-    "examples/README.md",
-    ...fs
-        .readdirSync("docs")
-        .filter((name) => name.endsWith(".md"))
-        .map((name) => `docs/${name}`),
-];
+import { listPages } from "../support/documentedCommands";
+import { anchorOf, readPage } from "../support/markdown";
 
-/** What a heading is as an anchor, by GitHub's rule. */
-const anchor = (heading: string) =>
-    heading
-        .toLowerCase()
-        .replace(/[^\w\- ]/g, "")
-        .replaceAll(" ", "-");
+/** The links of a page to files of this repository: the file, and the heading in it. */
+function linksOf(page: string): { file: string; fragment: string | undefined }[] {
+    return readPage(page)
+        .links.filter((link) => !/^[a-z]+:/.test(link))
+        .map((link) => {
+            const [target, fragment] = decodeURI(link).split("#");
+            return { file: target ? path.join(path.dirname(page), target) : page, fragment };
+        });
+}
+
+/** The anchors of a page: if two headings are the same, GitHub numbers the second. */
+function anchorsOf(page: string): string[] {
+    const anchors = readPage(page).headings.map(anchorOf);
+    return anchors.map((anchor, index) => {
+        const earlier = anchors.slice(0, index).filter((other) => other === anchor).length;
+        return earlier === 0 ? anchor : `${anchor}-${earlier}`;
+    });
+}
 
 describe("The pages", () => {
-    for (const page of pages) {
+    const pages = listPages();
+
+    for (const page of [...pages, "docs/api/README.md"]) {
         it(`have no broken link: ${page}`, () => {
-            const links = [...fs.readFileSync(page, "utf8").matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
-            const broken = links.filter(([, target, fragment]) => {
-                const file = target ? path.join(path.dirname(page), target) : page;
-                if (!fs.existsSync(file) || !fragment) {
-                    return !fs.existsSync(file);
-                }
-                const headings = [...fs.readFileSync(file, "utf8").matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
-                    anchor(heading!),
-                );
-                return !headings.includes(fragment);
-            });
-            assert.deepEqual(
-                broken.map(([link]) => link),
-                [],
+            const broken = linksOf(page).filter(
+                ({ file, fragment }) =>
+                    !fs.existsSync(file) || (fragment && file.endsWith(".md") && !anchorsOf(file).includes(fragment)),
             );
+            assert.deepEqual(broken, []);
         });
     }
+
+    it("exist where a message, a comment or a file of settings names one", () => {
+        const pattern = "docs/[a-z/-]+\\.md(#[a-z0-9-]+)?";
+        const named = execFileSync("git", ["grep", "--untracked", "-EoI", pattern]).toString().trim().split("\n");
+        const broken = [...new Set(named)].filter((line) => {
+            const [page = "", fragment] = line.slice(line.indexOf(":") + 1).split("#");
+            return !fs.existsSync(page) || (fragment && !anchorsOf(page).includes(fragment));
+        });
+        assert.deepEqual(broken, []);
+    });
+
+    it("are linked from docs/README.md", () => {
+        const linked = linksOf("docs/README.md").map(({ file }) => file);
+        const missing = pages.filter((page) => page.startsWith("docs/") && page !== "docs/README.md");
+        assert.deepEqual(
+            missing.filter((page) => !linked.includes(page)),
+            [],
+        );
+    });
 });

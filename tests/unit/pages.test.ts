@@ -1,22 +1,10 @@
 import * as assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import * as fs from "node:fs";
 
+import { listPages } from "../support/documentedCommands";
 import { Page, parsePage, readPage } from "../support/markdown";
 import { findPhrases, pagePhrases, phrases, sentencesOf, wordsOf } from "./support/english";
 
-const allPages = execFileSync("git", [
-    "ls-files",
-    "--cached",
-    "--others",
-    "--exclude-standard",
-    "--deduplicate",
-    "*.md",
-])
-    .toString()
-    .trim()
-    .split("\n")
-    .filter((file) => fs.existsSync(file) && !file.startsWith("docs/api/"));
+const allPages = listPages();
 
 /** Pages whose text is not plain English yet. A page that is, or that does not exist, must not be here. */
 const excused = [

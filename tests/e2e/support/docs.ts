@@ -1,5 +1,4 @@
-import * as fs from "node:fs";
-
+import { readCommands } from "../../support/documentedCommands";
 import { run } from "./run";
 
 /**
@@ -9,21 +8,16 @@ import { run } from "./run";
  * @throws if the commands do not contain a text that has to be replaced
  */
 export function documented(page: string, heading: string, here: Record<string, string>): string {
-    const text = fs.readFileSync(page, "utf8");
-    const section = text
-        .slice(text.indexOf(`## ${heading}\n`))
-        .split(/\n##+ /)[0]!
-        .replace(`## ${heading}`, "");
-    const blocks = [...section.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, commands]) => commands!);
-    if (!text.includes(`## ${heading}\n`) || blocks.length === 0) {
-        throw new Error(`${page} has no shell commands under the heading "${heading}"`);
+    const [commands, second] = readCommands(page).filter((commands) => commands.heading === heading);
+    if (!commands || second) {
+        throw new Error(`${page} has ${commands ? "two sections" : "no shell commands"} with the heading "${heading}"`);
     }
-    return Object.entries(here).reduce((commands, [there, value]) => {
-        if (!commands.includes(there)) {
-            throw new Error(`"${there}" is not among the commands of "${heading}":\n${commands}`);
+    return Object.entries(here).reduce((text, [there, value]) => {
+        if (!text.includes(there)) {
+            throw new Error(`"${there}" is not among the commands of "${heading}":\n${text}`);
         }
-        return commands.replaceAll(there, value);
-    }, blocks.join("\n"));
+        return text.replaceAll(there, value);
+    }, commands.blocks.join("\n"));
 }
 
 /** Runs the commands under a heading of a page, for a stack of the sandbox and without prompts. */

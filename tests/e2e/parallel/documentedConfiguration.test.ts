@@ -1,0 +1,91 @@
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { parse, stringify } from "yaml";
+
+import { readConfiguration } from "../../support/configuration";
+import { executions, isConfiguration, listPages, readCommands } from "../../support/documentedCommands";
+import { run } from "../support/run";
+
+const certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+
+const prefix = "homelab-registry:";
+
+/** A value as `pulumi config --json` prints it. */
+interface Value {
+    value: string;
+    secret: boolean;
+}
+
+/** The stack of README.md's quick start, without `minioPassword`. */
+const home = {
+    host: "registry.example.com",
+    users: [{ name: "ci" }],
+    bucketEndpoint: "minio.minio.svc.cluster.local:9000",
+    minioUser: "admin",
+    ingressClassName: "traefik",
+    ingressClusterIssuer: "letsencrypt-prod",
+};
+const minioPassword = "correct horse";
+
+/** Lets only `pulumi config` run, and answers each prompt from the beginning of the same file. */
+const onlyConfig = 'pulumi() { [ "$1" != config ] || command pulumi "$@" < /dev/stdin; }; exec < ../answer\n';
+
+describe("The configuration in the documentation", function () {
+    this.timeout("1m");
+
+    const repository = process.cwd();
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "documented-"));
+    const project = path.join(folder, "project");
+    const env = {
+        ...(process.env as Record<string, string>),
+        PULUMI_BACKEND_URL: `file://${folder}`,
+        PULUMI_STACK: "home",
+    };
+    const inProject = (command: string, ...args: string[]) => run(command, args, { cwd: project, env });
+    const file = path.join(project, "Pulumi.home.yaml");
+    let emptyStack: { config: object };
+
+    before(async () => {
+        fs.mkdirSync(project);
+        fs.copyFileSync("Pulumi.yaml", path.join(project, "Pulumi.yaml"));
+        await inProject("pulumi", "stack", "init", "home");
+        await inProject("pulumi", "config", "set", "--secret", "minioPassword", minioPassword);
+        emptyStack = parse(fs.readFileSync(file, "utf8")) as { config: object };
+    });
+    after(() => fs.rmSync(folder, { recursive: true }));
+    afterEach(() => process.chdir(repository));
+
+    for (const { page, heading, blocks } of listPages().flatMap(readCommands)) {
+        const execution = executions[page]?.[heading] ?? {};
+        const commands = "test" in execution ? "" : blocks.filter(isConfiguration).join("\n");
+        if (!commands.includes("pulumi config") || "test" in execution) {
+            continue;
+        }
+        it(`is accepted: ${page}, ${heading}`, async () => {
+            const settings = Object.entries({ ...home, ...execution.given });
+            const config = Object.fromEntries(settings.map(([key, value]) => [prefix + key, value]));
+            fs.writeFileSync(file, stringify({ ...emptyStack, config: { ...emptyStack.config, ...config } }));
+            fs.writeFileSync(path.join(folder, "answer"), execution.answer ?? minioPassword);
+            for (const [name] of commands.matchAll(/[\w-]+\.(crt|pem)\b/g)) {
+                fs.writeFileSync(path.join(project, name), certificate);
+            }
+
+            await inProject("sh", "-ec", onlyConfig + commands);
+
+            const all = JSON.parse(await inProject("pulumi", "config", "--json", "--show-secrets")) as Record<
+                string,
+                Value
+            >;
+            const values = Object.entries(all)
+                .filter(([name]) => name.startsWith(prefix))
+                .map(([name, value]) => ({ ...value, key: name.slice(prefix.length) }));
+            // The path of a file is relative to the project.
+            process.chdir(project);
+            await readConfiguration(Object.fromEntries(values.map(({ key, value }) => [key, value])), {
+                encrypted: values.filter(({ secret }) => secret).map(({ key }) => key),
+            });
+        });
+    }
+});
