@@ -9,7 +9,15 @@ import { endpoint } from "./components/storage/rules";
 import { assertNoErrors } from "./components/userError";
 import { findValidationErrors } from "./components/validate";
 import { notEmpty, Validation } from "./components/validation";
-import { inTermsOfKeys, keyOf, listKeys, secretKeys, sharedKeys, switches } from "./configuration/keys";
+import {
+    inTermsOfKeys,
+    keyOf,
+    listKeys,
+    secretKeys,
+    sharedKeys,
+    switches,
+    textInTermsOfKeys,
+} from "./configuration/keys";
 import { notSet, readKeys, refusePlainText, setAt, valueAt, Values } from "./configuration/reader";
 import { Key, listArguments, readSchema } from "./configuration/schema";
 
@@ -59,7 +67,7 @@ export function readStackConfiguration(name: string): StackConfiguration {
         const path = inTermsOfKeys(propertyPath, args);
         // A second error of the same value would only follow from the first one.
         if (!wrong.has(path)) {
-            validation.add(path, reason);
+            validation.add(path, textInTermsOfKeys(reason, args));
         }
     }
     refusePlainText(values, secretKeys, validation);
@@ -110,7 +118,7 @@ function readBucketServer(values: Values, defaults: Values): BucketServer {
 
 function readMinioUser(values: Values, validation: Validation): { user: string; password: pulumi.Output<string> } {
     const { minioServer, minioServerCaFile, minioUser = "", minioPassword = "" } = values as Texts;
-    validation.check("minioServer", minioServer, endpoint);
+    validation.check("minioServer", minioServer, endpoint("minioServerSecure"));
     validation.check("minioServerCaFile", minioServerCaFile, (file) =>
         fs.existsSync(file) ? undefined : `"${file}" does not exist; set its path as seen from Pulumi.yaml`,
     );

@@ -10,7 +10,7 @@ import { PullSecret, User } from "./users/args";
 
 /** Arguments of `ContainerRegistry`. A default with `<name>` depends on the component's name. */
 export interface ContainerRegistryArgs {
-    /** DNS name that clients use, without scheme, port or path. Example: `"docker.registry.example.com"`. */
+    /** DNS name that clients use, without scheme, port or path. Example: `"registry.example.com"`. */
     host: pulumi.Input<string>;
     /**
      * Users who can log in. Required, unless `htpasswdSecret` is set. At least one user needs access `push`.
@@ -42,8 +42,8 @@ export interface ContainerRegistryArgs {
     /** Namespace of the registry, and of nothing else. Default: `<name>`. */
     namespace?: pulumi.Input<string>;
     /**
-     * Whether to create the namespace. If `false`, it must already exist. Decide this for a new registry: a later
-     * change to `false` would delete the namespace and the registry in it. Default: `true`.
+     * Whether to create the namespace. If `false`, it must already exist. Set `false` before the first update: a later
+     * change would delete the namespace and the registry in it. Default: `true`.
      */
     createNamespace?: boolean;
     /** Bucket that stores the images. */
@@ -84,12 +84,12 @@ export interface ContainerRegistryArgs {
     /** Whether the registry refuses pushes. Default: `false`. */
     readOnly?: pulumi.Input<boolean>;
     /**
-     * Garbage collection, which reclaims disk space. The registry refuses pushes meanwhile, and serves pulls.
+     * Garbage collection, which reclaims disk space. While it runs, the registry refuses pushes, and serves pulls.
      * Default: none, and deleted images keep their disk space.
      */
     collection?: Collection;
     /**
-     * Pull-through caches of other registries, such as Docker Hub. Default: none.
+     * Pull-through caches of other registries, for example of Docker Hub. Default: none.
      * Example: `[{ "name": "hub", "host": "hub.example.com", "remote": "https://registry-1.docker.io" }]`.
      */
     mirrors?: Mirror[];

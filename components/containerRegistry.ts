@@ -31,16 +31,16 @@ import { PullSecrets } from "./users/pullSecrets";
  *
  * @example
  * new ContainerRegistry("registry", {
- *     host: "docker.registry.example.com",
+ *     host: "registry.example.com",
  *     users: [{ name: "ci" }],
- *     bucket: { name: "container-repo", endpoint: "minio-svc.minio.svc.homelab-k8s:9000" },
- *     ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
+ *     bucket: { name: "container-repo", endpoint: "minio.minio.svc.cluster.local:9000" },
+ *     ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod" },
  * }, { providers: { kubernetes, minio } });
  *
  * @throws pulumi.ResourceError with every validation error of the arguments, before anything is created
  */
 export class ContainerRegistry extends pulumi.ComponentResource {
-    /** The URL of the registry. Example: `https://docker.registry.example.com`. */
+    /** The URL of the registry. Example: `https://registry.example.com`. */
     readonly url: pulumi.Output<string>;
     /** The DNS name in that URL, with which the names of images begin. */
     readonly host: pulumi.Output<string>;

@@ -48,3 +48,14 @@ export function inTermsOfKeys(propertyPath: string, args: Key[]): string {
         ? argument.key + propertyPath.slice(argument.path.join(".").length)
         : (switches[propertyPath]?.[0] ?? propertyPath);
 }
+
+/** A reason with the keys of the arguments that it names by their paths. Values, in quotes, stay as they are. */
+export function textInTermsOfKeys(reason: string, args: Key[]): string {
+    const paths = new Map(args.map(({ key, path }) => [path.join("."), key]));
+    return reason
+        .split(/("[^"]*")/)
+        .map((part, index) =>
+            index % 2 === 1 ? part : part.replace(/\w+(\.\w+)+/g, (path) => paths.get(path) ?? path),
+        )
+        .join("");
+}

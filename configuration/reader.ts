@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { closest } from "fastest-levenshtein";
+import { closest, distance } from "fastest-levenshtein";
 
 import { oneOf, Validation } from "../components/validation";
 import { secretKeys } from "./keys";
@@ -118,7 +118,12 @@ export function notSet({ description = "" }: Property = {}): string {
     return `is required; set it, for example to ${exampleOf(description)}`;
 }
 
-const doesNotExist = (name: string, known: string[]) => `does not exist; did you mean ${closest(name, known)}?`;
+/** The reason for an unknown key or field. A name that has little in common with it is no help. */
+function doesNotExist(name: string, known: string[]): string {
+    const similar = closest(name, known);
+    const isSimilar = distance(name.toLowerCase(), similar.toLowerCase()) <= Math.max(2, name.length / 3);
+    return `does not exist; ${isSimilar ? `did you mean ${similar}?` : "docs/configuration.md lists what does"}`;
+}
 
 /** The value at a path in an object; undefined if the path does not exist. */
 export function valueAt(object: object, path: string[]): unknown {

@@ -5,40 +5,45 @@ import { defaultOf } from "./descriptions";
 /** The name that `index.ts` gives the component. */
 const componentName = "registry";
 
-/** Pages that say more about a key. */
-const pages: Record<string, string> = {
-    users: "[access control](rights.md)",
-    pullHost: "[access control](rights.md)",
-    anonymousPullHost: "[access for everybody](rights.md#for-everybody)",
-    bucketReadAccessKey: "[access control](rights.md)",
-    exposure: "[exposure](exposure.md)",
-    collectionSchedule: "[garbage collection](collection.md)",
-    mirrors: "[mirrors](mirrors.md)",
-    metrics: "[monitoring](watching.md)",
+/** The sections of the keys: their first key, the heading, and the page that says more. */
+const sections: Record<string, [heading: string, page?: string]> = {
+    host: ["Names and users", "[Users and access control](users.md)"],
+    namespace: ["Namespace"],
+    bucketName: ["Bucket", "[Storage](storage.md)"],
+    minioServer: ["MinIO and the cluster, from the machine that runs Pulumi", "[Storage](storage.md)"],
+    exposure: ["Ingress, Gateway or Service", "[Ingress, Gateway or Service](exposure.md)"],
+    image: ["Pods", "[Maintenance](maintenance.md)"],
+    collectionSchedule: ["Garbage collection", "[Maintenance](maintenance.md)"],
+    mirrors: ["Pull-through caches", "[Pull-through caches](pull-through-caches.md)"],
+    metrics: ["Monitoring", "[Monitoring](monitoring.md)"],
+    networkPolicy: ["Network policies", "[Maintenance](maintenance.md)"],
 };
 
 /** Prints the tables of `docs/configuration.md`: a row for each key, and a table of the fields for each list. */
 export function printConfiguration(schema: Schema): string {
     const keys = sortKeys(listKeys(listArguments(schema)));
-    const lists = keys.flatMap(({ key, property }) => {
-        const { properties } = resolve(schema, property.items ?? property);
-        return properties ? [{ key, fields: listFields(schema, property) }] : [];
-    });
-    return [
-        ...printTable(
-            "key",
-            keys.map((key) => printRow(key, keys)),
-        ),
-        ...lists.flatMap(({ key, fields }) => [
-            "",
-            `### Fields of \`${key}\``,
-            "",
-            ...printTable(
-                "field",
-                fields.map((field) => printRow(field, [...fields, ...keys])),
-            ),
-        ]),
-    ].join("\n");
+    const lines: string[] = [];
+    for (const key of keys) {
+        const [heading, page] = sections[key.key] ?? [];
+        if (heading !== undefined) {
+            lines.push(...printHeading(heading, "key", page && `See also ${page}.`));
+        }
+        lines.push(printRow(key, keys));
+    }
+    for (const { key, property } of keys) {
+        const fields = listFields(schema, property);
+        if (fields.length > 0) {
+            lines.push(...printHeading(`Fields of \`${key}\``, "field"));
+            lines.push(...fields.map((field) => printRow(field, [...fields, ...keys])));
+        }
+    }
+    return lines.join("\n").trim();
+}
+
+/** The heading of a section, and the first lines of its table. */
+function printHeading(heading: string, name: string, text?: string): string[] {
+    const above = ["", `## ${heading}`, "", ...(text === undefined ? [] : [text, ""])];
+    return [...above, `| ${name} | default | description |`, "|---|---|---|"];
 }
 
 /** Puts the keys of the program before the first argument of the group that they switch on. */
@@ -64,10 +69,6 @@ function listFields(schema: Schema, property: Property): Key[] {
     }));
 }
 
-function printTable(name: string, rows: string[]): string[] {
-    return [`| ${name} | default | description |`, "|---|---|---|", ...rows];
-}
-
 function printRow({ key, path, property, isRequired = false }: Key, keys: Key[]): string {
     const { description = "" } = property;
     const stated = defaultOf(description);
@@ -86,7 +87,6 @@ function printRow({ key, path, property, isRequired = false }: Key, keys: Key[])
             .replace(stated?.more === undefined || property.default !== undefined ? (stated?.sentence ?? "") : "", "")
             .replace(/Example: `.*?`\./, example === undefined ? "" : `Example: ${printValue(example)}.`),
         ...(property.enum ?? []).map((member) => `\`${member.value}\`: ${member.description}`),
-        pages[key] ? `See ${pages[key]}.` : "",
     ].join(" ");
     return `| \`${key}\` | ${value === undefined ? fallback : printValue(value)} | ${useKeys(text, path, keys)} |`;
 }

@@ -3,13 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 /** Arguments of the Ingress for the registry. */
 export interface Ingress {
     /**
-     * Ingress class. The class `traefik` gets annotations for Traefik; every other class gets those for ingress-nginx.
-     * Example: `"nginx"`.
+     * Ingress class. `kubectl get ingressclass` lists the classes of a cluster; k3s has `traefik`. The class `traefik`
+     * gets annotations for Traefik; every other class gets those for ingress-nginx.
+     * Example: `"traefik"`.
      */
     className: pulumi.Input<string>;
     /**
-     * ClusterIssuer of cert-manager that issues the certificate. Required, unless `tlsSecret` is set.
-     * Default: none. Example: `"letsencrypt-prod"`.
+     * ClusterIssuer of cert-manager that issues the certificate. `kubectl get clusterissuer` lists them. Required,
+     * unless `tlsSecret` is set. Default: none. Example: `"letsencrypt-prod"`.
      */
     clusterIssuer?: pulumi.Input<string>;
     /**
@@ -61,7 +62,7 @@ export interface Service {
      */
     nodePort?: pulumi.Input<number>;
     /**
-     * Annotations of the Service, such as those of a load balancer.
+     * Annotations of the Service, for example for your load balancer.
      * Default: `{}`. Example: `{ "metallb.io/address-pool": "lan" }`.
      */
     annotations?: pulumi.Input<Record<string, pulumi.Input<string>>>;

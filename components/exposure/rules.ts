@@ -32,11 +32,11 @@ export function validateExposure(validation: Validation, filled: FilledArgs, giv
 }
 
 function validateIngress(validation: Validation, ingress: Ingress, given: Ingress): void {
-    validation.check("ingress.className", ingress.className, objectName("an ingress class, such as nginx"));
-    validation.exclude("ingress.tlsSecret", given.tlsSecret, given.clusterIssuer, "a clusterIssuer");
+    validation.check("ingress.className", ingress.className, objectName("an ingress class, such as traefik"));
+    validation.exclude("ingress.tlsSecret", given.tlsSecret, given.clusterIssuer, "ingress.clusterIssuer");
     validation.check("ingress.tlsSecret", given.tlsSecret, objectName("a Secret, such as wildcard-tls"));
     if (given.tlsSecret === undefined) {
-        const issuer = objectName("a ClusterIssuer, such as letsencrypt-prod, or a tlsSecret instead");
+        const issuer = objectName("a ClusterIssuer, such as letsencrypt-prod, or set ingress.tlsSecret");
         validation.check("ingress.clusterIssuer", ingress.clusterIssuer ?? "", issuer);
     }
 }
@@ -64,8 +64,10 @@ export function validatePullRoute(
     }
     validation.check("ingress.annotations", ingress.annotations, noRouterAnnotation);
     if (ingress.import === true) {
-        const reason = 'is true, but users with access "pull" would reach this registry at once';
-        validation.add("ingress.import", `${reason}; give them that access in the next update, or give a pullHost`);
+        const reason =
+            'cannot be combined with users that have access "pull": their traffic would move to this registry ' +
+            "at once. Import first, and add that access in a later update, or set pullHost";
+        validation.add("ingress.import", reason);
     }
 }
 
@@ -90,7 +92,7 @@ export function validateHosts(validation: Validation, hosts: [path: string, pulu
 
 const hostName: Rule<string> = (host) => {
     if (!host) {
-        return "is required; give the DNS name that clients use, such as docker.registry.example.com";
+        return "is required; give the DNS name that clients use, such as registry.example.com";
     }
     const [, scheme, bare, port, path] = /^([^:/]*:\/\/)?([^:/?#]*)(:[^/?#]*)?(.*)$/.exec(host) ?? [];
     const extras = [scheme && "a scheme", port && "a port", path && "a path"].filter(Boolean).join(" and ");

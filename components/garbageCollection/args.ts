@@ -8,8 +8,8 @@ export interface Collection {
      */
     schedule: pulumi.Input<string>;
     /**
-     * Whether to delete untagged manifests as well. These are overwritten tags, images that are pulled by digest alone,
-     * and signatures attached to an image. Default: `false`, and a manifest stays until a client deletes it.
+     * Whether to also delete untagged manifests: overwritten tags, images that are pulled by digest alone, and
+     * signatures attached to an image. Default: `false`, and a manifest stays until a client deletes it.
      */
     deleteUntagged?: pulumi.Input<boolean>;
     /**

@@ -34,6 +34,6 @@ export function validateNetworkPolicy(validation: Validation, policy: NetworkPol
     const path = "networkPolicy.metricsFrom";
     validation.check(path, policy?.metricsFrom, label());
     if (policy?.metricsFrom !== undefined && !hasMetrics) {
-        validation.add(path, "is given, but there are no metrics; switch metrics on, or leave it out");
+        validation.add(path, "has no effect without metrics; set metrics, or leave it out");
     }
 }

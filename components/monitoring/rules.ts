@@ -4,6 +4,9 @@ import { Metrics } from "./args";
 /** Validates the metrics. */
 export function validateMetrics(validation: Validation, metrics: Metrics | undefined): void {
     if (metrics?.serviceMonitorLabels !== undefined && !metrics.serviceMonitor) {
-        validation.add("metrics.serviceMonitorLabels", "has no effect without a ServiceMonitor");
+        validation.add(
+            "metrics.serviceMonitorLabels",
+            "has no effect without metrics.serviceMonitor; set it to true, or leave it out",
+        );
     }
 }

@@ -24,9 +24,9 @@ export const LogLevel = {
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
 /**
- * Arguments of a pull-through cache of another registry, such as Docker Hub. It has its own pods and DNS name, and
- * shares the bucket. It keeps what clients pull for a while, and serves it even if the other registry is unreachable.
- * Nobody can push to it.
+ * Arguments of a pull-through cache of another registry, for example of Docker Hub. It has its own pods and DNS name,
+ * and shares the bucket. It keeps what clients pull for a while, and serves it even if the other registry is
+ * unreachable. Nobody can push to it.
  */
 export interface Mirror {
     /** Name of the mirror, which is part of the names of its resources. Example: `"hub"`. */
@@ -36,7 +36,7 @@ export interface Mirror {
     /** URL of the other registry, without a path. Example: `"https://registry-1.docker.io"`. */
     remote: pulumi.Input<string>;
     /**
-     * User name for the other registry. Whoever pulls from the mirror sees everything that this user sees.
+     * User name for the other registry. Everybody who pulls from the mirror can see what this user can see.
      * Default: none. Example: `"me"`.
      */
     username?: pulumi.Input<string>;

@@ -58,4 +58,4 @@ const remoteUrl: Rule<string> = (remote) =>
 const goDuration: Rule<string> = (ttl) =>
     /^(\d+(\.\d+)?[hms])+$/.test(ttl)
         ? undefined
-        : `"${ttl}" is not a Go duration; use one such as 168h for a week, or 0s for ever`;
+        : `"${ttl}" is not a Go duration; use one such as 168h for a week, or 0s to keep everything forever`;

@@ -14,18 +14,18 @@ export interface Bucket {
     name: pulumi.Input<string>;
     /**
      * Address of MinIO or another S3, `host:port`, as the registry's pods reach it.
-     * Example: `"minio-svc.minio.svc.homelab-k8s:9000"`.
+     * Example: `"minio.minio.svc.cluster.local:9000"`.
      */
     endpoint: pulumi.Input<string>;
     /**
      * Whether to import an existing bucket instead of creating one. Its images and its access policy are kept. Unset
-     * this after the first update: with another `name`, it would import that bucket as well. Default: `false`, and an
+     * this after the first update: with another `name`, it would import that bucket, too. Default: `false`, and an
      * existing bucket is an error.
      */
     import?: boolean;
     /**
      * Maximum size of the bucket, with Kubernetes' suffixes. MinIO refuses pushes that exceed it, and serves pulls. It
-     * measures the bucket about once a minute, so what is pushed meanwhile can exceed the quota.
+     * measures the bucket about once a minute, so pushes within a minute can exceed the quota.
      * Default: none, and the bucket can fill the disk. Example: `"100Gi"`.
      */
     quota?: pulumi.Input<string>;
@@ -41,7 +41,7 @@ export interface Bucket {
     /** Secret key that belongs to `accessKey`, always kept secret. Default: none. */
     secretKey?: pulumi.Input<string>;
     /**
-     * Access key that can only read, for read-only replicas. Required beside `accessKey` if a user has access `pull`,
+     * Access key that can only read, for read-only replicas. Required with `accessKey` if a user has access `pull`,
      * or if `anonymousPullHost` is set. Default: none, and the key is created in MinIO.
      */
     readAccessKey?: pulumi.Input<string>;
@@ -61,8 +61,8 @@ export interface Bucket {
      */
     chunkSize?: pulumi.Input<number>;
     /**
-     * Whether clients fetch layers from `endpoint` directly, through links that are valid for 20 minutes. Every client
-     * must reach `endpoint` and trust its certificate; pulls fail on the others.
+     * Whether clients fetch layers from `endpoint` directly, through links that are valid for 20 minutes. Set this
+     * only if every client, and not just the pods, can reach `endpoint` and trusts its certificate.
      * Default: `false`, and the registry serves layers itself.
      */
     redirect?: pulumi.Input<boolean>;

@@ -10,7 +10,7 @@ const maxChunkSize = 5 * 1024 * 1024 * 1024;
 /** Validates where the images are. `given` has no defaults. */
 export function validateBucket(validation: Validation, bucket: Bucket, given: Bucket, hasReadReplicas: boolean): void {
     validation.check("bucket.name", bucket.name, bucketName);
-    validation.check("bucket.endpoint", bucket.endpoint, endpoint);
+    validation.check("bucket.endpoint", bucket.endpoint, endpoint("bucket.secure"));
     validation.check("bucket.region", bucket.region, notEmpty("the region of the S3 server, such as us-east-1"));
     validation.check("bucket.chunkSize", bucket.chunkSize, chunkSize);
     validation.check("bucket.quota", bucket.quota, quota);
@@ -44,32 +44,42 @@ function validateKeys(validation: Validation, bucket: Bucket, hasReadReplicas: b
         const path = `bucket.${field}`;
         validation.check(path, half, notEmpty("the key that can only read"));
         if (half === undefined && needsReadKey) {
-            validation.add(path, "is required: read-only replicas need a key of your own that can only read");
+            validation.add(
+                path,
+                "is required: with bucket.accessKey, read-only replicas need a key that can only read",
+            );
         }
         if (half !== undefined && !needsReadKey) {
-            validation.add(path, "is only for read-only replicas beside an access key of your own; leave it out");
+            validation.add(path, "is only for read-only replicas that use bucket.accessKey; leave it out");
         }
     }
     if (typeof accessKey === "string" && accessKey !== "" && accessKey === readAccessKey) {
-        validation.add("bucket.readAccessKey", "is the key that can write as well; give one that can only read");
+        validation.add(
+            "bucket.readAccessKey",
+            "is the same as bucket.accessKey, which can write; give a key that can only read",
+        );
     }
 }
 
-/** The address of an S3 server, `host:port`. */
-export const endpoint: Rule<string> = (value) => {
-    const example = "give host:port, such as minio-svc.minio.svc.homelab-k8s:9000";
-    if (!value) {
-        return `is required; ${example}`;
-    }
-    if (value.includes("://")) {
-        return `"${value}" has a scheme; ${example}`;
-    }
-    const [, host, port] = /^([^:/\s]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(value) ?? [];
-    if (!host) {
-        return `"${value}" is not a host and a port; ${example}`;
-    }
-    return Number(port) >= 1 && Number(port) <= 65535 ? undefined : `"${value}" has port ${port}; use 1 to 65535`;
-};
+/** The address of an S3 server, `host:port`. Its argument `secure` says whether it uses TLS. */
+export const endpoint =
+    (secure: string): Rule<string> =>
+    (value) => {
+        const example = "give host:port, such as minio.minio.svc.cluster.local:9000";
+        if (!value) {
+            return `is required; ${example}`;
+        }
+        const [, scheme, address = value] = /^(.*):\/\/([^/]*)/.exec(value) ?? [];
+        const [, host, port] = /^([^:/\s]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(address) ?? [];
+        if (scheme !== undefined) {
+            const fix = host ? `give "${address}"` : example;
+            return `"${value}" has a scheme; ${fix}, and set ${secure} to ${scheme === "https"}`;
+        }
+        if (!host) {
+            return `"${value}" is not a host and a port; ${example}`;
+        }
+        return Number(port) >= 1 && Number(port) <= 65535 ? undefined : `"${value}" has port ${port}; use 1 to 65535`;
+    };
 
 const bucketName: Rule<string> = (name) =>
     /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) &&

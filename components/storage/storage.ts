@@ -11,7 +11,7 @@ export interface StorageArgs {
     /** The name of the bucket, if it exists and is imported. */
     importId?: string;
     keyRotation: number;
-    /** Whether to create a key that can only read as well. */
+    /** Whether to also create a key that can only read. */
     hasReadKey: boolean;
 }
 

@@ -32,7 +32,7 @@ export const Access = {
 } as const;
 export type Access = (typeof Access)[keyof typeof Access];
 
-/** Whether a user may push as well as pull. */
+/** Whether a user may also push. */
 export const mayPush = ({ access }: User) => access !== Access.pull;
 
 /**

@@ -16,7 +16,7 @@ const keys = listKeys(listArguments(schema));
 const complete = {
     host: "docker.registry.example.com",
     users: [{ name: "ci" }],
-    bucketEndpoint: "minio-svc.minio.svc.homelab-k8s:9000",
+    bucketEndpoint: "minio.minio.svc.cluster.local:9000",
     minioUser: "admin",
     minioPassword: "correct horse",
 };
@@ -92,7 +92,7 @@ describe("The configuration", () => {
             host: "docker.registry.example.com",
             bucket: {
                 name: "layers",
-                endpoint: "minio-svc.minio.svc.homelab-k8s:9000",
+                endpoint: "minio.minio.svc.cluster.local:9000",
                 import: true,
                 secure: true,
                 ca,
@@ -198,7 +198,7 @@ describe("The configuration", () => {
 
     it("rejects a field that only JavaScript's own objects have", async () => {
         assert.deepEqual(await errorsWith({ users: [{ name: "ci", toString: "x" }] }), [
-            "users[0].toString: does not exist; did you mean rotation?",
+            "users[0].toString: does not exist; docs/configuration.md lists what does",
         ]);
     });
 
@@ -277,7 +277,7 @@ describe("The configuration", () => {
         }
         assert.deepEqual(await errorsWith({ collectionImage: "node.example.com/node:26" }), []);
         assert.deepEqual(await errorsWith({ metrics: true, metricsServiceMonitorLabels: { a: "b" } }), [
-            "metricsServiceMonitorLabels: has no effect without a ServiceMonitor",
+            "metricsServiceMonitorLabels: has no effect without metricsServiceMonitor; set it to true, or leave it out",
         ]);
     });
 
@@ -330,7 +330,7 @@ describe("The configuration", () => {
         assert.deepEqual(
             await errorsOf(values),
             ["bucketReadAccessKey", "bucketReadSecretKey"].map(
-                (key) => `${key}: is required: read-only replicas need a key of your own that can only read`,
+                (key) => `${key}: is required: with bucketAccessKey, read-only replicas need a key that can only read`,
             ),
         );
     });
@@ -408,13 +408,13 @@ describe("The configuration", () => {
             'logLevel: "trace" is not allowed; use one of error, warn, info, debug',
             'readOnly: "yes" is not a boolean; write true or false, without quotes',
             "hots: does not exist; did you mean host?",
-            'bucketEndpoint: is required; set it, for example to "minio-svc.minio.svc.homelab-k8s:9000"',
-            'host: is required; set it, for example to "docker.registry.example.com"',
+            'bucketEndpoint: is required; set it, for example to "minio.minio.svc.cluster.local:9000"',
+            'host: is required; set it, for example to "registry.example.com"',
             'users: is required; give a user who logs in, such as { name: "ci" }, or an htpasswdSecret',
             'bucketName: "X" is not a valid S3 bucket name; use 3 to 63 lower-case letters, digits, single dots and ' +
                 "hyphens, with a letter or digit first and last, and no IP address",
             "replicas: 0 is not a whole number of at least 1",
-            'minioServer: "https://minio" has a scheme; give host:port, such as minio-svc.minio.svc.homelab-k8s:9000',
+            'minioServer: "https://minio" has a scheme; give host:port, such as minio.minio.svc.cluster.local:9000, and set minioServerSecure to true',
             "minioUser: is required; give a MinIO user that may create buckets, users, policies and access keys",
             "minioPassword: is required; set it with: pulumi config set --secret minioPassword",
         ]);

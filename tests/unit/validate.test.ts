@@ -9,7 +9,7 @@ import { findValidationErrors } from "../../components/validate";
 const valid: ContainerRegistryArgs = {
     host: "docker.registry.example.com",
     users: [{ name: "ci" }],
-    bucket: { name: "container-repo", endpoint: "minio-svc.minio.svc.homelab-k8s:9000" },
+    bucket: { name: "container-repo", endpoint: "minio.minio.svc.cluster.local:9000" },
     ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
 };
 
@@ -28,7 +28,7 @@ const notKubernetes = (longest: number) =>
 const notBucketName =
     "is not a valid S3 bucket name; use 3 to 63 lower-case letters, digits, single dots and hyphens, with a letter or digit first and last, and no IP address";
 const notLoginName = "is not a valid login name; use letters, digits and . _ @ + -, with a letter or digit first";
-const endpointExample = "give host:port, such as minio-svc.minio.svc.homelab-k8s:9000";
+const endpointExample = "give host:port, such as minio.minio.svc.cluster.local:9000";
 
 describe("findValidationErrors", () => {
     it("accepts the arguments of the README", () => assert.deepEqual(errorsWith({}), []));
@@ -39,7 +39,7 @@ describe("findValidationErrors", () => {
             [
                 "a missing host",
                 errorsWith({ host: "" }),
-                ["host: is required; give the DNS name that clients use, such as docker.registry.example.com"],
+                ["host: is required; give the DNS name that clients use, such as registry.example.com"],
             ],
             [
                 "a host with a scheme",
@@ -273,8 +273,8 @@ describe("findValidationErrors", () => {
                     bucket: { ...valid.bucket, accessKey: "OWN", secretKey: "own" },
                 }),
                 [
-                    "bucket.readAccessKey: is required: read-only replicas need a key of your own that can only read",
-                    "bucket.readSecretKey: is required: read-only replicas need a key of your own that can only read",
+                    "bucket.readAccessKey: is required: with bucket.accessKey, read-only replicas need a key that can only read",
+                    "bucket.readSecretKey: is required: with bucket.accessKey, read-only replicas need a key that can only read",
                 ],
             ],
             [
@@ -284,14 +284,14 @@ describe("findValidationErrors", () => {
                     bucket: { ...valid.bucket, readAccessKey: "READ", readSecretKey: "read" },
                 }),
                 [
-                    "bucket.readAccessKey: is only for read-only replicas beside an access key of your own; leave it out",
-                    "bucket.readSecretKey: is only for read-only replicas beside an access key of your own; leave it out",
+                    "bucket.readAccessKey: is only for read-only replicas that use bucket.accessKey; leave it out",
+                    "bucket.readSecretKey: is only for read-only replicas that use bucket.accessKey; leave it out",
                 ],
             ],
             [
                 "half a read-only access key without an access key of your own",
                 bucket({ readAccessKey: "READ" }),
-                ["bucket.readAccessKey: is only for read-only replicas beside an access key of your own; leave it out"],
+                ["bucket.readAccessKey: is only for read-only replicas that use bucket.accessKey; leave it out"],
             ],
             [
                 "a read-only access key that equals the writable one",
@@ -305,7 +305,9 @@ describe("findValidationErrors", () => {
                         readSecretKey: "own",
                     },
                 }),
-                ["bucket.readAccessKey: is the key that can write as well; give one that can only read"],
+                [
+                    "bucket.readAccessKey: is the same as bucket.accessKey, which can write; give a key that can only read",
+                ],
             ],
             [
                 "the import of a Traefik Ingress while there is a pull-only user",
@@ -314,15 +316,15 @@ describe("findValidationErrors", () => {
                     ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod", import: true },
                 }),
                 [
-                    'ingress.import: is true, but users with access "pull" would reach this registry at once; give them that access in the next update, or give a pullHost',
+                    'ingress.import: cannot be combined with users that have access "pull": their traffic would move to this registry at once. Import first, and add that access in a later update, or set pullHost',
                 ],
             ],
             [
                 "a read-only access key, if there are no read-only replicas",
                 bucket({ accessKey: "OWN", secretKey: "own", readAccessKey: "READ", readSecretKey: "read" }),
                 [
-                    "bucket.readAccessKey: is only for read-only replicas beside an access key of your own; leave it out",
-                    "bucket.readSecretKey: is only for read-only replicas beside an access key of your own; leave it out",
+                    "bucket.readAccessKey: is only for read-only replicas that use bucket.accessKey; leave it out",
+                    "bucket.readSecretKey: is only for read-only replicas that use bucket.accessKey; leave it out",
                 ],
             ],
         ],
@@ -382,12 +384,14 @@ describe("findValidationErrors", () => {
             [
                 "a missing endpoint",
                 bucket({ endpoint: "" }),
-                ["bucket.endpoint: is required; give host:port, such as minio-svc.minio.svc.homelab-k8s:9000"],
+                ["bucket.endpoint: is required; give host:port, such as minio.minio.svc.cluster.local:9000"],
             ],
             [
                 "an endpoint with a scheme",
                 bucket({ endpoint: "http://minio:9000" }),
-                [`bucket.endpoint: "http://minio:9000" has a scheme; ${endpointExample}`],
+                [
+                    'bucket.endpoint: "http://minio:9000" has a scheme; give "minio:9000", and set bucket.secure to false',
+                ],
             ],
             [
                 "an endpoint without a port",
@@ -461,19 +465,19 @@ describe("findValidationErrors", () => {
                 errorsWith({
                     ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod", tlsSecret: "wildcard-tls" },
                 }),
-                ["ingress.tlsSecret: cannot be combined with a clusterIssuer; give one of them"],
+                ["ingress.tlsSecret: cannot be combined with ingress.clusterIssuer; give one of them"],
             ],
             [
                 "an Ingress without a clusterIssuer or a tlsSecret",
                 errorsWith({ ingress: { className: "nginx" } }),
                 [
-                    "ingress.clusterIssuer: is required; give the name of a ClusterIssuer, such as letsencrypt-prod, or a tlsSecret instead",
+                    "ingress.clusterIssuer: is required; give the name of a ClusterIssuer, such as letsencrypt-prod, or set ingress.tlsSecret",
                 ],
             ],
             [
                 "an empty ingress class",
                 errorsWith({ ingress: { ...valid.ingress!, className: "" } }),
-                ["ingress.className: is required; give the name of an ingress class, such as nginx"],
+                ["ingress.className: is required; give the name of an ingress class, such as traefik"],
             ],
             [
                 "arguments without an ingress, a gateway or a service",
@@ -514,7 +518,7 @@ describe("findValidationErrors", () => {
                 "an empty clusterIssuer",
                 errorsWith({ ingress: { ...valid.ingress!, clusterIssuer: "" } }),
                 [
-                    "ingress.clusterIssuer: is required; give the name of a ClusterIssuer, such as letsencrypt-prod, or a tlsSecret instead",
+                    "ingress.clusterIssuer: is required; give the name of a ClusterIssuer, such as letsencrypt-prod, or set ingress.tlsSecret",
                 ],
             ],
         ],
@@ -562,7 +566,7 @@ describe("findValidationErrors", () => {
                     'mirrors[0].host: "https://hub.example.com" has a scheme; give only the name: "hub.example.com"',
                     `mirrors[0].name: "Hub" ${notKubernetes(30)}`,
                     'mirrors[0].remote: "registry-1.docker.io" is not the URL of a registry without a path; give one such as https://registry-1.docker.io',
-                    'mirrors[0].ttl: "a week" is not a Go duration; use one such as 168h for a week, or 0s for ever',
+                    'mirrors[0].ttl: "a week" is not a Go duration; use one such as 168h for a week, or 0s to keep everything forever',
                     "mirrors[0].password: is missing: give both username and password, or neither",
                 ],
             ],
@@ -622,14 +626,16 @@ describe("findValidationErrors", () => {
             [
                 "serviceMonitorLabels without a ServiceMonitor",
                 errorsWith({ metrics: { serviceMonitorLabels: { release: "prometheus" } } }),
-                ["metrics.serviceMonitorLabels: has no effect without a ServiceMonitor"],
+                [
+                    "metrics.serviceMonitorLabels: has no effect without metrics.serviceMonitor; set it to true, or leave it out",
+                ],
             ],
             [
                 "an invalid metricsFrom, and one without metrics",
                 errorsWith({ networkPolicy: { metricsFrom: "Monitoring" } }),
                 [
                     `networkPolicy.metricsFrom: "Monitoring" ${notKubernetes(63)}`,
-                    "networkPolicy.metricsFrom: is given, but there are no metrics; switch metrics on, or leave it out",
+                    "networkPolicy.metricsFrom: has no effect without metrics; set metrics, or leave it out",
                 ],
             ],
         ],

@@ -45,7 +45,7 @@ export const phrases: Phrase[] = [
 export const pagePhrases: Phrase[] = [
     // Durations, effects and places are taken.
     [
-        /\btakes (?!(\w+ ){0,3}?(\d|effect|place|part|time|long|longer|hours?|minutes?|seconds?|days?)\b)/i,
+        /\btakes (?!(\w+ ){0,3}?(\d|effect|place|part|time|long|longer|hours?|minutes?|(milli)?seconds?|days?)\b)/i,
         "needs, requires, accepts, uses, removes",
     ],
     [/\b(leads?|led)\b/i, "points to, routes to, redirects"],
