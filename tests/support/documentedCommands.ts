@@ -63,5 +63,5 @@ export function isConfiguration(block: string): boolean {
         .split(/\n|&&/)
         .map((command) => command.trim())
         .filter((command) => command !== "" && !command.startsWith("#"))
-        .every((command) => /^pulumi (config (set|rm|get)|up|preview)\b[^|;]*$/.test(command.replace(/ #.*/, "")));
+        .every((command) => /^pulumi (config (set|set-all|rm|rm-all|get)|up|preview)\b[^|;]*$/.test(command.replace(/ #.*/, "")));
 }
