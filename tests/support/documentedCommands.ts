@@ -30,8 +30,149 @@ export type Execution =
           answer?: string;
       };
 
-/** How the commands of the pages are tested: page, heading, test. */
-export const executions: Record<string, Record<string, Execution>> = {};
+/** How the commands of the pages are tested, by page and heading. */
+export const executions: Record<string, Record<string, Execution>> = {
+    "README.md": {
+        "Quick start: k3s with Traefik": { test: "tests/e2e/parallel/quickStart.test.ts" },
+        "Try it, or work on it": { notRun: "A test would start the tests again. CI runs both commands." },
+    },
+    "CONTRIBUTING.md": {
+        "How to test": { notRun: "A test would start the tests again. CI runs `make test` and the others." },
+    },
+    "docs/automation.md": {
+        "Set it up once": { test: "tests/e2e/parallel/workflows.test.ts" },
+        "GitOps with Pulumi's Kubernetes Operator": {
+            notRun:
+                "The operator does not run in the sandbox. tests/e2e/parallel/pulumiOperator.test.ts creates the " +
+                "namespaces, applies the file without its Stack, and updates as its ServiceAccount.",
+        },
+    },
+    "docs/design/conformance.md": {
+        "The conformance suite": { notRun: "A test would start itself. `make e2e` runs the suite." },
+    },
+    "docs/design/performance.md": {
+        "How to measure": { notRun: "The benchmark takes an hour. CI runs a short one." },
+    },
+    "docs/design/reliability.md": {
+        Reliability: { notRun: "A test would start itself. CI runs `make faults short=1`." },
+    },
+    "docs/exposure.md": {
+        "Before the first update": { test: "tests/e2e/parallel/exposure.test.ts" },
+        "The certificate after a change of class": { test: "tests/e2e/parallel/exposure.test.ts" },
+        Gateway: { test: "tests/e2e/parallel/exposure.test.ts" },
+        "Class nginx": { test: "tests/e2e/parallel/exposure.test.ts" },
+        "F5's NGINX Ingress Controller": { test: "tests/e2e/parallel/exposure.test.ts" },
+        "A proxy of your own": { test: "tests/e2e/parallel/exposure.test.ts" },
+        "Push and pull": { test: "tests/e2e/parallel/exposure.test.ts" },
+        "Certificate and DNS": { notRun: "They need the owner's DNS and certificate." },
+        "Change the entrance": { test: "tests/e2e/parallel/exposure.test.ts" },
+    },
+    "docs/maintenance.md": {
+        "Undo an interrupted update": { test: "tests/e2e/exclusive/rollouts.test.ts" },
+        "Restart a node": { test: "tests/e2e/exclusive/rollouts.test.ts" },
+        "Garbage collection": { test: "tests/e2e/parallel/garbageCollection.test.ts" },
+        "Restrict the network": { given: { metrics: true } },
+        "Use your own certificate": { notRun: "tests/e2e/parallel/bringYourOwn.test.ts deploys such a certificate." },
+    },
+    "docs/migration.md": {
+        "Stop what would restore the old one": { notRun: "Argo CD does not run in the sandbox." },
+        "Configure the existing resources": { test: "tests/e2e/parallel/migration.test.ts" },
+        "Deploy the new one next to it": { test: "tests/e2e/parallel/migration.test.ts" },
+        "Switch the clients": { test: "tests/e2e/parallel/migration.test.ts" },
+        "Go back, if you must": { test: "tests/e2e/parallel/migration.test.ts" },
+        "Delete the old one": { test: "tests/e2e/parallel/migration.test.ts" },
+        "Delete the rest of the old one": {
+            notRun: "Sealed Secrets and Argo CD do not run in the sandbox. It has no `mc`.",
+        },
+        "From another registry": { notRun: "The same copy, of each repository, is in the next section." },
+        "Copy every repository": { test: "tests/e2e/parallel/migration.test.ts" },
+        "Keep the registry without Pulumi": { test: "tests/e2e/parallel/migration.test.ts" },
+    },
+    "docs/monitoring.md": {
+        "Turn on metrics": { test: "tests/e2e/parallel/monitoring.test.ts" },
+        "Prometheus operator": { given: { metrics: true } },
+        "More metrics": { test: "tests/e2e/parallel/monitoring.test.ts" },
+    },
+    "docs/pull-through-caches.md": {
+        "Add a cache": { test: "tests/e2e/parallel/pullThroughCaches.test.ts" },
+        "Log in to the other registry": { test: "tests/e2e/parallel/pullThroughCaches.test.ts" },
+    },
+    "docs/recovery.md": {
+        "Back up": { test: "tests/e2e/exclusive/restore.test.ts" },
+        "Test your backup": { test: "tests/e2e/exclusive/restore.test.ts" },
+        "MinIO's disk is gone": { test: "tests/e2e/exclusive/restore.test.ts" },
+        "Move to another MinIO": { test: "tests/e2e/exclusive/restore.test.ts" },
+        "The cluster was made again": { test: "tests/e2e/parallel/troubleshooting.test.ts" },
+        "An update was killed": { test: "tests/e2e/support/otherRegistry.ts" },
+        "The state is lost": { test: "tests/e2e/parallel/storage.test.ts" },
+    },
+    "docs/state.md": {
+        "In your own MinIO": { notRun: "The sandbox has no `mc`. The next section uses such a state." },
+        "At Pulumi's service": { notRun: "It needs an account there." },
+        "The passphrase": { notRun: "It asks for the new passphrase at a terminal." },
+        "Lost passphrase": { test: "tests/e2e/parallel/workflows.test.ts" },
+        "Move the state": { test: "tests/e2e/parallel/workflows.test.ts" },
+    },
+    "docs/storage.md": {
+        "The two addresses of MinIO": { test: "tests/e2e/parallel/storage.test.ts" },
+        "Permissions of minioUser": {
+            notRun: "The sandbox has no `mc`. tests/e2e/parallel/storage.test.ts uses the policy.",
+        },
+        "Use your own bucket and key": { test: "tests/e2e/parallel/storage.test.ts" },
+        "Use a CA of your own": { test: "tests/e2e/exclusive/restore.test.ts" },
+        "What MinIO's end means for you": { notRun: "The sandbox has no `mc`." },
+        "Leave MinIO": { test: "tests/e2e/parallel/storage.test.ts" },
+    },
+    "docs/updating.md": {
+        "A newer version of this program": { test: "tests/e2e/parallel/unchangedStacks.test.ts" },
+        Back: { test: "tests/e2e/parallel/unchangedStacks.test.ts" },
+        "From commit 35cbdf9": { test: "tests/e2e/parallel/unchangedStacks.test.ts" },
+        "Keep the images": { test: "tests/e2e/destroy.test.ts" },
+        "Forget the bucket": { test: "tests/e2e/destroy.test.ts" },
+        "Use an existing bucket": { test: "tests/e2e/destroy.test.ts" },
+        "Delete the images": { notRun: "The sandbox has no `mc`." },
+    },
+    "docs/users.md": {
+        "Add a user": { test: "tests/e2e/users.test.ts" },
+        "Choose a password": { test: "tests/e2e/users.test.ts" },
+        "Keep an existing password": { test: "tests/e2e/users.test.ts" },
+        "Rotate a password": { test: "tests/e2e/users.test.ts" },
+        "Remove a user": { test: "tests/e2e/users.test.ts" },
+        "Let Pods pull": { test: "tests/e2e/users.test.ts" },
+        "Pull-only users": { test: "tests/e2e/parallel/accessControl.test.ts" },
+        "Which name they pull from": { test: "tests/e2e/parallel/accessControl.test.ts" },
+        "A second name for pulls": { test: "tests/e2e/parallel/accessControl.test.ts" },
+        "Pulls without a login": { test: "tests/e2e/parallel/accessControl.test.ts" },
+        "With your own bucket key": {
+            given: {
+                bucketAccessKey: "WRITER",
+                bucketSecretKey: "…",
+                anonymousPullHost: "public.registry.example.com",
+            },
+        },
+        "Remove access control": { test: "tests/e2e/parallel/accessControl.test.ts" },
+    },
+    "docs/using.md": {
+        "Using the registry": { test: "tests/e2e/using.test.ts" },
+        Pods: { test: "tests/e2e/using.test.ts" },
+        "Nodes: k3s and containerd": { notRun: "The nodes of the sandbox have no systemd and no k3s." },
+        "docker, podman, skopeo, crane": { test: "tests/e2e/using.test.ts" },
+        "CI runners": { test: "tests/e2e/using.test.ts" },
+        "Helm charts": { notRun: "The sandbox has no `helm`." },
+        "List and delete images": { test: "tests/e2e/using.test.ts" },
+        "Who pushed what": { test: "tests/e2e/using.test.ts" },
+    },
+    "examples/README.md": {
+        "In TypeScript": { notRun: "tests/e2e/examples/install does this in the sandbox." },
+        "In other languages": {
+            notRun: "The sandbox's language host does not support it. tests/e2e/examples/install starts the package.",
+        },
+    },
+    "sandbox/README.md": {
+        Commands: { notRun: "A test would stop the sandbox that it runs in. tests/sandbox/ does so in a guest." },
+        Tests: { notRun: "A test would start the tests again. CI runs all of them." },
+    },
+};
 
 /** The pages with commands for owners and contributors. */
 export function listPages(): string[] {
@@ -63,5 +204,7 @@ export function isConfiguration(block: string): boolean {
         .split(/\n|&&/)
         .map((command) => command.trim())
         .filter((command) => command !== "" && !command.startsWith("#"))
-        .every((command) => /^pulumi (config (set|set-all|rm|rm-all|get)|up|preview)\b[^|;]*$/.test(command.replace(/ #.*/, "")));
+        .every((command) =>
+            /^pulumi (config (set|rm|get)(-all)?|up|preview)\b[^|;]*$/.test(command.replace(/ #.*/, "")),
+        );
 }

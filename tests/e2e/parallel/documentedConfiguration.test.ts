@@ -4,6 +4,7 @@ import * as path from "node:path";
 
 import { parse, stringify } from "yaml";
 
+import { secretKeys } from "../../../configuration/keys";
 import { readConfiguration } from "../../support/configuration";
 import { executions, isConfiguration, listPages, readCommands } from "../../support/documentedCommands";
 import { run } from "../support/run";
@@ -24,8 +25,11 @@ const home = {
     users: [{ name: "ci" }],
     bucketEndpoint: "minio.minio.svc.cluster.local:9000",
     minioUser: "admin",
+    minioServer: "192.168.1.20:9000",
+    minioServerSecure: false,
     ingressClassName: "traefik",
     ingressClusterIssuer: "letsencrypt-prod",
+    pullSecrets: [{ namespace: "default", user: "ci" }],
 };
 const minioPassword = "correct horse";
 
@@ -45,14 +49,16 @@ describe("The configuration in the documentation", function () {
     };
     const inProject = (command: string, ...args: string[]) => run(command, args, { cwd: project, env });
     const file = path.join(project, "Pulumi.home.yaml");
-    let emptyStack: { config: object };
+    /** With `minioPassword` alone. */
+    let emptyStack: { config: Record<string, unknown> };
+    const encrypted = () => emptyStack.config[`${prefix}minioPassword`];
 
     before(async () => {
         fs.mkdirSync(project);
         fs.copyFileSync("Pulumi.yaml", path.join(project, "Pulumi.yaml"));
         await inProject("pulumi", "stack", "init", "home");
         await inProject("pulumi", "config", "set", "--secret", "minioPassword", minioPassword);
-        emptyStack = parse(fs.readFileSync(file, "utf8")) as { config: object };
+        emptyStack = parse(fs.readFileSync(file, "utf8")) as typeof emptyStack;
     });
     after(() => fs.rmSync(folder, { recursive: true }));
     afterEach(() => process.chdir(repository));
@@ -64,9 +70,11 @@ describe("The configuration in the documentation", function () {
             continue;
         }
         it(`is accepted: ${page}, ${heading}`, async () => {
-            const settings = Object.entries({ ...home, ...execution.given });
-            const config = Object.fromEntries(settings.map(([key, value]) => [prefix + key, value]));
-            fs.writeFileSync(file, stringify({ ...emptyStack, config: { ...emptyStack.config, ...config } }));
+            const config = { ...emptyStack.config };
+            for (const [key, value] of Object.entries({ ...home, ...execution.given })) {
+                config[prefix + key] = key in secretKeys && typeof value === "string" ? encrypted() : value;
+            }
+            fs.writeFileSync(file, stringify({ ...emptyStack, config }));
             fs.writeFileSync(path.join(folder, "answer"), execution.answer ?? minioPassword);
             for (const [name] of commands.matchAll(/[\w-]+\.(crt|pem)\b/g)) {
                 fs.writeFileSync(path.join(project, name), certificate);
