@@ -92,7 +92,7 @@ async function main(): Promise<void> {
     await kubectl("create", "namespace", namespace);
     try {
         const lines = [
-            ...session("pulumi up", await deploy(), /^ {4}(loginCommand|url) |^Resources|created$|^Duration/),
+            ...session("pulumi up", await deploy(), /^ {4}(loginCommand|url)\b|^Resources|created$|^Duration/),
             ...session(`docker push ${image}:1.1`, await push("1.0", "1.1"), /digest/),
             ...session("kubectl get pods --namespace apps", await runPod("1.1")),
             ...session("scripts/images", (await registry.script("images")).stdout),
