@@ -16,7 +16,7 @@ export interface Commands {
  * How the commands under a heading are tested.
  *
  * Blocks that consist of `pulumi config`, `pulumi up` and `pulumi preview` need no entry:
- * tests/e2e/parallel/documentedConfiguration.test.ts executes each `pulumi config`, and reads the configuration.
+ * tests/e2e/parallel/documentedCommands.test.ts executes each `pulumi config`, and reads the configuration.
  */
 export type Execution =
     /** A test runs all blocks. */
@@ -197,14 +197,24 @@ export function readCommands(page: string): Commands[] {
     return found;
 }
 
-/** Whether a block only sets the configuration, and then deploys it. */
-export function isConfiguration(block: string): boolean {
+/** Each command of a page that begins with a program, in a block or in a sentence. */
+export function findCommands(page: string, program: RegExp): string[] {
+    const { blocks, codeSpans } = readPage(page);
+    const inBlocks = blocks.filter(({ language }) => language === "sh").flatMap(({ code }) => commandsOf(code));
+    return [...codeSpans, ...inBlocks].filter((command) => program.test(command));
+}
+
+/** The commands of a block, without comments. */
+function commandsOf(block: string): string[] {
     return block
         .replaceAll("\\\n", " ")
         .split(/\n|&&/)
-        .map((command) => command.trim())
-        .filter((command) => command !== "" && !command.startsWith("#"))
-        .every((command) =>
-            /^pulumi (config (set|rm|get)(-all)?|up|preview)\b[^|;]*$/.test(command.replace(/ #.*/, "")),
-        );
+        .map((command) => command.replace(/(^| )#.*/, "").trim())
+        .filter((command) => command !== "");
+}
+
+/** Whether a block only sets the configuration, and then deploys it. */
+export function isConfiguration(block: string): boolean {
+    const allowed = /^pulumi (config (set|rm|get)(-all)?|up|preview)\b[^|;]*$/;
+    return commandsOf(block).every((command) => allowed.test(command));
 }

@@ -22,6 +22,8 @@ export interface Page {
     passages: Passage[];
     headings: string[];
     blocks: CodeBlock[];
+    /** Code in a sentence. */
+    codeSpans: string[];
     /** Targets of links and pictures. */
     links: string[];
     /** Lines outside tables and code, with their numbers. */
@@ -37,7 +39,7 @@ export function readPage(file: string): Page {
 
 /** Parses GitHub's Markdown. */
 export function parsePage(markdown: string): Page {
-    const page: Page = { passages: [], headings: [], blocks: [], links: [], lines: [] };
+    const page: Page = { passages: [], headings: [], blocks: [], codeSpans: [], links: [], lines: [] };
     const inTableOrCode = new Set<number>();
     const skip = ([from, to]: [number, number]) => {
         for (let index = from; index < to; index++) {
@@ -67,6 +69,7 @@ export function parsePage(markdown: string): Page {
             if (isHeading) {
                 page.headings.push(textOf(token, (code) => code));
             }
+            page.codeSpans.push(...codeSpansOf(token));
             page.links.push(...linksOf(token));
             page.passages.push({ line: index + 1, text: textOf(token, () => "code") });
         }
@@ -100,6 +103,10 @@ function textOf(inline: MarkdownIt.Token, code: (content: string) => string): st
             }
         })
         .join("");
+}
+
+function codeSpansOf(inline: MarkdownIt.Token): string[] {
+    return (inline.children ?? []).filter(({ type }) => type === "code_inline").map(({ content }) => content);
 }
 
 function linksOf(inline: MarkdownIt.Token): string[] {

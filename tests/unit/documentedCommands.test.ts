@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 
 import ts from "typescript";
 
-import { executions, isConfiguration, listPages, readCommands } from "../support/documentedCommands";
+import { executions, findCommands, isConfiguration, listPages, readCommands } from "../support/documentedCommands";
 
 describe("A command of the documentation", () => {
     const all = listPages().flatMap(readCommands);
@@ -45,6 +45,19 @@ describe("A command of the documentation", () => {
             });
         }
     }
+
+    it("is a target of the Makefile, or a script, that exists", () => {
+        const targets = [...fs.readFileSync("Makefile", "utf8").matchAll(/^([a-z0-9]+):/gm)].map(([, name]) => name);
+        const unknown = listPages().flatMap((page) =>
+            findCommands(page, /^(make|scripts\/)/).filter((command) => {
+                const [program = "", ...args] = command.split(/\s+/);
+                return program === "make"
+                    ? !args.filter((arg) => /^[a-z]+$/.test(arg)).every((target) => targets.includes(target))
+                    : !fs.existsSync(program);
+            }),
+        );
+        assert.deepEqual(unknown, []);
+    });
 
     it("sets the configuration if there is nothing else in its block", () => {
         const cases: [block: string, expected: boolean][] = [

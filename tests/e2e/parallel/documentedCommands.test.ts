@@ -1,3 +1,4 @@
+import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -6,7 +7,7 @@ import { parse, stringify } from "yaml";
 
 import { secretKeys } from "../../../configuration/keys";
 import { readConfiguration } from "../../support/configuration";
-import { executions, isConfiguration, listPages, readCommands } from "../../support/documentedCommands";
+import { executions, findCommands, isConfiguration, listPages, readCommands } from "../../support/documentedCommands";
 import { run } from "../support/run";
 
 const certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -96,4 +97,26 @@ describe("The configuration in the documentation", function () {
             });
         });
     }
+});
+
+describe("The documentation", () => {
+    it("uses only commands and options that Pulumi has", async function () {
+        this.timeout("2m");
+        const unknown: string[] = [];
+        const usages = new Map<string, string>();
+        for (const command of new Set(listPages().flatMap((page) => findCommands(page, /^pulumi [a-z]/)))) {
+            const words = /^pulumi((?: [a-z][a-z-]*){1,2})/.exec(command)![1]!;
+            if (!usages.has(words)) {
+                usages.set(words, await run("pulumi", [...words.trim().split(" "), "--help"]));
+            }
+            const usage = usages.get(words)!;
+            // For an unknown second word, Pulumi lists those that it knows.
+            const isKnown = !words.trim().includes(" ") || !usage.includes("Available Commands");
+            const options = [...command.split("|")[0]!.matchAll(/ (--?[a-z][a-z-]*)/g)].map(([, option]) => option!);
+            if (!isKnown || !options.every((option) => usage.includes(option))) {
+                unknown.push(command);
+            }
+        }
+        assert.deepEqual(unknown, []);
+    });
 });
