@@ -48,6 +48,23 @@ describe("The pages", () => {
         assert.deepEqual(broken, []);
     });
 
+    it("recommend a refresh only where MinIO must be reachable: else the bucket falls out of the state", () => {
+        const careless = pages.flatMap((page) =>
+            fs
+                .readFileSync(page, "utf8")
+                .split(/^#+ /m)
+                .filter((section) => /pulumi (up --)?refresh/.test(section))
+                .filter((section) => !/check-minio|MinIO (must|can|is|has to)/.test(section))
+                .map((section) => `${page}: ${section.slice(0, section.indexOf("\n"))}`),
+        );
+        assert.deepEqual(careless, []);
+    });
+
+    it("and the examples name no cluster domain but that of a k3s", () => {
+        const files = execFileSync("git", ["grep", "--untracked", "-lI", "homelab-k8s", "--", ":!tests", ":!sandbox"]);
+        assert.equal(files.toString(), "Pulumi.homelab.yaml\n");
+    });
+
     it("are linked from docs/README.md", () => {
         const linked = linksOf("docs/README.md").map(({ file }) => file);
         const missing = pages.filter((page) => page.startsWith("docs/") && page !== "docs/README.md");
