@@ -34,10 +34,10 @@ export type Execution =
 export const executions: Record<string, Record<string, Execution>> = {
     "README.md": {
         "Quick start: k3s with Traefik": { test: "tests/e2e/parallel/quickStart.test.ts" },
-        "Try it, or work on it": { notRun: "A test would start the tests again. CI runs both commands." },
+        "Try it, or work on it": { notRun: "A test would start the tests again. CI runs `make up` and `make test`." },
     },
     "CONTRIBUTING.md": {
-        "How to test": { notRun: "A test would start the tests again. CI runs `make test` and the others." },
+        "How to test": { notRun: "A test would start the tests again. CI runs all of them." },
     },
     "docs/automation.md": {
         "Set it up once": { test: "tests/e2e/parallel/workflows.test.ts" },
@@ -108,8 +108,8 @@ export const executions: Record<string, Record<string, Execution>> = {
     },
     "docs/state.md": {
         "In your own MinIO": { notRun: "The sandbox has no `mc`. The next section uses such a state." },
-        "At Pulumi's service": { notRun: "It needs an account there." },
-        "The passphrase": { notRun: "It asks for the new passphrase at a terminal." },
+        "At Pulumi's service": { test: "tests/e2e/parallel/documentedCommands.test.ts" },
+        "The passphrase": { test: "tests/e2e/parallel/documentedCommands.test.ts" },
         "Lost passphrase": { test: "tests/e2e/parallel/workflows.test.ts" },
         "Move the state": { test: "tests/e2e/parallel/workflows.test.ts" },
     },
@@ -163,9 +163,15 @@ export const executions: Record<string, Record<string, Execution>> = {
         "Who pushed what": { test: "tests/e2e/using.test.ts" },
     },
     "examples/README.md": {
-        "In TypeScript": { notRun: "tests/e2e/examples/install does this in the sandbox." },
+        "In TypeScript": {
+            notRun:
+                "It needs npm's registry. tests/e2e/examples/install packs and installs the package, and " +
+                "tests/e2e/parallel/examples.test.ts deploys the examples with it.",
+        },
         "In other languages": {
-            notRun: "The sandbox's language host does not support it. tests/e2e/examples/install starts the package.",
+            notRun:
+                "The sandbox's language host for Node.js does not support it. tests/e2e/examples/install starts the " +
+                "package by a line of shell.",
         },
     },
     "sandbox/README.md": {

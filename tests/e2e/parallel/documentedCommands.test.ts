@@ -8,6 +8,7 @@ import { parse, stringify } from "yaml";
 import { secretKeys } from "../../../configuration/keys";
 import { readConfiguration } from "../../support/configuration";
 import { executions, findCommands, isConfiguration, listPages, readCommands } from "../../support/documentedCommands";
+import { documented } from "../support/docs";
 import { run } from "../support/run";
 
 const certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -118,5 +119,25 @@ describe("The documentation", () => {
             }
         }
         assert.deepEqual(unknown, []);
+    });
+});
+
+describe("The passphrase", () => {
+    const page = "docs/state.md";
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "passphrase-"));
+    after(() => fs.rmSync(folder, { recursive: true }));
+
+    it("of a new stack is changed by the commands of docs/state.md", async function () {
+        this.timeout("1m");
+        const { PULUMI_CONFIG_PASSPHRASE_FILE: _, ...owner } = process.env as Record<string, string>;
+        const withPassphrase = (PULUMI_CONFIG_PASSPHRASE: string, input?: string) => {
+            const env = { ...owner, PULUMI_BACKEND_URL: `file://${folder}`, PULUMI_CONFIG_PASSPHRASE };
+            return (commands: string) => run("sh", ["-ec", commands], { cwd: folder, env, input });
+        };
+        fs.copyFileSync("Pulumi.yaml", path.join(folder, "Pulumi.yaml"));
+        await withPassphrase("old")(documented(page, "At Pulumi's service", {}));
+        await withPassphrase("old")("pulumi config set --secret minioPassword 'correct horse'");
+        await withPassphrase("old", "new\nnew\n")(documented(page, "The passphrase", {}));
+        assert.equal((await withPassphrase("new")("pulumi config get minioPassword")).trim(), "correct horse");
     });
 });
