@@ -57,14 +57,14 @@ export const executions: Record<string, Record<string, Execution>> = {
         Reliability: { notRun: "A test would start itself. CI runs `make faults short=1`." },
     },
     "docs/exposure.md": {
-        "Before the first update": { test: "tests/e2e/parallel/exposure.test.ts" },
+        Traefik: { test: "tests/e2e/parallel/exposure.test.ts" },
         "The certificate after a change of class": { test: "tests/e2e/parallel/exposure.test.ts" },
         Gateway: { test: "tests/e2e/parallel/exposure.test.ts" },
         "Class nginx": { test: "tests/e2e/parallel/exposure.test.ts" },
         "F5's NGINX Ingress Controller": { test: "tests/e2e/parallel/exposure.test.ts" },
         "A proxy of your own": { test: "tests/e2e/parallel/exposure.test.ts" },
         "Push and pull": { test: "tests/e2e/parallel/exposure.test.ts" },
-        "Certificate and DNS": { notRun: "They need the owner's DNS and certificate." },
+        "Certificate and DNS": { test: "tests/e2e/parallel/exposure.test.ts" },
         "Change the entrance": { test: "tests/e2e/parallel/exposure.test.ts" },
     },
     "docs/maintenance.md": {
@@ -92,6 +92,7 @@ export const executions: Record<string, Record<string, Execution>> = {
         "Turn on metrics": { test: "tests/e2e/parallel/monitoring.test.ts" },
         "Prometheus operator": { given: { metrics: true } },
         "More metrics": { test: "tests/e2e/parallel/monitoring.test.ts" },
+        "Who pushed what": { test: "tests/e2e/parallel/monitoring.test.ts" },
     },
     "docs/pull-through-caches.md": {
         "Add a cache": { test: "tests/e2e/parallel/pullThroughCaches.test.ts" },
@@ -122,6 +123,11 @@ export const executions: Record<string, Record<string, Execution>> = {
         "Use a CA of your own": { test: "tests/e2e/exclusive/restore.test.ts" },
         "What MinIO's end means for you": { notRun: "The sandbox has no `mc`." },
         "Leave MinIO": { test: "tests/e2e/parallel/storage.test.ts" },
+    },
+    "docs/troubleshooting.md": {
+        "Start here": { test: "tests/e2e/parallel/troubleshooting.test.ts" },
+        Certificates: { notRun: "They only show objects. A challenge exists for some seconds." },
+        "Repeat the challenge": { test: "tests/e2e/parallel/troubleshooting.test.ts" },
     },
     "docs/updating.md": {
         "A newer version of this program": { test: "tests/e2e/parallel/unchangedStacks.test.ts" },
