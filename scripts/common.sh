@@ -12,3 +12,18 @@ wrong_usage() {
 
 # Prints a setting of the stack as the program reads it; scripts/settings.ts lists the settings.
 setting() { node --require ts-node/register scripts/settings.ts "$1"; }
+
+# Deletes what would keep Pulumi from reading its state. If Pulumi was killed while it wrote a state file, it left an
+# empty .attrs file beside it.
+repair_state_files() {
+    backend=$(pulumi whoami --verbose --json | jq --raw-output .url)
+    if [ "${backend#file://}" != "$backend" ]; then
+        folder=$(printf '%s' "$backend" | sed "s,^file://,,; s,?.*,,; s,^~,$HOME,")
+        find "$folder/.pulumi" -name '*.attrs' -empty -delete
+    fi
+}
+
+# Prints what jq selects from the state. A pipe alone would hide that Pulumi failed.
+state() {
+    exported=$(pulumi stack export) && printf '%s' "$exported" | jq --raw-output "$1"
+}

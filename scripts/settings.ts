@@ -30,6 +30,8 @@ export const settings: Record<string, (configuration: StackConfiguration) => str
     kubeContext: ({ kubeContext = "" }) => kubeContext,
     /** Whether the update imports an existing bucket. */
     bucketImport: ({ registry }) => String(registry.bucket.import ?? false),
+    /** The rotation of the bucket's access key. */
+    keyRotation: async ({ registry }) => String((await resolve(fillDefaults("registry", registry).bucket)).keyRotation),
     /** Whether garbage collection also deletes untagged manifests. */
     deleteUntagged: async ({ registry }) =>
         String((await resolve(fillDefaults("registry", registry).collection))?.deleteUntagged ?? false),

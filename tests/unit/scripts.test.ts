@@ -6,7 +6,7 @@ import * as path from "node:path";
 
 import { readStack, settings } from "../../scripts/settings";
 
-const scripts = ["check-minio", "collect", "drift", "images", "recover"];
+const scripts = ["check-minio", "collect", "drift", "images", "recover", "restore"];
 
 const common = {
     host: "docker.registry.example.com",
@@ -43,6 +43,7 @@ const fakes = {
         "whoami --verbose") echo '{ "url": "s3://state" }' ;;
         "stack export") cat "$FAKES/state.json" ;;
         "stack output") echo images ;;
+        "stack --show-name") echo home ;;
         "preview --refresh") cat "$FAKES/preview"; cat "$FAKES/messages" >&2; [ ! -s "$FAKES/messages" ] ;;
         esac`,
     curl: `cat >"$FAKES/options"; cat "$FAKES/status"`,
@@ -69,12 +70,24 @@ describe("The scripts", function () {
         fs.writeFileSync(file("config.json"), JSON.stringify(Object.fromEntries(config)));
     }
     /** Runs a script with answers of the fakes: by default, MinIO shows the bucket. */
-    function run(script: string, args: string[] = [], answers: Record<string, string> = {}) {
-        const defaults = { minioServer: "minio:9000", curl: "user = admin", bucketImport: "false", status: "200" };
+    function run(
+        script: string,
+        args: string[] = [],
+        answers: Record<string, string> = {},
+        variables: Record<string, string> = {},
+    ) {
+        const defaults = {
+            minioServer: "minio:9000",
+            curl: "user = admin",
+            bucketImport: "false",
+            keyRotation: "1",
+            kubeContext: "homelab",
+            status: "200",
+        };
         for (const [name, answer] of Object.entries({ ...defaults, ...answers })) {
             fs.writeFileSync(file(name), answer);
         }
-        const env = { ...process.env, PATH: `${file("node")}:${process.env.PATH}` };
+        const env = { ...process.env, PATH: `${file("node")}:${process.env.PATH}`, ...variables };
         const { status: code, stdout, stderr } = spawnSync(`scripts/${script}`, args, { encoding: "utf8", env });
         return { code, stdout, stderr };
     }
@@ -210,6 +223,7 @@ describe("The scripts", function () {
             const site = readStack();
             assert.equal(settings.kubeContext!(site), "homelab");
             assert.equal(settings.bucketImport!(site), "true");
+            assert.equal(await settings.keyRotation!(site), "1");
             assert.equal(await settings.deleteUntagged!(site), "true");
             configure(external);
             assert.equal(settings.minioServer!(readStack()), "");
@@ -283,6 +297,79 @@ describe("The scripts", function () {
         });
     });
 
+    describe("restore", () => {
+        const key = (replacementTrigger: number) => ({
+            urn: `urn:pulumi:home::homelab-registry::minio:index/iamServiceAccount:IamServiceAccount::registry`,
+            type: "minio:index/iamServiceAccount:IamServiceAccount",
+            replacementTrigger,
+        });
+        const others = ["kubernetes:core/v1:Secret", "random:index/randomPassword:RandomPassword"].map((type) => ({
+            urn: `urn:pulumi:home::homelab-registry::${type}::registry`,
+            type,
+            id: "images/registry",
+        }));
+        const unattended = { PULUMI_SKIP_CONFIRMATIONS: "true" };
+        /** Runs the script on a stack with these access keys. Returns the changes that it made until `scripts/recover`. */
+        function restore(
+            keys: object[],
+            answers: Record<string, string> = {},
+            env: Record<string, string> = unattended,
+        ) {
+            fs.writeFileSync(file("state.json"), JSON.stringify({ deployment: { resources: [...keys, ...others] } }));
+            fs.writeFileSync(file("secrets"), "");
+            const result = run("restore", [], answers, env);
+            const changes = calls().filter((call) => /^pulumi (cancel|config set|up|refresh)/.test(call));
+            return { ...result, changes: changes.slice(0, changes.lastIndexOf("pulumi cancel --yes")) };
+        }
+        const targets = "--target **IamUser::registry* --target **IamPolicy::registry*";
+        const changes = (rotation: number) => [
+            "pulumi cancel --yes",
+            `pulumi config set bucketKeyRotation ${rotation}`,
+            "pulumi up --yes --skip-preview --target **:providers:minio::homelab",
+            `pulumi refresh --yes --skip-preview --skip-pending-creates ${targets}`,
+            `pulumi up --yes --skip-preview ${targets} --target-replace **IamUserPolicyAttachment::registry*`,
+        ];
+
+        it("creates user, policy and key in the MinIO of the configuration, then completes the update", () => {
+            const { code, stdout, stderr, changes: made } = restore([key(2), key(1)]);
+            assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+            assert.match(
+                stdout,
+                /^In MinIO at minio:9000, this creates .* of the stack home\.\nIt sets bucketKeyRotation to 3/m,
+            );
+            assert.deepEqual(made, changes(3));
+        });
+
+        it("does not increase the rotation again if it was interrupted before the new key", () => {
+            assert.deepEqual(restore([key(1)], { keyRotation: "2" }).changes, changes(2));
+        });
+
+        for (const [reason, keys, answers, env, message] of [
+            ["without a yes", [key(1)], {}, { PULUMI_SKIP_CONFIRMATIONS: "" }, ""],
+            [
+                "in a MinIO without the bucket",
+                [key(1)],
+                { status: "404" },
+                unattended,
+                "Copy the bucket to this MinIO first.",
+            ],
+            [
+                "in a stack with an existing bucket",
+                [],
+                { minioServer: "" },
+                unattended,
+                "This stack uses an existing bucket.",
+            ],
+            ["in a stack that was never deployed", [], {}, unattended, "The state of this stack has no access key."],
+        ] as const) {
+            it(`changes nothing ${reason}`, () => {
+                const { code, stderr, changes: made } = restore([...keys], answers, env);
+                assert.deepEqual({ code, changes: made }, { code: 1, changes: [] });
+                assert.ok(stderr.startsWith(message) && stderr.endsWith("Nothing was changed.\n"), stderr);
+            });
+        }
+    });
+
     it("recover completes an interrupted update, and deletes what Pulumi did not record", () => {
         const urn = (type: string, name: string) => `urn:pulumi:homelab::homelab-registry::parent$${type}::${name}`;
         const secretType = "kubernetes:core/v1:Secret";
@@ -320,7 +407,7 @@ describe("The scripts", function () {
                 .map((name) => `secret/${name}\n`)
                 .join(""),
         );
-        const { code, stderr } = run("recover", [], { kubeContext: "homelab" });
+        const { code, stderr } = run("recover");
         assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
         const kubectl = "kubectl --context homelab --namespace images";
         assert.deepEqual(
