@@ -31,22 +31,22 @@ function kill(pid: number): void {
  *
  * @returns the line, or undefined if it was never printed and the update succeeded
  */
-export function interruptUp(
+export const interruptUp = (at: (line: string) => boolean, signal: "SIGINT" | "SIGKILL", stack = "sandbox") =>
+    interrupt(
+        ["pulumi", "up", "--yes", "--skip-preview", "--stack", stack, "--non-interactive", "--color", "never"],
+        at,
+        signal,
+    );
+
+/** Runs a command like `interruptUp`. SIGKILL also kills the commands that it started. */
+export function interrupt(
+    [command = "", ...args]: string[],
     at: (line: string) => boolean,
     signal: "SIGINT" | "SIGKILL",
-    stack = "sandbox",
+    env = process.env,
 ): Promise<string | undefined> {
     return new Promise((resolve, reject) => {
-        const child = spawn("pulumi", [
-            "up",
-            "--yes",
-            "--skip-preview",
-            "--stack",
-            stack,
-            "--non-interactive",
-            "--color",
-            "never",
-        ]);
+        const child = spawn(command, args, { env });
         let output = "",
             found: string | undefined;
         for (const stream of [child.stdout, child.stderr]) {
@@ -57,7 +57,7 @@ export function interruptUp(
                     return;
                 }
                 if (signal === "SIGKILL") {
-                    // Stops Pulumi, so that it does not go on while its children are found.
+                    // Stops the command, so that it does not go on while its children are found.
                     process.kill(child.pid!, "SIGSTOP");
                     tree(child.pid!).slice(1).forEach(kill);
                 }
@@ -68,7 +68,7 @@ export function interruptUp(
         child.on("close", (code) =>
             found !== undefined || code === 0
                 ? resolve(found)
-                : reject(new Error(`the update failed before it could be interrupted:\n${output}`)),
+                : reject(new Error(`the command failed before it could be interrupted:\n${output}`)),
         );
     });
 }

@@ -1,0 +1,95 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { runDocumented } from "./support/docs";
+import { eventually, run } from "./support/run";
+import { client, kubectl, output, request, restoreConfiguration } from "./support/sandbox";
+import { Client, makeImage, tryPush } from "./support/traffic";
+
+describe("The commands of docs/using.md", function () {
+    this.timeout("20m");
+
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "using-"));
+    let me: Client;
+    let here: Record<string, string>;
+
+    /** Runs the commands under a heading, and replaces what is different in the sandbox. */
+    const follow = (heading: string, others: Record<string, string> = {}) =>
+        runDocumented("docs/using.md", heading, { "registry.example.com": me.host, ...others });
+
+    async function tags(): Promise<string[]> {
+        const { body } = await request(
+            `https://${me.host}/v2/apps/web/tags/list`,
+            "--user",
+            `${me.user}:${me.password}`,
+        );
+        return ((JSON.parse(body) as { tags: string[] | null }).tags ?? []).sort();
+    }
+
+    /** Pushes a new image under these tags. */
+    async function push(...names: string[]): Promise<void> {
+        const image = fs.mkdtempSync(path.join(folder, "image-"));
+        makeImage(image);
+        for (const name of names) {
+            assert.equal((await tryPush(image, me, `apps/web:${name}`)).code, 0);
+        }
+    }
+
+    restoreConfiguration();
+    before(async () => {
+        const [user] = await output<[string]>("users");
+        me = await client(user);
+        here = { "--username ci": `--username ${user} --password-stdin` };
+        await kubectl("create", "namespace", "apps");
+    });
+    after(async () => {
+        await kubectl("delete", "namespace", "apps");
+        fs.rmSync(folder, { recursive: true });
+    });
+
+    it("log in and push, on a desktop and in CI", async () => {
+        await follow("docker, podman, skopeo, crane", {
+            ...here,
+            "docker login": `printf %s '${me.password}' | docker login`,
+        });
+        await follow("CI runners", {
+            "--username ci": `--username ${me.user}`,
+            "printf '%s' ": `REGISTRY_PASSWORD='${me.password}'\nprintf '%s' `,
+        });
+        assert.deepEqual(await tags(), ["1.0"]);
+    });
+
+    it("let all Pods of a namespace pull", async () => {
+        await follow("Pods", { "user' ci": `user' ${me.user}` });
+        const imageId = "jsonpath={.status.containerStatuses[0].imageID}";
+        const pulled = () => kubectl("get", "pod/web", "--namespace", "apps", "--output", imageId);
+        await eventually(300, async () => (await pulled()).startsWith(`${me.host}/apps/web@sha256:`));
+    });
+
+    it("delete one tag, all tags of an image, and all but the newest tags", async () => {
+        await push("0.1", "1.0");
+        await push("1.1", "latest");
+        for (const name of ["r1", "r2", "r3"]) {
+            await push(name);
+        }
+        const list = (command: string) => `crane ls ${me.host}/apps/web\n${command}`;
+        const printed = await follow("List and delete images", {
+            "skopeo delete": list("skopeo delete"),
+            "scripts/images |": list("scripts/images |"),
+            "+11": "+2",
+        });
+        assert.deepEqual(printed.trim().split("\n"), [
+            ...["0.1", "1.1", "latest", "r1", "r2", "r3"],
+            ...["0.1", "r1", "r2", "r3"],
+        ]);
+        assert.deepEqual(await tags(), ["r3"]);
+        await run("crane", ["delete", `${me.host}/apps/web:r3`]);
+    });
+
+    it("show who pushed an image", async () => {
+        const [line] = (await follow("Who pushed what")).split("\n").filter((line) => line.includes("/apps/web/"));
+        assert.match(line!, new RegExp(`"auth.user.name":"${me.user}"`));
+    });
+});
