@@ -15,9 +15,8 @@ describe("The commands of docs/using.md", function () {
     let me: Client;
     let here: Record<string, string>;
 
-    /** Runs the commands under a heading, and replaces what is different in the sandbox. */
-    const follow = (heading: string, others: Record<string, string> = {}) =>
-        runDocumented("docs/using.md", heading, { "registry.example.com": me.host, ...others });
+    const follow = (heading: string, here: Record<string, string> = {}) =>
+        runDocumented("docs/using.md", heading, here);
 
     async function tags(): Promise<string[]> {
         const { body } = await request(
@@ -41,7 +40,7 @@ describe("The commands of docs/using.md", function () {
     before(async () => {
         const [user] = await output<[string]>("users");
         me = await client(user);
-        here = { "--username ci": `--username ${user} --password-stdin` };
+        here = { "registry.example.com": me.host };
         await kubectl("create", "namespace", "apps");
     });
     after(async () => {
@@ -50,11 +49,15 @@ describe("The commands of docs/using.md", function () {
     });
 
     it("log in and push, on a desktop and in CI", async () => {
+        const { [me.user]: password } = JSON.parse(await follow("Using the registry")) as Record<string, string>;
+        assert.equal(password, me.password);
         await follow("docker, podman, skopeo, crane", {
             ...here,
-            "docker login": `printf %s '${me.password}' | docker login`,
+            "docker login": `printf %s '${me.password}' | docker login --password-stdin`,
+            "--username ci": `--username ${me.user}`,
         });
         await follow("CI runners", {
+            ...here,
             "--username ci": `--username ${me.user}`,
             "printf '%s' ": `REGISTRY_PASSWORD='${me.password}'\nprintf '%s' `,
         });
@@ -62,7 +65,7 @@ describe("The commands of docs/using.md", function () {
     });
 
     it("let all Pods of a namespace pull", async () => {
-        await follow("Pods", { "user' ci": `user' ${me.user}` });
+        await follow("Pods", { ...here, "user' ci": `user' ${me.user}` });
         const imageId = "jsonpath={.status.containerStatuses[0].imageID}";
         const pulled = () => kubectl("get", "pod/web", "--namespace", "apps", "--output", imageId);
         await eventually(300, async () => (await pulled()).startsWith(`${me.host}/apps/web@sha256:`));
@@ -76,6 +79,7 @@ describe("The commands of docs/using.md", function () {
         }
         const list = (command: string) => `crane ls ${me.host}/apps/web\n${command}`;
         const printed = await follow("List and delete images", {
+            ...here,
             "skopeo delete": list("skopeo delete"),
             "scripts/images |": list("scripts/images |"),
             "+11": "+2",

@@ -5,6 +5,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { documented, runDocumented } from "../support/docs";
 import { attempt, run } from "../support/run";
 import {
     client,
@@ -19,6 +20,8 @@ import {
     up,
 } from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
+
+const page = "docs/maintenance.md";
 
 describe("Two replicas of the registry", function () {
     this.timeout("20m");
@@ -115,7 +118,7 @@ describe("Two replicas of the registry", function () {
         });
         await configure("image=docker.io/library/registry:3.1.2");
         // The state does not contain the result of the interrupted operation.
-        await pulumi("up", "--yes", "--skip-preview", "--refresh");
+        await runDocumented(page, "Undo an interrupted update", {});
         await settled(2);
     });
 
@@ -141,15 +144,17 @@ describe("Two replicas of the registry", function () {
     });
 
     it("leave a drained node without a failed push or pull, and return with the next rollout", async () => {
+        const commands = documented(page, "Restart a node", { NODE: "homelab-2" });
+        const [drain, uncordon, spread] = commands.split("\n").filter((command) => command !== "");
         await assertUnnoticed(await client(), async () => {
-            await kubectl("drain", "homelab-2", "--ignore-daemonsets", "--timeout=300s");
+            await run("sh", ["-ec", drain!]);
             assert.deepEqual(
                 (await settled(2)).map(({ spec }) => spec.nodeName),
                 ["homelab", "homelab"],
             );
-            await kubectl("uncordon", "homelab-2");
-            await configure("logLevel=warn");
-            await up();
+            await run("sh", ["-ec", uncordon!]);
+            await run("sh", ["-ec", spread!]);
+            await kubectl("rollout", "status", "deployment/registry", "--namespace", "registry", "--timeout=300s");
         });
         assert.deepEqual((await settled(2)).map(({ spec }) => spec.nodeName).sort(), ["homelab", "homelab-2"]);
     });

@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 
+import { runDocumented } from "./docs";
 import { attempt, eventually, Result, run } from "./run";
 import { deleteBucket, kubectl, loginStatus, minio, minioRoot, plaintext } from "./sandbox";
 import { Client } from "./traffic";
@@ -38,7 +39,7 @@ export class OtherRegistry {
         attempt(`scripts/${name}`, args, { env: this.env });
 
     /** Recovers the stack from an update that was killed. */
-    readonly recover = () => run("scripts/recover", [], { env: this.env });
+    readonly recover = () => runDocumented("docs/recovery.md", "An update was killed", {}, this.name);
 
     /** Creates the stack, unless an interrupted run left it. */
     private async init(): Promise<void> {
