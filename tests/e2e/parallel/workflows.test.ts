@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 
 import { makeAuthority } from "../support/certificates";
 import { documented } from "../support/docs";
@@ -26,7 +26,7 @@ import {
 } from "../support/workflows";
 
 const folder = ".github/workflows";
-const page = "docs/pull-requests.md";
+const page = "docs/automation.md";
 const files = fs.readdirSync(folder).map((name) => path.join(folder, name));
 const workflows = Object.fromEntries(files.map((file) => [path.basename(file, ".yml"), readWorkflow(file)]));
 const { ci, preview, up, drift } = workflows as Record<"ci" | "preview" | "up" | "drift", Workflow>;
@@ -54,19 +54,20 @@ describe("The GitHub workflows", () => {
         );
     });
 
-    it("use the Node of package.json, and the oldest Pulumi that the README supports", () => {
+    it("use the Node and the Pulumi of package.json, as does the example for the operator", () => {
+        const { devDependencies } = JSON.parse(fs.readFileSync("package.json", "utf8")) as {
+            devDependencies: { pulumi: string };
+        };
         for (const step of jobs.flatMap(({ steps }) => steps)) {
             if (step.uses?.startsWith("actions/setup-node@")) {
                 assert.deepEqual(step.with, { "node-version-file": "package.json" });
             }
             if (step.uses?.startsWith("pulumi/actions@")) {
-                assert.ok(
-                    fs
-                        .readFileSync("README.md", "utf8")
-                        .includes(`≥ ${/^\^(\d+\.\d+)\.0$/.exec(String(step.with!["pulumi-version"]))![1]}`),
-                );
+                assert.equal(step.with!["pulumi-version"], devDependencies.pulumi);
             }
         }
+        const stack = fs.readFileSync("examples/operator/stack.yaml", "utf8");
+        assert.ok(stack.includes(`image: pulumi/pulumi:${devDependencies.pulumi}-nonroot\n`));
     });
 
     it("give each job only the permissions that it needs", () => {
@@ -109,7 +110,7 @@ describe("The GitHub workflows", () => {
     it("give the code of a fork no secret, and only GitHub's runners", () => {
         assert.deepEqual(preview.on, "pull_request");
         for (const [name, job] of Object.entries(preview.jobs)) {
-            const runs = (repository: string, vars = { PULUMI_STACK: "homelab" }) =>
+            const runs = (repository: string, vars = { PULUMI_STACK: "home" }) =>
                 !job.if || evaluate(job.if, { github: pullRequest(repository), vars }) === "true";
             assert.ok(runs("home/lab"), name);
             if (JSON.stringify(job).includes("secrets.") || job["runs-on"] !== "ubuntu-latest") {
@@ -120,7 +121,7 @@ describe("The GitHub workflows", () => {
                 assert.ok(!runs("home/lab", { PULUMI_STACK: "" }), name);
             }
         }
-        const vars = { PULUMI_STACK: "homelab", CI_RUNNER: "ci" };
+        const vars = { PULUMI_STACK: "home", CI_RUNNER: "ci" };
         for (const job of [ci.jobs.homelab!, ...Object.values(up.jobs), ...Object.values(drift.jobs)]) {
             const github = { ...pullRequest("stranger/lab"), event_name: "pull_request" };
             assert.notEqual(evaluate(job.if!, { github, vars }), "true");
@@ -134,7 +135,7 @@ describe("The GitHub workflows", () => {
         assert.deepEqual(up.concurrency, { group: "up", "cancel-in-progress": false });
         const job = up.jobs.up!;
         assert.equal(job.environment, "homelab");
-        const vars = { PULUMI_STACK: "homelab" };
+        const vars = { PULUMI_STACK: "home" };
         assert.equal(evaluate(job.if!, { github: onMain, vars }), "true");
         assert.equal(evaluate(job.if!, { github: { ref: "refs/heads/try" }, vars }), "");
         assert.equal(evaluate(job.if!, { github: onMain }), "");
@@ -156,14 +157,29 @@ describe("The GitHub workflows", () => {
     });
 
     it("have documented counterparts: valid YAML for GitLab, and for Gitea a file that passes actionlint", async () => {
-        const [gitlab, gitea] = [...fs.readFileSync(page, "utf8").matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(
-            ([, text]) => text!,
-        );
-        const { test, preview, up, drift } = parse(gitlab!) as Record<string, { script: string[] }>;
-        assert.ok([test, preview, up, drift].every((job) => job!.script.length > 0));
+        const [gitlab, gitea] = documentedYaml();
+        const { preview, up, drift } = parse(gitlab!) as Record<string, { script: string[] }>;
+        assert.ok([preview, up, drift].every((job) => job!.script.length > 0));
         await run("actionlint", ["-ignore", 'label "homelab" is unknown', "-"], { input: gitea });
     });
+
+    it("have documented counterparts in which Argo CD and Flux deliver an existing folder", () => {
+        const [argo, flux] = documentedYaml().slice(2);
+        const { spec } = parse(argo!) as { spec: { source: { path: string } } };
+        const [source, kustomization] = parseAllDocuments(flux!).map(
+            (document) => document.toJS() as { metadata: { name: string }; spec: { path: string; sourceRef: object } },
+        );
+        assert.deepEqual(kustomization!.spec.sourceRef, { kind: "GitRepository", name: source!.metadata.name });
+        for (const folder of [spec.source.path, kustomization!.spec.path]) {
+            assert.ok(fs.existsSync(path.join(folder, "stack.yaml")), folder);
+        }
+    });
 });
+
+/** The YAML blocks of the page: GitLab, Gitea, Argo CD and Flux. */
+function documentedYaml(): string[] {
+    return [...fs.readFileSync(page, "utf8").matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
+}
 
 describe("The commands of the workflows, in a clean clone with its state in MinIO:", function () {
     this.timeout("20m");
@@ -321,6 +337,13 @@ describe("The commands of the workflows, in a clean clone with its state in MinI
             `minioPassword=${root.password}`,
         );
         stackFile = path.join(runner.folder, `Pulumi.${stack}.yaml`);
+        await runOn(
+            owner,
+            "sh",
+            "-ec",
+            documented(page, "Set it up once", { "Pulumi.home.yaml": `Pulumi.${stack}.yaml` }),
+        );
+        assert.match(await runOn(owner, "git", "status", "--porcelain"), new RegExp(`^A  Pulumi.${stack}.yaml`, "m"));
         configuration = fs.readFileSync(stackFile, "utf8");
 
         first = await runsUp();
@@ -497,7 +520,7 @@ Resources:
     22 unchanged
 \`\`\`\`\`\`
 
-To revert it, run \`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh\`.
+To revert it, run \`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh\`. MinIO must be reachable.
 To keep it, change the configuration.
 `,
         );
@@ -559,35 +582,63 @@ To keep it, change the configuration.
                     ).status === 200,
             );
             fs.mkdirSync(path.join(temp, "local"));
-            // The login decides which backend is used, as on an owner's machine.
-            const { PULUMI_BACKEND_URL: from, ...environment } = asOwner().environment;
-            const owner = { ...runner, environment: environment as Record<string, string> };
             const url = "s3://pulumi-state?endpoint=https://minio.api.example.com";
             const move = (machine: Machine, to: string) =>
                 runOn(
                     machine,
                     "sh",
                     "-ec",
-                    documented("docs/state.md", "Moving it", {
-                        "--stack homelab": `--stack ${stack}`,
-                        "init homelab": `init ${stack}`,
+                    documented("docs/state.md", "Move the state", {
+                        "--stack home": `--stack ${stack}`,
+                        "init home": `init ${stack}`,
                         [`${url}&s3ForcePathStyle=true&region=us-east-1`]: to,
                     }),
                 );
 
-            await runOn(owner, "pulumi", "login", from!);
-            await move(owner, `file://${temp}/local`);
+            const local = `file://${temp}/local`;
+            await move(asOwner(), local);
             const keys = {
                 AWS_ACCESS_KEY_ID: other.root.user,
                 AWS_SECRET_ACCESS_KEY: other.root.password,
                 AWS_CA_BUNDLE: authority.ca,
             };
-            const there = `s3://pulumi-state?endpoint=https://${other.endpoint}&s3ForcePathStyle=true&region=us-east-1`;
-            const moved = { ...owner, environment: { ...owner.environment, ...keys } };
-            await move(moved, there);
-            assert.equal((JSON.parse(await runOn(moved, "pulumi", "whoami", "--json")) as { url: string }).url, there);
+            const owner = asOwner();
+            await move(
+                { ...owner, environment: { ...owner.environment, ...keys, PULUMI_BACKEND_URL: local } },
+                `s3://pulumi-state?endpoint=https://${other.endpoint}&s3ForcePathStyle=true&region=us-east-1`,
+            );
         } finally {
             await removeOtherMinio(namespace);
         }
+    });
+
+    it("a stack whose passphrase is lost is created again with its other settings", async () => {
+        // The copy of the state in the folder, which the test before left there.
+        const environment = { PULUMI_BACKEND_URL: `file://${temp}/local`, PULUMI_CONFIG_PASSPHRASE: "another" };
+        const owner = asOwner();
+        const machine = { ...owner, environment: { ...owner.environment, ...environment } };
+        const isSecret = (value: unknown) => typeof value === "object" && value !== null && "secure" in value;
+        const { config } = parse(configuration) as { config: object };
+        fs.writeFileSync(
+            stackFile,
+            JSON.stringify({ config }, (_, value: unknown) => (isSecret(value) ? undefined : value)),
+        );
+        const file = path.join(temp, "password");
+        fs.writeFileSync(file, "of MinIO");
+        await runOn(
+            machine,
+            "env",
+            "PULUMI_SKIP_CONFIRMATIONS=true",
+            "sh",
+            "-ec",
+            documented("docs/state.md", "Lost passphrase", {
+                home: stack,
+                "--secret minioPassword": `--secret minioPassword < "${file}"`,
+            }),
+        );
+        const { deployment } = JSON.parse(await runOn(machine, "pulumi", "stack", "export")) as { deployment: object };
+        assert.ok(!("resources" in deployment));
+        assert.equal(await runOn(machine, "pulumi", "config", "get", "minioPassword"), "of MinIO\n");
+        assert.equal(await runOn(machine, "pulumi", "config", "get", "host"), `${host}\n`);
     });
 });
