@@ -21,7 +21,7 @@ import {
 } from "../support/sandbox";
 import { assertUnnoticed, Client, makeImage, makeImages } from "../support/traffic";
 
-const page = "docs/moving-in.md";
+const page = "docs/migration.md";
 
 describe("Migration from a registry set up by hand", function () {
     this.timeout("20m");
@@ -119,7 +119,7 @@ describe("Migration from a registry set up by hand", function () {
         await documented("Copy every repository", {
             "--user me": `--user '${credentials(old)}'`,
             "old.example.com": old.host,
-            "docker.registry.example.com": to.host,
+            "registry.example.com": to.host,
         });
         await assertImages(to);
     });
@@ -153,7 +153,7 @@ describe("Migration from a registry set up by hand", function () {
     });
 
     it("deploys the new registry while the old one keeps answering", async () => {
-        await assertUnnoticed(old, () => documented("Put the new one beside it"));
+        await assertUnnoticed(old, () => documented("Deploy the new one next to it"));
         assert.equal(await backend(), "registry-svc");
         const { body } = await request("http://registry.moved.svc.homelab-k8s/v2/_catalog", "--user", credentials(old));
         const { repositories } = JSON.parse(body) as { repositories: string[] };
@@ -165,14 +165,14 @@ describe("Migration from a registry set up by hand", function () {
     });
 
     it("switches clients over without a failed pull and with at most one retry of a push", async () => {
-        await assertUnnoticed(old, () => documented("Lead the clients to it"), { retries: 1 });
+        await assertUnnoticed(old, () => documented("Switch the clients"), { retries: 1 });
         assert.equal(await backend(), "registry");
         await pulumi("preview", "--expect-no-changes");
         await assertImages(old);
     });
 
     it("can be reverted, and repeated", async () => {
-        await documented("Back, if need be", inNamespace);
+        await documented("Go back, if you must", inNamespace);
         assert.equal(await backend(), "registry-svc");
         await eventually(300, async () => (await loginStatus(old)) === 200);
         await assertImages(old);
@@ -183,7 +183,7 @@ describe("Migration from a registry set up by hand", function () {
     });
 
     it("deletes the old registry, and keeps every image, the login and the certificate", async () => {
-        await assertUnnoticed(old, () => documented("Take the old one away", inNamespace));
+        await assertUnnoticed(old, () => documented("Delete the old one", inNamespace));
         await assertImages(old);
         assert.equal(await findCertificate(), certificate);
         await pulumi("preview", "--refresh", "--expect-no-changes");
@@ -239,7 +239,7 @@ describe("Migration from a registry set up by hand", function () {
     it("leaves a registry that works without Pulumi, after the stack is removed", async () => {
         const state = path.join(folder, "state.json");
         await pulumi("stack", "export", "--file", state);
-        await documented("Without Pulumi, the registry goes on");
+        await documented("Keep the registry without Pulumi");
         await assertImages(old);
         // Restores the stack, to delete it.
         await run("pulumi", ["stack", "init", stack]);
