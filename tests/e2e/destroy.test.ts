@@ -1,5 +1,6 @@
 import * as assert from "node:assert/strict";
 
+import { runDocumented } from "./support/docs";
 import { eventually, run } from "./support/run";
 import {
     configure,
@@ -16,6 +17,8 @@ import {
 
 describe("pulumi destroy", function () {
     this.timeout("20m");
+
+    const page = "docs/updating.md";
 
     restoreConfiguration();
     let kept: string;
@@ -63,7 +66,7 @@ describe("pulumi destroy", function () {
     });
 
     it("deletes everything but the bucket with --exclude-protected, and the next up serves the images again", async () => {
-        await pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected");
+        await runDocumented(page, "Keep the images", {});
         assert.doesNotMatch(await kubectl("get", "namespaces", "--output", "name"), /namespace\/registry\n/);
         const tags = encodeURIComponent("docker/registry/v2/repositories/kept/");
         const { status, body } = await s3(await minioRoot(), "GET", `container-repo?list-type=2&prefix=${tags}`);
@@ -76,18 +79,16 @@ describe("pulumi destroy", function () {
     });
 
     it("keeps an unprotected bucket, and a new stack imports it with bucketImport", async () => {
-        await run("pulumi", ["state", "unprotect", "--all", "--yes", "--stack", "sandbox"]);
-        await pulumi("destroy", "--yes", "--skip-preview");
+        await runDocumented(page, "Forget the bucket", { "pulumi stack rm --preserve-config": "true" });
 
         const { code, stdout } = await tryPulumi("up", "--yes", "--skip-preview");
         assert.notEqual(code, 0);
         assert.match(stdout, /bucket already exists! \(container-repo\)/);
-        await configure("bucketImport=true");
-        await up();
+        await runDocumented(page, "Use an existing bucket", {});
         assert.equal(await digest(), kept);
-        await pulumi("preview", "--expect-no-changes");
         // After the import the key has no effect, and neither has its removal.
-        await configure("bucketImport=false");
+        await pulumi("preview", "--expect-no-changes");
+        await configure("bucketImport=true");
         await pulumi("preview", "--expect-no-changes");
         await assertProtected();
     });

@@ -3,9 +3,10 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { OtherRegistry } from "../support/otherRegistry";
+import { documented } from "../support/docs";
 import { attempt, run } from "../support/run";
-import { get, kubectl, previewed } from "../support/sandbox";
+import { deleteBucket, get, kubectl, minio, minioRoot, plaintext, previewed } from "../support/sandbox";
+import { Machine, runOn } from "../support/workflows";
 
 /** The commit before the refactoring. A stack that it deployed has to stay unchanged. */
 const baseline = "35cbdf973ec5d54531837ed9346a9ae4ceb89ed3";
@@ -20,41 +21,43 @@ const mayChange =
 describe("A stack deployed by commit 35cbdf9", function () {
     this.timeout("20m");
 
-    const registry = new OtherRegistry("unchanged");
+    const page = "docs/updating.md";
+    const name = "unchanged";
     const apps = "unchanged-apps";
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "unchanged-"));
-
-    /** Deploys the stack with the program of the earlier commit, and the same configuration. */
-    async function upByBaseline(): Promise<void> {
-        if ((await attempt("git", ["cat-file", "-e", `${baseline}^{commit}`])).code !== 0) {
-            throw new Error(`git's history has no commit ${baseline}; fetch it with: git fetch --unshallow`);
-        }
-        await run("sh", ["-ec", `git archive ${baseline} | tar --extract --directory "${folder}"`]);
-        fs.symlinkSync(path.resolve("node_modules"), path.join(folder, "node_modules"));
-        await run(
-            "pulumi",
-            [
-                "up",
-                "--yes",
-                "--skip-preview",
-                "--cwd",
-                folder,
-                "--config-file",
-                path.resolve(`Pulumi.${registry.name}.yaml`),
-                "--stack",
-                registry.name,
-                "--non-interactive",
-                "--color",
-                "never",
-            ],
+    const origin = path.join(folder, "origin.git");
+    /** The packages are the same for both programs, so the test leaves the installation out. */
+    const here = { "npm ci": "true" };
+    /** The owner's clone of the project, with a state of its own: the stack can have the names of the page. */
+    const owner: Machine = {
+        folder: path.join(folder, "clone"),
+        environment: {
+            ...(process.env as Record<string, string>),
+            PULUMI_BACKEND_URL: `file://${folder}/state`,
+            PULUMI_SKIP_CONFIRMATIONS: "true",
             // The types of the old program are not checked against the current packages.
-            { env: { ...(process.env as Record<string, string>), PULUMI_NODEJS_TRANSPILE_ONLY: "true" } },
+            PULUMI_NODEJS_TRANSPILE_ONLY: "true",
+        },
+    };
+
+    /** Runs Pulumi with the program of the clone. */
+    const byOwner = (...args: string[]) => runOn(owner, "pulumi", ...args, "--non-interactive", "--color", "never");
+
+    /** Runs Pulumi with the program of this folder, which may have changes that are not committed. */
+    const byThisProgram = (...args: string[]) =>
+        byOwner(
+            ...args,
+            "--cwd",
+            process.cwd(),
+            "--stack",
+            "home",
+            "--config-file",
+            path.join(owner.folder, "Pulumi.home.yaml"),
         );
-    }
 
     /** URN, parent and id of each resource. */
     async function resources(): Promise<string[]> {
-        const { deployment } = JSON.parse(await registry.pulumi("stack", "export")) as {
+        const { deployment } = JSON.parse(await byOwner("stack", "export")) as {
             deployment: { resources: { urn: string; parent?: string; id?: string }[] };
         };
         return deployment.resources
@@ -67,15 +70,50 @@ describe("A stack deployed by commit 35cbdf9", function () {
         const { items } = await get<{ items: { metadata: { name: string; uid: string } }[] }>(
             "pods",
             "--namespace",
-            registry.name,
+            name,
         );
         return items.map(({ metadata: { name, uid } }) => `${name} ${uid}`).sort();
     }
 
+    /** Clones the project as it was at the earlier commit. */
+    async function clone(): Promise<void> {
+        if ((await attempt("git", ["cat-file", "-e", `${baseline}^{commit}`])).code !== 0) {
+            throw new Error(`git's history has no commit ${baseline}; fetch it with: git fetch --unshallow`);
+        }
+        await run("git", ["init", "--quiet", "--bare", "--initial-branch=main", origin]);
+        await run("git", ["push", "--quiet", origin, `${baseline}:refs/heads/main`]);
+        await run("git", ["clone", "--quiet", origin, owner.folder]);
+        fs.symlinkSync(path.resolve("node_modules"), path.join(owner.folder, "node_modules"));
+        fs.mkdirSync(path.join(folder, "state"));
+    }
+
+    /** Configures the stack as the earlier README said: in the file that is in git, on a branch of the owner. */
+    async function configure(settings: Record<string, string>): Promise<void> {
+        await runOn(owner, "git", "switch", "--quiet", "--create", "mine");
+        await byOwner("stack", "init", "homelab");
+        const root = await minioRoot();
+        const all = { ...settings, minioUser: root.user };
+        await byOwner("config", "rm", "minioServer");
+        await byOwner("config", "set-all", "--path", ...plaintext(all), "--secret", `minioPassword=${root.password}`);
+        await run("pulumi", ["config", "set", "--secret", "--path", "users[1].hash"], {
+            cwd: owner.folder,
+            env: owner.environment,
+            input: `$2y$05$${"a".repeat(53)}`,
+        });
+        const author = ["-c", "user.name=owner", "-c", "user.email=owner@homelab.test"];
+        await runOn(owner, "git", ...author, "commit", "--quiet", "--all", "--message", "My homelab");
+    }
+
     before(async () => {
         await kubectl("create", "namespace", apps);
+        await clone();
         // All options that one stack in the sandbox can have at the same time.
-        await registry.configure({
+        await configure({
+            host: `${name}.registry.homelab.test`,
+            namespace: name,
+            bucketName: name,
+            bucketEndpoint: minio,
+            "users[0].name": "me",
             "users[0].rotation": "2",
             "users[1].name": "old",
             "users[2].name": "cluster",
@@ -100,35 +138,43 @@ describe("A stack deployed by commit 35cbdf9", function () {
             "mirrors[0].name": "hub",
             "mirrors[0].host": "hub.unchanged.registry.homelab.test",
             // The cache starts only if its upstream answers.
-            "mirrors[0].remote": `http://registry.${registry.name}.svc.homelab-k8s`,
+            "mirrors[0].remote": `http://registry.${name}.svc.homelab-k8s`,
             "mirrors[0].ttl": "24h",
             metrics: "true",
             networkPolicy: "true",
             networkPolicyMetricsFrom: apps,
         });
-        await run("pulumi", ["config", "set", "--secret", "--path", "users[1].hash", "--stack", registry.name], {
-            input: `$2y$05$${"a".repeat(53)}`,
-        });
-        await upByBaseline();
+        await byOwner("up", "--yes", "--skip-preview");
     });
     after(async () => {
-        await registry.remove();
+        await attempt("pulumi", ["state", "unprotect", "--all", "--yes"], {
+            cwd: owner.folder,
+            env: owner.environment,
+        });
+        await byOwner("destroy", "--yes", "--skip-preview");
+        await deleteBucket(name);
         await kubectl("delete", "namespace", apps, "--ignore-not-found");
         fs.rmSync(folder, { recursive: true });
     });
 
-    it("has no change in a preview, except the objects registry-collection", async () => {
+    it("gets a file of its own, and has no change in a preview, except the objects registry-collection", async () => {
+        await runOn(owner, "sh", "-ec", documented(page, "From commit 35cbdf9", {}));
         assert.deepEqual(
-            (await previewed(registry.pulumi)).filter((step) => !mayChange.test(step)),
+            (await previewed(byThisProgram)).filter((step) => !mayChange.test(step)),
             [],
         );
     });
 
-    it("keeps its pods, and URN, parent and id of every resource, in an update", async () => {
+    it("keeps its pods, and URN, parent and id of every resource, in an update and back", async () => {
         const before = { resources: await resources(), pods: await pods() };
         assert.ok(before.pods.length >= 5, before.pods.join("\n"));
-        await registry.up();
+        await run("git", ["push", "--quiet", origin, "HEAD:refs/heads/main"]);
+        await runOn(owner, "sh", "-ec", documented(page, "A newer version of this program", here));
+        assert.equal(await runOn(owner, "git", "status", "--porcelain"), "");
         assert.deepEqual({ resources: await resources(), pods: await pods() }, before);
-        await registry.pulumi("preview", "--expect-no-changes");
+        await byThisProgram("preview", "--expect-no-changes");
+
+        await runOn(owner, "sh", "-ec", documented(page, "Back", here));
+        assert.deepEqual({ resources: await resources(), pods: await pods() }, before);
     });
 });
