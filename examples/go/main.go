@@ -16,10 +16,10 @@ func main() {
 			},
 			Bucket: homelabregistry.BucketArgs{
 				Name:     pulumi.String("go-images"),
-				Endpoint: pulumi.String("minio-svc.minio.svc.homelab-k8s:9000"),
+				Endpoint: pulumi.String("minio.minio.svc.cluster.local:9000"),
 			},
 			Ingress: &homelabregistry.IngressArgs{
-				ClassName:     pulumi.String("nginx"),
+				ClassName:     pulumi.String("traefik"),
 				ClusterIssuer: pulumi.String("letsencrypt-prod"),
 			},
 		})

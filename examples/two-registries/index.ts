@@ -6,8 +6,8 @@ function makeRegistry(name: string, users: string[]): ContainerRegistry {
     return new ContainerRegistry(name, {
         host: `${name}.example.com`,
         users: users.map((user) => ({ name: user })),
-        bucket: { name: `${name}-images`, endpoint: "minio-svc.minio.svc.homelab-k8s:9000" },
-        ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
+        bucket: { name: `${name}-images`, endpoint: "minio.minio.svc.cluster.local:9000" },
+        ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod" },
         collection: { schedule: "0 4 * * 0" },
     });
 }

@@ -8,7 +8,7 @@ const registry = new ContainerRegistry(site, {
     host: config.require("host"),
     users: [{ name: "ci" }],
     bucket: { name: `${site}-images`, endpoint: config.require("bucketEndpoint") },
-    ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
+    ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod" },
 });
 
 export const { host, passwords } = registry;

@@ -33,7 +33,7 @@ class Stack {
 
     constructor(
         readonly example: string,
-        readonly name = "homelab",
+        readonly name = "home",
     ) {
         this.folder = path.join(projects, example);
         this.stack = ["--cwd", this.folder, "--stack", name, "--non-interactive", "--color", "never"];
@@ -164,7 +164,7 @@ describe("The npm package", function () {
                     "es2022",
                     "--module",
                     "nodenext",
-                    ...["smallest", "own-bucket", "two-registries", "two-sites", "beside-argo-cd", "another-stack"].map(
+                    ...["smallest", "own-bucket", "two-registries", "two-sites", "argo-cd", "another-stack"].map(
                         (example) => `${example}/index.ts`,
                     ),
                 ],
@@ -208,7 +208,7 @@ describe("The example", function () {
                 const pods = ["get", "pods", "--namespace", "hello", "--output", "jsonpath={.items[*].status.phase}"];
                 assert.equal(await kubectl(...pods), "Running");
                 assert.doesNotMatch(
-                    await run("pulumi", ["stack", "export", "--cwd", other.folder, "--stack", "homelab"]),
+                    await run("pulumi", ["stack", "export", "--cwd", other.folder, "--stack", "home"]),
                     new RegExp((await stack.client()).password),
                 );
             } finally {
@@ -221,10 +221,10 @@ describe("The example", function () {
         const stack = new Stack("own-bucket");
         before(async () => {
             const root = await minioRoot();
-            await makeBucket("garage-images");
-            await run("pulumi", ["stack", "select", "--create", "homelab", "--cwd", stack.folder]);
+            await makeBucket("own-images");
+            await run("pulumi", ["stack", "select", "--create", "home", "--cwd", stack.folder]);
             await stack.pulumi("config", "set", "--secret", "secretKey", root.password);
-            await stack.up({ buckets: ["garage-images"], config: { accessKey: root.user } });
+            await stack.up({ buckets: ["own-images"], config: { accessKey: root.user } });
         });
         after(() => stack.remove());
 
@@ -313,10 +313,10 @@ describe("The example", function () {
     });
 });
 
-describe("The example beside-argo-cd", function () {
+describe("The example argo-cd", function () {
     this.timeout("20m");
 
-    const stack = new Stack("beside-argo-cd");
+    const stack = new Stack("argo-cd");
     const login = { host: "sealed.registry.homelab.test", user: "sealed", password: "correct horse" };
     const mark = { "argocd.argoproj.io/tracking-id": "sealed:/Namespace:/sealed" };
     before(async () => {
@@ -411,7 +411,7 @@ describe("The component package", function () {
         describe(`from ${language}`, () => {
             const stack = new Stack(example);
             before(async () => {
-                await run("pulumi", ["stack", "select", "--create", "homelab", "--cwd", stack.folder]);
+                await run("pulumi", ["stack", "select", "--create", "home", "--cwd", stack.folder]);
                 await stack.pulumi("config", "set", "--secret", "alicePassword", given);
                 await stack.up({ buckets: [`${example}-images`] });
             });
@@ -430,7 +430,7 @@ describe("The component package", function () {
             it("encrypts its secrets", async () => {
                 const { password } = await stack.client();
                 const state = await stack.pulumi("stack", "export");
-                const outputs = await run("pulumi", ["stack", "output", "--cwd", stack.folder, "--stack", "homelab"]);
+                const outputs = await run("pulumi", ["stack", "output", "--cwd", stack.folder, "--stack", "home"]);
                 for (const secret of [
                     password,
                     given,

@@ -7,8 +7,8 @@ const registry = new ContainerRegistry("sealed", {
     namespace: "sealed",
     createNamespace: false,
     htpasswdSecret: "registry-auth-secret",
-    bucket: { name: "sealed-images", endpoint: "minio-svc.minio.svc.homelab-k8s:9000" },
-    ingress: { className: "nginx", clusterIssuer: "letsencrypt-prod" },
+    bucket: { name: "sealed-images", endpoint: "minio.minio.svc.cluster.local:9000" },
+    ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod" },
 });
 
 export const { host } = registry;
