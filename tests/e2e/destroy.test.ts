@@ -14,6 +14,7 @@ import {
     tryPulumi,
     up,
 } from "./support/sandbox";
+import { assertInTroubleshooting } from "./support/troubleshooting";
 
 describe("pulumi destroy", function () {
     this.timeout("20m");
@@ -84,6 +85,7 @@ describe("pulumi destroy", function () {
         const { code, stdout } = await tryPulumi("up", "--yes", "--skip-preview");
         assert.notEqual(code, 0);
         assert.match(stdout, /bucket already exists! \(container-repo\)/);
+        assertInTroubleshooting("bucket already exists!", stdout);
         await runDocumented(page, "Use an existing bucket", {});
         assert.equal(await digest(), kept);
         // After the import the key has no effect, and neither has its removal.

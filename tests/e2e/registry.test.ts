@@ -24,6 +24,7 @@ import {
     tryPulumi,
     up,
 } from "./support/sandbox";
+import { assertInTroubleshooting } from "./support/troubleshooting";
 
 describe("The registry", function () {
     this.timeout("20m");
@@ -264,6 +265,7 @@ describe("The registry", function () {
             const { code, stdout } = await attempt("pulumi", ["up", "--yes", "--skip-preview", ...stack]);
             assert.notEqual(code, 0);
             assert.match(stdout, /error creating service account \(registry-container-repo\): Access Denied/);
+            assertInTroubleshooting("Access Denied", stdout);
         } finally {
             await run("pulumi", ["stack", "rm", "--yes", "--force", ...stack]);
         }

@@ -8,6 +8,7 @@ import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, run } from "../support/run";
 import { deleteObject, keysOf, kubectl, previewed, request } from "../support/sandbox";
 import { assertUnnoticed, Client, makeImage, makeImageOf, makeImages, tryPush } from "../support/traffic";
+import { assertInTroubleshooting } from "../support/troubleshooting";
 
 describe("Garbage collection", function () {
     this.timeout("20m");
@@ -80,6 +81,7 @@ describe("Garbage collection", function () {
         await remove("deleted:1");
         let output = "";
         const refused: { status: number; body: string }[] = [];
+        let printed = "";
         const previews: string[][] = [];
         await assertUnnoticed(
             me,
@@ -98,6 +100,7 @@ describe("Garbage collection", function () {
                     );
                     if (answer.status !== 202) {
                         refused.push(answer);
+                        printed ||= (await tryPush(image("other"), me, "refused:1")).stderr;
                         previews.push(await previewed(registry.pulumi));
                     }
                 }
@@ -123,6 +126,7 @@ describe("Garbage collection", function () {
                 /^warning: 299 - "Garbage is being collected\. Pulls go on; push again in some minutes\."\r$/im,
             );
         }
+        assertInTroubleshooting("405 … Method Not Allowed", printed);
         assert.deepEqual(previews.flat(), []);
         assert.deepEqual(await areInBucket("deleted"), new Set([false]));
         await registry.pulumi("preview", "--refresh", "--expect-no-changes");
@@ -201,6 +205,7 @@ describe("Garbage collection", function () {
             const images = await registry.script("images");
             assert.equal(images.code, 1);
             assert.ok(images.stderr.includes(problem), images.stderr);
+            assertInTroubleshooting("fetching blob: … 404", (await pull("kept:1")).stderr);
         });
 
         it("works again after the image is pushed again", async () => {

@@ -8,6 +8,7 @@ import { OtherRegistry } from "../support/otherRegistry";
 import { eventually, run } from "../support/run";
 import { kubectl, previewed } from "../support/sandbox";
 import { Client, makeImage, tryPush } from "../support/traffic";
+import { assertInTroubleshooting } from "../support/troubleshooting";
 
 describe("bucketQuota", function () {
     this.timeout("20m");
@@ -36,13 +37,14 @@ describe("bucketQuota", function () {
 
     it("makes MinIO reject pushes to a full bucket, with the reason in the log, while pulls work", async () => {
         assert.equal((await push()).code, 0);
-        await eventually(600, async () => {
+        const printed = await eventually(600, async () => {
             await sleep(5000);
             const { code, stderr } = await push();
-            return code !== 0 && /500 Internal Server Error/.test(stderr);
+            return code !== 0 && /500 Internal Server Error/.test(stderr) && stderr;
         });
+        assertInTroubleshooting("500 … Internal Server Error", printed);
         const log = await kubectl("logs", "deployment/registry", "--namespace", "quota");
-        assert.match(log, /XMinioAdminBucketQuotaExceeded/);
+        assertInTroubleshooting("XMinioAdminBucketQuotaExceeded", log);
         await run("skopeo", [
             "copy",
             "--quiet",

@@ -11,6 +11,7 @@ import { restarts } from "../../e2e/support/processes";
 import { eventually, run } from "../../e2e/support/run";
 import { client, kubectl, request, s3At } from "../../e2e/support/sandbox";
 import { assertUnnoticed, Client, makeImage, tryPush } from "../../e2e/support/traffic";
+import { assertInTroubleshooting } from "../../e2e/support/troubleshooting";
 import { pollDuring, summary } from "../support/poll";
 import { describeInFull, fullOrShort } from "../support/shortMode";
 
@@ -56,6 +57,10 @@ describe("MinIO", function () {
                         async () => {
                             // While Kubernetes removes MinIO's pod, nothing refuses connections, so they take half a minute to fail.
                             await eventually(300, async () => (await request(`https://${me.host}/`)).status === 503);
+                            assertInTroubleshooting(
+                                "503 … Service Unavailable",
+                                (await tryPush(image, me, "known:2")).stderr,
+                            );
                             // Longer than the timeout of 20 s of a request that was sent before.
                             await sleep(fullOrShort(30, 25) * 1000);
                         },
@@ -160,7 +165,7 @@ describe("MinIO", function () {
                     `@${chunk}`,
                 );
                 console.log(`      ${body.trim()}`);
-                assert.match(body, /XMinioStorageFull/);
+                assertInTroubleshooting("XMinioStorageFull", body);
                 for (let number = 0; number < fillers; number++) {
                     await s3("DELETE", `filler-${number}`);
                 }

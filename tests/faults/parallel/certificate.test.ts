@@ -6,6 +6,7 @@ import * as path from "node:path";
 import { attempt, eventually, run } from "../../e2e/support/run";
 import { apply, client, kubectl } from "../../e2e/support/sandbox";
 import { assertUnnoticed } from "../../e2e/support/traffic";
+import { assertInTroubleshooting } from "../../e2e/support/troubleshooting";
 import { itInFull } from "../support/shortMode";
 
 describe("The certificate", function () {
@@ -128,6 +129,8 @@ describe("The certificate", function () {
                 ["docker", "pull", `${host}/any:1`],
             ] as const) {
                 await eventually(300, async () => expired.test((await attempt(command, [...args])).stderr));
+                const { stderr } = await attempt(command, [...args]);
+                assertInTroubleshooting("certificate has expired or is not yet valid", stderr);
             }
         } finally {
             fs.rmSync(`/etc/docker/certs.d/${host}`, { recursive: true, force: true });
