@@ -88,13 +88,10 @@ function listNeeds(name: string, args: Args, routesPulls: boolean): Need[] {
 
 /** Checks all needs with one call of kubectl. A kind that the cluster does not know fails only its own objects. */
 async function checkNeeds(context: string | undefined, needs: Need[], gateway: Args["gateway"]): Promise<Finding[]> {
-    const manifests = needs.map(({ apiVersion, kind, name, namespace }) => ({
-        apiVersion,
-        kind,
-        metadata: { name, namespace },
-    }));
-    const input = manifests.map((manifest) => JSON.stringify(manifest)).join("\n");
-    const { items, stderr, failure } = await get(context, ["--filename", "-"], input);
+    const input = needs
+        .map(({ apiVersion, kind, name, namespace }) => ({ apiVersion, kind, metadata: { name, namespace } }))
+        .map((manifest) => JSON.stringify(manifest));
+    const { items, stderr, failure } = await get(context, ["--filename", "-"], input.join("\n"));
     const lines = stderr.split("\n");
     // kubectl reports a missing namespace instead of the objects in it.
     const isMissing = ({ kind, name, namespace }: Need) =>
