@@ -325,9 +325,8 @@ describe("The scripts", function () {
         const changes = (rotation: number) => [
             "pulumi cancel --yes",
             `pulumi config set bucketKeyRotation ${rotation}`,
-            "pulumi up --yes --skip-preview --target **:providers:minio::homelab",
-            `pulumi refresh --yes --skip-preview --skip-pending-creates ${targets}`,
-            `pulumi up --yes --skip-preview ${targets} --target-replace **IamUserPolicyAttachment::registry*`,
+            `pulumi refresh --run-program --yes --skip-preview --skip-pending-creates ${targets}`,
+            "pulumi up --yes --skip-preview --replace **IamUserPolicyAttachment::registry*",
         ];
 
         it("creates user, policy and key in the MinIO of the configuration, then completes the update", () => {

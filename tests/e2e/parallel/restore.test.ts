@@ -48,10 +48,8 @@ describe("The images of a lost MinIO", function () {
 
     before(async () => {
         authority = await makeAuthority(folder);
-        [old, other] = await Promise.all([
-            makeOtherMinio(authority, "restored-old"),
-            makeOtherMinio(authority, "restored-new"),
-        ]);
+        old = await makeOtherMinio(authority, "restored-old");
+        other = await makeOtherMinio(authority, "restored-new");
         const s3 = ({ endpoint, root }: OtherMinio) => ({
             type: "s3",
             provider: "Minio",

@@ -3,20 +3,22 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { runDocumented } from "./support/docs";
-import { eventually, run } from "./support/run";
-import { client, kubectl, output, request, restoreConfiguration } from "./support/sandbox";
-import { Client, makeImage, tryPush } from "./support/traffic";
+import { runDocumented } from "../support/docs";
+import { OtherRegistry } from "../support/otherRegistry";
+import { eventually, run } from "../support/run";
+import { kubectl, request } from "../support/sandbox";
+import { Client, makeImage, tryPush } from "../support/traffic";
 
 describe("The commands of docs/using.md", function () {
     this.timeout("20m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "using-"));
+    const registry = new OtherRegistry("used");
     let me: Client;
     let here: Record<string, string>;
 
     const follow = (heading: string, here: Record<string, string> = {}) =>
-        runDocumented("docs/using.md", heading, here);
+        runDocumented("docs/using.md", heading, here, registry.name);
 
     async function tags(): Promise<string[]> {
         const { body } = await request(
@@ -36,15 +38,16 @@ describe("The commands of docs/using.md", function () {
         }
     }
 
-    restoreConfiguration();
     before(async () => {
-        const [user] = await output<[string]>("users");
-        me = await client(user);
+        await registry.configure();
+        await registry.up();
+        me = await registry.client();
         here = { "registry.example.com": me.host };
-        await kubectl("create", "namespace", "apps");
+        await kubectl("create", "namespace", "apps-of-used");
     });
     after(async () => {
-        await kubectl("delete", "namespace", "apps");
+        await registry.remove();
+        await kubectl("delete", "namespace", "apps-of-used");
         fs.rmSync(folder, { recursive: true });
     });
 
@@ -65,9 +68,14 @@ describe("The commands of docs/using.md", function () {
     });
 
     it("let all Pods of a namespace pull", async () => {
-        await follow("Pods", { ...here, "user' ci": `user' ${me.user}` });
+        await follow("Pods", {
+            ...here,
+            "namespace' apps": "namespace' apps-of-used",
+            "--namespace apps": "--namespace apps-of-used",
+            "user' ci": `user' ${me.user}`,
+        });
         const imageId = "jsonpath={.status.containerStatuses[0].imageID}";
-        const pulled = () => kubectl("get", "pod/web", "--namespace", "apps", "--output", imageId);
+        const pulled = () => kubectl("get", "pod/web", "--namespace", "apps-of-used", "--output", imageId);
         await eventually(300, async () => (await pulled()).startsWith(`${me.host}/apps/web@sha256:`));
     });
 
@@ -93,7 +101,9 @@ describe("The commands of docs/using.md", function () {
     });
 
     it("show who pushed an image", async () => {
-        const [line] = (await follow("Who pushed what")).split("\n").filter((line) => line.includes("/apps/web/"));
-        assert.match(line!, new RegExp(`"auth.user.name":"${me.user}"`));
+        const here = { "--namespace registry": `--namespace ${registry.name}` };
+        const [line] = (await follow("Who pushed what", here)).split("\n");
+        const { "auth.user.name": user, "http.request.uri": uri } = JSON.parse(line!) as Record<string, string>;
+        assert.deepEqual([user, uri], [me.user, "/v2/apps/web/manifests/1.0"]);
     });
 });
