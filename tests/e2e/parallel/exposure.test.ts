@@ -65,6 +65,26 @@ describe("A registry", function () {
         return preview;
     }
 
+    /** Waits until the registry answers by the new entrance, and Traefik no longer routes to the old one. */
+    async function waitForRoutes(provider: string): Promise<void> {
+        interface Router {
+            provider: string;
+            rule: string;
+        }
+        const read = async (kind: string) => {
+            const { body } = await request(`http://127.0.0.1:8088/api/${kind}/routers?per_page=1000`);
+            return JSON.parse(body) as Router[];
+        };
+        await eventually(300, async () => {
+            const routers = [...(await read("http")), ...(await read("tcp"))];
+            const providers = routers
+                .filter(({ rule }) => rule.includes(registry.host) && !rule.includes("acme-challenge"))
+                .map(({ provider }) => provider);
+            return providers.length > 0 && providers.every((found) => found === provider);
+        });
+        await eventually(300, async () => (await loginStatus(me)) === 200);
+    }
+
     before(async () => {
         await kubectl("delete", "namespace", apps, "--ignore-not-found");
         await kubectl("create", "namespace", apps);
@@ -171,7 +191,6 @@ describe("A registry", function () {
     /** Tests the commands of the page for the first image. */
     const testFirstImage = () =>
         it("accepts a push by docker, and a Pod in another namespace runs the image, by the commands of the page", async () => {
-            await eventually(300, async () => (await loginStatus(me)) === 200);
             const { configure } = stepsOf("Push and pull");
             assert.match(await sh(configure), /^Hello from my registry$/m);
         });
@@ -239,7 +258,7 @@ describe("A registry", function () {
                 ["update kubernetes:networking.k8s.io/v1:Ingress::registry"],
             );
             await sh(update);
-            await eventually(300, async () => (await loginStatus(me)) === 200);
+            await waitForRoutes("kubernetes");
             await follow(afterChangeOfClass);
             assert.doesNotMatch(await registry.pulumi("preview"), /warning/);
         });
@@ -283,7 +302,7 @@ describe("A registry", function () {
                 "create kubernetes:gateway.networking.k8s.io/v1:HTTPRoute::registry-http",
                 "delete kubernetes:networking.k8s.io/v1:Ingress::registry",
             ]);
-            await eventually(300, async () => (await loginStatus(me)) === 200);
+            await waitForRoutes("kubernetesgateway");
         });
 
         testExposure();
@@ -303,6 +322,7 @@ describe("A registry", function () {
             await follow("Change the entrance");
             await follow("A proxy of your own");
             await proxy.start();
+            await waitForRoutes("kubernetescrd");
         });
 
         testFirstImage();
@@ -351,7 +371,7 @@ describe("A registry", function () {
             await proxy.stop();
             await follow("Change the entrance");
             await follow("Class nginx");
-            await eventually(300, async () => (await loginStatus(me)) === 200);
+            await waitForRoutes("kubernetesingressnginx");
             await run("skopeo", ["inspect", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/alpine`]);
             await registry.pulumi("preview", "--expect-no-changes");
         });
