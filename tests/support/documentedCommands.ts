@@ -159,14 +159,14 @@ export const executions: Record<string, Record<string, Execution>> = {
         "Remove access control": { test: "tests/e2e/parallel/accessControl.test.ts" },
     },
     "docs/using.md": {
-        "Using the registry": { test: "tests/e2e/using.test.ts" },
-        Pods: { test: "tests/e2e/using.test.ts" },
+        "Using the registry": { test: "tests/e2e/parallel/using.test.ts" },
+        Pods: { test: "tests/e2e/parallel/using.test.ts" },
         "Nodes: k3s and containerd": { notRun: "The nodes of the sandbox have no systemd and no k3s." },
-        "docker, podman, skopeo, crane": { test: "tests/e2e/using.test.ts" },
-        "CI runners": { test: "tests/e2e/using.test.ts" },
+        "docker, podman, skopeo, crane": { test: "tests/e2e/parallel/using.test.ts" },
+        "CI runners": { test: "tests/e2e/parallel/using.test.ts" },
         "Helm charts": { notRun: "The sandbox has no `helm`." },
-        "List and delete images": { test: "tests/e2e/using.test.ts" },
-        "Who pushed what": { test: "tests/e2e/using.test.ts" },
+        "List and delete images": { test: "tests/e2e/parallel/using.test.ts" },
+        "Who pushed what": { test: "tests/e2e/parallel/using.test.ts" },
     },
     "examples/README.md": {
         "In TypeScript": {

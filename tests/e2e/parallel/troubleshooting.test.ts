@@ -326,15 +326,20 @@ describe("docs/troubleshooting.md has what is printed", function () {
             assertInTroubleshooting("incorrect passphrase", await print({ PULUMI_CONFIG_PASSPHRASE: `not ${file}` }));
         });
 
-        it("after it was killed while it wrote its state in files", async () => {
+        /** The file with the state, in the sandbox's backend. */
+        const stateFile = async () => {
             const stacks = path.join(fileURLToPath(process.env.PULUMI_BACKEND_URL!), ".pulumi", "stacks");
-            const [state] = (await run("find", [stacks, "-name", `${registry.name}.json`])).trim().split("\n");
-            fs.writeFileSync(`${state}.attrs`, "");
+            return (await run("find", [stacks, "-name", `${registry.name}.json`])).trim();
+        };
+
+        it("after it was killed while it wrote its state in files", async () => {
+            const attributes = `${await stateFile()}.attrs`;
+            fs.writeFileSync(attributes, "");
             try {
                 const { stderr } = await registry.tryPulumi("stack");
                 assertInTroubleshooting("failed to load checkpoint: EOF", stderr);
             } finally {
-                fs.rmSync(`${state}.attrs`);
+                fs.rmSync(attributes);
             }
         });
 
@@ -345,7 +350,20 @@ describe("docs/troubleshooting.md has what is printed", function () {
             const { stderr } = await registry.tryPulumi("up", "--yes", "--skip-preview");
             assertInTroubleshooting("the stack is currently locked", stderr);
             await registry.pulumi("cancel", "--yes");
+
+            // Milliseconds decide whether Pulumi had recorded the operation before it was killed, so this records one.
+            const setPending = async (types: string[]) => {
+                const file = await stateFile();
+                const state = JSON.parse(fs.readFileSync(file, "utf8")) as {
+                    checkpoint: { latest: { resources: object[]; pending_operations: object[] } };
+                };
+                const { latest } = state.checkpoint;
+                latest.pending_operations = types.map((type) => ({ resource: latest.resources.at(-1), type }));
+                fs.writeFileSync(file, JSON.stringify(state));
+            };
+            await setPending(["creating"]);
             assertInTroubleshooting("pending operations", await registry.up());
+            await setPending([]);
         });
 
         it("after the cluster was created again, and docs/recovery.md has the commands", async () => {
