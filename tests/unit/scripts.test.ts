@@ -325,8 +325,9 @@ describe("The scripts", function () {
         const changes = (rotation: number) => [
             "pulumi cancel --yes",
             `pulumi config set bucketKeyRotation ${rotation}`,
-            `pulumi refresh --run-program --yes --skip-preview --skip-pending-creates ${targets}`,
-            "pulumi up --yes --skip-preview --replace **IamUserPolicyAttachment::registry*",
+            "pulumi up --yes --skip-preview --target **:providers:minio::homelab",
+            `pulumi refresh --yes --skip-preview --skip-pending-creates ${targets}`,
+            `pulumi up --yes --skip-preview ${targets} --target-replace **IamUserPolicyAttachment::registry*`,
         ];
 
         it("creates user, policy and key in the MinIO of the configuration, then completes the update", () => {
@@ -337,6 +338,17 @@ describe("The scripts", function () {
                 /^In MinIO at minio:9000, this creates .* of the stack home\.\nIt sets bucketKeyRotation to 3/m,
             );
             assert.deepEqual(made, changes(3));
+        });
+
+        const provider = (minioServer: string) => ({ type: "pulumi:providers:minio", inputs: { minioServer } });
+        const replaced = [key(2), { ...key(1), delete: true }];
+
+        it("only completes the update if it was interrupted while that replaced the keys", () => {
+            assert.deepEqual(restore([provider("minio:9000"), ...replaced]).changes, changes(3).slice(0, 2));
+        });
+
+        it("does not ask the old MinIO after another update was interrupted", () => {
+            assert.deepEqual(restore([provider("old:9000"), ...replaced]).changes, changes(3));
         });
 
         it("does not increase the rotation again if it was interrupted before the new key", () => {

@@ -31,7 +31,7 @@ describe("The commands of docs/using.md", function () {
 
     /** Pushes a new image under these tags. */
     async function push(...names: string[]): Promise<void> {
-        const image = fs.mkdtempSync(path.join(folder, "image-"));
+        const image = path.join(folder, names[0]!);
         makeImage(image);
         for (const name of names) {
             assert.equal((await tryPush(image, me, `apps/web:${name}`)).code, 0);
@@ -52,7 +52,7 @@ describe("The commands of docs/using.md", function () {
     });
 
     it("log in and push, on a desktop and in CI", async () => {
-        const { [me.user]: password } = JSON.parse(await follow("Using the registry")) as Record<string, string>;
+        const { [me.user]: password } = JSON.parse(await follow("Passwords")) as Record<string, string>;
         assert.equal(password, me.password);
         await follow("docker, podman, skopeo, crane", {
             ...here,
