@@ -166,7 +166,6 @@ export const executions: Record<string, Record<string, Execution>> = {
         "CI runners": { test: "tests/e2e/parallel/using.test.ts" },
         "Helm charts": { notRun: "The sandbox has no `helm`." },
         "List and delete images": { test: "tests/e2e/parallel/using.test.ts" },
-        "Who pushed what": { test: "tests/e2e/parallel/using.test.ts" },
     },
     "examples/README.md": {
         "In TypeScript": {

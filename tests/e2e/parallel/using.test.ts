@@ -99,11 +99,4 @@ describe("The commands of docs/using.md", function () {
         assert.deepEqual(await tags(), ["r3"]);
         await run("crane", ["delete", `${me.host}/apps/web:r3`]);
     });
-
-    it("show who pushed an image", async () => {
-        const here = { "--namespace registry": `--namespace ${registry.name}` };
-        const [line] = (await follow("Who pushed what", here)).split("\n");
-        const { "auth.user.name": user, "http.request.uri": uri } = JSON.parse(line!) as Record<string, string>;
-        assert.deepEqual([user, uri], [me.user, "/v2/apps/web/manifests/1.0"]);
-    });
 });
