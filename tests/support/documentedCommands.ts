@@ -159,7 +159,7 @@ export const executions: Record<string, Record<string, Execution>> = {
         "Remove access control": { test: "tests/e2e/parallel/accessControl.test.ts" },
     },
     "docs/using.md": {
-        "Using the registry": { test: "tests/e2e/parallel/using.test.ts" },
+        Passwords: { test: "tests/e2e/parallel/using.test.ts" },
         Pods: { test: "tests/e2e/parallel/using.test.ts" },
         "Nodes: k3s and containerd": { notRun: "The nodes of the sandbox have no systemd and no k3s." },
         "docker, podman, skopeo, crane": { test: "tests/e2e/parallel/using.test.ts" },
