@@ -74,9 +74,10 @@ describe("The commands of docs/using.md", function () {
             "--namespace apps": "--namespace apps-of-used",
             "user' ci": `user' ${me.user}`,
         });
-        const imageId = "jsonpath={.status.containerStatuses[0].imageID}";
-        const pulled = () => kubectl("get", "pod/web", "--namespace", "apps-of-used", "--output", imageId);
-        await eventually(300, async () => (await pulled()).startsWith(`${me.host}/apps/web@sha256:`));
+        const events = () =>
+            kubectl("get", "events", "--namespace", "apps-of-used", "--output", "jsonpath={..message}");
+        const pulled = `Successfully pulled image "${me.host}/apps/web:1.0"`;
+        await eventually(300, async () => (await events()).includes(pulled));
     });
 
     it("delete one tag, all tags of an image, and all but the newest tags", async () => {
