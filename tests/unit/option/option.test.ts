@@ -13,6 +13,7 @@ const copied = [
     "tests/unit",
     "package.json",
     "configuration",
+    "preflight",
     "tsconfig.json",
     "Pulumi.yaml",
 ].concat(fs.readdirSync(".").filter((name) => name.endsWith(".ts")));
