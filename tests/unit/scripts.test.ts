@@ -426,7 +426,7 @@ describe("The scripts", function () {
             [
                 "pulumi cancel --yes",
                 "pulumi config set bucketImport true",
-                "pulumi refresh --yes --skip-preview --skip-pending-creates --exclude **IamServiceAccount::* --exclude **Ingress::*",
+                "pulumi refresh --yes --skip-preview --skip-pending-creates --exclude **IamServiceAccount::* --exclude **Ingress::* --exclude **Service::*",
                 "pulumi up --yes --skip-preview --replace=**IamUser::registry-reader",
                 "pulumi config set bucketImport false",
                 `${kubectl} get secrets --output name`,
