@@ -67,7 +67,7 @@ describe("pulumi destroy", function () {
     });
 
     it("deletes everything but the bucket with --exclude-protected, and the next up serves the images again", async () => {
-        await runDocumented(page, "Keep the images", {});
+        await runDocumented(page, "Keep the images");
         assert.doesNotMatch(await kubectl("get", "namespaces", "--output", "name"), /namespace\/registry\n/);
         const tags = encodeURIComponent("docker/registry/v2/repositories/kept/");
         const { status, body } = await s3(await minioRoot(), "GET", `container-repo?list-type=2&prefix=${tags}`);
@@ -86,7 +86,7 @@ describe("pulumi destroy", function () {
         assert.notEqual(code, 0);
         assert.match(stdout, /bucket already exists! \(container-repo\)/);
         assertInTroubleshooting("bucket already exists!", stdout);
-        await runDocumented(page, "Use an existing bucket", {});
+        await runDocumented(page, "Use an existing bucket");
         assert.equal(await digest(), kept);
         // After the import the key has no effect, and neither has its removal.
         await pulumi("preview", "--expect-no-changes");

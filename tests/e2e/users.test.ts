@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict";
 
 import * as bcrypt from "bcryptjs";
 
-import { documented } from "./support/docs";
+import { runDocumented } from "./support/docs";
 import { eventually, run } from "./support/run";
 import {
     applyPod,
@@ -28,11 +28,8 @@ describe("Users", function () {
     const passwords = () => output<Record<string, string>>("passwords");
 
     /** Runs the commands under a heading of docs/users.md. `input` answers what they ask for. */
-    const follow = (heading: string, here: Record<string, string> = {}, input?: string) =>
-        run("sh", ["-ec", documented("docs/users.md", heading, here)], {
-            input,
-            env: { ...(process.env as Record<string, string>), PULUMI_STACK: "sandbox" },
-        });
+    const follow = (heading: string, here?: Record<string, string>, input?: string) =>
+        runDocumented("docs/users.md", heading, here, "sandbox", input);
 
     /** The lines of the htpasswd file, by user. */
     async function lines(): Promise<Record<string, string>> {

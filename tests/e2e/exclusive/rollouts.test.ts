@@ -118,7 +118,7 @@ describe("Two replicas of the registry", function () {
         });
         await configure("image=docker.io/library/registry:3.1.2");
         // The state does not contain the result of the interrupted operation.
-        await runDocumented(page, "Undo an interrupted update", {});
+        await runDocumented(page, "Undo an interrupted update");
         await settled(2);
     });
 

@@ -6,7 +6,7 @@ import * as path from "node:path";
 
 import { containerdSocket } from "../../../sandbox/daemons";
 import { nodes } from "../../../sandbox/paths";
-import { documented } from "../support/docs";
+import { runDocumented } from "../support/docs";
 import { makeGateway } from "../support/gateway";
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, Options, run } from "../support/run";
@@ -120,8 +120,8 @@ describe("Access control:", function () {
     });
 
     /** Runs the commands under a heading of docs/users.md. */
-    const follow = (heading: string, here: Record<string, string> = {}) =>
-        run("sh", ["-ec", documented("docs/users.md", heading, here)], { env: registry.env });
+    const follow = (heading: string, here?: Record<string, string>) =>
+        runDocumented("docs/users.md", heading, here, registry.name);
     const tags = async (host: string, repository: string, as?: Client) =>
         (
             JSON.parse(

@@ -30,8 +30,7 @@ describe("Migration from a registry set up by hand", function () {
     const stack = "moved";
     const pulumi = (...args: string[]) =>
         run("pulumi", [...args, "--stack", stack, "--non-interactive", "--color", "never"]);
-    const documented = (heading: string, here: Record<string, string> = {}) =>
-        runDocumented(page, heading, here, stack);
+    const documented = (heading: string, here?: Record<string, string>) => runDocumented(page, heading, here, stack);
     const inNamespace = { "--namespace registry": "--namespace moved" };
 
     const copied = new OtherRegistry("copied");

@@ -8,7 +8,7 @@ import * as path from "node:path";
 import { stringify } from "yaml";
 
 import { clusterDomain, nodeAddress } from "../../../sandbox/paths";
-import { documented } from "../support/docs";
+import { runDocumented } from "../support/docs";
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually, run } from "../support/run";
 import { deleteObject, get, kubectl, minio, minioRoot, request } from "../support/sandbox";
@@ -53,8 +53,8 @@ describe("Monitoring with Prometheus", function () {
         return data!.result;
     };
     /** Runs the commands under a heading of docs/monitoring.md. */
-    const follow = (heading: string, here: Record<string, string> = {}) =>
-        run("sh", ["-ec", documented("docs/monitoring.md", heading, here)], { env: registry.env });
+    const follow = (heading: string, here?: Record<string, string>) =>
+        runDocumented("docs/monitoring.md", heading, here, registry.name);
     const start = (command: string, ...args: string[]) => {
         const log = fs.openSync(path.join(folder, `${command}.log`), "w");
         processes.push(spawn(command, args, { stdio: ["ignore", log, log] }));

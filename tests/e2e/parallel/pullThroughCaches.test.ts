@@ -5,8 +5,7 @@ import * as path from "node:path";
 
 import { containerdSocket } from "../../../sandbox/daemons";
 import { nodes } from "../../../sandbox/paths";
-import { documented } from "../support/docs";
-import { documentedFile } from "../support/documentedFiles";
+import { documentedFile, runDocumented } from "../support/docs";
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, run } from "../support/run";
 import { keysOf, kubectl, loginStatus, previewed, request } from "../support/sandbox";
@@ -46,7 +45,7 @@ describe("A pull-through cache", function () {
     };
     /** Runs the commands under a heading of docs/pull-through-caches.md. `input` answers what they ask for. */
     const follow = (heading: string, here: Record<string, string>, input?: string) =>
-        run("sh", ["-ec", documented("docs/pull-through-caches.md", heading, here)], { input, env: registry.env });
+        runDocumented("docs/pull-through-caches.md", heading, here, registry.name, input);
     /** Number of requests for a layer to the upstream registry. */
     const fetched = async () =>
         (await kubectl("logs", "deployment/registry", "--namespace", registry.name)).match(

@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
-import { documented, runDocumented } from "../support/docs";
+import { documented, documentedFile, runDocumented } from "../support/docs";
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually, run } from "../support/run";
 import {
@@ -54,7 +54,6 @@ describe("A MinIO user with the permissions of docs/storage.md", function () {
     }
 
     before(async () => {
-        const [policy] = /(?<=^```json\n)[\s\S]*?(?=^```$)/m.exec(fs.readFileSync(page, "utf8"))!;
         const root = await minioRoot();
         await run("pulumi", ["stack", "select", "--create", "minio-user", "--cwd", "tests/e2e/minioUser"]);
         await run("pulumi", [
@@ -64,7 +63,7 @@ describe("A MinIO user with the permissions of docs/storage.md", function () {
                 name: "pulumi-of-test",
                 server: minio,
                 user: root.user,
-                policy: policy.replaceAll("container-repo", registry.name),
+                policy: documentedFile(page, "json", "Statement", { "container-repo": registry.name }),
             }),
             "--secret",
             `password=${root.password}`,

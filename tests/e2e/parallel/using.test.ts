@@ -17,7 +17,7 @@ describe("The commands of docs/using.md", function () {
     let me: Client;
     let here: Record<string, string>;
 
-    const follow = (heading: string, here: Record<string, string> = {}) =>
+    const follow = (heading: string, here?: Record<string, string>) =>
         runDocumented("docs/using.md", heading, here, registry.name);
 
     async function tags(): Promise<string[]> {

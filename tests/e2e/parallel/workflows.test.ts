@@ -7,7 +7,7 @@ import * as path from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 
 import { makeAuthority } from "../support/certificates";
-import { documented } from "../support/docs";
+import { documented, documentedBlocks } from "../support/docs";
 import { makeOtherMinio, removeOtherMinio } from "../support/otherMinio";
 import { eventually, run } from "../support/run";
 import { deleteBucket, emptyBucket, kubectl, minio, minioRoot, request, s3At } from "../support/sandbox";
@@ -176,10 +176,8 @@ describe("The GitHub workflows", () => {
     });
 });
 
-/** The YAML blocks of the page: GitLab, Gitea, Argo CD and Flux. */
-function documentedYaml(): string[] {
-    return [...fs.readFileSync(page, "utf8").matchAll(/^```yaml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
-}
+/** The files of the page: for GitLab, Gitea, Argo CD and Flux. */
+const documentedYaml = () => documentedBlocks(page, "yaml");
 
 describe("The commands of the workflows, in a clean clone with its state in MinIO:", function () {
     this.timeout("20m");

@@ -1,6 +1,6 @@
 import { parse } from "yaml";
 
-import { documentedFile } from "./documentedFiles";
+import { documentedFile } from "./docs";
 import { OtherRegistry } from "./otherRegistry";
 import { apply, kubectl } from "./sandbox";
 

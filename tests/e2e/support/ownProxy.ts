@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { nodeAddress } from "../../../sandbox/paths";
-import { documentedFile } from "./documentedFiles";
+import { documentedFile } from "./docs";
 import { apply, kubectl } from "./sandbox";
 
 const port = 8443;

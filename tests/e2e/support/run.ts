@@ -33,8 +33,8 @@ export function attempt(command: string, args: string[], { input, cwd, env }: Op
 export async function run(command: string, args: string[], options?: Options): Promise<string> {
     const { code, stdout, stderr } = await attempt(command, args, options);
     if (code !== 0) {
-        // Further arguments may contain a password.
-        throw new Error(`${[command, ...args.slice(0, 2)].join(" ")} … exited with ${code}:\n${stdout}\n${stderr}`);
+        // Further arguments, such as the commands of a shell, may contain a password.
+        throw new Error(`${[command, ...args.slice(0, 1)].join(" ")} … exited with ${code}:\n${stdout}\n${stderr}`);
     }
     return stdout;
 }
