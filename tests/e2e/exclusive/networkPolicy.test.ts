@@ -8,7 +8,7 @@ import { apiServiceAddress, dnsServiceAddress, nodes, serviceRange } from "../..
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, run } from "../support/run";
 import { apply, get, kubectl } from "../support/sandbox";
-import { Client, makeImage, tryPush } from "../support/traffic";
+import { Client, makeImage, pull, tryPush } from "../support/traffic";
 
 const registry = new OtherRegistry("confined");
 const [home, other] = nodes;
@@ -153,13 +153,6 @@ describe("The pods of a registry with networkPolicy", function () {
     it("accept a push, and serve the image", async () => {
         makeImage(path.join(folder, "image"));
         assert.equal((await tryPush(path.join(folder, "image"), me, "hello:1")).code, 0);
-        await run("skopeo", [
-            "copy",
-            "--quiet",
-            "--src-creds",
-            `${me.user}:${me.password}`,
-            `docker://${me.host}/hello:1`,
-            `dir:${folder}/pulled`,
-        ]);
+        await pull("hello:1", me, path.join(folder, "pulled"));
     });
 });

@@ -11,7 +11,7 @@ import { OtherRegistry } from "../support/otherRegistry";
 import { OwnProxy } from "../support/ownProxy";
 import { attempt, eventually, run } from "../support/run";
 import { kubectl, loginStatus, previewed, request } from "../support/sandbox";
-import { assertUnnoticed, Client, tryPush } from "../support/traffic";
+import { assertUnnoticed, Client, pull, tryPush } from "../support/traffic";
 
 const registry = new OtherRegistry("exposed");
 const apps = "exposed-apps";
@@ -143,15 +143,7 @@ describe("A registry", function () {
         const { code, stderr } = await tryPush(large, me, "large:1");
         assert.equal(code, 0, stderr);
         const pulled = path.join(folder, "pulled");
-        // Skopeo verifies the digest of every layer.
-        await run("skopeo", [
-            "copy",
-            "--quiet",
-            "--src-creds",
-            `${me.user}:${me.password}`,
-            `docker://${me.host}/large:1`,
-            `dir:${pulled}`,
-        ]);
+        await pull("large:1", me, pulled);
         assert.equal((await run("sha256sum", [path.join(pulled, "manifest.json")])).slice(0, 64), digest);
         fs.rmSync(pulled, { recursive: true });
         await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/large:1`]);
@@ -358,8 +350,7 @@ describe("A registry", function () {
             );
             const cluster = await registry.client("cluster");
             const pulled = path.join(folder, "by-cluster");
-            const creds = `${cluster.user}:${cluster.password}`;
-            await run("skopeo", ["copy", "--src-creds", creds, `docker://${me.host}/alpine`, `dir:${pulled}`]);
+            await pull("alpine", cluster, pulled);
             const { code, stderr } = await tryPush(pulled, cluster, "again:1");
             assert.notEqual(code, 0);
             assert.match(stderr, /unauthorized: authentication required/);

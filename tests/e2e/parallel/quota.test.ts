@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually, run } from "../support/run";
 import { kubectl, previewed } from "../support/sandbox";
-import { Client, makeImage, tryPush } from "../support/traffic";
+import { Client, makeImage, pull, tryPush } from "../support/traffic";
 import { assertInTroubleshooting } from "../support/troubleshooting";
 
 describe("bucketQuota", function () {
@@ -45,14 +45,7 @@ describe("bucketQuota", function () {
         assertInTroubleshooting("500 … Internal Server Error", printed);
         const log = await kubectl("logs", "deployment/registry", "--namespace", "quota");
         assertInTroubleshooting("XMinioAdminBucketQuotaExceeded", log);
-        await run("skopeo", [
-            "copy",
-            "--quiet",
-            "--src-creds",
-            `${me.user}:${me.password}`,
-            `docker://${me.host}/quota:1`,
-            `dir:${path.join(folder, "pulled")}`,
-        ]);
+        await pull("quota:1", me, path.join(folder, "pulled"));
     });
 
     it("accepts pushes again after an increase, and the preview shows only that", async () => {

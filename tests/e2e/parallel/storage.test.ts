@@ -18,7 +18,7 @@ import {
     s3,
     settled,
 } from "../support/sandbox";
-import { Client, makeImage, tryPush } from "../support/traffic";
+import { Client, makeImage, pull, tryPush } from "../support/traffic";
 
 const page = "docs/storage.md";
 
@@ -43,14 +43,7 @@ describe("A MinIO user with the permissions of docs/storage.md", function () {
 
     async function assertImage(): Promise<void> {
         me = await registry.client();
-        await run("skopeo", [
-            "copy",
-            "--quiet",
-            "--src-creds",
-            `${me.user}:${me.password}`,
-            `docker://${me.host}/kept:1`,
-            `dir:${fs.mkdtempSync(path.join(folder, "pulled-"))}`,
-        ]);
+        await pull("kept:1", me, fs.mkdtempSync(path.join(folder, "pulled-")));
     }
 
     before(async () => {

@@ -11,7 +11,7 @@ import { OtherRegistry } from "../support/otherRegistry";
 import { registryProcess } from "../support/processes";
 import { attempt, eventually, run } from "../support/run";
 import { apply, get, keysOf, kubectl, loginStatus, request } from "../support/sandbox";
-import { Client, makeImage, makeImageOf, makeImages, tryPush } from "../support/traffic";
+import { Client, makeImage, makeImageOf, makeImages, pull, tryPush } from "../support/traffic";
 import { assertInTroubleshooting } from "../support/troubleshooting";
 
 const page = "docs/troubleshooting.md";
@@ -375,8 +375,7 @@ describe("docs/troubleshooting.md has what is printed", function () {
             const { items } = await get<{ items: object[] }>("deployments", ...namespaced);
             assert.equal(items.length, 1);
             assert.deepEqual(await registry.client(), me);
-            const creds = ["--src-creds", `${me.user}:${me.password}`];
-            await run("skopeo", ["copy", "--quiet", ...creds, `docker://${me.host}/app:1`, `dir:${file("pulled")}`]);
+            await pull("app:1", me, file("pulled"));
             await registry.pulumi("preview", "--expect-no-changes");
         });
     });

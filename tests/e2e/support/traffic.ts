@@ -6,7 +6,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 
-import { attempt } from "./run";
+import { attempt, run } from "./run";
 
 /** A registry, and a login that the tested change does not affect. */
 export interface Client {
@@ -193,6 +193,17 @@ export const tryPush = (image: string, { host, user, password }: Client, name: s
         `${user}:${password}`,
         `dir:${image}`,
         `docker://${host}/${name}`,
+    ]);
+
+/** Pulls an image to a folder, in the format of skopeo's `dir:`. Skopeo verifies the digest of every layer. */
+export const pull = (name: string, { host, user, password }: Client, folder: string) =>
+    run("skopeo", [
+        "copy",
+        "--quiet",
+        "--src-creds",
+        `${user}:${password}`,
+        `docker://${host}/${name}`,
+        `dir:${folder}`,
     ]);
 
 /** Makes an image with two layers of random bytes, in the format of skopeo's `dir:`. Returns its digest. */

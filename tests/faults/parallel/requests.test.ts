@@ -8,7 +8,7 @@ import * as fc from "fast-check";
 import { memory, registryProcess, restarts } from "../../e2e/support/processes";
 import { eventually, run } from "../../e2e/support/run";
 import { client, keysOf } from "../../e2e/support/sandbox";
-import { Client, makeImage } from "../../e2e/support/traffic";
+import { Client, makeImage, pull } from "../../e2e/support/traffic";
 import { RawAnswer, RawRequest, send, Target } from "../support/rawHttp";
 import { fullOrShort } from "../support/shortMode";
 
@@ -44,23 +44,15 @@ describe("Invalid requests", function () {
         const folder = fs.mkdtempSync(path.join(os.tmpdir(), "roundtrip-"));
         try {
             makeImage(path.join(folder, "pushed"));
-            const image = `docker://${me.host}/roundtrip:${tag}`;
             await run("skopeo", [
                 "copy",
                 "--quiet",
                 "--dest-creds",
                 `${me.user}:${me.password}`,
                 `dir:${folder}/pushed`,
-                image,
+                `docker://${me.host}/roundtrip:${tag}`,
             ]);
-            await run("skopeo", [
-                "copy",
-                "--quiet",
-                "--src-creds",
-                `${me.user}:${me.password}`,
-                image,
-                `dir:${folder}/pulled`,
-            ]);
+            await pull(`roundtrip:${tag}`, me, `${folder}/pulled`);
         } finally {
             fs.rmSync(folder, { recursive: true });
         }
