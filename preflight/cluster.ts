@@ -92,35 +92,25 @@ async function checkNeeds(context: string | undefined, needs: Need[], gateway: A
         .map(({ apiVersion, kind, name, namespace }) => ({ apiVersion, kind, metadata: { name, namespace } }))
         .map((manifest) => JSON.stringify(manifest));
     const { items, stderr, failure } = await get(context, ["--filename", "-"], input.join("\n"));
-    const lines = stderr.split("\n");
-    // kubectl reports a missing namespace instead of the objects in it.
-    const isMissing = ({ kind, name, namespace }: Need) =>
-        lines.some((line) => {
-            const [, resource = "", missing] = /\(NotFound\): (\S+) "(.*)" not found$/.exec(line) ?? [];
-            return resource === "namespaces"
-                ? missing === namespace
-                : missing === name && resource.startsWith(kind.toLowerCase());
-        });
-    const missing = needs.filter((need) => need.isNamed && isMissing(need));
-    const types = missing.map(({ apiVersion, kind }) => [kind, ...apiVersion.split("/").reverse()].join("."));
-    const others = missing.length > 0 ? (await get(context, [types.join(","), "--all-namespaces"])).items : [];
+    const errors = stderr.split("\n");
+    const missing = needs.filter((need) => isMissing(need, errors));
+    const others = await listOthers(
+        context,
+        missing.filter(({ isNamed }) => isNamed),
+    );
     const unchecked: string[] = [];
     const findings = needs.flatMap((need) => {
-        const { key, apiVersion, kind, name, namespace, install } = need;
-        const found = items.find((item) => item.kind === kind && item.metadata.name === name);
+        const found = items.find(({ kind, metadata }) => kind === need.kind && metadata.name === need.name);
         if (found) {
-            const ofGateway = kind === "Gateway" && gateway ? judgeListeners(gateway, found) : [];
-            return kind === "Certificate" ? judgeCertificate(found) : ofGateway;
+            return judgeObject(found, gateway);
         }
-        if (lines.some((line) => line.includes(`no matches for kind "${kind}" in version "${apiVersion}"`))) {
-            return install ? [error(`${key}: the cluster does not know ${kind} (${apiVersion}). ${install}`)] : [];
+        if (isUnknown(need, errors)) {
+            return judgeUnknown(need);
         }
-        if (isMissing(need)) {
-            const known = others.filter((other) => other.kind === kind).map(({ metadata }) => idOf(metadata));
-            const problem = `${key}: the cluster has no ${kind} "${idOf({ name, namespace })}"`;
-            return need.isNamed ? [error(problem + suggest(key, known))] : [];
+        if (missing.includes(need)) {
+            return judgeMissing(need, others);
         }
-        unchecked.push(`${kind} ${name}`);
+        unchecked.push(`${need.kind} ${need.name}`);
         return [];
     });
     if (unchecked.length > 0) {
@@ -128,6 +118,45 @@ async function checkNeeds(context: string | undefined, needs: Need[], gateway: A
         findings.push(note(`Not checked in the cluster, because ${why}: ${unchecked.join(", ")}.`));
     }
     return findings;
+}
+
+/** Whether kubectl reports that an object does not exist. It reports a missing namespace instead of what is in it. */
+const isMissing = ({ kind, name, namespace }: Need, errors: string[]) =>
+    errors.some((line) => {
+        const [, resource = "", missing] = /\(NotFound\): (\S+) "(.*)" not found$/.exec(line) ?? [];
+        return resource === "namespaces"
+            ? missing === namespace
+            : missing === name && resource.startsWith(kind.toLowerCase());
+    });
+
+/** Whether kubectl reports that the cluster does not know a kind. */
+const isUnknown = ({ apiVersion, kind }: Need, errors: string[]) =>
+    errors.some((line) => line.includes(`no matches for kind "${kind}" in version "${apiVersion}"`));
+
+/** Lists what exists of the kinds of missing objects. */
+async function listOthers(context: string | undefined, missing: Need[]): Promise<KubernetesObject[]> {
+    const types = missing.map(({ apiVersion, kind }) => [kind, ...apiVersion.split("/").reverse()].join("."));
+    return types.length > 0 ? (await get(context, [types.join(","), "--all-namespaces"])).items : [];
+}
+
+function judgeObject(object: KubernetesObject, gateway: Args["gateway"]): Finding[] {
+    switch (object.kind) {
+        case "Certificate":
+            return judgeCertificate(object);
+        case "Gateway":
+            return gateway ? judgeListeners(gateway, object) : [];
+        default:
+            return [];
+    }
+}
+
+const judgeUnknown = ({ key, kind, apiVersion, install }: Need): Finding[] =>
+    install ? [error(`${key}: the cluster does not know ${kind} (${apiVersion}). ${install}`)] : [];
+
+function judgeMissing({ key, kind, name, namespace, isNamed }: Need, others: KubernetesObject[]): Finding[] {
+    const known = others.filter((other) => other.kind === kind).map(({ metadata }) => idOf(metadata));
+    const problem = `${key}: the cluster has no ${kind} "${idOf({ name, namespace })}"`;
+    return isNamed ? [error(problem + suggest(key, known))] : [];
 }
 
 const idOf = ({ name, namespace }: KubernetesObject["metadata"]) => (namespace ? `${namespace}/${name}` : name);
