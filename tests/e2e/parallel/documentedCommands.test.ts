@@ -21,18 +21,6 @@ interface Value {
     secret: boolean;
 }
 
-/** The stack of README.md's quick start, without `minioPassword`. */
-const home = {
-    host: "registry.example.com",
-    users: [{ name: "ci" }],
-    bucketEndpoint: "minio.minio.svc.cluster.local:9000",
-    minioUser: "admin",
-    minioServer: "192.168.1.20:9000",
-    minioServerSecure: false,
-    ingressClassName: "traefik",
-    ingressClusterIssuer: "letsencrypt-prod",
-    pullSecrets: [{ namespace: "default", user: "ci" }],
-};
 const minioPassword = "correct horse";
 
 /** Lets only `pulumi config` run, and answers each prompt from the beginning of the same file. */
@@ -51,16 +39,20 @@ describe("The configuration in the documentation", function () {
     };
     const inProject = (command: string, ...args: string[]) => run(command, args, { cwd: project, env });
     const file = path.join(project, "Pulumi.home.yaml");
-    /** With `minioPassword` alone. */
-    let emptyStack: { config: Record<string, unknown> };
-    const encrypted = () => emptyStack.config[`${prefix}minioPassword`];
+    const answer = path.join(folder, "answer");
+    /** The stack of README.md's quick start. */
+    let home: { config: Record<string, unknown> };
+    const encrypted = () => home.config[`${prefix}minioPassword`];
 
     before(async () => {
         fs.mkdirSync(project);
         fs.copyFileSync("Pulumi.yaml", path.join(project, "Pulumi.yaml"));
         await inProject("pulumi", "stack", "init", "home");
-        await inProject("pulumi", "config", "set", "--secret", "minioPassword", minioPassword);
-        emptyStack = parse(fs.readFileSync(file, "utf8")) as typeof emptyStack;
+        const quickStart = documented("README.md", "Quick start: k3s with Traefik", {});
+        const settings = quickStart.split("\n").filter((line) => line.startsWith("pulumi config set "));
+        fs.writeFileSync(answer, minioPassword);
+        await inProject("sh", "-ec", onlyConfig + settings.join("\n"));
+        home = parse(fs.readFileSync(file, "utf8")) as typeof home;
     });
     after(() => fs.rmSync(folder, { recursive: true }));
     afterEach(() => process.chdir(repository));
@@ -72,12 +64,12 @@ describe("The configuration in the documentation", function () {
             continue;
         }
         it(`is accepted: ${page}, ${heading}`, async () => {
-            const config = { ...emptyStack.config };
-            for (const [key, value] of Object.entries({ ...home, ...execution.given })) {
+            const config = { ...home.config };
+            for (const [key, value] of Object.entries(execution.given ?? {})) {
                 config[prefix + key] = key in secretKeys && typeof value === "string" ? encrypted() : value;
             }
-            fs.writeFileSync(file, stringify({ ...emptyStack, config }));
-            fs.writeFileSync(path.join(folder, "answer"), execution.answer ?? minioPassword);
+            fs.writeFileSync(file, stringify({ ...home, config }));
+            fs.writeFileSync(answer, execution.answer ?? minioPassword);
             for (const [name] of commands.matchAll(/[\w-]+\.(crt|pem)\b/g)) {
                 fs.writeFileSync(path.join(project, name), certificate);
             }
