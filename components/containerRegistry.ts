@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
 import { ContainerRegistryArgs } from "./args";
+import { readOnlyWarning } from "./collector/podClient";
 import { ServiceType } from "./exposure/args";
 import { Exposure, ExposureArgs } from "./exposure/exposure";
 import { GarbageCollectionJob } from "./garbageCollection/garbageCollectionJob";
@@ -232,8 +233,8 @@ function makeExposure({ name, settings, namespace, parent }: Registry, reader: R
 
 function makeWorkload(registry: Registry, htpasswdSecret: pulumi.Input<string> | undefined): Workload {
     const { name, settings, config, parent } = registry;
-    const warning = "Garbage is being collected. Pulls go on; push again in some minutes.";
-    const readOnlyConfig = config.apply((config) => renderRegistryConfig({ ...config, readOnly: true, warning }));
+    const readOnly = { readOnly: true, warning: readOnlyWarning };
+    const readOnlyConfig = config.apply((config) => renderRegistryConfig({ ...config, ...readOnly }));
     const args = {
         ...workloadArgs(registry),
         config: pulumi.secret(config.apply(renderRegistryConfig)),

@@ -70,10 +70,11 @@ export class GarbageCollection {
         assertIntact(inventory, "Nothing was collected, because an image is already broken.");
         // Its result is not used, as clients still push.
         await dryRun(this.stop);
-        const { problem } = await this.pods.inspectDeployments();
+        const { pods, problem } = await this.pods.inspectDeployments();
         if (problem) {
             throw new Error(`Nothing was collected: ${problem}`);
         }
+        await this.pods.assertClocksAgree(pods);
     }
 
     /** Makes the registry read-only and collects, as long as the lease is held and the pods respect it. */
@@ -87,6 +88,7 @@ export class GarbageCollection {
         try {
             log("Making the registry read-only: replacing its pods, and waiting for uploads to end ...");
             await this.pods.rollOut(this.lease.expiresAt, signal);
+            await this.proveReadOnly(signal);
             tasks.push(inBackground(this.guard(done.signal)));
             log("It is read-only. Collecting garbage ...");
             return await this.collect(signal);
@@ -129,15 +131,26 @@ export class GarbageCollection {
         });
     }
 
+    /** Waits until every pod has said that it is read-only. @throws if one may not be */
+    private async proveReadOnly(signal: AbortSignal): Promise<void> {
+        while (!(await this.checkPods(signal))) {
+            await this.environment.clock.sleep(pollInterval, signal);
+            signal.throwIfAborted();
+        }
+    }
+
     /** Checks until the signal that the lease is held, and that every pod respects it. @throws if one may not */
     private guard(done: AbortSignal): Promise<void> {
-        return repeat(this.environment.clock, pollInterval, done, async () => {
-            // Before anything else: this process may have been suspended for minutes.
-            this.lease.assertHeld();
-            const pods = await this.retryWhileHeld(done, () => this.pods.list());
-            this.pods.assertMountLease(pods);
-            this.pods.assertReachable(pods);
-        });
+        return repeat(this.environment.clock, pollInterval, done, async () => void (await this.checkPods(done)));
+    }
+
+    /** Whether every pod says that it is read-only. @throws if one may not be, or the lease is about to expire */
+    private async checkPods(signal: AbortSignal): Promise<boolean> {
+        // Before anything else: this process may have been suspended for minutes.
+        this.lease.assertHeld();
+        const pods = await this.retryWhileHeld(signal, () => this.pods.list());
+        this.pods.assertMountLease(pods);
+        return this.pods.areReadOnly(pods);
     }
 
     private retryWhileHeld<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {

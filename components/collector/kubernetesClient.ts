@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import * as https from "node:https";
 import { text } from "node:stream/consumers";
 
+import { askPod } from "./podClient.ts";
 import type { Cluster, ConfigMap, Deployment, Labels, Pod } from "./ports.ts";
 
 /** Where Kubernetes mounts the pod's credentials for the API server. */
@@ -30,6 +31,8 @@ export class KubernetesClient implements Cluster {
         const pods = await this.list<Pod>("/api/v1", `pods?labelSelector=${encodeURIComponent(selector)}`);
         return pods.filter(({ status }) => !["Succeeded", "Failed"].includes(status.phase));
     }
+
+    readonly askPod = askPod;
 
     async deployments(labels: Labels): Promise<Deployment[]> {
         const deployments = await this.list<Deployment>("/apis/apps/v1", "deployments");

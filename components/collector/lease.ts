@@ -4,6 +4,9 @@ import type { CollectionSettings, ConfigMap, Environment, Pod } from "./ports.ts
 /** Seconds until the lease expires, from when it was last renewed. */
 const leaseSeconds = 300;
 
+/** Seconds by which the clocks of nodes may differ. Each pod compares the lease with its own clock. */
+export const maxClockSeconds = 15;
+
 /**
  * Safety margin in seconds: nothing is deleted any more once the lease expires within it. 30 for a deletion that was
  * just sent; 30 since the renewal before, 90 until a kubelet has it: a pod may know only that one; 30 for clocks.
@@ -70,7 +73,8 @@ export class Lease {
         if (parse(configMap).holder !== this.holder) {
             return false;
         }
-        await this.write(configMap, Math.max(this.now(), this.predecessorExpires));
+        // In the past for a pod whose clock is behind as well.
+        await this.write(configMap, Math.max(this.now() - maxClockSeconds, this.predecessorExpires));
         return true;
     }
 

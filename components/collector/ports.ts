@@ -36,8 +36,18 @@ export interface ConfigMap {
 }
 export interface Pod {
     metadata: ObjectMeta;
-    spec: { volumes: { configMap?: { name: string } }[] };
-    status: { phase: string; conditions?: { type: string; status: string }[] };
+    spec: {
+        volumes: { configMap?: { name: string } }[];
+        containers: { ports?: { name?: string; containerPort: number }[] }[];
+    };
+    status: { phase: string; podIP?: string; conditions?: { type: string; status: string }[] };
+}
+/** What a pod of the registry says about itself. */
+export interface PodAnswer {
+    /** Whether it serves its read-only configuration. */
+    isReadOnly: boolean;
+    /** Its clock in milliseconds since 1970, to the second. */
+    time: number;
 }
 export interface Deployment {
     metadata: ObjectMeta;
@@ -57,6 +67,8 @@ export interface Cluster {
     patchConfigMap(configMap: ConfigMap, data: Record<string, string>): Promise<void>;
     /** The pods with these labels that run or start; without those that have ended. */
     pods(labels: Labels): Promise<Pod[]>;
+    /** Asks a pod of the registry, without a login. Fails if it does not respond. */
+    askPod(pod: Pod): Promise<PodAnswer>;
     /** The Deployments whose pods have these labels; they themselves need none. */
     deployments(labels: Labels): Promise<Deployment[]>;
     /** Replaces the pods of a Deployment by new ones with these annotations. */

@@ -1,17 +1,19 @@
-import type { CollectionSettings, Deployment, Environment, Labels, Pod } from "./ports.ts";
+import { ExpectedError } from "./errors.ts";
+import { maxClockSeconds } from "./lease.ts";
+import type { CollectionSettings, Deployment, Environment, Labels, Pod, PodAnswer } from "./ports.ts";
 
 /** Milliseconds between two looks at the lease and the pods, and between two attempts. */
 export const pollInterval = 1000;
 /** Seconds that new pods get to start, besides the time that the old ones may take to end. */
 const startSeconds = 300;
-/** Milliseconds that a pod may be unready. Its node may be partitioned, and see the lease as expired. */
-const maxUnready = 60_000;
+/** Milliseconds that a pod may be silent or unready. Its node may be partitioned, and see the lease as expired. */
+const maxSilence = 60_000;
 
 /** The registry's pods, and the Deployments that make them. */
 export class RegistryPods {
     private readonly environment: Environment;
     private readonly settings: CollectionSettings;
-    private readonly unreadySince = new Map<string, number>();
+    private readonly silentSince = new Map<string, number>();
 
     constructor(environment: Environment, settings: CollectionSettings) {
         this.environment = environment;
@@ -81,25 +83,70 @@ export class RegistryPods {
         }
     }
 
-    /** Is called about every second. @throws if a pod has been unready for a minute */
-    assertReachable(pods: Pod[]): void {
-        const now = this.environment.clock.now();
-        for (const pod of pods) {
-            const { name, deletionTimestamp } = pod.metadata;
-            if (isReady(pod) || deletionTimestamp) {
-                this.unreadySince.delete(name);
-                continue;
+    /** @throws if a pod does not respond, or its clock differs */
+    async assertClocksAgree(pods: Pod[]): Promise<void> {
+        await Promise.all(pods.map((pod) => this.ask(pod)));
+    }
+
+    /**
+     * Asks all pods whether they are read-only. Is called about every second, and returns whether all of them said so.
+     *
+     * @throws if one accepts pushes, its clock differs, or it has been silent or unready for a minute
+     */
+    async areReadOnly(pods: Pod[]): Promise<boolean> {
+        const proven = await Promise.all(pods.map((pod) => this.isReadOnly(pod)));
+        return proven.every(Boolean);
+    }
+
+    private async isReadOnly(pod: Pod): Promise<boolean> {
+        const { name, deletionTimestamp } = pod.metadata;
+        const answer = await this.ask(pod).catch((error: unknown) => {
+            if (error instanceof ClockError) {
+                throw error;
             }
-            const since = this.unreadySince.get(name) ?? now;
-            this.unreadySince.set(name, since);
-            if (now - since > maxUnready) {
-                throw new Error(
-                    `The pod ${name} is not ready: its node may be partitioned, and not see that the lease is renewed.`,
-                );
-            }
+        });
+        if (answer && !answer.isReadOnly) {
+            throw new Error(`The pod ${name} accepts pushes, although the lease is held.`);
         }
+        const now = this.environment.clock.now();
+        // A pod that ends does not respond. If it outlives its deadline, its node may be partitioned.
+        const isEnding = deletionTimestamp !== undefined && !(now > Date.parse(deletionTimestamp));
+        if (isEnding || (answer && isReady(pod))) {
+            this.silentSince.delete(name);
+            return true;
+        }
+        const since = this.silentSince.get(name) ?? now;
+        this.silentSince.set(name, since);
+        if (now - since > maxSilence) {
+            const reason = isReady(pod) ? "does not respond" : "is not ready";
+            throw new Error(
+                `The pod ${name} ${reason}: its node may be partitioned, and not see that the lease is renewed.`,
+            );
+        }
+        return false;
+    }
+
+    /** @throws ClockError if the pod's clock differs */
+    private async ask(pod: Pod): Promise<PodAnswer> {
+        const { cluster, clock } = this.environment;
+        const asked = clock.now();
+        const answer = await cluster.askPod(pod);
+        // The pod's clock is cut to the second.
+        const difference = Math.max(answer.time - clock.now(), asked - answer.time - 1000);
+        if (difference > maxClockSeconds * 1000) {
+            const seconds = Math.round((answer.time - asked) / 1000);
+            const direction = seconds > 0 ? "ahead of" : "behind";
+            throw new ClockError(
+                `The clock of the pod ${pod.metadata.name} is ${Math.abs(seconds)} s ${direction} this node's. ` +
+                    "Synchronize the clocks of all nodes (NTP).",
+            );
+        }
+        return answer;
     }
 }
+
+/** The clocks of two nodes differ. */
+class ClockError extends ExpectedError {}
 
 const isReady = ({ status }: Pod) =>
     Boolean(status.conditions?.some(({ type, status }) => type === "Ready" && status === "True"));

@@ -200,7 +200,7 @@ describe("A garbage collection", () => {
             );
             assert.deepEqual(world.deleted, []);
             // The lease was held for no longer than the pods may take: 300 s to end uploads, and 300 s to start.
-            const released = cluster.leases.at(-1)!.expires - began;
+            const released = cluster.leases.at(-1)!.written - began;
             assert.ok(released > 600 && released < 640, String(released));
             assert.match(world.log.at(-1)!, /^The registry stays read-only until the lease expires: .* not replaced/);
             cluster.becomeReady = true;
@@ -211,8 +211,13 @@ describe("A garbage collection", () => {
         it("if a pod with the registry's labels is not replaced", async () => {
             const { cluster } = world;
             const stray = { ...structuredClone(cluster.registryPods[0]!), metadata: makePod("stray").metadata };
-            const { pods } = cluster;
-            cluster.pods = async (labels) => [...(await pods(labels)), ...(labels === registryLabels ? [stray] : [])];
+            world.on(/annotatePods/, () => {
+                const { pods } = cluster;
+                cluster.pods = async (labels) => [
+                    ...(await pods(labels)),
+                    ...(labels === registryLabels ? [stray] : []),
+                ];
+            });
             await assert.rejects(
                 world.collect(),
                 new Error("The registry's pods were not replaced in time: some pods are still the old ones"),
@@ -232,12 +237,89 @@ describe("A garbage collection", () => {
             world.on(/delete/, () => {
                 const { metadata, ...pod } = structuredClone(cluster.registryPods[0]!);
                 metadata.name = "other";
-                cluster.registryPods.push({ ...pod, metadata, spec: { volumes: [] } });
+                cluster.registryPods.push({ ...pod, metadata, spec: { ...pod.spec, volumes: [] } });
             });
             await assert.rejects(world.collect(), new Error("The pod other does not mount the lease."));
             assert.ok(world.deleted.length <= 3);
             world.assertNothingLost();
         });
+
+        const ahead = (name: string, seconds: number) =>
+            new Error(
+                `The clock of the pod ${name} is ${Math.abs(seconds)} s ${seconds > 0 ? "ahead of" : "behind"} ` +
+                    "this node's. Synchronize the clocks of all nodes (NTP).",
+            );
+
+        for (const seconds of [17, -17, 360]) {
+            it(`before it acquires the lease, if a pod's clock differs by ${seconds} s`, async () => {
+                world.cluster.registryPods[1]!.secondsAhead = seconds;
+                await assert.rejects(world.collect(), ahead("registry-1-1", seconds));
+                assertUntouched();
+            });
+        }
+
+        it("before it deletes, if new pods start on a node whose clock sees the lease as expired", async () => {
+            const { cluster } = world;
+            world.on(isRollingOut, () => (cluster.secondsAhead = 360));
+            await assert.rejects(world.collect(), ahead("registry-2-0", 360));
+            assert.deepEqual(world.deleted, []);
+            world.assertNothingLost();
+        });
+
+        it("before it deletes, if a new pod mounts the lease, and accepts pushes", async () => {
+            const { cluster } = world;
+            const accept = () => cluster.registryPods.forEach((pod) => (pod.isReadOnly = false));
+            world.on(/annotatePods/, () => world.clock.after(14, accept));
+            await assert.rejects(
+                world.collect(),
+                new Error("The pod registry-2-0 accepts pushes, although the lease is held."),
+            );
+            assert.deepEqual(world.deleted, []);
+            assert.ok(!world.log.some((line) => isReadOnly.test(line)));
+        });
+
+        it("within a second or two, if a pod accepts pushes later", async () => {
+            const { cluster, clock } = world;
+            let began = 0;
+            world.on(isReadOnly, () =>
+                clock.after(3, () => {
+                    cluster.registryPods[1]!.isReadOnly = false;
+                    began = clock.seconds;
+                    world.dryRunSeconds = 0;
+                }),
+            );
+            await assert.rejects(
+                world.collect(),
+                new Error("The pod registry-2-1 accepts pushes, although the lease is held."),
+            );
+            assert.ok(clock.seconds - began <= 10 + 20);
+            assert.deepEqual(world.deleted, []);
+        });
+
+        for (const [when, endsIn] of [
+            ["has not responded for a minute", undefined],
+            ["outlives its deadline by a minute", 10],
+        ] as const) {
+            it(`if a pod ${when}`, async () => {
+                const { cluster, clock } = world;
+                world.on(isReadOnly, () => {
+                    cluster.silent = ["registry-2-0"];
+                    if (endsIn !== undefined) {
+                        const deadline = new Date(clock.now() + endsIn * 1000).toISOString();
+                        cluster.registryPods[0]!.metadata.deletionTimestamp = deadline;
+                    }
+                });
+                world.dryRunSeconds = 100;
+                await assert.rejects(
+                    world.collect(),
+                    new Error(
+                        "The pod registry-2-0 does not respond: " +
+                            "its node may be partitioned, and not see that the lease is renewed.",
+                    ),
+                );
+                assert.deepEqual(world.deleted, []);
+            });
+        }
 
         it("if a pod has been unready for a minute", async () => {
             const { cluster, clock } = world;
@@ -311,6 +393,16 @@ describe("A garbage collection", () => {
                 second!.status.conditions = [];
                 second!.metadata.deletionTimestamp = "now";
             });
+            await world.collect();
+            await world.assertRecovers(0);
+        });
+
+        it("if clocks differ by 15 s, or a pod does not respond for less than a minute", async () => {
+            const { cluster, clock } = world;
+            cluster.registryPods[0]!.secondsAhead = 15;
+            world.on(isRollingOut, () => (cluster.secondsAhead = -15));
+            world.on(/annotatePods/, () => (cluster.silent = ["registry-2-0"]));
+            world.on(/annotatePods/, () => clock.after(60, () => (cluster.silent = [])));
             await world.collect();
             await world.assertRecovers(0);
         });

@@ -19,6 +19,9 @@ describe("Garbage collection", function () {
     let me: Client;
 
     const collect = (...args: string[]) => registry.script("collect", ...args);
+    const collectorLabel = "app.kubernetes.io/name=container-registry-collection";
+    const lease = () =>
+        kubectl("get", "configmap/registry-lock", "--namespace", registry.name, "--output", "jsonpath={.data}");
     const image = (name: string) => path.join(folder, name);
     const push = async (name: string, reference = `${name}:1`) =>
         assert.equal((await tryPush(image(name), me, reference)).code, 0);
@@ -183,22 +186,51 @@ describe("Garbage collection", function () {
         assert.equal(stdout.trimEnd(), table((await collect("--check")).stdout));
     });
 
+    it("ends before it acquires the lease, if the clock of its node is behind that of the pods", async () => {
+        const program = ["configmap/registry-collection", "--namespace", registry.name];
+        const patch = async (from: string, to: string) => {
+            const clock = await kubectl("get", ...program, "--output", "jsonpath={.data.clock\\.ts}");
+            assert.ok(clock.includes(from), clock);
+            await kubectl(
+                "patch",
+                ...program,
+                "--patch",
+                JSON.stringify({ data: { "clock.ts": clock.replace(from, to) } }),
+            );
+        };
+        const before = await lease();
+        await patch("Date.now()", "Date.now() - 360_000");
+        const ended = collect();
+        // Its first pod is enough: the Job would start six more.
+        await eventually(120, async () => {
+            const pods = ["pods", "--namespace", registry.name, "--selector", collectorLabel];
+            return (await kubectl("get", ...pods, "--output", "jsonpath={.items[*].status.phase}")).includes("Failed");
+        });
+        await kubectl("delete", "jobs", "--all", "--namespace", registry.name);
+        await patch("Date.now() - 360_000", "Date.now()");
+        const { code, stdout } = await ended;
+        assert.equal(code, 1);
+        assert.match(
+            stdout,
+            /^The clock of the pod registry-\S+ is 3[56]\d s ahead of this node's\. Synchronize the clocks of all nodes \(NTP\)\.$/m,
+        );
+        assert.equal(await lease(), before);
+    });
+
     describe("of a bucket with a broken image", () => {
         const lost = () => layersOf("kept")[0]!;
         before(() => deleteObject(registry.name, keyOf(lost())));
 
         it("deletes nothing, and reports the tag", async () => {
             await remove("deleted:1");
-            const lock = () =>
-                kubectl("get", "configmap/registry-lock", "--namespace", registry.name, "--output", "jsonpath={.data}");
-            const before = await lock();
+            const before = await lease();
             const { code, stdout } = await collect();
             assert.equal(code, 1);
             const problem = `  - kept:1: the layer ${lost()} is missing\n`;
             const message = "Nothing was collected, because an image is already broken. 1 problem:\n";
             assert.ok(stdout.includes(message + problem), stdout);
             assert.deepEqual(await areInBucket("deleted"), new Set([true]));
-            assert.equal(await lock(), before);
+            assert.equal(await lease(), before);
             const check = await collect("--check");
             assert.equal(check.code, 1);
             assert.ok(check.stdout.includes(problem), check.stdout);

@@ -15,6 +15,8 @@ const replaceSeconds = 120;
 /** A pod of the registry. When it starts it decides whether it is read-only. */
 interface RegistryPod extends Pod {
     isReadOnly: boolean;
+    /** By how many seconds its clock is ahead of the collector's. */
+    secondsAhead: number;
 }
 
 const ready = (isReady: boolean) => [{ type: "Ready", status: isReady ? "True" : "False" }];
@@ -23,7 +25,7 @@ const ready = (isReady: boolean) => [{ type: "Ready", status: isReady ? "True" :
 export function makePod(name: string): Pod {
     return {
         metadata: { name, resourceVersion: "1", generation: 1 },
-        spec: { volumes: [{ configMap: { name: "registry-lock" } }] },
+        spec: { volumes: [{ configMap: { name: "registry-lock" } }], containers: [] },
         status: { phase: "Running", conditions: ready(true) },
     };
 }
@@ -47,6 +49,10 @@ export class FakeCluster implements Cluster {
     /** Whether pods that start become ready, and mount the lease. */
     becomeReady = true;
     mountLease = true;
+    /** By how many seconds the clocks of pods that start are ahead of the collector's. */
+    secondsAhead = 0;
+    /** The names of pods that do not respond. */
+    silent: string[] = [];
     /** Seconds that a pod takes to end its uploads. */
     drainSeconds = 10;
     /** Is called with the method of each request. */
@@ -63,9 +69,9 @@ export class FakeCluster implements Cluster {
         const now = this.clock.seconds;
         const seen = this.leases.filter(({ written }) => written <= now - kubeletSeconds).at(-1)?.expires ?? 0;
         return this.registryPods
-            .filter(({ isReadOnly, metadata: { annotations } }) => {
+            .filter(({ isReadOnly, secondsAhead, metadata: { annotations } }) => {
                 const expires = Math.max(seen, Number(annotations?.[annotation] ?? 0));
-                return !isReadOnly || now >= expires + replaceSeconds;
+                return !isReadOnly || now + secondsAhead >= expires + replaceSeconds;
             })
             .map(({ metadata }) => metadata.name);
     }
@@ -96,6 +102,18 @@ export class FakeCluster implements Cluster {
 
     pods = (labels: Labels) =>
         this.request("pods", () => structuredClone(labels === collectorLabels ? this.collectors : this.registryPods));
+
+    askPod = ({ metadata: { name } }: Pod) => {
+        const pod = this.registryPods.find(({ metadata }) => metadata.name === name);
+        if (!pod) {
+            throw new Error(`No pod ${name} exists.`);
+        }
+        if (this.silent.includes(name)) {
+            return Promise.reject(new Error(`The pod ${name} does not respond.`));
+        }
+        const time = (this.clock.seconds + pod.secondsAhead) * 1000;
+        return Promise.resolve({ isReadOnly: !this.writers.includes(name), time });
+    };
 
     deployments = () => this.request("deployments", () => [structuredClone(this.deployment)]);
 
@@ -134,9 +152,10 @@ export class FakeCluster implements Cluster {
                 generation: 1,
                 annotations,
             },
-            spec: { volumes: this.mountLease ? [{ configMap: { name: "registry-lock" } }] : [] },
+            spec: { volumes: this.mountLease ? [{ configMap: { name: "registry-lock" } }] : [], containers: [] },
             status: { phase: "Running", conditions: ready(this.becomeReady) },
-            isReadOnly: this.mountLease && expires > this.clock.seconds,
+            secondsAhead: this.secondsAhead,
+            isReadOnly: this.mountLease && expires > this.clock.seconds + this.secondsAhead,
         }));
     }
 
