@@ -43,27 +43,26 @@ const subjects: Subject[] = [
 /** The path of a certificate or key. */
 export const pki = (file: string) => inState("pki", file);
 
+/** A CA that only the registry's image trusts, as the official image trusts public CAs. */
+export const publicCa = "public-ca";
+
 /** Creates the cluster's CA, its certificates, and a kubeconfig for each client. Existing files stay. */
 export function createCertificates(): void {
     fs.mkdirSync(pki(""), { recursive: true, mode: 0o700 });
     const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: ["ignore", "ignore", "pipe"] });
     const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
+    const createCa = (name: string, commonName: string) => {
+        const files = ["-keyout", pki(`${name}.key`), "-out", pki(`${name}.crt`)];
+        openssl("req", "-x509", ...newKey, "-days", "3650", "-subj", `/CN=${commonName}`, ...files);
+    };
+
     if (!fs.existsSync(pki("service-accounts.key"))) {
-        openssl(
-            "req",
-            "-x509",
-            ...newKey,
-            "-days",
-            "3650",
-            "-subj",
-            "/CN=homelab sandbox",
-            "-keyout",
-            pki("ca.key"),
-            "-out",
-            pki("ca.crt"),
-        );
+        createCa("ca", "homelab sandbox");
         openssl("ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", pki("service-accounts.key"));
+    }
+    if (!fs.existsSync(pki(`${publicCa}.crt`))) {
+        createCa(publicCa, "public CA of the sandbox");
     }
     for (const { file, commonName, organization, names } of subjects) {
         if (fs.existsSync(pki(`${file}.kubeconfig`))) {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
+import { pki, publicCa } from "./certificates";
 import { containerdSocket, pauseImage } from "./daemons";
 import { runInGuest } from "./guest";
 import { nodeProgram, nodeVersion } from "./node";
@@ -42,7 +43,7 @@ const images: Image[] = [
     {
         name: "docker.io/library/registry:3.1.2",
         engine: "every node's",
-        files: { "bin/registry": program("registry") },
+        files: { "bin/registry": program("registry"), "etc/ssl/certs/ca-certificates.crt": pki(`${publicCa}.crt`) },
         entrypoint: ["/bin/registry"],
         shell: true,
     },

@@ -117,19 +117,27 @@ function cronJobSpec(schedule: pulumi.Input<string>, labels: Record<string, stri
     };
 }
 
+/** The CA certificates of the registry's image, which Node's image does not have. Empty if that has none either. */
+const publicCas = `${registryFolder}/ca-certificates.crt`;
+
+const copyRegistry =
+    `cp /bin/registry ${registryFolder}/registry && ` +
+    `{ cat /etc/ssl/certs/ca-certificates.crt >${publicCas} 2>/dev/null || true; }`;
+
 /** Copies the registry's program, so that the collector can start it, and ends it when it ends itself. */
 const registryContainer = (image: pulumi.Input<string>) => ({
     name: "registry",
     image,
-    command: ["/bin/cp", "/bin/registry", `${registryFolder}/registry`],
+    command: ["/bin/sh", "-c", copyRegistry],
     securityContext: restrictedContainerSecurityContext,
     volumeMounts: [{ name: "registry", mountPath: registryFolder }],
 });
 
-/** Has the collector and the registry's program trust the CA. */
-const trustCa = [
-    { name: "NODE_EXTRA_CA_CERTS", value: `${configFolder}/ca.crt` },
-    { name: "SSL_CERT_DIR", value: configFolder },
+/** Has the collector and the registry's program trust what the registry's pods trust. */
+const trustedCas = (hasCa: boolean) => [
+    { name: "NODE_EXTRA_CA_CERTS", value: hasCa ? `${configFolder}/ca.crt` : publicCas },
+    { name: "SSL_CERT_FILE", value: publicCas },
+    ...(hasCa ? [{ name: "SSL_CERT_DIR", value: configFolder }] : []),
 ];
 
 function collectorContainer(name: string, args: GarbageCollectionJobArgs, labels: Record<string, string>) {
@@ -138,7 +146,7 @@ function collectorContainer(name: string, args: GarbageCollectionJobArgs, labels
         image: args.collection.image,
         command: ["node", `${programFolder}/cli${extension}`, "collect"],
         args: collectorFlags(name, args, labels),
-        env: args.ca !== undefined ? trustCa : [],
+        env: trustedCas(args.ca !== undefined),
         resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
         securityContext: restrictedContainerSecurityContext,
         volumeMounts: [

@@ -1,9 +1,22 @@
 import * as assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
 
 import { Collection } from "../../components/garbageCollection/args";
 import { fieldManagerAnnotation } from "../../components/kubernetes/fieldManager";
 import { Registered } from "./support/deploy";
-import { added, containerOf, deployRegistry, deployRequired, inputsOf, podOf, secretOf } from "./support/registry";
+import {
+    added,
+    args,
+    containerOf,
+    deployRegistry,
+    deployRequired,
+    inputsOf,
+    podOf,
+    secretOf,
+} from "./support/registry";
 
 describe("GarbageCollectionJob", () => {
     let required: Registered[];
@@ -13,9 +26,10 @@ describe("GarbageCollectionJob", () => {
         ({ resources } = await deployRegistry({ collection: { schedule: "0 4 * * 0" } }));
     });
     const cronJobOf = (of: Registered[]) => inputsOf(of, "CronJob", "registry-collection").spec;
+    const podSpecOf = (of: Registered[]) => cronJobOf(of).jobTemplate.spec.template.spec;
     const argsWith = async (collection: Partial<Collection>, namespace?: string) => {
         const { resources } = await deployRegistry({ namespace, collection: { schedule: "@weekly", ...collection } });
-        return cronJobOf(resources).jobTemplate.spec.template.spec.containers[0]!.args;
+        return podSpecOf(resources).containers[0]!.args;
     };
 
     it("adds exactly these resources if a schedule is set", () => {
@@ -129,6 +143,49 @@ describe("GarbageCollectionJob", () => {
             storage: { s3: { bucket: string } };
         };
         assert.equal(config.storage.s3.bucket, "container-repo");
+    });
+
+    describe("trusts the S3 server's certificate as the registry's pods do", () => {
+        const folder = fs.mkdtempSync(path.join(os.tmpdir(), "collection-"));
+        after(() => fs.rmSync(folder, { recursive: true }));
+        const at = (name: string) => path.join(folder, name);
+        const copied = "/registry/ca-certificates.crt";
+
+        it("with the CA certificates of the registry's image", () => {
+            const { initContainers, containers } = podSpecOf(resources);
+            const [shell, option, script] = initContainers[0]!.command as [string, string, string];
+            const copy = () => {
+                const folders = script
+                    .replaceAll("/bin/registry", at("program"))
+                    .replaceAll(/\/(etc|registry)\//g, at("$1/"));
+                assert.equal(spawnSync(shell, [option, folders], { encoding: "utf8" }).status, 0);
+                return ["registry/registry", "registry/ca-certificates.crt"].map((name) =>
+                    fs.readFileSync(at(name), "utf8"),
+                );
+            };
+            fs.mkdirSync(at("registry"));
+            fs.mkdirSync(at("etc/ssl/certs"), { recursive: true });
+            fs.writeFileSync(at("program"), "the program");
+            assert.deepEqual(copy(), ["the program", ""]);
+            fs.writeFileSync(at("etc/ssl/certs/ca-certificates.crt"), "CA certificates");
+            assert.deepEqual(copy(), ["the program", "CA certificates"]);
+            assert.deepEqual(containers[0]!.env, [
+                { name: "NODE_EXTRA_CA_CERTS", value: copied },
+                { name: "SSL_CERT_FILE", value: copied },
+            ]);
+        });
+
+        it("with bucket.ca besides", async () => {
+            const { resources } = await deployRegistry({
+                collection: { schedule: "@weekly" },
+                bucket: { ...args.bucket, secure: true, ca: "-----BEGIN CERTIFICATE-----\n" },
+            });
+            assert.deepEqual(podSpecOf(resources).containers[0]!.env, [
+                { name: "NODE_EXTRA_CA_CERTS", value: "/etc/distribution/ca.crt" },
+                { name: "SSL_CERT_FILE", value: copied },
+                { name: "SSL_CERT_DIR", value: "/etc/distribution" },
+            ]);
+        });
     });
 
     it("deletes untagged manifests only if deleteUntagged is true", async () => {

@@ -202,6 +202,31 @@ describe("A registry on existing resources", function () {
         assert.equal(`sha256:${createHash("sha256").update(body).digest("hex")}`, digest);
     });
 
+    it("collects garbage if the certificate of the S3 server is publicly trusted", async () => {
+        await pulumi("config", "rm", "bucketCa");
+        await pulumi(
+            "config",
+            "set-all",
+            ...plaintext({ bucketEndpoint: s3.publicEndpoint, collectionSchedule: "@yearly" }),
+        );
+        await pulumi("up", "--yes", "--skip-preview");
+        await kubectl("create", "job", "collect", "--from=cronjob/registry-collection", "--namespace", "own");
+        const state = () =>
+            kubectl(
+                "get",
+                "job/collect",
+                "--namespace",
+                "own",
+                "--output",
+                "jsonpath={.status.failed} {.status.succeeded}",
+            );
+        await eventually(300, async () => (await state()).trim() !== "");
+        const log = await kubectl("logs", "job/collect", "--namespace", "own", "--container", "collector");
+        assert.equal(await state(), " 1", log);
+        assert.match(log, /^Freed .*\n^The registry accepts pushes again\.$/m);
+        await kubectl("delete", "job/collect", "--namespace", "own");
+    });
+
     it("is deleted completely, and leaves the existing resources", async () => {
         await pulumi("destroy", "--yes", "--skip-preview");
         await run("pulumi", ["stack", "rm", "own", "--yes"]);

@@ -1,9 +1,10 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
+import { pki, publicCa } from "../../../sandbox/certificates";
 import { run } from "./run";
 
-/** A private CA whose files are in a folder, and the certificates that it issues. */
+/** A CA whose files are in a folder, and the certificates that it issues. */
 export interface Authority {
     /** Path of its certificate. */
     ca: string;
@@ -11,23 +12,20 @@ export interface Authority {
     issue(name: string): Promise<{ certificate: string; key: string }>;
 }
 
-/** Creates a CA in an existing folder. */
+const request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
+
+/** Creates a private CA in an existing folder. */
 export async function makeAuthority(folder: string): Promise<Authority> {
-    const [ca, caKey, certificate, key] = ["ca.crt", "ca.key", "server.crt", "server.key"].map((name) =>
-        path.join(folder, name),
-    ) as [string, string, string, string];
-    const request = [
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "2",
-    ];
-    await run("openssl", [...request, "-subj", "/CN=a private authority", "-keyout", caKey, "-out", ca]);
+    const [ca, key] = ["ca.crt", "ca.key"].map((name) => path.join(folder, name)) as [string, string];
+    await run("openssl", [...request, "-subj", "/CN=a private authority", "-keyout", key, "-out", ca]);
+    return authority(folder, ca, key);
+}
+
+/** The CA that only the registry's image trusts. The folder exists, and gets the certificates. */
+export const publicAuthority = (folder: string) => authority(folder, pki(`${publicCa}.crt`), pki(`${publicCa}.key`));
+
+function authority(folder: string, ca: string, caKey: string): Authority {
+    const [certificate, key] = ["server.crt", "server.key"].map((name) => path.join(folder, name)) as [string, string];
     return {
         ca,
         issue: async (name) => {

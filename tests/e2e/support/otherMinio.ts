@@ -1,12 +1,15 @@
 import { randomBytes } from "node:crypto";
+import * as path from "node:path";
 
-import { Authority } from "./certificates";
+import { Authority, publicAuthority } from "./certificates";
 import { apply, kubectl } from "./sandbox";
 
 /** A second, empty MinIO in its own namespace, with a certificate of a private CA. */
 export interface OtherMinio {
     /** `host:port`, the same in pods and on the nodes. */
     endpoint: string;
+    /** The same, with a certificate of the public CA. */
+    publicEndpoint: string;
     root: { user: string; password: string };
 }
 
@@ -20,24 +23,42 @@ export async function makeOtherMinio(
     namespace = "other-minio",
     disk: object = {},
 ): Promise<OtherMinio> {
-    const host = `minio-svc.${namespace}.svc.homelab-k8s`;
+    const [host, publicHost] = ["minio-svc", "public-svc"].map((name) => `${name}.${namespace}.svc.homelab-k8s`) as [
+        string,
+        string,
+    ];
     const root = { user: "other", password: randomBytes(16).toString("hex") };
     const { certificate, key } = await authority.issue(host);
+    const trusted = await publicAuthority(path.dirname(authority.ca)).issue(publicHost);
     const labels = { app: "other-minio" };
+    // MinIO chooses the certificate for the name that a client asks for.
+    const items = [
+        { key: "public.crt", path: "public.crt" },
+        { key: "private.key", path: "private.key" },
+        { key: "trusted.crt", path: `${publicHost}/public.crt` },
+        { key: "trusted.key", path: `${publicHost}/private.key` },
+    ];
     const objects = [
         { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
         {
             apiVersion: "v1",
             kind: "Secret",
             metadata: { name: "minio", namespace },
-            stringData: { "public.crt": certificate, "private.key": key, user: root.user, password: root.password },
+            stringData: {
+                "public.crt": certificate,
+                "private.key": key,
+                "trusted.crt": trusted.certificate,
+                "trusted.key": trusted.key,
+                user: root.user,
+                password: root.password,
+            },
         },
-        {
+        ...[host, publicHost].map((host) => ({
             apiVersion: "v1",
             kind: "Service",
-            metadata: { name: "minio-svc", namespace },
+            metadata: { name: host.split(".")[0], namespace },
             spec: { selector: labels, ports: [{ port: 9000 }] },
-        },
+        })),
         {
             apiVersion: "apps/v1",
             kind: "Deployment",
@@ -76,7 +97,7 @@ export async function makeOtherMinio(
                         ],
                         volumes: [
                             { name: "data", emptyDir: disk },
-                            { name: "certs", secret: { secretName: "minio" } },
+                            { name: "certs", secret: { secretName: "minio", items } },
                         ],
                     },
                 },
@@ -85,7 +106,7 @@ export async function makeOtherMinio(
     ];
     await apply(...objects);
     await kubectl("rollout", "status", "deployment/minio", "--namespace", namespace, "--timeout", "300s");
-    return { endpoint: `${host}:9000`, root };
+    return { endpoint: `${host}:9000`, publicEndpoint: `${publicHost}:9000`, root };
 }
 
 /** Deletes the second MinIO and its data. */
