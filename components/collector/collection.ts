@@ -112,9 +112,10 @@ export class GarbageCollection {
         return { freedBytes: before.bytes - after.bytes, leftBytes: after.bytes, blobs: garbage.length };
     }
 
-    /** What distribution calls garbage. @throws PermanentError if an image needs any of it */
-    private async computeGarbage({ needed }: Inventory, signal: AbortSignal): Promise<string[]> {
-        const garbage = await this.environment.dryRun(signal);
+    /** What distribution calls garbage, without what is spared. @throws PermanentError if an image needs any of it */
+    private async computeGarbage({ needed, spared }: Inventory, signal: AbortSignal): Promise<string[]> {
+        const found = await this.environment.dryRun(signal);
+        const garbage = found.filter((digest) => !spared.has(digest));
         const wrong = garbage.filter((digest) => needed.has(digest));
         if (wrong.length > 0) {
             const message = `distribution would delete ${count(wrong.length, "blob")} that images need.`;

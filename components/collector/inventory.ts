@@ -1,4 +1,4 @@
-import { type Links, parseLayout, root, tagKey, type TagLink } from "./layout.ts";
+import { isDigest, type Links, parseLayout, root, tagKey, type TagLink } from "./layout.ts";
 import { type Image, ManifestWalker } from "./manifestWalker.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { Bucket, Clock } from "./ports.ts";
@@ -23,6 +23,8 @@ export interface Inventory {
     blobs: Map<string, number>;
     /** Blobs referenced by a retained manifest. */
     needed: Set<string>;
+    /** Blobs that are retained although distribution calls them garbage. */
+    spared: Set<string>;
     /** By the digest of a blob. */
     links: Map<string, Links>;
     /** Of all objects, links and uploads under way included. */
@@ -67,6 +69,7 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Invent
         notes: notes.flat(),
         blobs: layout.blobs,
         needed: walker.needed,
+        spared: walker.spared,
         links: layout.links,
         bytes: sum([...objects.values()].map(({ bytes }) => bytes)),
     };
@@ -79,7 +82,7 @@ async function readTag(bucket: Bucket, walker: ManifestWalker, tag: TagLink): Pr
         return [];
     }
     const { repository } = tag;
-    const image = /^\w+:\w+$/.test(link.toString())
+    const image = isDigest(link.toString())
         ? await walker.walk(repository, link.toString(), true)
         : { repository, isNeeded: true, sizes: new Map(), manifests: 0, problems: ["its link is empty"] };
     return [[tag, image]];

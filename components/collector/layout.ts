@@ -62,6 +62,8 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
     return layout;
 }
 
+export const isDigest = (text: string) => /^\w+:\w+$/.test(text);
+
 export const linkId = (repository: string, digest: string) => `${repository}@${digest}`;
 
 export function linkKey(repository: string, folder: LinkFolder, digest: string): string {

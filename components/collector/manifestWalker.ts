@@ -1,4 +1,4 @@
-import { blobKey, type Layout, type LinkFolder, linkId, linkKey } from "./layout.ts";
+import { blobKey, isDigest, type Layout, type LinkFolder, linkId, linkKey } from "./layout.ts";
 import { type Descriptor, type Manifest, parseManifest } from "./manifest.ts";
 import type { Bucket } from "./ports.ts";
 
@@ -19,6 +19,8 @@ export interface Image {
 export class ManifestWalker {
     /** The digests of all that retained manifests refer to, and of these. */
     readonly needed = new Set<string>();
+    /** The digests of blobs that are retained although distribution does not see that a manifest needs them. */
+    readonly spared = new Set<string>();
     /** The links of all manifests that were followed, as `repository@digest`. */
     readonly visited = new Set<string>();
     private readonly bucket: Bucket;
@@ -39,10 +41,14 @@ export class ManifestWalker {
     }
 
     private async visit(image: Image, digest: string): Promise<void> {
-        this.add(image, digest, this.layout.blobs.get(digest) ?? 0);
+        const stored = await this.resolve(image, "_manifests/revisions", digest);
+        if (image.sizes.has(stored)) {
+            return;
+        }
+        this.add(image, digest, stored, this.layout.blobs.get(stored) ?? 0);
         image.manifests++;
         this.visited.add(linkId(image.repository, digest));
-        const { problem, children, parts } = await this.read(digest);
+        const { problem, children, parts } = await this.read(stored);
         if (problem) {
             image.problems.push(problem);
         }
@@ -51,19 +57,21 @@ export class ManifestWalker {
         }
         // An index may refer to layers: BuildKit kept its cache so.
         const layers = [...parts, ...children.filter((child) => this.isLayer(image, child))];
-        for (const layer of layers.filter(({ digest }) => !image.sizes.has(digest))) {
+        for (const layer of layers) {
             await this.checkLayer(image, layer);
         }
         for (const child of children) {
-            if (!image.sizes.has(child.digest)) {
-                await this.visit(image, child.digest);
-            }
+            await this.visit(image, child.digest);
         }
     }
 
     private async checkLayer(image: Image, { digest, size }: Descriptor): Promise<void> {
-        this.add(image, digest, size);
-        const found = await this.sizeOf(digest);
+        const stored = await this.resolve(image, "_layers", digest);
+        if (image.sizes.has(stored)) {
+            return;
+        }
+        this.add(image, digest, stored, size);
+        const found = await this.sizeOf(stored);
         if (found === undefined) {
             image.problems.push(`the layer ${digest} is missing`);
         } else if (found !== size) {
@@ -73,10 +81,20 @@ export class ManifestWalker {
         }
     }
 
-    private add(image: Image, digest: string, bytes: number): void {
-        image.sizes.set(digest, bytes);
+    /** Distribution stores everything by its sha256. If a client uses another digest, a link has that. */
+    private async resolve({ repository }: Image, folder: LinkFolder, digest: string): Promise<string> {
+        if (digest.startsWith("sha256:")) {
+            return digest;
+        }
+        const target = await this.bucket.get(linkKey(repository, folder, digest));
+        return target && isDigest(target.toString()) ? target.toString() : digest;
+    }
+
+    private add(image: Image, digest: string, stored: string, bytes: number): void {
+        image.sizes.set(stored, bytes);
         if (image.isNeeded) {
-            this.needed.add(digest);
+            // Distribution's dry run does not follow links of other digests.
+            (stored === digest ? this.needed : this.spared).add(stored);
         }
     }
 

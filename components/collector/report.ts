@@ -34,8 +34,8 @@ export function tagTable({ tags }: Inventory): string[] {
 }
 
 /** Example: `"2 tags in 1 repository, 7 blobs, 1.5 MiB in all; manifests need all of them"`. */
-export function totals({ tags, blobs, needed, bytes }: Inventory): string {
-    const garbage = [...blobs].filter(([digest]) => !needed.has(digest));
+export function totals({ tags, blobs, needed, spared, bytes }: Inventory): string {
+    const garbage = [...blobs].filter(([digest]) => !needed.has(digest) && !spared.has(digest));
     const repositories = new Set(tags.map(({ repository }) => repository)).size;
     const summary = [
         `${count(tags.length, "tag")} in ${count(repositories, "repository", "repositories")}`,

@@ -496,6 +496,18 @@ describe("A garbage collection", () => {
         });
     });
 
+    it("keeps a layer that was pushed by its sha512, which distribution calls garbage", async () => {
+        const { bucket, garbage } = world;
+        const layer = bucket.layerBySha512("other", "layer by sha512");
+        const { digest } = bucket.manifest("other", { config: bucket.blob("config"), layers: [layer] });
+        world.dryRunFinds.push(layer.stored);
+        await world.collect();
+        assert.ok(bucket.has(digest) && bucket.has(layer.stored) && !bucket.has(garbage.layer));
+        assert.match(world.log[0]!, /no manifest needs 3 blobs/);
+        const links = [...bucket.objects.keys()].filter((key) => key.includes("repositories/other/_layers/"));
+        assert.equal(links.length, 3);
+    });
+
     it("deletes nothing if distribution calls something garbage that an image needs", async () => {
         const { kept, garbage } = world;
         world.dryRunFinds = [garbage.digest, kept.layer];

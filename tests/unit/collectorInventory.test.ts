@@ -28,6 +28,7 @@ describe("readInventory", () => {
             problems: [],
             blobs: new Map(),
             needed: new Set(),
+            spared: new Set(),
             notes: [],
             links: new Map(),
             bytes: 0,
@@ -86,6 +87,45 @@ describe("readInventory", () => {
             ],
         );
         assert.ok(needed.has(layer.digest));
+    });
+
+    describe("resolves a layer that was pushed by its sha512", () => {
+        const push = () => {
+            const [config, layer] = [registry.blob("config"), registry.layerBySha512("web", "layer")];
+            const { digest } = registry.manifest("web", { config, layers: [layer, layer] });
+            return { config, layer, digest };
+        };
+
+        it("through its link, and spares it, with a tag and without one", async () => {
+            const { config, layer, digest } = push();
+            const untagged = await read();
+            registry.tag("web", "1", digest);
+            const tagged = await read(true);
+            for (const { problems, notes, needed, spared } of [untagged, tagged]) {
+                assert.deepEqual([problems, notes], [[], []]);
+                assert.deepEqual([needed, spared], [new Set([digest, config.digest]), new Set([layer.stored])]);
+            }
+            assert.deepEqual(
+                tagged.tags.map(({ blobs, bytes }) => [blobs, bytes]),
+                [[2, registry.objects.get(`docker/registry/v2/${keyOf(digest)}`)!.length + config.size + layer.size]],
+            );
+        });
+
+        it("and not if its manifest is deleted", async () => {
+            push();
+            assert.deepEqual((await read(true)).spared, new Set());
+        });
+
+        it("and misses it if the blob, or the link is missing", async () => {
+            const { layer, digest } = push();
+            registry.tag("web", "1", digest);
+            registry.remove(keyOf(layer.stored));
+            const missing = [`web:1: the layer ${layer.digest} is missing`];
+            assert.deepEqual((await read()).problems, missing);
+            registry.blob("layer");
+            registry.remove(`repositories/web/_layers/${layer.digest.replace(":", "/")}/link`);
+            assert.deepEqual((await read()).problems, missing);
+        });
     });
 
     it("requires no layer that has URLs", async () => {

@@ -1,4 +1,5 @@
 import * as assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -17,6 +18,7 @@ describe("Garbage collection", function () {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "collected-"));
     const MiB = 1024 * 1024;
     let me: Client;
+    let bySha512: string;
 
     const collect = (...args: string[]) => registry.script("collect", ...args);
     const collectorLabel = "app.kubernetes.io/name=container-registry-collection";
@@ -52,6 +54,31 @@ describe("Garbage collection", function () {
         return new Set(layersOf(name).map((digest) => keys.includes(keyOf(digest))));
     };
 
+    const api = (path: string, ...options: string[]) =>
+        request(`https://${me.host}/v2/${path}`, "--user", `${me.user}:${me.password}`, ...options);
+    /** Pushes an image without a tag whose layer has a sha512 digest. Returns that digest. */
+    async function pushBySha512(repository: string): Promise<string> {
+        const manifest = JSON.parse(fs.readFileSync(path.join(image(repository), "manifest.json"), "utf8")) as {
+            layers: object[];
+        };
+        const layer = "a layer by its sha512";
+        const digest = `sha512:${createHash("sha512").update(layer).digest("hex")}`;
+        const begun = await api(`${repository}/blobs/uploads/`, "--request", "POST", "--include");
+        const [, location = ""] = /^location: (\S+)/im.exec(begun.body) ?? [];
+        const login = ["--user", `${me.user}:${me.password}`, "--request", "PUT"];
+        const sent = await request(`${location}&digest=${digest}`, ...login, "--data-binary", layer);
+        assert.equal(sent.status, 201, sent.body);
+        const layers = [{ ...manifest.layers[0], digest, size: layer.length }];
+        const body = JSON.stringify({ ...manifest, layers });
+        const pushed = await api(
+            `${repository}/manifests/sha256:${createHash("sha256").update(body).digest("hex")}`,
+            ...["--request", "PUT", "--header", "Content-Type: application/vnd.oci.image.manifest.v1+json"],
+            ...["--data-binary", body],
+        );
+        assert.equal(pushed.status, 201, pushed.body);
+        return digest;
+    }
+
     before(async () => {
         await registry.configure({ collectionSchedule: "0 4 * * 0" });
         await registry.up();
@@ -65,6 +92,7 @@ describe("Garbage collection", function () {
         await push("deleted");
         await push("pushed over", "over:1");
         await push("other", "over:1");
+        bySha512 = await pushBySha512("kept");
         await run("skopeo", [
             "copy",
             "--quiet",
@@ -140,6 +168,7 @@ describe("Garbage collection", function () {
             assert.equal((await pull(reference)).code, 0, reference);
         }
         assert.deepEqual(await areInBucket("pushed over"), new Set([true]));
+        assert.equal((await api(`kept/blobs/${bySha512}`)).body, "a layer by its sha512");
     });
 
     it("leaves no stale cache: a deleted layer is uploaded again by the next push", async () => {

@@ -32,6 +32,15 @@ export class FakeBucket implements Bucket {
         this.put(keyOf(digest), content);
         return { digest, size: content.length };
     }
+    /** Pushes a layer by its sha512, as distribution stores it. */
+    layerBySha512(repository: string, content: string): { digest: string; size: number; stored: string } {
+        const { digest: stored, size } = this.blob(content);
+        const digest = `sha512:${createHash("sha512").update(content).digest("hex")}`;
+        for (const link of [stored, digest]) {
+            this.put(`repositories/${repository}/_layers/${link.replace(":", "/")}/link`, stored);
+        }
+        return { digest, size, stored };
+    }
     /** Pushes a manifest, and links it and its layers into the repository. */
     manifest(
         repository: string,
@@ -39,7 +48,10 @@ export class FakeBucket implements Bucket {
     ): { digest: string; size: number } {
         const pushed = this.blob(JSON.stringify({ schemaVersion: 2, ...body }));
         for (const { digest } of [...(body.config ? [body.config] : []), ...(body.layers ?? [])]) {
-            this.put(`repositories/${repository}/_layers/${digest.replace(":", "/")}/link`, digest);
+            const key = `repositories/${repository}/_layers/${digest.replace(":", "/")}/link`;
+            if (!this.objects.has(`docker/registry/v2/${key}`)) {
+                this.put(key, digest);
+            }
         }
         this.put(
             `repositories/${repository}/_manifests/revisions/${pushed.digest.replace(":", "/")}/link`,
