@@ -55,7 +55,8 @@ async function check(bucket: Bucket, flags: Flags): Promise<void> {
     console.log(`\nIn the bucket: ${totals(inventory)}.`);
     inventory.notes.forEach((note) => console.log(`${note}.`));
     assertIntact(inventory, "An image is broken.");
-    console.log("Every image is whole.");
+    const exception = inventory.notes.length > 0 ? ", apart from what is named above" : "";
+    console.log(`Every image is whole${exception}.`);
 }
 
 function makeCollection(bucket: Bucket, flags: Flags, stop: AbortSignal): GarbageCollection {

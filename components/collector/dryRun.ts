@@ -20,10 +20,15 @@ export async function runDryRun(
     const env = { ...process.env, OTEL_TRACES_EXPORTER: "none" };
     const options = { env, signal, killSignal: "SIGKILL", maxBuffer: Infinity } as const;
     const run = promisify(execFile)(registry, ["garbage-collect", "--dry-run", ...flags, config], options);
-    const { stdout } = await run.catch(({ code, stderr }: { code?: number | string; stderr?: string }) => {
-        signal.throwIfAborted();
-        const end = (stderr ?? "").trimEnd().split("\n").slice(-errorLines).join("\n");
-        throw new Error(`registry garbage-collect --dry-run ended with ${code}:\n${end}`);
-    });
+    const { stdout } = await run.catch(
+        ({ code, stdout = "", stderr = "" }: { code?: number | string; stdout?: string; stderr?: string }) => {
+            signal.throwIfAborted();
+            const end = stderr.trimEnd().split("\n").slice(-errorLines).join("\n");
+            // Its error names no repository, and often no object. It was reading what it named last, or the next one.
+            const last = stdout.trimEnd().split("\n").at(-1);
+            const place = last ? `\nThe last line before that: ${last.trimEnd()}` : "";
+            throw new Error(`registry garbage-collect --dry-run ended with ${code}:\n${end}${place}`);
+        },
+    );
     return [...stdout.matchAll(/^blob eligible for deletion: (\S+)$/gm)].map(([, digest = ""]) => digest);
 }

@@ -1,5 +1,15 @@
-import { isDigest, type Links, parseLayout, root, tagKey, type TagLink } from "./layout.ts";
-import { type Image, ManifestWalker } from "./manifestWalker.ts";
+import {
+    isDigest,
+    type Layout,
+    linkKey,
+    type Links,
+    type OddLink,
+    parseLayout,
+    root,
+    tagKey,
+    type TagLink,
+} from "./layout.ts";
+import { type Image, makeImage, ManifestWalker } from "./manifestWalker.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { Bucket, Clock } from "./ports.ts";
 
@@ -17,8 +27,10 @@ export interface Inventory {
     tags: Tag[];
     /** Why a tag cannot be pulled, a sentence for each reason. */
     problems: string[];
-    /** The same for untagged manifests, which does not stop a collection. */
+    /** What else is missing or odd, which does not stop a collection. */
     notes: string[];
+    /** The keys of empty links to layers, which stop distribution's dry run. Nothing can be read through them. */
+    emptyLinks: string[];
     /** The bytes of each blob, by its digest. */
     blobs: Map<string, number>;
     /** Blobs referenced by a retained manifest. */
@@ -56,23 +68,34 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Invent
     const walker = new ManifestWalker(bucket, layout);
     const tagged = (await mapConcurrently(layout.tags, (tag) => readTag(bucket, walker, tag))).flat();
     const untagged = [...layout.linked["_manifests/revisions"]].filter((link) => !walker.visited.has(link));
-    const notes = await mapConcurrently(untagged, async (link) => {
-        const [repository = "", digest = ""] = link.split("@");
-        const { problems } = await walker.walk(repository, digest, !deleteUntagged);
-        return problems.map((problem) => `${link}, which has no tag: ${problem}`);
-    });
+    const findings = [
+        ...tagged.map(([{ repository, name }, image]) => makeFinding(`${repository}:${name}`, image)),
+        ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, deleteUntagged))),
+        ...layout.oddLinks.map(describeOddLink),
+    ];
+    spareRepositories(walker, layout);
     return {
         tags: describeTags(tagged),
-        problems: tagged.flatMap(([{ repository, name }, { problems }]) =>
-            problems.map((problem) => `${repository}:${name}: ${problem}`),
-        ),
-        notes: notes.flat(),
+        problems: findings.flatMap(({ problems }) => problems),
+        notes: findings.flatMap(({ notes }) => notes),
+        emptyLinks: layout.oddLinks.filter(isEmptyLayerLink).map(({ key }) => key),
         blobs: layout.blobs,
         needed: walker.needed,
         spared: walker.spared,
         links: layout.links,
         bytes: sum([...objects.values()].map(({ bytes }) => bytes)),
     };
+}
+
+/** Sentences about one object. Problems stop a collection, notes do not. */
+interface Finding {
+    problems: string[];
+    notes: string[];
+}
+
+function makeFinding(object: string, { problems, notes }: Finding): Finding {
+    const name = (text: string) => `${object}: ${text}`;
+    return { problems: problems.map(name), notes: notes.map(name) };
 }
 
 /** The tag's image; nothing if the tag was deleted since the bucket was listed. */
@@ -83,9 +106,50 @@ async function readTag(bucket: Bucket, walker: ManifestWalker, tag: TagLink): Pr
     }
     const { repository } = tag;
     const image = isDigest(link.toString())
-        ? await walker.walk(repository, link.toString(), true)
-        : { repository, isNeeded: true, sizes: new Map(), manifests: 0, problems: ["its link is empty"] };
+        ? await walker.walk(repository, link.toString(), "retain")
+        : { ...makeImage(repository, "retain"), problems: ["its link is empty"] };
     return [[tag, image]];
+}
+
+async function readUntagged(walker: ManifestWalker, link: string, deleteUntagged: boolean): Promise<Finding> {
+    const [repository = "", digest = ""] = link.split("@");
+    const image = await walker.walk(repository, digest, deleteUntagged ? "describe" : "retain");
+    // Distribution's dry run reads it, unless untagged manifests are deleted.
+    const problems = deleteUntagged ? [] : image.obstacles;
+    const notes = [...image.problems.filter((problem) => !problems.includes(problem)), ...image.notes];
+    if (image.isMissing && !deleteUntagged) {
+        const command = removeCommand(linkKey(repository, "_manifests/revisions", digest));
+        notes.push(`until its link is deleted, no blob of ${repository} is. ${command}`);
+    }
+    return makeFinding(`${link}, which has no tag`, { problems, notes });
+}
+
+const isEmptyLayerLink = ({ folder, isEmpty }: OddLink) => folder === "_layers" && isEmpty;
+
+function describeOddLink(link: OddLink): Finding {
+    const { repository, folder, digest, key, isEmpty } = link;
+    const what = `its link to the ${folder === "_layers" ? "layer" : "manifest"} ${digest}`;
+    return makeFinding(
+        repository,
+        isEmptyLayerLink(link)
+            ? { problems: [], notes: [`${what} is empty, so the next collection deletes that link`] }
+            : { problems: [`${what} ${isEmpty ? "is empty" : "is no digest"}. ${removeCommand(key)}`], notes: [] },
+    );
+}
+
+const removeCommand = (key: string) => `To delete that link: mc rm ALIAS/BUCKET/${key}`;
+
+/** Spares every blob that a repository links, if nobody knows what is needed there. */
+function spareRepositories({ sparedRepositories, spared }: ManifestWalker, { linked, oddLinks }: Layout): void {
+    const links = [...linked._layers, ...linked["_manifests/revisions"]].map((link) => link.split("@"));
+    for (const [repository = "", digest = ""] of [
+        ...links,
+        ...oddLinks.map((link) => [link.repository, link.digest]),
+    ]) {
+        if (sparedRepositories.has(repository)) {
+            spared.add(digest);
+        }
+    }
 }
 
 function describeTags(images: [TagLink, Image][]): Tag[] {

@@ -28,10 +28,24 @@ export interface Layout {
     /** The links with content, as `repository@digest`: an empty one is as good as none. */
     linked: Record<LinkFolder, Set<string>>;
     tags: TagLink[];
+    /** The links to layers and manifests that contain no digest. */
+    oddLinks: OddLink[];
+}
+
+/** A link to a layer or manifest that contains no digest: distribution's dry run fails because of it. */
+export interface OddLink {
+    repository: string;
+    folder: LinkFolder;
+    digest: string;
+    key: string;
+    isEmpty: boolean;
 }
 
 const blobPattern = /^blobs\/(\w+)\/..\/(\w+)\/data$/;
 const linkPattern = /^repositories\/(.+?)\/(_layers|_manifests\/revisions|_manifests\/tags)\/(.+)\/link$/;
+
+/** The bytes of a digest: sha256, sha384 and sha512 in hexadecimal digits. */
+const digestLengths = [256, 384, 512].map((bits) => "sha256:".length + bits / 4);
 
 /** @param objects by their key without the root */
 export function parseLayout(objects: Map<string, ListedObject>): Layout {
@@ -40,6 +54,7 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
         links: new Map(),
         linked: { _layers: new Set(), "_manifests/revisions": new Set() },
         tags: [],
+        oddLinks: [],
     };
     for (const [key, { bytes, written }] of objects) {
         const [, algorithm = "", hash = ""] = blobPattern.exec(key) ?? [];
@@ -54,15 +69,20 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
             const links = layout.links.get(digest) ?? { manifests: [], layers: [] };
             layout.links.set(digest, links);
             (folder === "_layers" ? links.layers : links.manifests).push(root + key);
-            if ((folder === "_layers" || folder === "_manifests/revisions") && bytes > 0) {
-                layout.linked[folder].add(linkId(repository, digest));
+            if (folder === "_layers" || folder === "_manifests/revisions") {
+                if (bytes > 0) {
+                    layout.linked[folder].add(linkId(repository, digest));
+                }
+                if (!digestLengths.includes(bytes)) {
+                    layout.oddLinks.push({ repository, folder, digest, key: root + key, isEmpty: bytes === 0 });
+                }
             }
         }
     }
     return layout;
 }
 
-export const isDigest = (text: string) => /^\w+:\w+$/.test(text);
+export const isDigest = (text: string) => /^[\w.+-]+:\w+$/.test(text);
 
 export const linkId = (repository: string, digest: string) => `${repository}@${digest}`;
 

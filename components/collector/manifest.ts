@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 
+import { isDigest } from "./layout.ts";
+
 export interface Descriptor {
     digest: string;
     size: number;
@@ -10,6 +12,9 @@ export interface Descriptor {
 export interface Manifest {
     /** Why it cannot be read. */
     problem?: string;
+    /** Whether distribution cannot read it either, so that its dry run fails. */
+    isUnreadable?: boolean;
+    isMissing?: boolean;
     /** The manifests of an index. */
     children: Descriptor[];
     /** Layers and configuration. */
@@ -25,27 +30,44 @@ interface ManifestJson {
 
 /** Reads a manifest, if its content has the digest. */
 export function parseManifest(digest: string, content: Buffer | undefined): Manifest {
-    const broken = (what: string): Manifest => ({ problem: `the manifest ${digest} ${what}`, children: [], parts: [] });
+    const json = content && parseJson(content);
+    const [algorithm = "", hash] = digest.split(":");
+    const broken = (what: string): Manifest => ({
+        problem: `the manifest ${digest} ${what}`,
+        isUnreadable: content && json?.schemaVersion !== 2,
+        isMissing: !content,
+        children: [],
+        parts: [],
+    });
     if (!content) {
         return broken("is missing");
     }
-    const [algorithm = "", hash] = digest.split(":");
     if (createHash(algorithm).update(content).digest("hex") !== hash) {
         return broken("does not match its digest");
     }
-    let json: ManifestJson;
-    try {
-        json = JSON.parse(content.toString()) as ManifestJson;
-    } catch {
+    if (!json) {
         return broken("is not JSON");
     }
-    const { schemaVersion, config, layers, manifests } = json;
-    if (schemaVersion !== 2) {
-        return broken(`has schema version ${schemaVersion}, which distribution 3 does not support`);
+    if (json.schemaVersion !== 2) {
+        return broken(`has schema version ${json.schemaVersion}, which distribution 3 does not support`);
+    }
+    const children = json.manifests ?? [];
+    const parts = [...(json.config ? [json.config] : []), ...(json.layers ?? [])];
+    if (![...children, ...parts].every(isDescriptor)) {
+        return broken("refers to something without a digest");
     }
     // Layers with URLs, as in old images of Windows, are downloaded from there, and need not be here.
-    return {
-        children: manifests ?? [],
-        parts: [...(config ? [config] : []), ...(layers ?? []).filter(({ urls }) => !urls?.length)],
-    };
+    return { children, parts: parts.filter(({ urls }) => !urls?.length) };
 }
+
+function parseJson(content: Buffer): ManifestJson | undefined {
+    try {
+        const json = JSON.parse(content.toString()) as unknown;
+        return typeof json === "object" && json !== null ? json : undefined;
+    } catch {
+        return undefined;
+    }
+}
+
+const isDescriptor = (value: unknown) =>
+    typeof value === "object" && value !== null && isDigest(String((value as Partial<Descriptor>).digest));

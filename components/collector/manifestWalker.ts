@@ -5,15 +5,23 @@ import type { Bucket } from "./ports.ts";
 /** A manifest with all that it refers to: the manifests of an index, layers and configurations. */
 export interface Image {
     repository: string;
-    /** Whether it is retained. */
-    isNeeded: boolean;
+    purpose: Purpose;
     /** The bytes of each of its manifests and blobs, by digest. */
     sizes: Map<string, number>;
     /** The number of its manifests. */
     manifests: number;
     /** Why a client cannot pull it, a sentence for each reason. */
     problems: string[];
+    /** Of these, those that make distribution's dry run fail. */
+    obstacles: string[];
+    /** What is missing, maybe on purpose: manifests of an index that were deleted, or never copied. */
+    notes: string[];
+    /** Whether its own manifest is missing. */
+    isMissing: boolean;
 }
+
+/** Why a manifest is followed: its image is retained, only described, or spared whatever its problems are. */
+type Purpose = "retain" | "describe" | "spare";
 
 /** Follows manifests as the registry would, and notes what they need. */
 export class ManifestWalker {
@@ -21,6 +29,8 @@ export class ManifestWalker {
     readonly needed = new Set<string>();
     /** The digests of blobs that are retained although distribution does not see that a manifest needs them. */
     readonly spared = new Set<string>();
+    /** The repositories of which all blobs are retained, as nobody knows what is needed there. */
+    readonly sparedRepositories = new Set<string>();
     /** The links of all manifests that were followed, as `repository@digest`. */
     readonly visited = new Set<string>();
     private readonly bucket: Bucket;
@@ -33,9 +43,8 @@ export class ManifestWalker {
         this.layout = layout;
     }
 
-    /** @param isNeeded whether the manifest is retained */
-    async walk(repository: string, digest: string, isNeeded: boolean): Promise<Image> {
-        const image: Image = { repository, isNeeded, sizes: new Map(), manifests: 0, problems: [] };
+    async walk(repository: string, digest: string, purpose: Purpose): Promise<Image> {
+        const image = makeImage(repository, purpose);
         await this.visit(image, digest);
         return image;
     }
@@ -47,21 +56,57 @@ export class ManifestWalker {
         }
         this.add(image, digest, stored, this.layout.blobs.get(stored) ?? 0);
         image.manifests++;
-        this.visited.add(linkId(image.repository, digest));
-        const { problem, children, parts } = await this.read(stored);
-        if (problem) {
-            image.problems.push(problem);
+        if (image.purpose !== "spare") {
+            this.visited.add(linkId(image.repository, digest));
         }
+        const manifest = await this.read(stored);
+        this.describeProblem(image, digest, manifest);
         if (!(await this.isLinked(image, "_manifests/revisions", digest))) {
             image.problems.push(`the manifest ${digest} is not linked in this repository`);
         }
+        const { children, parts } = manifest;
         // An index may refer to layers: BuildKit kept its cache so.
         const layers = [...parts, ...children.filter((child) => this.isLayer(image, child))];
         for (const layer of layers) {
             await this.checkLayer(image, layer);
         }
-        for (const child of children) {
-            await this.visit(image, child.digest);
+        for (const child of children.filter(({ digest }) => !image.sizes.has(digest))) {
+            await this.visitChild(image, digest, child.digest);
+        }
+    }
+
+    private async visitChild(image: Image, index: string, digest: string): Promise<void> {
+        const { repository, purpose } = image;
+        if (purpose === "spare" || (await this.isLinked(image, "_manifests/revisions", digest))) {
+            return this.visit(image, digest);
+        }
+        if (purpose === "describe") {
+            return;
+        }
+        image.notes.push(
+            `the manifest ${digest} of an index is not in this repository: it was deleted, or never copied. ` +
+                `Until you push it or delete the index, no blob of ${repository} is deleted. ` +
+                `To delete the index: ${deleteCommand(repository, index)}`,
+        );
+        this.sparedRepositories.add(repository);
+        // Its blob may still exist, if its link was lost.
+        await this.walk(repository, digest, "spare");
+    }
+
+    private describeProblem(image: Image, digest: string, { problem, isUnreadable, isMissing }: Manifest): void {
+        const { repository, purpose } = image;
+        if (!problem) {
+            return;
+        }
+        const text = isUnreadable ? `${problem}. To delete it: ${deleteCommand(repository, digest)}` : problem;
+        image.problems.push(text);
+        if (isUnreadable) {
+            image.obstacles.push(text);
+        }
+        image.isMissing ||= image.manifests === 1 && isMissing === true;
+        // Nobody knows what it needs.
+        if (purpose === "retain") {
+            this.sparedRepositories.add(repository);
         }
     }
 
@@ -92,9 +137,11 @@ export class ManifestWalker {
 
     private add(image: Image, digest: string, stored: string, bytes: number): void {
         image.sizes.set(stored, bytes);
-        if (image.isNeeded) {
+        if (image.purpose === "retain" && stored === digest) {
+            this.needed.add(stored);
+        } else if (image.purpose !== "describe") {
             // Distribution's dry run does not follow links of other digests.
-            (stored === digest ? this.needed : this.spared).add(stored);
+            this.spared.add(stored);
         }
     }
 
@@ -128,3 +175,18 @@ export class ManifestWalker {
         );
     }
 }
+
+/** An image whose manifest was not read yet. */
+export const makeImage = (repository: string, purpose: Purpose): Image => ({
+    repository,
+    purpose,
+    sizes: new Map(),
+    manifests: 0,
+    problems: [],
+    obstacles: [],
+    notes: [],
+    isMissing: false,
+});
+
+const deleteCommand = (repository: string, digest: string) =>
+    `curl --user NAME --request DELETE https://HOST/v2/${repository}/manifests/${digest}`;

@@ -9,8 +9,18 @@ const attempts = 20;
 const retryDelay = 1000;
 
 /**
- * Deletes each blob and its links: manifest links first, so that no manifest link dangles, then the blob, then layer
+ * The keys to delete for each blob: manifest links first, so that no manifest link dangles, then the blob, then layer
  * links, which may dangle.
+ */
+export function keysOf(garbage: string[], links: Map<string, Links>): string[][] {
+    return garbage.map((digest) => {
+        const { manifests, layers } = links.get(digest) ?? { manifests: [], layers: [] };
+        return [...manifests, blobKey(digest), ...layers];
+    });
+}
+
+/**
+ * Deletes objects. Those of a group are deleted in their order.
  *
  * @param assertMayDelete is called before each request, and throws if nothing more may be deleted
  * @throws UnsettledDeletionError if the result of a deletion is unknown to the last
@@ -18,8 +28,7 @@ const retryDelay = 1000;
 export async function sweep(
     bucket: Bucket,
     clock: Clock,
-    garbage: string[],
-    links: Map<string, Links>,
+    groups: string[][],
     assertMayDelete: () => void,
 ): Promise<void> {
     const unsettled = new Set<string>();
@@ -43,9 +52,8 @@ export async function sweep(
         unsettled.delete(key);
     };
     try {
-        await mapConcurrently(garbage, async (digest) => {
-            const { manifests, layers } = links.get(digest) ?? { manifests: [], layers: [] };
-            for (const key of [...manifests, blobKey(digest), ...layers]) {
+        await mapConcurrently(groups, async (keys) => {
+            for (const key of keys) {
                 await remove(key);
             }
         });

@@ -496,6 +496,35 @@ describe("A garbage collection", () => {
         });
     });
 
+    it("deletes an empty link to a layer before it asks distribution, and only while nobody writes", async () => {
+        const { bucket, garbage, cluster } = world;
+        const key = `docker/registry/v2/repositories/web/_layers/sha256/${"a".repeat(64)}/link`;
+        bucket.objects.set(key, "");
+        const dryRuns: [readOnly: boolean, isEmptied: boolean][] = [];
+        world.on(/^dry run/, () => dryRuns.push([cluster.writers.length === 0, !bucket.objects.has(key)]));
+        await world.collect();
+        assert.deepEqual(dryRuns, [[true, true]]);
+        assert.equal(world.deleted[0], key);
+        assert.ok(!bucket.has(garbage.layer));
+        assert.match(world.log[1]!, /^web: its link to the layer sha256:a+ is empty, .*\.$/);
+        await world.assertRecovers(0);
+    });
+
+    it("deletes garbage although an index lacks a manifest, except what its repository links", async () => {
+        const { bucket, garbage, log } = world;
+        const child = bucket.image("sparse", "child", "layer of a child");
+        const index = bucket.manifest("sparse", { manifests: [{ digest: child.digest, size: 1 }] }).digest;
+        bucket.tag("sparse", "all", index);
+        bucket.remove("repositories/sparse/_manifests/tags/child/current/link");
+        bucket.remove(`repositories/sparse/_manifests/revisions/sha256/${child.digest.slice(7)}/link`);
+        world.dryRunFinds.push(child.layer, child.config);
+        await world.collect();
+        assert.ok(!bucket.has(garbage.layer));
+        assert.ok([index, child.digest, child.layer, child.config].every((digest) => bucket.has(digest)));
+        assert.match(log[1]!, /^sparse:all: the manifest sha256:\w+ of an index is not in this repository: /);
+        await world.assertRecovers(0);
+    });
+
     it("keeps a layer that was pushed by its sha512, which distribution calls garbage", async () => {
         const { bucket, garbage } = world;
         const layer = bucket.layerBySha512("other", "layer by sha512");

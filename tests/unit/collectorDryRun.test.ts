@@ -39,6 +39,17 @@ describe("runDryRun", () => {
         );
     });
 
+    it("shows where distribution was when it failed", async () => {
+        write('echo web; echo "web: marking manifest sha256:1 "; echo "failed to mark" >&2; exit 1');
+        await assert.rejects(
+            run(registry, false, signal),
+            new Error(
+                "registry garbage-collect --dry-run ended with 1:\nfailed to mark\n" +
+                    "The last line before that: web: marking manifest sha256:1",
+            ),
+        );
+    });
+
     it("fails if the program does not exist", async () => {
         await assert.rejects(run("/nowhere", false, signal), /ENOENT/);
     });

@@ -12,6 +12,14 @@ describe("readInventory", () => {
         return clock.run(readInventory(registry, clock, deleteUntagged));
     };
 
+    const toDelete = (repository: string, digest: string) =>
+        `To delete it: curl --user NAME --request DELETE https://HOST/v2/${repository}/manifests/${digest}`;
+    const toRemove = (key: string) => `To delete that link: mc rm ALIAS/BUCKET/docker/registry/v2/${key}`;
+    const link = (repository: string, folder: string, digest: string) =>
+        `repositories/${repository}/${folder}/${digest.replace(":", "/")}/link`;
+    const layerLink = (repository: string, digest: string) => link(repository, "_layers", digest);
+    const revisionLink = (repository: string, digest: string) => link(repository, "_manifests/revisions", digest);
+
     it("lists each tag with the number of its manifests and blobs", async () => {
         registry.image("apps/web", "1", "layer");
         const { tags, problems } = await read();
@@ -30,6 +38,7 @@ describe("readInventory", () => {
             needed: new Set(),
             spared: new Set(),
             notes: [],
+            emptyLinks: [],
             links: new Map(),
             bytes: 0,
         });
@@ -138,8 +147,6 @@ describe("readInventory", () => {
     describe("reports a problem", () => {
         let image: FakeImage;
         beforeEach(() => (image = registry.image("web", "1", "layer")));
-        const link = (folder: string, digest: string) => `repositories/web/${folder}/${digest.replace(":", "/")}/link`;
-
         const cases: [what: string, breaks: () => void, problem: () => string][] = [
             [
                 "if a layer is missing",
@@ -158,7 +165,7 @@ describe("readInventory", () => {
             ],
             [
                 "if a layer is not linked in the repository",
-                () => registry.remove(link("_layers", image.layer)),
+                () => registry.remove(layerLink("web", image.layer)),
                 () => `the layer ${image.layer} is not linked in this repository`,
             ],
             [
@@ -169,11 +176,11 @@ describe("readInventory", () => {
             [
                 "if a manifest does not match its digest",
                 () => registry.objects.set(`docker/registry/v2/${keyOf(image.digest)}`, "{}"),
-                () => `the manifest ${image.digest} does not match its digest`,
+                () => `the manifest ${image.digest} does not match its digest. ${toDelete("web", image.digest)}`,
             ],
             [
                 "if a manifest is not linked in the repository",
-                () => registry.remove(link("_manifests/revisions", image.digest)),
+                () => registry.remove(revisionLink("web", image.digest)),
                 () => `the manifest ${image.digest} is not linked in this repository`,
             ],
         ];
@@ -186,17 +193,18 @@ describe("readInventory", () => {
 
         it("if a manifest is not JSON, or has a schema version that distribution does not support", async () => {
             const [none, old] = [registry.blob("none"), registry.manifest("web", { schemaVersion: 1 } as object)];
-            registry.objects.set(`docker/registry/v2/${link("_manifests/revisions", none.digest)}`, none.digest);
+            registry.objects.set(`docker/registry/v2/${revisionLink("web", none.digest)}`, none.digest);
             registry.tag("web", "none", none.digest);
             registry.tag("web", "old", old.digest);
             assert.deepEqual((await read()).problems, [
-                `web:none: the manifest ${none.digest} is not JSON`,
-                `web:old: the manifest ${old.digest} has schema version 1, which distribution 3 does not support`,
+                `web:none: the manifest ${none.digest} is not JSON. ${toDelete("web", none.digest)}`,
+                `web:old: the manifest ${old.digest} has schema version 1, which distribution 3 does not support. ` +
+                    toDelete("web", old.digest),
             ]);
         });
 
         it("if a link is empty", async () => {
-            registry.objects.set(`docker/registry/v2/${link("_layers", image.layer)}`, "");
+            registry.objects.set(`docker/registry/v2/${layerLink("web", image.layer)}`, "");
             registry.objects.set("docker/registry/v2/repositories/web/_manifests/tags/2/current/link", "");
             assert.deepEqual((await read()).problems, [
                 `web:1: the layer ${image.layer} is not linked in this repository`,
@@ -204,21 +212,107 @@ describe("readInventory", () => {
             ]);
         });
 
-        it("if a manifest of an index is missing", async () => {
-            const child = { digest: digestOf("child"), size: 5 };
-            registry.tag("web", "all", registry.manifest("web", { manifests: [child] }).digest);
+        it("if a manifest refers to something without a digest", async () => {
+            const { digest } = registry.manifest("web", { manifests: [{ size: 1 }, null] as object[] });
+            registry.tag("web", "all", digest);
             assert.deepEqual((await read()).problems, [
-                `web:all: the manifest ${child.digest} is missing`,
-                `web:all: the manifest ${child.digest} is not linked in this repository`,
+                `web:all: the manifest ${digest} refers to something without a digest`,
             ]);
         });
 
-        it("as a note if the manifest has no tag", async () => {
+        it("if distribution's dry run would read an untagged manifest, and cannot", async () => {
+            const old = registry.manifest("web", { schemaVersion: 1 } as object);
+            const found =
+                `web@${old.digest}, which has no tag: the manifest ${old.digest} has schema version 1, ` +
+                `which distribution 3 does not support. ${toDelete("web", old.digest)}`;
+            const { problems, notes } = await read();
+            assert.deepEqual([problems, notes], [[found], []]);
+            const { problems: none, notes: others } = await read(true);
+            assert.deepEqual([none, others], [[], [found]]);
+        });
+
+        it("if the link to a manifest is empty, or a link is no digest", async () => {
+            const [one, two] = [digestOf("one"), digestOf("two")];
+            registry.put(revisionLink("web", one), "");
+            registry.put(layerLink("web", two), "sha256:");
+            const { problems, emptyLinks } = await read(true);
+            assert.deepEqual(problems, [
+                `web: its link to the manifest ${one} is empty. ${toRemove(revisionLink("web", one))}`,
+                `web: its link to the layer ${two} is no digest. ${toRemove(layerLink("web", two))}`,
+            ]);
+            assert.deepEqual(emptyLinks, []);
+        });
+    });
+
+    describe("reports a note, and no problem,", () => {
+        let other: FakeImage;
+        beforeEach(() => {
+            other = registry.image("other", "1", "other layer");
+            registry.remove("repositories/other/_manifests/tags/1/current/link");
+            registry.manifest("web", { layers: [registry.blob("layer that no manifest needs")] });
+        });
+        const orphan = digestOf("layer that no manifest needs");
+
+        it("if the link to a layer is empty, as nothing can be read through it", async () => {
+            const digest = digestOf("nothing");
+            registry.put(layerLink("web", digest), "");
+            const { problems, notes, emptyLinks } = await read();
+            assert.deepEqual([problems, emptyLinks], [[], [`docker/registry/v2/${layerLink("web", digest)}`]]);
+            assert.deepEqual(notes, [
+                `web: its link to the layer ${digest} is empty, so the next collection deletes that link`,
+            ]);
+        });
+
+        it("if a manifest of an index was deleted; then all that the repository links is spared", async () => {
+            const { digest: child, layer, config } = registry.image("web", "child", "layer of the child");
+            const index = registry.manifest("web", { manifests: [{ digest: child, size: 1 }] }).digest;
+            registry.tag("web", "all", index);
+            registry.remove("repositories/web/_manifests/tags/child/current/link");
+            registry.remove(revisionLink("web", child));
+            // Even if its links are lost, too.
+            registry.remove(layerLink("web", layer));
+            const { problems, notes, spared, tags } = await read(true);
+            assert.deepEqual(problems, []);
+            assert.deepEqual(
+                notes.filter((note) => note.startsWith("web:all")),
+                [
+                    `web:all: the manifest ${child} of an index is not in this repository: ` +
+                        "it was deleted, or never copied. Until you push it or delete the index, " +
+                        `no blob of web is deleted. ${toDelete("web", index).replace("delete it", "delete the index")}`,
+                ],
+            );
+            assert.ok([child, layer, config, index, orphan].every((digest) => spared.has(digest)));
+            assert.ok(![other.digest, other.layer].some((digest) => spared.has(digest)));
+            assert.equal(tags.find(({ name }) => name === "all")!.manifests, 1);
+        });
+
+        it("if a manifest of an index was never copied", async () => {
+            const index = registry.manifest("web", { manifests: [{ digest: digestOf("child"), size: 1 }] });
+            registry.tag("web", "all", index.digest);
+            const { problems, notes, spared } = await read();
+            assert.deepEqual([problems, notes.length], [[], 1]);
+            assert.ok(spared.has(orphan));
+        });
+
+        it("if a manifest without a tag is missing; then all that the repository links is spared", async () => {
             const { digest } = registry.manifest("web", { layers: [] });
             registry.remove(keyOf(digest));
-            const { problems, notes } = await read();
+            const name = `web@${digest}, which has no tag`;
+            const { problems, notes, spared } = await read();
             assert.deepEqual(problems, []);
-            assert.deepEqual(notes, [`web@${digest}, which has no tag: the manifest ${digest} is missing`]);
+            assert.deepEqual(notes, [
+                `${name}: the manifest ${digest} is missing`,
+                `${name}: until its link is deleted, no blob of web is. ${toRemove(revisionLink("web", digest))}`,
+            ]);
+            assert.ok(spared.has(orphan) && !spared.has(other.layer));
+        });
+
+        it("if a manifest without a tag is missing and to be deleted; then nothing is spared", async () => {
+            const { digest } = registry.manifest("web", { layers: [] });
+            registry.remove(keyOf(digest));
+            const { problems, notes, spared } = await read(true);
+            assert.deepEqual([problems, [...spared]], [[], []]);
+            assert.ok(notes.includes(`web@${digest}, which has no tag: the manifest ${digest} is missing`));
         });
     });
 

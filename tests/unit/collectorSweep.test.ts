@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict";
 
 import { UnsettledDeletionError } from "../../components/collector/errors";
 import { readInventory } from "../../components/collector/inventory";
-import { sweep } from "../../components/collector/sweep";
+import { keysOf, sweep } from "../../components/collector/sweep";
 import { FakeBucket, type FakeImage, keyOf } from "./support/fakeBucket";
 import { FakeClock } from "./support/fakeClock";
 
@@ -29,7 +29,7 @@ describe("sweep", () => {
             return original(key, assertMayDelete);
         };
         const { links } = await readInventory(registry, clock, true);
-        await sweep(registry, clock, garbage(), links, () => undefined);
+        await sweep(registry, clock, keysOf(garbage(), links), () => undefined);
         assert.deepEqual(rest(), []);
         const revision = `repositories/web/_manifests/revisions/sha256/${image.digest.slice(7)}/link`;
         assert.ok(deleted.indexOf(revision) < deleted.indexOf(keyOf(image.digest)));
@@ -45,7 +45,7 @@ describe("sweep", () => {
         const { links } = await readInventory(registry, clock, true);
         const before = registry.objects.size;
         let left = 3;
-        const ended = sweep(registry, clock, garbage(), links, () => {
+        const ended = sweep(registry, clock, keysOf(garbage(), links), () => {
             if (left-- <= 0) {
                 throw new Error("The lease was not renewed in time.");
             }
@@ -74,7 +74,7 @@ describe("sweep", () => {
             };
         });
         const sweepMany = (digests: string[], assertMayDelete = () => {}) =>
-            clock.run(sweep(registry, clock, digests, new Map(), assertMayDelete));
+            clock.run(sweep(registry, clock, keysOf(digests, new Map()), assertMayDelete));
 
         it("deletes everything if a later attempt is", async () => {
             failures = 19;

@@ -7,7 +7,7 @@ import * as path from "node:path";
 import { runDocumented } from "../support/docs";
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, run } from "../support/run";
-import { deleteObject, keysOf, kubectl, previewed, request } from "../support/sandbox";
+import { deleteObject, keysOf, kubectl, previewed, putObject, request } from "../support/sandbox";
 import { assertUnnoticed, Client, makeImage, makeImageOf, makeImages, tryPush } from "../support/traffic";
 import { assertInTroubleshooting } from "../support/troubleshooting";
 
@@ -65,8 +65,12 @@ describe("Garbage collection", function () {
         const digest = `sha512:${createHash("sha512").update(layer).digest("hex")}`;
         const begun = await api(`${repository}/blobs/uploads/`, "--request", "POST", "--include");
         const [, location = ""] = /^location: (\S+)/im.exec(begun.body) ?? [];
-        const login = ["--user", `${me.user}:${me.password}`, "--request", "PUT"];
-        const sent = await request(`${location}&digest=${digest}`, ...login, "--data-binary", layer);
+        const sent = await request(
+            `${location}&digest=${digest}`,
+            ...["--user", `${me.user}:${me.password}`, "--request", "PUT"],
+            // Otherwise the registry reads it as a form.
+            ...["--header", "Content-Type: application/octet-stream", "--data-binary", layer],
+        );
         assert.equal(sent.status, 201, sent.body);
         const layers = [{ ...manifest.layers[0], digest, size: layer.length }];
         const body = JSON.stringify({ ...manifest, layers });
@@ -87,21 +91,26 @@ describe("Garbage collection", function () {
             makeImage(image(name));
         }
         makeImageOf(image("pushed over"), [MiB]);
-        makeImages(image("for all"), ["amd64", "arm64"]);
+        for (const name of ["for all", "sparse"]) {
+            makeImages(image(name), ["amd64", "arm64"]);
+        }
         await push("kept");
         await push("deleted");
         await push("pushed over", "over:1");
         await push("other", "over:1");
         bySha512 = await pushBySha512("kept");
-        await run("skopeo", [
-            "copy",
-            "--quiet",
-            "--all",
-            "--dest-creds",
-            `${me.user}:${me.password}`,
-            `dir:${image("for all")}`,
-            `docker://${me.host}/all:1`,
-        ]);
+        for (const [name, reference] of [
+            ["for all", "all:1"],
+            ["sparse", "sparse:1"],
+        ] as const) {
+            const to = [
+                "--dest-creds",
+                `${me.user}:${me.password}`,
+                `dir:${image(name)}`,
+                `docker://${me.host}/${reference}`,
+            ];
+            await run("skopeo", ["copy", "--quiet", "--all", ...to]);
+        }
     });
     after(async () => {
         await registry.remove();
@@ -144,7 +153,7 @@ describe("Garbage collection", function () {
         console.log(output.replace(/^/gm, "      "));
         assert.match(
             output,
-            /^In the bucket: \d+ tags in 4 repositories, .* no manifest needs \d+ blobs of \d\d\.\d MiB\.$/m,
+            /^In the bucket: \d+ tags in 5 repositories, .* no manifest needs \d+ blobs of \d\d\.\d MiB\.$/m,
         );
         // Blobs of pushes whose manifests were rejected are deleted as well.
         assert.match(output, /^Freed \d\d\.\d MiB of \d+(\.\d)? [MG]iB, \d+ blobs; it took \d+ s\.$/m);
@@ -177,6 +186,24 @@ describe("Garbage collection", function () {
         assert.equal((await pull("deleted:1")).code, 0);
     });
 
+    it("names an untagged manifest that distribution cannot read, and the command that deletes it", async () => {
+        const manifest = JSON.stringify({ schemaVersion: 1, name: "kept", tag: "old", fsLayers: [], history: [] });
+        const hash = createHash("sha256").update(manifest).digest("hex");
+        await putObject(registry.name, keyOf(`sha256:${hash}`), manifest);
+        const link = `docker/registry/v2/repositories/kept/_manifests/revisions/sha256/${hash}/link`;
+        await putObject(registry.name, link, `sha256:${hash}`);
+        const { code, stdout, stderr } = await registry.script("images");
+        assert.equal(code, 1);
+        assert.doesNotMatch(stdout, /Every image is whole/);
+        const [, command = ""] = /schema version 1, .*\. To delete it: (curl .*)$/m.exec(stderr) ?? [];
+        assert.equal(command, `curl --user NAME --request DELETE https://HOST/v2/kept/manifests/sha256:${hash}`);
+        const filled = command.replace("NAME", `${me.user}:${me.password}`).replace("HOST", me.host);
+        await run("sh", ["-c", `${filled} --fail --silent --show-error`]);
+        const { code: now, stdout: whole } = await registry.script("images");
+        assert.equal(now, 0);
+        assert.match(whole, /^Every image is whole\.$/m);
+    });
+
     it("deletes untagged manifests with collectionDeleteUntagged, except those of an index", async () => {
         await registry.configure({ collectionSchedule: "0 4 * * 0", collectionDeleteUntagged: "true" });
         assert.deepEqual(await previewed(registry.pulumi), [
@@ -189,6 +216,32 @@ describe("Garbage collection", function () {
         assert.equal((await pull("all:1")).code, 0);
     });
 
+    it("goes on if a link is empty, or a platform of an index was deleted", async () => {
+        const index = JSON.parse(fs.readFileSync(path.join(image("sparse"), "manifest.json"), "utf8")) as {
+            manifests: { digest: string }[];
+        };
+        const [kept, deleted] = index.manifests.map(({ digest }) => digest) as [string, string];
+        assert.equal((await api(`sparse/manifests/${deleted}`, "--request", "DELETE")).status, 202);
+        const link = `docker/registry/v2/repositories/kept/_layers/sha256/${"0".repeat(64)}/link`;
+        await putObject(registry.name, link, "");
+        await remove("deleted:1");
+        const { code, stdout, stderr } = await collect();
+        assert.equal(code, 0, stdout + stderr);
+        assert.match(
+            stdout,
+            /^kept: its link to the layer sha256:0+ is empty, so the next collection deletes that link\.$/m,
+        );
+        assert.match(
+            stdout,
+            new RegExp(`^sparse:1: the manifest ${deleted} of an index is not in this repository: `, "m"),
+        );
+        assert.ok(!(await keysOf(registry.name)).includes(link));
+        assert.deepEqual(await areInBucket("deleted"), new Set([false]));
+        const accept = ["--header", "Accept: application/vnd.oci.image.manifest.v1+json"];
+        assert.equal((await api(`sparse/manifests/${kept}`, ...accept)).status, 200);
+        await push("deleted");
+    });
+
     it("lists each tag, and reports that all images are complete, with --check", async () => {
         const { code, stdout } = await collect("--check");
         assert.equal(code, 0);
@@ -199,9 +252,11 @@ describe("Garbage collection", function () {
                     "^REPOSITORY +TAG +PUSHED +MANIFESTS +BLOBS +SIZE +SHARED",
                     "all +1 +TIME +3 +6 +24\\.\\d MiB +\\d+ B",
                     ...["deleted", "kept", "over"].map((name) => `${name} +1 +TIME +1 +3 +12\\.1 MiB +\\d+ B`),
+                    "sparse +1 +TIME +2 +3 +12\\.1 MiB +\\d+ B",
                     "",
-                    "In the bucket: 4 tags in 4 repositories, .*",
-                    "Every image is whole\\.",
+                    "In the bucket: 5 tags in 5 repositories, .*",
+                    "sparse:1: the manifest .*",
+                    "Every image is whole, apart from what is named above\\.",
                 ].join("\n"),
                 "m",
             ),

@@ -181,6 +181,13 @@ export async function deleteObject(
     );
 }
 
+/** Creates an object in a bucket of the sandbox's MinIO. */
+export async function putObject(bucket: string, key: string, content: string): Promise<void> {
+    const body = ["--header", "Content-Type: application/octet-stream", "--data-binary", content];
+    const { status } = await s3(await minioRoot(), "PUT", `${bucket}/${key}`, ...body);
+    assert.equal(status, 200, `${key} was not created`);
+}
+
 /** Deletes all objects in a bucket of the sandbox's MinIO. */
 export async function emptyBucket(bucket: string): Promise<void> {
     const root = await minioRoot();
