@@ -107,10 +107,17 @@ async function collect(bucket: Bucket, flags: Flags, stop: AbortSignal): Promise
 const parseLabels = (labels: string[]) =>
     Object.fromEntries(labels.map((label) => label.split("=") as [string, string]));
 
+/** Ends the process as soon as all output is written: a pipe may be slow. */
+function exit(status: number): void {
+    // Its reader may have gone.
+    process.stdout.on("error", () => process.exit(status));
+    process.stdout.write("", () => process.stderr.write("", () => process.exit(status)));
+}
+
 main().then(
-    () => process.exit(exitStatus.done),
+    () => exit(exitStatus.done),
     (error: unknown) => {
         console.error(error instanceof ExpectedError ? error.message : error);
-        process.exit(error instanceof PermanentError ? exitStatus.permanentFailure : exitStatus.temporaryFailure);
+        exit(error instanceof PermanentError ? exitStatus.permanentFailure : exitStatus.temporaryFailure);
     },
 );

@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 import { AwsClient } from "aws4fetch";
 
 import { BucketError } from "./errors.ts";
@@ -31,6 +33,8 @@ export class S3Client implements Bucket {
     /** @param stop ends all requests but deletions */
     constructor(parameters: S3Parameters, clock: Clock, stop: AbortSignal) {
         const { accesskey, secretkey, region, bucket, regionendpoint, secure } = parameters;
+        // Node 20 removes a request's listener only when it collects that request, and warns of more than 1500.
+        setMaxListeners(0, stop);
         this.clock = clock;
         this.stop = stop;
         const credentials = { accessKeyId: accesskey, secretAccessKey: secretkey };

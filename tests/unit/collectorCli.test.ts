@@ -1,0 +1,83 @@
+import * as assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import * as fs from "node:fs";
+import * as http from "node:http";
+import type { AddressInfo } from "node:net";
+import * as os from "node:os";
+import * as path from "node:path";
+import { text } from "node:stream/consumers";
+
+import { FakeBucket } from "./support/fakeBucket";
+
+describe("The collector's command check", function () {
+    this.timeout("2m");
+
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "collector-"));
+    let bucket: FakeBucket;
+    const list = () =>
+        `<ListBucketResult><IsTruncated>false</IsTruncated>${[...bucket.objects]
+            .map(([key, { length }]) => {
+                const fields = `<Key>${key}</Key><LastModified>2026-11-25T20:15:30Z</LastModified><Size>${length}</Size>`;
+                return `<Contents>${fields}</Contents>`;
+            })
+            .join("")}</ListBucketResult>`;
+    const server = http.createServer(({ url = "" }, response) => {
+        const content = url.includes("?list-type") ? list() : bucket.objects.get(decodeURIComponent(url).slice(3));
+        response.writeHead(content === undefined ? 404 : 200).end(content);
+    });
+    before((done) => void server.listen(0, "127.0.0.1", done));
+    beforeEach(() => (bucket = new FakeBucket()));
+    after(() => {
+        server.close();
+        fs.rmSync(folder, { recursive: true });
+    });
+
+    /** Runs it in a pipe whose reader does something else first. */
+    async function check(reader = "sleep 1; cat"): Promise<{ status: string; output: string; errors: string }> {
+        const parameters = { accesskey: "key", secretkey: "secret", region: "us-east-1", bucket: "b", secure: false };
+        const regionendpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+        const config = path.join(folder, "config.json");
+        fs.writeFileSync(config, JSON.stringify({ storage: { s3: { ...parameters, regionendpoint } } }));
+        const command = `node --require ts-node/register components/collector/cli.ts check --config ${config}`;
+        const { stdout, stderr } = spawn("sh", ["-c", `{ ${command}; echo $? >&2; } | { ${reader}; }`], {
+            env: { ...process.env, TS_NODE_TRANSPILE_ONLY: "true" },
+        });
+        const [output, errors] = await Promise.all([text(stdout), text(stderr)]);
+        const [, message = "", status = ""] = /^([^]*?)(\d+)\n$/.exec(errors) ?? [];
+        return { status, output, errors: message };
+    }
+
+    it("prints every tag and the result, however slow the reader is", async () => {
+        for (let number = 1; number <= 1500; number++) {
+            bucket.image("web", String(number), `layer ${number}`);
+        }
+        const { status, output, errors } = await check();
+        assert.deepEqual([status, errors], ["0", ""]);
+        const lines = output.trimEnd().split("\n");
+        assert.equal(lines.length, 1 + 1500 + 3);
+        assert.match(lines[1500]!, /^web +1500 /);
+        assert.equal(lines.at(-1), "Every image is whole.");
+    });
+
+    it("ends with its status if nobody reads the output", async () => {
+        bucket.image("web", "1", "layer");
+        assert.deepEqual(await check("exec <&-"), { status: "0", output: "", errors: "" });
+    });
+
+    it("does not call every image whole if an index lacks a manifest", async () => {
+        const { digest } = bucket.image("web", "1", "layer");
+        bucket.tag("web", "all", bucket.manifest("web", { manifests: [{ digest: "sha256:0" }, { digest }] }).digest);
+        const { status, output } = await check();
+        assert.equal(status, "0");
+        assert.match(output, /^web:all: the manifest sha256:0 of an index is not in this repository: .*\.$/m);
+        assert.match(output, /\nEvery image is whole, apart from what is named above\.\n$/);
+    });
+
+    it("fails if a manifest stops every collection", async () => {
+        bucket.manifest("web", { schemaVersion: 1 } as object);
+        const { status, output, errors } = await check();
+        assert.equal(status, "65");
+        assert.doesNotMatch(output, /whole/);
+        assert.match(errors, /^An image is broken\. 1 problem:\n {2}- web@sha256:\w+, which has no tag: .* version 1/);
+    });
+});
