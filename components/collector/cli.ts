@@ -66,7 +66,8 @@ function makeCollection(bucket: Bucket, flags: Flags, stop: AbortSignal): Garbag
     const environment = { bucket, cluster: new KubernetesClient(), clock: systemClock, dryRun, log };
     const settings = {
         leaseName: flags.lock,
-        holder: os.hostname(),
+        // A host name is cut after 63 characters.
+        holder: process.env.POD_NAME ?? os.hostname(),
         annotation: flags.annotation,
         labels: parseLabels(flags.label),
         collectorLabels: parseLabels(flags["collector-label"]),

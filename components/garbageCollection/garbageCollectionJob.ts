@@ -76,6 +76,7 @@ export class GarbageCollectionJob extends pulumi.ComponentResource {
             automountServiceAccountToken: true,
             enableServiceLinks: false,
             securityContext: restrictedPodSecurityContext,
+            affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: archOfNode } },
             initContainers: [registryContainer(args.registryImage)],
             containers: [collectorContainer(name, args, this.labels)],
             volumes: [
@@ -117,6 +118,13 @@ function cronJobSpec(schedule: pulumi.Input<string>, labels: Record<string, stri
     };
 }
 
+/** Node's image exists for these architectures: none of version 24 or later is for 32-bit ARM. */
+const archOfNode = {
+    nodeSelectorTerms: [
+        { matchExpressions: [{ key: "kubernetes.io/arch", operator: "In", values: ["amd64", "arm64"] }] },
+    ],
+};
+
 /** The CA certificates of the registry's image, which Node's image does not have. Empty if that has none either. */
 const publicCas = `${registryFolder}/ca-certificates.crt`;
 
@@ -140,13 +148,16 @@ const trustedCas = (hasCa: boolean) => [
     ...(hasCa ? [{ name: "SSL_CERT_DIR", value: configFolder }] : []),
 ];
 
+/** Its pod's name, with which it holds the lease. */
+const podName = { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } };
+
 function collectorContainer(name: string, args: GarbageCollectionJobArgs, labels: Record<string, string>) {
     return {
         name: containerName,
         image: args.collection.image,
         command: ["node", `${programFolder}/cli${extension}`, "collect"],
         args: collectorFlags(name, args, labels),
-        env: trustedCas(args.ca !== undefined),
+        env: [...trustedCas(args.ca !== undefined), podName],
         resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
         securityContext: restrictedContainerSecurityContext,
         volumeMounts: [

@@ -169,7 +169,7 @@ describe("GarbageCollectionJob", () => {
             assert.deepEqual(copy(), ["the program", ""]);
             fs.writeFileSync(at("etc/ssl/certs/ca-certificates.crt"), "CA certificates");
             assert.deepEqual(copy(), ["the program", "CA certificates"]);
-            assert.deepEqual(containers[0]!.env, [
+            assert.deepEqual(containers[0]!.env.slice(0, -1), [
                 { name: "NODE_EXTRA_CA_CERTS", value: copied },
                 { name: "SSL_CERT_FILE", value: copied },
             ]);
@@ -180,12 +180,27 @@ describe("GarbageCollectionJob", () => {
                 collection: { schedule: "@weekly" },
                 bucket: { ...args.bucket, secure: true, ca: "-----BEGIN CERTIFICATE-----\n" },
             });
-            assert.deepEqual(podSpecOf(resources).containers[0]!.env, [
+            assert.deepEqual(podSpecOf(resources).containers[0]!.env.slice(0, -1), [
                 { name: "NODE_EXTRA_CA_CERTS", value: "/etc/distribution/ca.crt" },
                 { name: "SSL_CERT_FILE", value: copied },
                 { name: "SSL_CERT_DIR", value: "/etc/distribution" },
             ]);
         });
+    });
+
+    it("holds the lease with the name of its pod, which a host name may be too short for", () => {
+        assert.deepEqual(podSpecOf(resources).containers[0]!.env.at(-1), {
+            name: "POD_NAME",
+            valueFrom: { fieldRef: { fieldPath: "metadata.name" } },
+        });
+    });
+
+    it("requires a node for which Node's image exists", () => {
+        const { nodeSelectorTerms } =
+            podSpecOf(resources).affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution;
+        assert.deepEqual(nodeSelectorTerms, [
+            { matchExpressions: [{ key: "kubernetes.io/arch", operator: "In", values: ["amd64", "arm64"] }] },
+        ]);
     });
 
     it("deletes untagged manifests only if deleteUntagged is true", async () => {
