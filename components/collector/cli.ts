@@ -10,7 +10,7 @@ import { readInventory } from "./inventory.ts";
 import { KubernetesClient } from "./kubernetesClient.ts";
 import type { Bucket } from "./ports.ts";
 import { pushMetrics } from "./pushgateway.ts";
-import { assertIntact, tagTable, totals } from "./report.ts";
+import { assertIntact, remarks, tagTable, totals } from "./report.ts";
 import { S3Client, type S3Parameters } from "./s3Client.ts";
 
 const parseCommandLine = () =>
@@ -53,7 +53,7 @@ async function check(bucket: Bucket, flags: Flags): Promise<void> {
     const inventory = await readInventory(bucket, systemClock, flags["delete-untagged"]);
     console.log(tagTable(inventory).join("\n"));
     console.log(`\nIn the bucket: ${totals(inventory)}.`);
-    inventory.notes.forEach((note) => console.log(`${note}.`));
+    remarks(inventory).forEach((line) => console.log(line));
     assertIntact(inventory, "An image is broken.");
     const exception = inventory.notes.length > 0 ? ", apart from what is named above" : "";
     console.log(`Every image is whole${exception}.`);

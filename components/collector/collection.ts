@@ -3,7 +3,7 @@ import { type Inventory, readInventory } from "./inventory.ts";
 import { Lease } from "./lease.ts";
 import type { CollectionSettings, Environment } from "./ports.ts";
 import { pollInterval, RegistryPods } from "./registryPods.ts";
-import { assertIntact, bullets, count, formatBytes, totals } from "./report.ts";
+import { assertIntact, bullets, count, formatBytes, remarks, totals } from "./report.ts";
 import { repeat, retry } from "./retry.ts";
 import { keysOf, sweep } from "./sweep.ts";
 
@@ -68,7 +68,7 @@ export class GarbageCollection {
         const inventory = await this.readInventory();
         log(`In the bucket: ${totals(inventory)}.`);
         assertIntact(inventory, "Nothing was collected, because an image is already broken.");
-        inventory.notes.forEach((note) => log(`${note}.`));
+        remarks(inventory).forEach(log);
         // Its result is not used, as clients still push. Empty links make it fail until they are deleted.
         if (inventory.emptyLinks.length === 0) {
             await dryRun(this.stop);

@@ -29,6 +29,8 @@ export interface Inventory {
     problems: string[];
     /** What else is missing or odd, which does not stop a collection. */
     notes: string[];
+    /** The retained manifests without a tag, and the bytes that nothing else needs. */
+    untagged: { manifests: number; bytes: number };
     /** The keys of empty links to layers, which stop distribution's dry run. Nothing can be read through them. */
     emptyLinks: string[];
     /** The bytes of each blob, by its digest. */
@@ -67,17 +69,23 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Invent
     const layout = parseLayout(objects);
     const walker = new ManifestWalker(bucket, layout);
     const tagged = (await mapConcurrently(layout.tags, (tag) => readTag(bucket, walker, tag))).flat();
+    const neededByTags = new Set([...walker.needed, ...walker.spared]);
     const untagged = [...layout.linked["_manifests/revisions"]].filter((link) => !walker.visited.has(link));
     const findings = [
         ...tagged.map(([{ repository, name }, image]) => makeFinding(`${repository}:${name}`, image)),
         ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, deleteUntagged))),
         ...layout.oddLinks.map(describeOddLink),
     ];
+    const neededOtherwise = [...walker.needed, ...walker.spared].filter((digest) => !neededByTags.has(digest));
     spareRepositories(walker, layout);
     return {
         tags: describeTags(tagged),
         problems: findings.flatMap(({ problems }) => problems),
         notes: findings.flatMap(({ notes }) => notes),
+        untagged: {
+            manifests: deleteUntagged ? 0 : untagged.length,
+            bytes: sum(neededOtherwise.map((digest) => layout.blobs.get(digest) ?? 0)),
+        },
         emptyLinks: layout.oddLinks.filter(isEmptyLayerLink).map(({ key }) => key),
         blobs: layout.blobs,
         needed: walker.needed,

@@ -48,6 +48,17 @@ export function totals({ tags, blobs, needed, spared, bytes }: Inventory): strin
         : `${summary}; no manifest needs ${count(garbage.length, "blob")} of ${size}`;
 }
 
+/** What else the owner should know: what untagged manifests hold, and odd objects. */
+export function remarks({ untagged: { manifests, bytes }, notes }: Inventory): string[] {
+    const held = `${count(manifests, "manifest")} without a tag ${manifests === 1 ? "holds" : "hold"}`;
+    return [
+        ...(manifests > 0
+            ? [`${held} ${formatBytes(bytes)}, which a collection with collectionDeleteUntagged reclaims.`]
+            : []),
+        ...notes.map((note) => `${note}.`),
+    ];
+}
+
 /** @throws PermanentError with what is broken */
 export function assertIntact({ problems }: Inventory, message: string): void {
     if (problems.length > 0) {

@@ -38,6 +38,7 @@ describe("readInventory", () => {
             needed: new Set(),
             spared: new Set(),
             notes: [],
+            untagged: { manifests: 0, bytes: 0 },
             emptyLinks: [],
             links: new Map(),
             bytes: 0,

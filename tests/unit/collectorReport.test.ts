@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict";
 
 import { PermanentError } from "../../components/collector/errors";
 import { readInventory } from "../../components/collector/inventory";
-import { assertIntact, formatBytes, tagTable, totals } from "../../components/collector/report";
+import { assertIntact, formatBytes, remarks, tagTable, totals } from "../../components/collector/report";
 import { FakeBucket, keyOf } from "./support/fakeBucket";
 import { FakeClock } from "./support/fakeClock";
 
@@ -37,6 +37,20 @@ describe("The report", () => {
             totals(inventory),
             /^2 tags in 1 repository, 7 blobs, \d(\.\d)? KiB in all; no manifest needs 1 blob of 7 B$/,
         );
+    });
+
+    it("tells what manifests without a tag hold, unless they are deleted", async () => {
+        const registry = new FakeBucket();
+        const [base, old] = [registry.blob("base"), registry.blob("old layer")];
+        const { digest, size } = registry.manifest("web", { layers: [base, old] });
+        registry.tag("web", "1", registry.manifest("web", { layers: [base] }).digest);
+        const read = (deleteUntagged: boolean) => readInventory(registry, new FakeClock(), deleteUntagged);
+        assert.deepEqual(remarks(await read(false)), [
+            `1 manifest without a tag holds ${old.size + size} B, which a collection with collectionDeleteUntagged reclaims.`,
+        ]);
+        assert.deepEqual(remarks(await read(true)), []);
+        registry.tag("web", "old", digest);
+        assert.deepEqual(remarks(await read(false)), []);
     });
 
     it("names every problem, and what to do, if an image is broken", async () => {

@@ -155,6 +155,10 @@ describe("Garbage collection", function () {
             output,
             /^In the bucket: \d+ tags in 5 repositories, .* no manifest needs \d+ blobs of \d\d\.\d MiB\.$/m,
         );
+        assert.match(
+            output,
+            /^\d+ manifests without a tag hold .* MiB, which a collection with collectionDeleteUntagged reclaims\.$/m,
+        );
         // Blobs of pushes whose manifests were rejected are deleted as well.
         assert.match(output, /^Freed \d\d\.\d MiB of \d+(\.\d)? [MG]iB, \d+ blobs; it took \d+ s\.$/m);
         assert.match(output, /^The registry accepts pushes again\.$/m);
