@@ -153,7 +153,10 @@ const isReady = ({ status }: Pod) =>
 
 const isRolledOut = ({ metadata, spec, status }: Deployment) =>
     status.observedGeneration === metadata.generation &&
-    [status.updatedReplicas, status.availableReplicas, status.replicas].every((count) => count === spec.replicas);
+    [status.updatedReplicas, status.availableReplicas, status.replicas].every(
+        // Kubernetes leaves out a number that is 0.
+        (count = 0) => count === spec.replicas,
+    );
 
 function findProblem(deployments: Deployment[], pods: Pod[]): string | undefined {
     if (deployments.length === 0) {

@@ -24,7 +24,10 @@ export function tagTable({ tags }: Inventory): string[] {
         ]);
     const header = ["REPOSITORY", "TAG", "PUSHED", "MANIFESTS", "BLOBS", "SIZE", "SHARED"];
     const table = [header, ...rows];
-    const widths = header.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
+    const widths = header.map((_, column) =>
+        // Math.max fails with some 125,000 arguments.
+        table.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0),
+    );
     return table.map((row) =>
         row
             .map((cell, column) => cell.padEnd(widths[column] ?? 0))

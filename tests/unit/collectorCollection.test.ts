@@ -61,6 +61,16 @@ describe("A garbage collection", () => {
         await world.assertRecovers(0);
     });
 
+    it("collects garbage of a registry that is scaled to 0", async () => {
+        const { cluster, bucket, garbage } = world;
+        cluster.deployment.spec.replicas = 0;
+        cluster.deployment.status = { observedGeneration: 1 };
+        cluster.registryPods = [];
+        await world.collect();
+        assert.ok(!bucket.has(garbage.layer));
+        await world.assertRecovers(0);
+    });
+
     describe("does not begin", () => {
         it("if a pod that runs holds the lease", async () => {
             const { cluster, clock } = world;

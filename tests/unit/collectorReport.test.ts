@@ -39,6 +39,15 @@ describe("The report", () => {
         );
     });
 
+    it("shows a table of 150,000 tags", async () => {
+        const registry = new FakeBucket();
+        registry.image("web", "1", "layer");
+        const inventory = await readInventory(registry, new FakeClock(), false);
+        const [tag] = inventory.tags;
+        const table = tagTable({ ...inventory, tags: Array.from({ length: 150_000 }, () => tag!) });
+        assert.equal(table.length, 150_001);
+    });
+
     it("tells what manifests without a tag hold, unless they are deleted", async () => {
         const registry = new FakeBucket();
         const [base, old] = [registry.blob("base"), registry.blob("old layer")];
