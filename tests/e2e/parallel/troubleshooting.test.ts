@@ -4,6 +4,8 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { nodes } from "../../../sandbox/paths";
+import { daemon } from "../../faults/support/daemons";
 import { makeAuthority } from "../support/certificates";
 import { runDocumented } from "../support/docs";
 import { interruptUp } from "../support/interrupt";
@@ -126,8 +128,16 @@ describe("docs/troubleshooting.md has what is printed", function () {
         });
 
         it("if the registry's process died, and before Kubernetes notices", async () => {
-            process.kill(await registryProcess(registry.name), "SIGKILL");
-            assertInTroubleshooting("502 … Bad Gateway", await inspect(me.password, "app:1"));
+            const kubelets = nodes.map(({ suffix }) => daemon(`kubelet${suffix}`));
+            const pid = await registryProcess(registry.name);
+            // Else they may start the registry again before the request.
+            await Promise.all(kubelets.map(({ pause }) => pause()));
+            try {
+                process.kill(pid, "SIGKILL");
+                assertInTroubleshooting("502 … Bad Gateway", await inspect(me.password, "app:1"));
+            } finally {
+                await Promise.all(kubelets.map(({ resume }) => resume()));
+            }
             await eventually(60, async () => (await loginStatus(me)) === 200);
         });
 

@@ -35,7 +35,7 @@ const layerBytes = 12 * 1024 * 1024;
 /** Layers of images that are pushed during a change. Also larger than a chunk, but small enough to leave processor time. */
 const trafficLayers = [64 * 1024, 6 * 1024 * 1024];
 /** Milliseconds that a client waits between two attempts. */
-const pause = 1500;
+const pause = 3000;
 
 /** What clients may do, and how many there are. */
 interface Options {
