@@ -9,6 +9,7 @@ import { Exposure, ExposureArgs } from "./exposure/exposure";
 import { GarbageCollectionJob } from "./garbageCollection/garbageCollectionJob";
 import { fieldManagerAnnotation } from "./kubernetes/fieldManager";
 import { NetworkPolicies } from "./kubernetes/networkPolicies";
+import { assertSupportedSdk } from "./kubernetes/sdkVersion";
 import { MetricsService } from "./monitoring/metricsService";
 import { PullThroughCache } from "./server/pullThroughCache";
 import { ReadReplica } from "./server/readReplica";
@@ -84,6 +85,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     constructor(name: string, args: ContainerRegistryArgs, opts?: pulumi.ComponentResourceOptions) {
         // No arguments here: the state would keep them, passwords included.
         super("homelab-registry:index:ContainerRegistry", name, {}, opts);
+        assertSupportedSdk(this);
         const settings = resolveSettings(name, args, this);
 
         this.namespace = makeNamespace(name, settings, this);
