@@ -130,6 +130,30 @@ describe("The GitHub workflows", () => {
         assert.equal(ci.jobs.test!["runs-on"], "ubuntu-latest");
     });
 
+    it("give a package no secret while it is installed, and run no script of it", async () => {
+        const temp = fs.mkdtempSync(path.join(os.tmpdir(), "workflows-"));
+        const machine = { folder: path.join(temp, "clone"), environment: { PATH: process.env.PATH!, HOME: temp } };
+        const planted = path.join(machine.folder, "planted");
+        fs.mkdirSync(planted, { recursive: true });
+        const write = (folder: string, content: object) =>
+            fs.writeFileSync(path.join(folder, "package.json"), JSON.stringify(content));
+        write(planted, { name: "planted", version: "1.0.0", scripts: { postinstall: "touch ran" } });
+        write(machine.folder, { dependencies: { planted: "file:planted" } });
+        await runOn(machine, "npm", "install", "--package-lock-only");
+        const secrets = { PULUMI_CONFIG_PASSPHRASE: "secret", AWS_SECRET_ACCESS_KEY: "secret" };
+        for (const job of [preview.jobs.preview!, up.jobs.up!, drift.jobs.look!]) {
+            const [install] = job.steps.filter(({ run }) => run?.startsWith("npm"));
+            assert.ok(install);
+            const steps = [install, { ...install, run: "env" }];
+            const { ok, log } = await runJob(machine, { ...job, steps }, { secrets });
+            assert.ok(ok, log);
+            assert.doesNotMatch(log, /secret/);
+            assert.ok(!fs.existsSync(path.join(planted, "ran")));
+            fs.rmSync(path.join(machine.folder, "node_modules"), { recursive: true });
+        }
+        fs.rmSync(temp, { recursive: true });
+    });
+
     it("ask for approval of an update, update only from main, and run one update at a time", () => {
         assert.deepEqual(up.on, { push: { branches: ["main"] }, workflow_dispatch: null });
         assert.deepEqual(up.concurrency, { group: "up", "cancel-in-progress": false });
@@ -393,6 +417,11 @@ describe("The commands of the workflows, in a clean clone with its state in MinI
         ...runner,
         environment: { ...runner.environment, ...settings.vars, ...settings.writing },
     });
+    const issueOf = (stack: string, login = "app/github-actions") => ({
+        number: 3,
+        title: `Drift of ${stack}`,
+        author: { login },
+    });
     const addAlice = () => runOn(asOwner(), "pulumi", "config", "set", "--path", "users[1].name", "alice");
 
     it("up deploys the registry, and a second run changes nothing", async () => {
@@ -469,14 +498,16 @@ Resources:
             ].join("\n"),
         );
         const needs = { preview: { outputs: { warnings } } };
+        const actions = { login: "github-actions[bot]" };
         const comments = "repos/home/lab/issues/7/comments";
         const body = `body=<!-- warnings of the preview -->\nThe preview warns:\n\`\`\`\`\`\`\n${warnings}\n\`\`\`\`\`\``;
         assert.deepEqual(await tells(preview.jobs.warn!, pullRequest("home/lab"), needs), [
             ["api", "--method", "POST", comments, "--raw-field", body, "--silent"],
         ]);
         const existing = [
-            { url: "other", body: "Good idea" },
-            { url: "ours", body: "<!-- warnings of the preview -->\n…" },
+            { url: "other", user: actions, body: "Good idea" },
+            { url: "stranger's", user: { login: "stranger" }, body: "<!-- warnings of the preview -->\n…" },
+            { url: "ours", user: actions, body: "<!-- warnings of the preview -->\n…" },
         ];
         assert.deepEqual(await tells(preview.jobs.warn!, pullRequest("home/lab"), needs, existing), [
             ["api", "--method", "PATCH", "ours", "--raw-field", body, "--silent"],
@@ -498,7 +529,7 @@ Resources:
         assert.deepEqual(outputs, { compared: "true", report: "" });
         const needs = { look: { outputs } };
         assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs), []);
-        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [{ number: 3, title: "Drift of delivered" }]), [
+        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [issueOf("delivered")]), [
             ["issue", "close", "3", "--comment", "There is none any more."],
         ]);
     });
@@ -530,11 +561,16 @@ To keep it, change the configuration.
 `,
         );
         const needs = { look: { outputs } };
-        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [{ number: 3, title: "Drift of another" }]), [
+        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [issueOf("another")]), [
             ["issue", "create", "--title", "Drift of delivered", "--body", outputs.report!],
         ]);
-        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [{ number: 3, title: "Drift of delivered" }]), [
+        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [issueOf("delivered")]), [
             ["issue", "edit", "3", "--body", outputs.report!],
+        ]);
+        // Its author could change the report.
+        const strangers = issueOf("delivered", "stranger");
+        assert.deepEqual(await tells(drift.jobs.issue!, onMain, needs, [strangers]), [
+            ["issue", "create", "--title", "Drift of delivered", "--body", outputs.report!],
         ]);
 
         const [, remedy] = /revert it, run `(.*?)`/.exec(outputs.report!)!;

@@ -121,7 +121,7 @@ export function pulumiCommands(inputs: Record<string, string>): string[][] {
 
 /** Whether an earlier job has already run this step. A real machine starts with a new clone; the packages are the same. */
 const isDone = (command: string, { folder }: Machine) =>
-    command === "npm ci" && fs.existsSync(path.join(folder, "node_modules/.package-lock.json"));
+    command.startsWith("npm ci") && fs.existsSync(path.join(folder, "node_modules/.package-lock.json"));
 
 /** A machine that runs jobs: a clone of the repository, and the environment of its commands. */
 export interface Machine {
