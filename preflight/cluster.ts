@@ -178,7 +178,9 @@ function suggest(key: string, known: string[]): string {
 function judgeCertificate({ metadata: { name, namespace, annotations } }: KubernetesObject): Finding[] {
     const annotation = "acme.cert-manager.io/http01-override-ingress-name";
     const problem = `ingressClassName: the Certificate ${name} is from another class, so HTTP-01 cannot renew it`;
-    const fix = `kubectl annotate certificate ${name} --namespace ${namespace} ${annotation}-`;
+    const fix =
+        `kubectl annotate certificate ${name} --namespace ${namespace} ${annotation}- && ` +
+        `kubectl delete certificaterequest --all --namespace ${namespace}`;
     return annotations?.[annotation] ? [warning(`${problem}. After this update, run: ${fix}`)] : [];
 }
 

@@ -350,7 +350,8 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
             assert.deepEqual(await inCluster({ ingress: { ...ingress, className: "traefik" } }), [
                 "warning: ingressClassName: the Certificate registry-tls-ingress is from another class, " +
                     "so HTTP-01 cannot renew it. After this update, run: " +
-                    `kubectl annotate certificate registry-tls-ingress --namespace images ${annotation}-`,
+                    `kubectl annotate certificate registry-tls-ingress --namespace images ${annotation}- && ` +
+                    "kubectl delete certificaterequest --all --namespace images",
             ]);
             answer({ objects: [traefik, issuer, certificate({})] });
             assert.deepEqual(await inCluster({ ingress: { ...ingress, className: "traefik" } }), []);

@@ -243,7 +243,12 @@ describe("A registry", function () {
             const warned = await registry.pulumi("preview");
             assert.match(warned, /ingressClassName: Traefik cuts off a push that is still sending after 60 s/);
             const { configure: annotate } = stepsOf(afterChangeOfClass);
-            assert.ok(warned.includes(`After this update, run: ${annotate}`), warned);
+            const repeat = documented("docs/troubleshooting.md", "Repeat the challenge", {})
+                .trim()
+                .replace("\n", " && ");
+            const commands = repeat.replaceAll("--namespace registry", `--namespace ${registry.name}`);
+            assert.ok(commands.startsWith(annotate.trim()), annotate);
+            assert.ok(warned.includes(`After this update, run: ${commands}\n`), warned);
             const preview = await previewed(registry.pulumi);
             assert.deepEqual(
                 preview.map((line) => line.replace(/ (metadata|spec).*/, "")),
