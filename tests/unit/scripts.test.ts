@@ -44,6 +44,7 @@ const fakes = {
         "stack export") cat "$FAKES/state.json" ;;
         "stack output") echo images ;;
         "stack --show-name") echo home ;;
+        "up --yes") sed -i s/old:9000/minio:9000/ "$FAKES/state.json" ;;
         "preview --refresh") cat "$FAKES/preview"; cat "$FAKES/messages" >&2; [ ! -s "$FAKES/messages" ] ;;
         esac`,
     curl: `cat >"$FAKES/options"; cat "$FAKES/status"`,
@@ -379,6 +380,15 @@ describe("The scripts", function () {
                 assert.ok(stderr.startsWith(message) && stderr.endsWith("Nothing was changed.\n"), stderr);
             });
         }
+    });
+
+    it("recover changes nothing if the state has another MinIO than the configuration", () => {
+        const provider = { type: "pulumi:providers:minio", inputs: { minioServer: "old:9000" } };
+        fs.writeFileSync(file("state.json"), JSON.stringify({ deployment: { resources: [provider] } }));
+        const { code, stderr } = run("recover");
+        assert.equal(code, 1);
+        assert.match(stderr, /^The state has MinIO at old:9000, [^]* scripts\/restore\n[^]*\nNothing was changed.\n$/);
+        assert.ok(!calls().some((call) => /^pulumi (cancel|refresh|up)/.test(call)));
     });
 
     it("recover completes an interrupted update, and deletes what Pulumi did not record", () => {
