@@ -33,7 +33,12 @@ export const defaultsOf = (name: string) => ({
     ingress: { tlsSecret: `${name}-tls-ingress`, import: false, annotations: {} },
     gateway: { sectionName: "https" },
     service: { type: ServiceType.ClusterIP, annotations: {} },
-    collection: { deleteUntagged: false, image: "docker.io/library/node:26.10.0-slim" },
+    collection: {
+        deleteUntagged: false,
+        maxReadOnlyMinutes: 15,
+        minAgeMinutes: 60,
+        image: "docker.io/library/node:26.10.0-slim",
+    },
     metrics: { serviceMonitor: false, serviceMonitorLabels: {} },
     mirrors: { ttl: "168h", login: true },
 });

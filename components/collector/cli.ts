@@ -8,7 +8,7 @@ import { runDryRun } from "./dryRun.ts";
 import { exitStatus, ExpectedError, InterruptedError, LeaseHeldError, PermanentError } from "./errors.ts";
 import { readInventory } from "./inventory.ts";
 import { KubernetesClient } from "./kubernetesClient.ts";
-import type { Bucket } from "./ports.ts";
+import type { Bucket, Environment } from "./ports.ts";
 import { pushMetrics } from "./pushgateway.ts";
 import { assertIntact, remarks, tagTable, totals } from "./report.ts";
 import { S3Client, type S3Parameters } from "./s3Client.ts";
@@ -24,6 +24,8 @@ const parseCommandLine = () =>
             label: { type: "string", multiple: true, default: [] },
             "collector-label": { type: "string", multiple: true, default: [] },
             "drain-seconds": { type: "string", default: "" },
+            "max-read-only-minutes": { type: "string", default: "" },
+            "min-age-minutes": { type: "string", default: "" },
             "delete-untagged": { type: "boolean", default: false },
             pushgateway: { type: "string", default: "" },
         },
@@ -61,7 +63,7 @@ async function check(bucket: Bucket, flags: Flags): Promise<void> {
 
 function makeCollection(bucket: Bucket, flags: Flags, stop: AbortSignal): GarbageCollection {
     const { registry, config, "delete-untagged": deleteUntagged } = flags;
-    const dryRun = (signal: AbortSignal) => runDryRun({ registry, config, deleteUntagged }, signal);
+    const dryRun: Environment["dryRun"] = (view, signal) => runDryRun({ registry, config }, view, signal);
     const log = (line: string) => console.log(line);
     const environment = { bucket, cluster: new KubernetesClient(), clock: systemClock, dryRun, log };
     const settings = {
@@ -73,6 +75,8 @@ function makeCollection(bucket: Bucket, flags: Flags, stop: AbortSignal): Garbag
         collectorLabels: parseLabels(flags["collector-label"]),
         drainSeconds: Number(flags["drain-seconds"]),
         deleteUntagged,
+        maxReadOnlyMinutes: Number(flags["max-read-only-minutes"]),
+        minAgeMinutes: Number(flags["min-age-minutes"]),
     };
     return new GarbageCollection(environment, settings, stop);
 }

@@ -1,10 +1,12 @@
+import { CachedBucket } from "./cachedBucket.ts";
 import { LeaseLostError, PermanentError, UnsettledDeletionError } from "./errors.ts";
-import { type Inventory, readInventory } from "./inventory.ts";
+import { type Inventory, readInventory, sum } from "./inventory.ts";
 import { Lease } from "./lease.ts";
 import type { CollectionSettings, Environment } from "./ports.ts";
 import { pollInterval, RegistryPods } from "./registryPods.ts";
-import { assertIntact, bullets, count, formatBytes, remarks, totals } from "./report.ts";
+import { assertIntact, count, formatBytes, remarks, totals } from "./report.ts";
 import { repeat, retry } from "./retry.ts";
+import { SecondOpinion } from "./secondOpinion.ts";
 import { keysOf, sweep } from "./sweep.ts";
 
 export interface CollectionResult {
@@ -16,6 +18,9 @@ export interface CollectionResult {
 
 /** Milliseconds between two renewals of the lease. */
 const renewInterval = 30_000;
+/** How long pushes are refused for each of the two rollouts, and how fast objects are deleted: as measured. */
+const rolloutSeconds = 10;
+const deletionsPerSecond = 200;
 /** How often the release of the lease is tried. */
 const releaseAttempts = 10;
 
@@ -26,6 +31,8 @@ export class GarbageCollection {
     private readonly stop: AbortSignal;
     private readonly lease: Lease;
     private readonly pods: RegistryPods;
+    private readonly bucket: CachedBucket;
+    private readonly secondOpinion: SecondOpinion;
 
     /** @param stop ends the collection: the lease is released, and nothing is waited for */
     constructor(environment: Environment, settings: CollectionSettings, stop: AbortSignal) {
@@ -34,54 +41,96 @@ export class GarbageCollection {
         this.stop = stop;
         this.lease = new Lease(environment, settings);
         this.pods = new RegistryPods(environment, settings);
+        this.bucket = new CachedBucket(environment.bucket, environment.clock);
+        this.secondOpinion = new SecondOpinion(this.bucket, environment.dryRun);
     }
 
     /**
-     * Checks that every image is complete, makes the registry read-only, deletes the garbage, checks again, and makes
-     * the registry writable.
+     * Finds the garbage. If there is any, makes the registry read-only, looks at what has changed since, deletes the
+     * garbage, makes the registry writable, and checks that every image is complete.
      *
      * @throws PermanentError if an image is broken, or another collection runs
      */
     async run(): Promise<CollectionResult> {
-        const { cluster, clock, log } = this.environment;
+        const { clock, log } = this.environment;
         const began = clock.now();
-        await this.checkBefore();
+        const before = await this.readInventory();
+        const candidates = await this.findCandidates(before);
+        const isWritable = await this.isWritable();
+        // An earlier collection may have left the registry read-only.
+        const hasWork = candidates.length + before.emptyLinks.length > 0 || !isWritable;
+        if (hasWork) {
+            this.assertShort(before, candidates);
+        }
         this.stop.throwIfAborted();
-
-        await this.lease.acquire(await cluster.pods(this.settings.collectorLabels));
-        const { blobs, freedBytes, leftBytes } = await this.collectReadOnly().catch(async (error: unknown) => {
-            await this.recover(error);
-            throw error;
-        });
+        const { blobs, freedBytes, leftBytes } = hasWork
+            ? await this.collectUnderLease(candidates)
+            : { blobs: 0, freedBytes: 0, leftBytes: before.bytes };
         const seconds = Math.round((clock.now() - began) / 1000);
         const freed = `${formatBytes(freedBytes)} of ${formatBytes(freedBytes + leftBytes)}`;
         log(`Freed ${freed}, ${count(blobs, "blob")}; it took ${seconds} s.`);
-        await this.makeWritable();
-        this.stop.throwIfAborted();
-        log("The registry accepts pushes again.");
+        if (hasWork) {
+            await this.makeWritable();
+            this.stop.throwIfAborted();
+            log("The registry accepts pushes again.");
+            assertIntact(await this.readInventory(), "After the collection an image is broken.");
+        }
         return { freedBytes, leftBytes, seconds };
     }
 
-    /** Finds what would make the collection fail, while a failure does not interrupt any push. */
-    private async checkBefore(): Promise<void> {
-        const { dryRun, log } = this.environment;
-        const inventory = await this.readInventory();
+    /** The garbage, while clients still push. @throws if an image is broken */
+    private async findCandidates(inventory: Inventory): Promise<string[]> {
+        const { log } = this.environment;
         log(`In the bucket: ${totals(inventory)}.`);
         assertIntact(inventory, "Nothing was collected, because an image is already broken.");
         remarks(inventory).forEach(log);
-        // Its result is not used, as clients still push. Empty links make it fail until they are deleted.
-        if (inventory.emptyLinks.length === 0) {
-            await dryRun(this.stop);
-        }
+        const garbage = await this.secondOpinion.findGarbage(inventory, inventory.blobs.keys(), this.stop);
+        return this.oldGarbage(inventory).filter((digest) => garbage.has(digest));
+    }
+
+    /** Whether all pods accept pushes. @throws if they could not be replaced, or their clocks differ */
+    private async isWritable(): Promise<boolean> {
         const { pods, problem } = await this.pods.inspectDeployments();
         if (problem) {
             throw new Error(`Nothing was collected: ${problem}`);
         }
-        await this.pods.assertClocksAgree(pods);
+        return this.pods.areWritable(pods);
+    }
+
+    /** @throws PermanentError if pushes would be refused for too long */
+    private assertShort({ links }: Inventory, candidates: string[]): void {
+        const deletions = keysOf(candidates, links).flat().length;
+        const seconds = this.bucket.listMilliseconds / 1000 + deletions / deletionsPerSecond + 2 * rolloutSeconds;
+        const { maxReadOnlyMinutes } = this.settings;
+        if (seconds > maxReadOnlyMinutes * 60) {
+            const minutes = Math.ceil(seconds / 60);
+            throw new PermanentError(
+                `Nothing was collected: pushes would be refused for about ${minutes} minutes, for ` +
+                    `${count(deletions, "deletion")}, and collectionMaxReadOnlyMinutes is ${maxReadOnlyMinutes}. ` +
+                    `Set it to ${minutes} or more, and collect when nobody pushes.`,
+            );
+        }
+        const expected = `Pushes will be refused for about ${Math.round(seconds)} s`;
+        this.environment.log(`${expected}, and for longer if an upload is under way.`);
+    }
+
+    private async collectUnderLease(candidates: string[]) {
+        const { cluster } = this.environment;
+        await this.lease.acquire(await cluster.pods(this.settings.collectorLabels));
+        return this.collectReadOnly(candidates).catch(async (error: unknown) => {
+            await this.recover(error);
+            throw error;
+        });
+    }
+
+    /** What no manifest needs, and was not written lately: an upload under way may need it. */
+    private oldGarbage({ garbage, written }: Inventory): string[] {
+        const latest = this.environment.clock.now() - this.settings.minAgeMinutes * 60_000;
+        return garbage.filter((digest) => (written.get(digest) ?? Infinity) <= latest);
     }
 
     /** Makes the registry read-only and collects, as long as the lease is held and the pods respect it. */
-    private async collectReadOnly() {
+    private async collectReadOnly(candidates: string[]) {
         const { log } = this.environment;
         const failed = new AbortController();
         const signal = AbortSignal.any([this.stop, failed.signal]);
@@ -94,40 +143,30 @@ export class GarbageCollection {
             await this.proveReadOnly(signal);
             tasks.push(inBackground(this.guard(done.signal)));
             log("It is read-only. Collecting garbage ...");
-            return await this.collect(signal);
+            return await this.collect(candidates, signal);
         } finally {
             done.abort();
             await Promise.all(tasks);
         }
     }
 
-    private async collect(signal: AbortSignal) {
+    /** @param candidates what was garbage before */
+    private async collect(candidates: string[], signal: AbortSignal) {
         const { bucket, clock } = this.environment;
-        const before = await this.readInventory();
-        assertIntact(before, "Nothing was collected, because an image is broken.");
-        const assertMayDelete = () => {
+        const inventory = await this.readInventory();
+        assertIntact(inventory, "Nothing was collected, because an image is broken.");
+        const old = new Set(this.oldGarbage(inventory));
+        const still = candidates.filter((digest) => old.has(digest));
+        const confirmed = await this.secondOpinion.findGarbage(inventory, still, signal);
+        const garbage = still.filter((digest) => confirmed.has(digest));
+        const { blobs, links, emptyLinks } = inventory;
+        const keys = [...emptyLinks.map((key) => [key]), ...keysOf(garbage, links)];
+        await sweep(bucket, clock, keys, () => {
             signal.throwIfAborted();
             this.lease.assertHeld();
-        };
-        const emptyLinks = before.emptyLinks.map((key) => [key]);
-        await sweep(bucket, clock, emptyLinks, assertMayDelete);
-        const garbage = await this.computeGarbage(before, signal);
-        await sweep(bucket, clock, keysOf(garbage, before.links), assertMayDelete);
-        const after = await this.readInventory();
-        assertIntact(after, "After the collection an image is broken.");
-        return { freedBytes: before.bytes - after.bytes, leftBytes: after.bytes, blobs: garbage.length };
-    }
-
-    /** What distribution calls garbage, without what is spared. @throws PermanentError if an image needs any of it */
-    private async computeGarbage({ needed, spared }: Inventory, signal: AbortSignal): Promise<string[]> {
-        const found = await this.environment.dryRun(signal);
-        const garbage = found.filter((digest) => !spared.has(digest));
-        const wrong = garbage.filter((digest) => needed.has(digest));
-        if (wrong.length > 0) {
-            const message = `distribution would delete ${count(wrong.length, "blob")} that images need.`;
-            throw new PermanentError(`Nothing was collected: ${message}${bullets(wrong)}`);
-        }
-        return garbage;
+        });
+        const freedBytes = sum(garbage.map((digest) => (blobs.get(digest) ?? 0) + (links.get(digest)?.bytes ?? 0)));
+        return { freedBytes, leftBytes: inventory.bytes - freedBytes, blobs: garbage.length };
     }
 
     /** Renews the lease until the signal. @throws if it is about to expire, or another collection has it */
@@ -205,7 +244,6 @@ export class GarbageCollection {
     }
 
     private readInventory(): Promise<Inventory> {
-        const { bucket, clock } = this.environment;
-        return readInventory(bucket, clock, this.settings.deleteUntagged);
+        return readInventory(this.bucket, this.environment.clock, this.settings.deleteUntagged);
     }
 }

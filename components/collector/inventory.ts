@@ -31,7 +31,7 @@ export interface Inventory {
     notes: string[];
     /** The retained manifests without a tag, and the bytes that nothing else needs. */
     untagged: { manifests: number; bytes: number };
-    /** The keys of empty links to layers, which stop distribution's dry run. Nothing can be read through them. */
+    /** The keys of empty links to layers. Nothing can be read through them. */
     emptyLinks: string[];
     /** The bytes of each blob, by its digest. */
     blobs: Map<string, number>;
@@ -39,6 +39,12 @@ export interface Inventory {
     needed: Set<string>;
     /** Blobs that are retained although distribution calls them garbage. */
     spared: Set<string>;
+    /** Blobs that are neither. */
+    garbage: string[];
+    /** When each blob, or the newest link to it, was written: milliseconds since 1970. */
+    written: Map<string, number>;
+    /** The links of the retained manifests that distribution can read, as `repository@digest`. */
+    revisions: Set<string>;
     /** By the digest of a blob. */
     links: Map<string, Links>;
     /** Of all objects, links and uploads under way included. */
@@ -76,6 +82,7 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Invent
         ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, deleteUntagged))),
         ...layout.oddLinks.map(describeOddLink),
     ];
+    await spareOddLinks(walker, layout);
     const neededOtherwise = [...walker.needed, ...walker.spared].filter((digest) => !neededByTags.has(digest));
     spareRepositories(walker, layout);
     return {
@@ -90,6 +97,9 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Invent
         blobs: layout.blobs,
         needed: walker.needed,
         spared: walker.spared,
+        garbage: [...layout.blobs.keys()].filter((digest) => !walker.needed.has(digest) && !walker.spared.has(digest)),
+        written: layout.written,
+        revisions: walker.readable,
         links: layout.links,
         bytes: sum([...objects.values()].map(({ bytes }) => bytes)),
     };
@@ -122,14 +132,12 @@ async function readTag(bucket: Bucket, walker: ManifestWalker, tag: TagLink): Pr
 async function readUntagged(walker: ManifestWalker, link: string, deleteUntagged: boolean): Promise<Finding> {
     const [repository = "", digest = ""] = link.split("@");
     const image = await walker.walk(repository, digest, deleteUntagged ? "describe" : "retain");
-    // Distribution's dry run reads it, unless untagged manifests are deleted.
-    const problems = deleteUntagged ? [] : image.obstacles;
-    const notes = [...image.problems.filter((problem) => !problems.includes(problem)), ...image.notes];
+    const notes = [...image.problems, ...image.notes];
     if (image.isMissing && !deleteUntagged) {
         const command = removeCommand(linkKey(repository, "_manifests/revisions", digest));
         notes.push(`until its link is deleted, no blob of ${repository} is. ${command}`);
     }
-    return makeFinding(`${link}, which has no tag`, { problems, notes });
+    return makeFinding(`${link}, which has no tag`, { problems: [], notes });
 }
 
 const isEmptyLayerLink = ({ folder, isEmpty }: OddLink) => folder === "_layers" && isEmpty;
@@ -137,12 +145,21 @@ const isEmptyLayerLink = ({ folder, isEmpty }: OddLink) => folder === "_layers" 
 function describeOddLink(link: OddLink): Finding {
     const { repository, folder, digest, key, isEmpty } = link;
     const what = `its link to the ${folder === "_layers" ? "layer" : "manifest"} ${digest}`;
-    return makeFinding(
-        repository,
-        isEmptyLayerLink(link)
-            ? { problems: [], notes: [`${what} is empty, so the next collection deletes that link`] }
-            : { problems: [`${what} ${isEmpty ? "is empty" : "is no digest"}. ${removeCommand(key)}`], notes: [] },
-    );
+    const note = isEmptyLayerLink(link)
+        ? `${what} is empty, so the next collection deletes that link`
+        : `${what} ${isEmpty ? "is empty" : "is no digest"}. ` +
+          `Until you delete that link, no blob of ${repository} is deleted. ${removeCommand(key)}`;
+    return makeFinding(repository, { problems: [], notes: [note] });
+}
+
+/** Such a link may be the only trace of an image: its repository is spared, and what its manifest needs. */
+async function spareOddLinks(walker: ManifestWalker, { oddLinks }: Layout): Promise<void> {
+    for (const link of oddLinks.filter((link) => !isEmptyLayerLink(link))) {
+        walker.sparedRepositories.add(link.repository);
+        if (link.folder === "_manifests/revisions") {
+            await walker.walk(link.repository, link.digest, "spare");
+        }
+    }
 }
 
 const removeCommand = (key: string) => `To delete that link: mc rm ALIAS/BUCKET/${key}`;

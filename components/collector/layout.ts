@@ -7,6 +7,8 @@ export const root = "docker/registry/v2/";
 export interface Links {
     manifests: string[];
     layers: string[];
+    /** Of all of them. */
+    bytes: number;
 }
 
 /** Where a repository keeps its links to layers, and to manifests. */
@@ -23,6 +25,8 @@ export interface TagLink {
 export interface Layout {
     /** The bytes of each blob, by its digest. */
     blobs: Map<string, number>;
+    /** When each blob, or the newest link to it, was written: milliseconds since 1970, by digest. */
+    written: Map<string, number>;
     /** By digest. */
     links: Map<string, Links>;
     /** The links with content, as `repository@digest`: an empty one is as good as none. */
@@ -32,7 +36,7 @@ export interface Layout {
     oddLinks: OddLink[];
 }
 
-/** A link to a layer or manifest that contains no digest: distribution's dry run fails because of it. */
+/** A link to a layer or manifest that contains no digest: distribution's dry run would fail because of it. */
 export interface OddLink {
     repository: string;
     folder: LinkFolder;
@@ -51,23 +55,29 @@ const digestLengths = [256, 384, 512].map((bits) => "sha256:".length + bits / 4)
 export function parseLayout(objects: Map<string, ListedObject>): Layout {
     const layout: Layout = {
         blobs: new Map(),
+        written: new Map(),
         links: new Map(),
         linked: { _layers: new Set(), "_manifests/revisions": new Set() },
         tags: [],
         oddLinks: [],
     };
+    const note = (digest: string, written: Date) =>
+        layout.written.set(digest, Math.max(layout.written.get(digest) ?? 0, written.getTime()));
     for (const [key, { bytes, written }] of objects) {
         const [, algorithm = "", hash = ""] = blobPattern.exec(key) ?? [];
         const [, repository = "", folder = "", name = ""] = linkPattern.exec(key) ?? [];
         const [, tag] = /^([^/]+)\/current$/.exec(name) ?? [];
         if (hash) {
             layout.blobs.set(`${algorithm}:${hash}`, bytes);
+            note(`${algorithm}:${hash}`, written);
         } else if (folder === "_manifests/tags" && tag) {
             layout.tags.push({ repository, name: tag, pushed: written });
         } else if (folder) {
             const digest = name.split("/").slice(-2).join(":");
-            const links = layout.links.get(digest) ?? { manifests: [], layers: [] };
+            const links = layout.links.get(digest) ?? { manifests: [], layers: [], bytes: 0 };
             layout.links.set(digest, links);
+            links.bytes += bytes;
+            note(digest, written);
             (folder === "_layers" ? links.layers : links.manifests).push(root + key);
             if (folder === "_layers" || folder === "_manifests/revisions") {
                 if (bytes > 0) {
@@ -81,6 +91,10 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
     }
     return layout;
 }
+
+/** Whether a key without the root is that of a blob, or of the link from a tag to its manifest. */
+export const isBlobKey = (key: string) => blobPattern.test(key);
+export const isTagKey = (key: string) => key.endsWith("/current/link");
 
 export const isDigest = (text: string) => /^[\w.+-]+:\w+$/.test(text);
 

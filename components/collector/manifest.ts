@@ -12,7 +12,7 @@ export interface Descriptor {
 export interface Manifest {
     /** Why it cannot be read. */
     problem?: string;
-    /** Whether distribution cannot read it either, so that its dry run fails. */
+    /** Whether it is what was pushed, but of a kind that distribution 3 cannot read either. */
     isUnreadable?: boolean;
     isMissing?: boolean;
     /** The manifests of an index. */
@@ -32,9 +32,9 @@ interface ManifestJson {
 export function parseManifest(digest: string, content: Buffer | undefined): Manifest {
     const json = content && parseJson(content);
     const [algorithm = "", hash] = digest.split(":");
-    const broken = (what: string): Manifest => ({
+    const broken = (what: string, isUnreadable = false): Manifest => ({
         problem: `the manifest ${digest} ${what}`,
-        isUnreadable: content && json?.schemaVersion !== 2,
+        isUnreadable,
         isMissing: !content,
         children: [],
         parts: [],
@@ -46,10 +46,10 @@ export function parseManifest(digest: string, content: Buffer | undefined): Mani
         return broken("does not match its digest");
     }
     if (!json) {
-        return broken("is not JSON");
+        return broken("is not JSON", true);
     }
     if (json.schemaVersion !== 2) {
-        return broken(`has schema version ${json.schemaVersion}, which distribution 3 does not support`);
+        return broken(`has schema version ${json.schemaVersion}, which distribution 3 does not support`, true);
     }
     const children = json.manifests ?? [];
     const parts = [...(json.config ? [json.config] : []), ...(json.layers ?? [])];

@@ -12,9 +12,7 @@ export interface Image {
     manifests: number;
     /** Why a client cannot pull it, a sentence for each reason. */
     problems: string[];
-    /** Of these, those that make distribution's dry run fail. */
-    obstacles: string[];
-    /** What is missing, maybe on purpose: manifests of an index that were deleted, or never copied. */
+    /** What is odd, and stops only its own repository: manifests that distribution cannot read, or that are missing. */
     notes: string[];
     /** Whether its own manifest is missing. */
     isMissing: boolean;
@@ -33,6 +31,8 @@ export class ManifestWalker {
     readonly sparedRepositories = new Set<string>();
     /** The links of all manifests that were followed, as `repository@digest`. */
     readonly visited = new Set<string>();
+    /** Of these, the links of manifests that are retained, and that distribution can read. */
+    readonly readable = new Set<string>();
     private readonly bucket: Bucket;
     private readonly layout: Layout;
     private readonly manifests = new Map<string, Promise<Manifest>>();
@@ -54,15 +54,17 @@ export class ManifestWalker {
         if (image.sizes.has(stored)) {
             return;
         }
-        this.add(image, digest, stored, this.layout.blobs.get(stored) ?? 0);
+        const manifest = await this.read(stored);
+        this.add(image, stored, this.layout.blobs.get(stored) ?? 0, stored === digest && !manifest.problem);
         image.manifests++;
         if (image.purpose !== "spare") {
             this.visited.add(linkId(image.repository, digest));
         }
-        const manifest = await this.read(stored);
         this.describeProblem(image, digest, manifest);
         if (!(await this.isLinked(image, "_manifests/revisions", digest))) {
             image.problems.push(`the manifest ${digest} is not linked in this repository`);
+        } else if (image.purpose === "retain" && !manifest.problem) {
+            this.readable.add(linkId(image.repository, digest));
         }
         const { children, parts } = manifest;
         // An index may refer to layers: BuildKit kept its cache so.
@@ -98,10 +100,11 @@ export class ManifestWalker {
         if (!problem) {
             return;
         }
-        const text = isUnreadable ? `${problem}. To delete it: ${deleteCommand(repository, digest)}` : problem;
-        image.problems.push(text);
         if (isUnreadable) {
-            image.obstacles.push(text);
+            const until = purpose === "retain" ? ` Until you delete it, no blob of ${repository} is deleted.` : "";
+            image.notes.push(`${problem}.${until} To delete it: ${deleteCommand(repository, digest)}`);
+        } else {
+            image.problems.push(problem);
         }
         image.isMissing ||= image.manifests === 1 && isMissing === true;
         // Nobody knows what it needs.
@@ -115,7 +118,7 @@ export class ManifestWalker {
         if (image.sizes.has(stored)) {
             return;
         }
-        this.add(image, digest, stored, size);
+        this.add(image, stored, size, stored === digest);
         const found = await this.sizeOf(stored);
         if (found === undefined) {
             image.problems.push(`the layer ${digest} is missing`);
@@ -135,12 +138,12 @@ export class ManifestWalker {
         return target && isDigest(target.toString()) ? target.toString() : digest;
     }
 
-    private add(image: Image, digest: string, stored: string, bytes: number): void {
+    /** @param isVisible whether distribution sees that it is needed: its dry run follows no links of other digests */
+    private add(image: Image, stored: string, bytes: number, isVisible: boolean): void {
         image.sizes.set(stored, bytes);
-        if (image.purpose === "retain" && stored === digest) {
+        if (image.purpose === "retain" && isVisible) {
             this.needed.add(stored);
         } else if (image.purpose !== "describe") {
-            // Distribution's dry run does not follow links of other digests.
             this.spared.add(stored);
         }
     }
@@ -183,7 +186,6 @@ export const makeImage = (repository: string, purpose: Purpose): Image => ({
     sizes: new Map(),
     manifests: 0,
     problems: [],
-    obstacles: [],
     notes: [],
     isMissing: false,
 });

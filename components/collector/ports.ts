@@ -1,9 +1,13 @@
 /** What a collection gets from outside: interfaces, so that tests can run it with fakes; and its settings. */
 
+import type { BucketView } from "./bucketView.ts";
+
 /** An object, as the list of a bucket describes it. */
 export interface ListedObject {
     bytes: number;
     written: Date;
+    /** Differs if the content does. */
+    etag: string;
 }
 
 /** A bucket, to read and to delete from. */
@@ -87,8 +91,8 @@ export interface Environment {
     bucket: Bucket;
     cluster: Cluster;
     clock: Clock;
-    /** Distribution's own opinion on what is garbage: the digests of the blobs that it would delete. */
-    dryRun: (signal: AbortSignal) => Promise<string[]>;
+    /** Distribution's own opinion on what is garbage: the digests of the blobs in a view that it would delete. */
+    dryRun: (view: BucketView, signal: AbortSignal) => Promise<string[]>;
     log: (line: string) => void;
 }
 
@@ -107,4 +111,8 @@ export interface CollectionSettings {
     drainSeconds: number;
     /** Also delete untagged manifests. */
     deleteUntagged: boolean;
+    /** Minutes for which pushes may be refused; what an upload under way holds up does not count. */
+    maxReadOnlyMinutes: number;
+    /** Minutes that a blob, and each link to it, must be old. */
+    minAgeMinutes: number;
 }

@@ -83,9 +83,10 @@ export class RegistryPods {
         }
     }
 
-    /** @throws if a pod does not respond, or its clock differs */
-    async assertClocksAgree(pods: Pod[]): Promise<void> {
-        await Promise.all(pods.map((pod) => this.ask(pod)));
+    /** Whether all pods accept pushes. @throws if one does not respond, or its clock differs */
+    async areWritable(pods: Pod[]): Promise<boolean> {
+        const answers = await Promise.all(pods.map((pod) => this.ask(pod)));
+        return !answers.some(({ isReadOnly }) => isReadOnly);
     }
 
     /**

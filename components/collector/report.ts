@@ -37,15 +37,14 @@ export function tagTable({ tags }: Inventory): string[] {
 }
 
 /** Example: `"2 tags in 1 repository, 7 blobs, 1.5 MiB in all; manifests need all of them"`. */
-export function totals({ tags, blobs, needed, spared, bytes }: Inventory): string {
-    const garbage = [...blobs].filter(([digest]) => !needed.has(digest) && !spared.has(digest));
+export function totals({ tags, blobs, garbage, bytes }: Inventory): string {
     const repositories = new Set(tags.map(({ repository }) => repository)).size;
     const summary = [
         `${count(tags.length, "tag")} in ${count(repositories, "repository", "repositories")}`,
         count(blobs.size, "blob"),
         `${formatBytes(bytes)} in all`,
     ].join(", ");
-    const size = formatBytes(sum(garbage.map(([, size]) => size)));
+    const size = formatBytes(sum(garbage.map((digest) => blobs.get(digest) ?? 0)));
     return garbage.length === 0
         ? `${summary}; manifests need all of them`
         : `${summary}; no manifest needs ${count(garbage.length, "blob")} of ${size}`;

@@ -56,6 +56,7 @@ export class S3Client implements Bucket {
                 objects.set(element(object, "Key").slice(prefix.length), {
                     bytes: Number(element(object, "Size")),
                     written: new Date(element(object, "LastModified")),
+                    etag: element(object, "ETag"),
                 });
             }
             token = /<IsTruncated>true</.test(xml) ? element(xml, "NextContinuationToken") : undefined;

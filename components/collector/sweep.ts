@@ -8,13 +8,15 @@ import { retry } from "./retry.ts";
 const attempts = 20;
 const retryDelay = 1000;
 
+const noLinks: Links = { manifests: [], layers: [], bytes: 0 };
+
 /**
  * The keys to delete for each blob: manifest links first, so that no manifest link dangles, then the blob, then layer
  * links, which may dangle.
  */
 export function keysOf(garbage: string[], links: Map<string, Links>): string[][] {
     return garbage.map((digest) => {
-        const { manifests, layers } = links.get(digest) ?? { manifests: [], layers: [] };
+        const { manifests, layers } = links.get(digest) ?? noLinks;
         return [...manifests, blobKey(digest), ...layers];
     });
 }

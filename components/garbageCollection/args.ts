@@ -13,6 +13,16 @@ export interface Collection {
      */
     deleteUntagged?: pulumi.Input<boolean>;
     /**
+     * Minutes for which pushes may be refused. A collection that expects to need longer deletes nothing. An upload
+     * under way, which may hold it up for `drainSeconds`, does not count. Default: `15`. Example: `60`.
+     */
+    maxReadOnlyMinutes?: pulumi.Input<number>;
+    /**
+     * Minutes that unreferenced blobs are kept after they, or a link to them, were written. Default: `60`. Example:
+     * `1440`.
+     */
+    minAgeMinutes?: pulumi.Input<number>;
+    /**
      * Image of Node, version 24 or later, that runs the collector. Default: `"docker.io/library/node:26.10.0-slim"`.
      */
     image?: pulumi.Input<string>;

@@ -12,7 +12,14 @@ import { readOnlyUntil } from "./readOnlyEntrypoint";
 /** Arguments of `GarbageCollectionJob`. */
 export interface GarbageCollectionJobArgs {
     namespace: pulumi.Input<string>;
-    collection: pulumi.Output<{ schedule: string; deleteUntagged: boolean; image: string; pushgateway?: string }>;
+    collection: pulumi.Output<{
+        schedule: string;
+        deleteUntagged: boolean;
+        maxReadOnlyMinutes: number;
+        minAgeMinutes: number;
+        image: string;
+        pushgateway?: string;
+    }>;
     /** The registry's image, whose program finds the garbage. */
     registryImage: pulumi.Input<string>;
     /** The registry's configuration in JSON, secret. */
@@ -173,7 +180,8 @@ function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorL
         Object.entries(labels).flatMap((label) => [flag, label.join("=")]);
     const { lock, labels, collection, drainSeconds, namespace } = args;
     const values = pulumi.all([lock.metadata.name, collection, drainSeconds, namespace]);
-    return values.apply(([lockName, { deleteUntagged, pushgateway }, drainSeconds, namespace]) => {
+    return values.apply(([lockName, collection, drainSeconds, namespace]) => {
+        const { deleteUntagged, maxReadOnlyMinutes, minAgeMinutes, pushgateway } = collection;
         const group = `/metrics/job/registry-collection/namespace/${namespace}/instance/${name}`;
         return [
             ...["--config", `${configFolder}/${configFile}`],
@@ -183,6 +191,8 @@ function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorL
             ...repeat("--label", labels),
             ...repeat("--collector-label", collectorLabels),
             ...["--drain-seconds", String(drainSeconds)],
+            ...["--max-read-only-minutes", String(maxReadOnlyMinutes)],
+            ...["--min-age-minutes", String(minAgeMinutes)],
             ...(deleteUntagged ? ["--delete-untagged"] : []),
             ...(pushgateway !== undefined ? ["--pushgateway", pushgateway.replace(/\/+$/, "") + group] : []),
         ];

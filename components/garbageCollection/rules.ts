@@ -1,10 +1,14 @@
-import { notEmpty, Rule, Validation } from "../validation";
+import { notEmpty, Rule, Validation, wholeNumber } from "../validation";
 import { Collection } from "./args";
 
 /** Validates when and how garbage is collected. */
 export function validateCollection(validation: Validation, collection: Collection | undefined): void {
     validation.check("collection.schedule", collection?.schedule, cronSchedule);
     validation.check("collection.pushgateway", collection?.pushgateway, pushgatewayUrl);
+    const minutes = wholeNumber("a whole number of minutes from 1 to 300", 1, 300);
+    validation.check("collection.maxReadOnlyMinutes", collection?.maxReadOnlyMinutes, minutes);
+    const age = wholeNumber("a whole number of minutes of at least 0", 0);
+    validation.check("collection.minAgeMinutes", collection?.minAgeMinutes, age);
     const image = notEmpty("the image of Node.js, such as docker.io/library/node:26.10.0-slim");
     validation.check("collection.image", collection?.image, image);
 }

@@ -7,7 +7,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { text } from "node:stream/consumers";
 
-import { FakeBucket } from "./support/fakeBucket";
+import { FakeBucket, keyOf } from "./support/fakeBucket";
 
 describe("The collector's command check", function () {
     this.timeout("2m");
@@ -17,7 +17,7 @@ describe("The collector's command check", function () {
     const list = () =>
         `<ListBucketResult><IsTruncated>false</IsTruncated>${[...bucket.objects]
             .map(([key, { length }]) => {
-                const fields = `<Key>${key}</Key><LastModified>2026-11-25T20:15:30Z</LastModified><Size>${length}</Size>`;
+                const fields = `<Key>${key}</Key><LastModified>2026-11-25T20:15:30Z</LastModified><ETag>1</ETag><Size>${length}</Size>`;
                 return `<Contents>${fields}</Contents>`;
             })
             .join("")}</ListBucketResult>`;
@@ -73,11 +73,12 @@ describe("The collector's command check", function () {
         assert.match(output, /\nEvery image is whole, apart from what is named above\.\n$/);
     });
 
-    it("fails if a manifest stops every collection", async () => {
-        bucket.manifest("web", { schemaVersion: 1 } as object);
+    it("fails if an image is broken", async () => {
+        const { layer } = bucket.image("broken", "1", "lost layer");
+        bucket.remove(keyOf(layer));
         const { status, output, errors } = await check();
         assert.equal(status, "65");
         assert.doesNotMatch(output, /whole/);
-        assert.match(errors, /^An image is broken\. 1 problem:\n {2}- web@sha256:\w+, which has no tag: .* version 1/);
+        assert.match(errors, /^An image is broken\. 1 problem:\n {2}- broken:1: the layer sha256:\w+ is missing/);
     });
 });

@@ -37,6 +37,7 @@ describe("A garbage collection", () => {
             log.map((line) => line.replace(/\d+(\.\d)? (B|KiB)/g, "N B").replace(/\d+ s/, "N s")),
             [
                 "In the bucket: 1 tag in 1 repository, 6 blobs, N B in all; no manifest needs 3 blobs of N B.",
+                "Pushes will be refused for about N s, and for longer if an upload is under way.",
                 "Making the registry read-only: replacing its pods, and waiting for uploads to end ...",
                 "It is read-only. Collecting garbage ...",
                 "Freed N B of N B, 3 blobs; it took N s.",
@@ -47,8 +48,7 @@ describe("A garbage collection", () => {
     });
 
     it("renews the lease every half minute, as long as it takes", async () => {
-        world.dryRunFinds = [];
-        world.dryRunSeconds = 1000;
+        world.on(isReadOnly, () => (world.dryRunSeconds = 1000));
         await world.collect();
         const [, ...renewals] = world.cluster.leases.slice(0, -1);
         assert.ok(renewals.length > 30);
@@ -130,6 +130,22 @@ describe("A garbage collection", () => {
                 assert.deepEqual([world.deleted, world.cluster.leases], [[], []]);
             });
         }
+
+        it("if pushes would be refused for too long", async () => {
+            const { bucket, garbage } = world;
+            for (let i = 0; i < 10_000; i++) {
+                bucket.put(`repositories/copy${i}/_layers/sha256/${garbage.layer.slice(7)}/link`, garbage.layer);
+            }
+            world.maxReadOnlyMinutes = 1;
+            await assert.rejects(
+                world.collect(),
+                new PermanentError(
+                    "Nothing was collected: pushes would be refused for about 2 minutes, for 10006 deletions, " +
+                        "and collectionMaxReadOnlyMinutes is 1. Set it to 2 or more, and collect when nobody pushes.",
+                ),
+            );
+            assertUntouched();
+        });
 
         it("if the API server is unreachable", async () => {
             world.cluster.isDown = true;
@@ -506,18 +522,110 @@ describe("A garbage collection", () => {
         });
     });
 
-    it("deletes an empty link to a layer before it asks distribution, and only while nobody writes", async () => {
-        const { bucket, garbage, cluster } = world;
+    it("deletes an empty link to a layer, and shows it to distribution never", async () => {
+        const { bucket, garbage } = world;
         const key = `docker/registry/v2/repositories/web/_layers/sha256/${"a".repeat(64)}/link`;
         bucket.objects.set(key, "");
-        const dryRuns: [readOnly: boolean, isEmptied: boolean][] = [];
-        world.on(/^dry run/, () => dryRuns.push([cluster.writers.length === 0, !bucket.objects.has(key)]));
         await world.collect();
-        assert.deepEqual(dryRuns, [[true, true]]);
+        assert.ok(!world.views.some(({ listed }) => listed.has(key)));
         assert.equal(world.deleted[0], key);
         assert.ok(!bucket.has(garbage.layer));
         assert.match(world.log[1]!, /^web: its link to the layer sha256:a+ is empty, .*\.$/);
         await world.assertRecovers(0);
+    });
+
+    it("keeps the registry writable if there is no garbage", async () => {
+        world.bucket.removeBlobs(world.garbage);
+        const { freedBytes, leftBytes } = await world.collect();
+        assert.deepEqual([freedBytes, leftBytes], [0, world.bytes]);
+        assertUntouched();
+    });
+
+    it("makes the registry writable if an earlier collection left it read-only, also without garbage", async () => {
+        world.bucket.removeBlobs(world.garbage);
+        const expires = world.clock.seconds + 250;
+        world.cluster.setLease("collector-0", expires);
+        for (const pod of world.cluster.registryPods) {
+            pod.isReadOnly = true;
+            pod.metadata.annotations = { [annotation]: String(expires) };
+        }
+        assert.deepEqual(world.cluster.writers, []);
+        await world.collect();
+        await world.assertRecovers(0);
+    });
+
+    describe("deletes no garbage", () => {
+        const keep = async () => {
+            await world.collect();
+            assert.ok(world.bucket.has(world.garbage.layer));
+            await world.assertRecovers(0);
+        };
+        const age = (key: string, minutes: number) =>
+            world.bucket.written.set(key, new Date(world.clock.now() - minutes * 60_000));
+
+        it("that is younger than an hour", async () => {
+            age(keyOf(world.garbage.layer), 59);
+            await keep();
+            assert.ok(!world.bucket.has(world.garbage.config));
+        });
+
+        it("that was linked within the last hour", async () => {
+            age(`repositories/web/_layers/sha256/${world.garbage.layer.slice(7)}/link`, 59);
+            await keep();
+        });
+
+        it("that a manifest needs since the registry is read-only", async () => {
+            const { bucket, garbage } = world;
+            world.on(/^annotatePods/, () => {
+                const layers = [{ digest: garbage.layer, size: "old".length }];
+                bucket.tag("web", "2", bucket.manifest("web", { layers }).digest);
+            });
+            await keep();
+        });
+
+        it("that a manifest needs since, and only distribution sees it", async () => {
+            world.on(isReadOnly, () => (world.dryRunFinds = [world.garbage.config]));
+            await keep();
+            assert.ok(!world.bucket.has(world.garbage.config));
+        });
+    });
+
+    describe("shows to distribution", () => {
+        const keysOfViews = () => world.views.map(({ listed }) => [...listed.keys()]);
+
+        it("all blobs and manifests first, and only the garbage while the registry is read-only", async () => {
+            const { garbage, kept, bucket } = world;
+            await world.collect();
+            const [all, rest] = keysOfViews();
+            assert.ok(all!.some((key) => key.endsWith(keyOf(kept.layer))));
+            assert.ok(all!.some((key) => key.includes(`revisions/sha256/${kept.digest.slice(7)}`)));
+            assert.deepEqual(
+                new Set(rest),
+                new Set([garbage.digest, garbage.layer, garbage.config].map((digest) => bucket.key(digest))),
+            );
+        });
+
+        it("each manifest that was pushed during the rollout", async () => {
+            let pushed = "";
+            world.on(/^annotatePods/, () => (pushed = world.bucket.image("new", "1", "pushed late").digest));
+            await world.collect();
+            const links = keysOfViews()[1]!.filter((key) => key.endsWith("/link"));
+            assert.deepEqual(links, [
+                `docker/registry/v2/repositories/new/_manifests/revisions/sha256/${pushed.slice(7)}/link`,
+            ]);
+        });
+    });
+
+    it("reads no manifest twice, and no tag that has not changed", async () => {
+        const reads = new Map<string, number>();
+        const { get } = world.bucket;
+        world.bucket.get = (key) => {
+            reads.set(key, (reads.get(key) ?? 0) + 1);
+            return get(key);
+        };
+        await world.collect();
+        assert.ok(reads.size > 0);
+        assert.deepEqual(new Set(reads.values()), new Set([1]));
     });
 
     it("deletes garbage although an index lacks a manifest, except what its repository links", async () => {
@@ -532,6 +640,17 @@ describe("A garbage collection", () => {
         assert.ok(!bucket.has(garbage.layer));
         assert.ok([index, child.digest, child.layer, child.config].every((digest) => bucket.has(digest)));
         assert.match(log[1]!, /^sparse:all: the manifest sha256:\w+ of an index is not in this repository: /);
+        await world.assertRecovers(0);
+    });
+
+    it("deletes garbage although distribution cannot read a manifest, which it is not shown", async () => {
+        const { bucket, garbage, views } = world;
+        const old = bucket.manifest("old", { schemaVersion: 1 } as object);
+        bucket.tag("old", "1", old.digest);
+        world.dryRunFinds.push(old.digest);
+        await world.collect();
+        assert.ok(bucket.has(old.digest) && !bucket.has(garbage.layer));
+        assert.ok(!views.some(({ listed }) => [...listed.keys()].some((key) => key.includes("repositories/old/"))));
         await world.assertRecovers(0);
     });
 

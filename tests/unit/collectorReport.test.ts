@@ -29,8 +29,8 @@ describe("The report", () => {
             tagTable(inventory).map((line) => line.replace(/ +/g, " ").replace(/\d+ B (?=0 B$)/, "N B ")),
             [
                 "REPOSITORY TAG PUSHED MANIFESTS BLOBS SIZE SHARED",
-                "web 9 2026-11-25T20:15Z 1 2 N B 0 B",
-                "web 10 2026-11-25T20:15Z 1 2 N B 0 B",
+                "web 9 2026-11-25T18:15Z 1 2 N B 0 B",
+                "web 10 2026-11-25T18:15Z 1 2 N B 0 B",
             ],
         );
         assert.match(

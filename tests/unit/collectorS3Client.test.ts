@@ -46,13 +46,13 @@ describe("S3Client", () => {
         `<IsTruncated>${token !== undefined}</IsTruncated>${keys
             .map((key) => {
                 const date = "<LastModified>2026-11-25T20:15:30.000Z</LastModified>";
-                return `<Contents><Key>${key}</Key>${date}<Size>5</Size></Contents>`;
+                return `<Contents><Key>${key}</Key>${date}<ETag>&quot;1&quot;</ETag><Size>5</Size></Contents>`;
             })
             .join("")}</ListBucketResult>`;
 
     it("lists all pages", async () => {
         answers = [respond(200, page(["root/a", "root/b"], "next+1")), respond(200, page(["root/c"]))];
-        const object = { bytes: 5, written: new Date("2026-11-25T20:15:30Z") };
+        const object = { bytes: 5, written: new Date("2026-11-25T20:15:30Z"), etag: "&quot;1&quot;" };
         assert.deepEqual(
             await client.list("root/"),
             new Map([

@@ -138,6 +138,10 @@ describe("GarbageCollectionJob", () => {
             "app.kubernetes.io/instance=registry",
             "--drain-seconds",
             "300",
+            "--max-read-only-minutes",
+            "15",
+            "--min-age-minutes",
+            "60",
         ]);
         const config = JSON.parse(secretOf(resources, "registry-collection")["config.json"]!) as {
             storage: { s3: { bucket: string } };

@@ -608,6 +608,16 @@ describe("findValidationErrors", () => {
                 ],
             ],
             [
+                "a collection that may refuse pushes for no time",
+                errorsWith({ collection: { schedule: "@weekly", maxReadOnlyMinutes: 0 } }),
+                ["collection.maxReadOnlyMinutes: 0 is not a whole number of minutes from 1 to 300"],
+            ],
+            [
+                "a collection of blobs of the future",
+                errorsWith({ collection: { schedule: "@weekly", minAgeMinutes: -1 } }),
+                ["collection.minAgeMinutes: -1 is not a whole number of minutes of at least 0"],
+            ],
+            [
                 "a collection with an empty image",
                 errorsWith({ collection: { schedule: "@weekly", image: "" } }),
                 [

@@ -73,6 +73,8 @@ export const configurations: Record<string, Record<string, unknown>> = {
         readOnly: true,
         collectionSchedule: "0 4 * * 0",
         collectionDeleteUntagged: true,
+        collectionMaxReadOnlyMinutes: 60,
+        collectionMinAgeMinutes: 1440,
         collectionImage: "node.example.com/node:26",
         collectionPushgateway: "http://pushgateway:9091/",
         mirrors,

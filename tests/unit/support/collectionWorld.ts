@@ -1,5 +1,6 @@
 import * as assert from "node:assert/strict";
 
+import type { BucketView } from "../../../components/collector/bucketView";
 import { type CollectionResult, GarbageCollection } from "../../../components/collector/collection";
 import { InterruptedError } from "../../../components/collector/errors";
 import type { Bucket, Cluster } from "../../../components/collector/ports";
@@ -23,9 +24,12 @@ export class CollectionWorld {
     readonly garbage: FakeImage;
     /** What distribution calls garbage. */
     dryRunFinds: string[];
+    /** What it was shown. */
+    readonly views: BucketView[] = [];
     /** How long its dry run, and a deletion take. */
     dryRunSeconds = 10;
     deletionSeconds = 1;
+    maxReadOnlyMinutes = 15;
     private readonly hooks: { isDue: (event: string) => boolean; action: () => unknown }[] = [];
 
     constructor() {
@@ -66,11 +70,12 @@ export class CollectionWorld {
 
     begin(holder = "collector-1", stop = new AbortController(), isAlive = () => true): Promise<CollectionResult> {
         this.cluster.collectors.push(makePod(holder));
-        const dryRun = async (signal: AbortSignal) => {
+        const dryRun = async (view: BucketView, signal: AbortSignal) => {
+            this.views.push(view);
             this.tell("dry run");
             await this.clock.sleep(this.dryRunSeconds * 1000, signal);
             signal.throwIfAborted();
-            return this.dryRunFinds;
+            return this.dryRunFinds.filter((digest) => view.listed.has(this.bucket.key(digest)));
         };
         const log = (line: string) => {
             if (isAlive()) {
@@ -88,6 +93,8 @@ export class CollectionWorld {
             collectorLabels,
             drainSeconds: 300,
             deleteUntagged: false,
+            maxReadOnlyMinutes: this.maxReadOnlyMinutes,
+            minAgeMinutes: 60,
         };
         return new GarbageCollection({ bucket, cluster, clock, dryRun, log }, settings, stop.signal).run();
     }

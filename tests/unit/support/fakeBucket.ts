@@ -5,8 +5,8 @@ import type { Bucket } from "../../../components/collector/ports";
 
 export const digestOf = (content: string) => `sha256:${createHash("sha256").update(content).digest("hex")}`;
 
-/** When all objects were written. */
-const written = new Date("2026-11-25T20:15:30Z");
+/** When all objects were written, unless a test says otherwise: more than an hour before the fake clock begins. */
+const written = new Date("2026-11-25T18:15:30Z");
 
 /** The key of a blob, without the root. */
 export const keyOf = (digest: string) => `blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}/data`;
@@ -20,6 +20,8 @@ export interface FakeImage {
 /** A registry's bucket, with objects as distribution writes them. */
 export class FakeBucket implements Bucket {
     readonly objects = new Map<string, string>();
+    /** When some of them were written, by their key without the root. */
+    readonly written = new Map<string, Date>();
 
     put(key: string, content: string) {
         this.objects.set(`docker/registry/v2/${key}`, content);
@@ -27,6 +29,7 @@ export class FakeBucket implements Bucket {
     has(digest: string): boolean {
         return this.objects.has(`docker/registry/v2/${keyOf(digest)}`);
     }
+    key = (digest: string) => `docker/registry/v2/${keyOf(digest)}`;
     blob(content: string): { digest: string; size: number } {
         const digest = digestOf(content);
         this.put(keyOf(digest), content);
@@ -70,6 +73,9 @@ export class FakeBucket implements Bucket {
         this.tag(repository, tag, digest);
         return { digest, layer: pushed.digest, config: config.digest };
     }
+    removeBlobs({ digest, layer, config }: FakeImage) {
+        [digest, layer, config].forEach((blob) => this.remove(keyOf(blob)));
+    }
     remove(key: string) {
         assert.ok(this.objects.delete(`docker/registry/v2/${key}`), key);
     }
@@ -79,7 +85,11 @@ export class FakeBucket implements Bucket {
             new Map(
                 [...this.objects].map(([key, content]) => [
                     key.slice(prefix.length),
-                    { bytes: content.length, written },
+                    {
+                        bytes: content.length,
+                        written: this.written.get(key.slice(prefix.length)) ?? written,
+                        etag: digestOf(content),
+                    },
                 ]),
             ),
         );

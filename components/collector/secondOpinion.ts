@@ -1,0 +1,52 @@
+import { PermanentError } from "./errors.ts";
+import type { Inventory } from "./inventory.ts";
+import { blobKey, linkKey } from "./layout.ts";
+import type { Bucket, Environment } from "./ports.ts";
+import { bullets, count } from "./report.ts";
+
+/** Distribution's opinion on what is garbage, by its dry run. */
+export class SecondOpinion {
+    private readonly bucket: Bucket;
+    private readonly dryRun: Environment["dryRun"];
+    /** The links of the manifests that distribution has read, as `repository@digest`. */
+    private readonly read = new Set<string>();
+
+    constructor(bucket: Bucket, dryRun: Environment["dryRun"]) {
+        this.bucket = bucket;
+        this.dryRun = dryRun;
+    }
+
+    /**
+     * Which of the blobs no manifest needs. Shows distribution what is new since the last question: what it has read
+     * needs the same as then.
+     *
+     * @throws PermanentError if an image needs any of these
+     */
+    async findGarbage(inventory: Inventory, blobs: Iterable<string>, signal: AbortSignal): Promise<Set<string>> {
+        const revisions = [...inventory.revisions].filter((link) => !this.read.has(link));
+        // A new index may refer to an old manifest.
+        const links = new Map([...inventory.revisions].map((link) => [keyOf(link), digestOf(link)]));
+        const listed = new Map([
+            ...revisions.map((link) => [keyOf(link), digestOf(link).length] as const),
+            ...[...blobs].map((digest) => [blobKey(digest), inventory.blobs.get(digest) ?? 0] as const),
+        ]);
+        const get = async (key: string) => {
+            const digest = links.get(key);
+            const isHidden = digest === undefined && key.endsWith("/link");
+            // A client may have deleted a link since it was listed.
+            return isHidden ? undefined : ((await this.bucket.get(key)) ?? (digest ? Buffer.from(digest) : undefined));
+        };
+        const found = await this.dryRun({ listed, get }, signal);
+        const wrong = found.filter((digest) => inventory.needed.has(digest));
+        if (wrong.length > 0) {
+            const message = `distribution would delete ${count(wrong.length, "blob")} that images need.`;
+            throw new PermanentError(`Nothing was collected: ${message}${bullets(wrong)}`);
+        }
+        revisions.forEach((link) => this.read.add(link));
+        return new Set(found);
+    }
+}
+
+const digestOf = (link: string) => link.slice(link.indexOf("@") + 1);
+
+const keyOf = (link: string) => linkKey(link.slice(0, link.indexOf("@")), "_manifests/revisions", digestOf(link));
