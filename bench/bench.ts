@@ -4,6 +4,7 @@ import * as path from "node:path";
 
 import { run } from "../tests/e2e/support/run";
 import { makeBucket } from "../tests/e2e/support/sandbox";
+import { collectionColumns, measureCollection } from "./collection";
 import { Growth, growths } from "./growth";
 import { emptyBucket, removeImages } from "./load";
 import { profileSubject } from "./profile";
@@ -31,6 +32,7 @@ const optionsOfMode: Record<string, string[]> = {
     compare: ["rounds", "layer", "duration", "only", "variants"],
     profile: ["layer", "duration", "variants"],
     growth: ["layer", "duration", "only"],
+    collection: ["tags"],
 };
 
 /** The options of a run. On the command line each one is `name=value`. */
@@ -40,6 +42,8 @@ interface Options {
     size: Size;
     scenarios: Record<string, Scenario>;
     growths: Record<string, Growth>;
+    /** The numbers of tags, from the smallest. */
+    tags: number[];
     /** If defined, these are measured beside the candidate, instead of the baseline. */
     variants?: typeof variants;
 }
@@ -90,6 +94,7 @@ function readOptions(): Options {
             duration: number("duration", 10),
         },
         scenarios: mode === "compare" ? select("only", scenarios) : {},
+        tags: (given.tags ?? "300,2000,10000").split(",").map(Number),
         growths: mode === "growth" ? select("only", growths) : {},
         variants: given.variants === undefined ? undefined : select("variants", variants),
     };
@@ -116,6 +121,9 @@ async function main(): Promise<void> {
                 break;
             case "growth":
                 await measureGrowth(candidate, options);
+                break;
+            case "collection":
+                await measureCollections(candidate, options);
                 break;
             default:
                 await compare([candidate, ...others], options);
@@ -232,6 +240,21 @@ async function measureGrowth(candidate: Subject, { growths, size }: Options): Pr
             await cleanUp([candidate]);
         }
     }
+}
+
+/** Prints how long garbage collections refuse pushes as the number of tags grows. */
+async function measureCollections(candidate: Subject, { tags }: Options): Promise<void> {
+    const columns = ["tags", "untagged", ...collectionColumns];
+    const rows = [`| ${columns.join(" | ")} |`, `|${"---|".repeat(columns.length)}`];
+    for (const count of tags) {
+        for (const deleteUntagged of [false, true]) {
+            const values = await measureCollection(candidate, count, deleteUntagged);
+            const rounded = values.map((value) => (value > 1000 ? value : Number(value.toPrecision(3))));
+            rows.push(`| ${count} | ${deleteUntagged ? "deleted" : "kept"} | ${rounded.join(" | ")} |`);
+            fs.writeFileSync(path.join(results, "collection.md"), `${rows.join("\n")}\n`);
+        }
+    }
+    console.log(`\n${rows.join("\n")}`);
 }
 
 // An explicit exit runs the handlers of `exit`; the signal alone would not.

@@ -16,7 +16,7 @@ const inMemory = fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir();
 const maxBytesInMemory = 4 * 1024 ** 3;
 /** Scratch folders. Each one is created at its first use, because that deletes the files of another run. */
 const folders: Record<string, string> = {};
-const scratchFolder = (place = inMemory) =>
+export const scratchFolder = (place = inMemory) =>
     (folders[place] ??= createEmptyFolder(path.join(place, "homelab-registry-bench-load")));
 
 /** Removes the images that were made and pulled. */
