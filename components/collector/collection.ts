@@ -54,18 +54,11 @@ export class GarbageCollection {
     async run(): Promise<CollectionResult> {
         const { clock, log } = this.environment;
         const began = clock.now();
-        const before = await this.readInventory();
-        const candidates = await this.findCandidates(before);
-        const isWritable = await this.isWritable();
-        // An earlier collection may have left the registry read-only.
-        const hasWork = candidates.length + before.emptyLinks.length > 0 || !isWritable;
-        if (hasWork) {
-            this.assertShort(before, candidates);
-        }
+        const { candidates, hasWork, bytes } = await this.plan();
         this.stop.throwIfAborted();
         const { blobs, freedBytes, leftBytes } = hasWork
             ? await this.collectUnderLease(candidates)
-            : { blobs: 0, freedBytes: 0, leftBytes: before.bytes };
+            : { blobs: 0, freedBytes: 0, leftBytes: bytes };
         const seconds = Math.round((clock.now() - began) / 1000);
         const freed = `${formatBytes(freedBytes)} of ${formatBytes(freedBytes + leftBytes)}`;
         log(`Freed ${freed}, ${count(blobs, "blob")}; it took ${seconds} s.`);
@@ -78,14 +71,26 @@ export class GarbageCollection {
         return { freedBytes, leftBytes, seconds };
     }
 
-    /** The garbage, while clients still push. @throws if an image is broken */
-    private async findCandidates(inventory: Inventory): Promise<string[]> {
+    /**
+     * Finds the garbage, while clients still push. Does not return the inventory, which may have a million objects.
+     *
+     * @throws PermanentError if an image is broken, or pushes would be refused for too long
+     */
+    private async plan(): Promise<{ candidates: string[]; hasWork: boolean; bytes: number }> {
         const { log } = this.environment;
+        const inventory = await this.readInventory();
         log(`In the bucket: ${totals(inventory)}.`);
         assertIntact(inventory, "Nothing was collected, because an image is already broken.");
         remarks(inventory).forEach(log);
         const garbage = await this.secondOpinion.findGarbage(inventory, inventory.blobs.keys(), this.stop);
-        return this.oldGarbage(inventory).filter((digest) => garbage.has(digest));
+        const candidates = this.oldGarbage(inventory).filter((digest) => garbage.has(digest));
+        const isWritable = await this.isWritable();
+        // An earlier collection may have left the registry read-only.
+        const hasWork = candidates.length + inventory.emptyLinks.length > 0 || !isWritable;
+        if (hasWork) {
+            this.assertShort(inventory, candidates);
+        }
+        return { candidates, hasWork, bytes: inventory.bytes };
     }
 
     /** Whether all pods accept pushes. @throws if they could not be replaced, or their clocks differ */

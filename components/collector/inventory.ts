@@ -3,6 +3,7 @@ import {
     type Layout,
     linkKey,
     type Links,
+    noLinks,
     type OddLink,
     parseLayout,
     root,
@@ -45,7 +46,7 @@ export interface Inventory {
     written: Map<string, number>;
     /** The links of the retained manifests that distribution can read, as `repository@digest`. */
     revisions: Set<string>;
-    /** By the digest of a blob. */
+    /** By the digest of garbage. */
     links: Map<string, Links>;
     /** Of all objects, links and uploads under way included. */
     bytes: number;
@@ -85,6 +86,9 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Invent
     await spareOddLinks(walker, layout);
     const neededOtherwise = [...walker.needed, ...walker.spared].filter((digest) => !neededByTags.has(digest));
     spareRepositories(walker, layout);
+    const garbage = [...layout.blobs.keys()].filter(
+        (digest) => !walker.needed.has(digest) && !walker.spared.has(digest),
+    );
     return {
         tags: describeTags(tagged),
         problems: findings.flatMap(({ problems }) => problems),
@@ -97,10 +101,10 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Invent
         blobs: layout.blobs,
         needed: walker.needed,
         spared: walker.spared,
-        garbage: [...layout.blobs.keys()].filter((digest) => !walker.needed.has(digest) && !walker.spared.has(digest)),
+        garbage,
         written: layout.written,
         revisions: walker.readable,
-        links: layout.links,
+        links: new Map(garbage.map((digest) => [digest, layout.links.get(digest) ?? noLinks])),
         bytes: sum([...objects.values()].map(({ bytes }) => bytes)),
     };
 }

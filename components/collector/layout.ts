@@ -11,6 +11,8 @@ export interface Links {
     bytes: number;
 }
 
+export const noLinks: Links = { manifests: [], layers: [], bytes: 0 };
+
 /** Where a repository keeps its links to layers, and to manifests. */
 export type LinkFolder = "_layers" | "_manifests/revisions";
 

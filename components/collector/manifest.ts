@@ -57,8 +57,11 @@ export function parseManifest(digest: string, content: Buffer | undefined): Mani
         return broken("refers to something without a digest");
     }
     // Layers with URLs, as in old images of Windows, are downloaded from there, and need not be here.
-    return { children, parts: parts.filter(({ urls }) => !urls?.length) };
+    return { children: children.map(shorten), parts: parts.filter(({ urls }) => !urls?.length).map(shorten) };
 }
+
+/** Without annotations and the like, as tens of thousands are kept. */
+const shorten = ({ digest, size }: Descriptor) => ({ digest, size });
 
 function parseJson(content: Buffer): ManifestJson | undefined {
     try {

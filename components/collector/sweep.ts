@@ -1,5 +1,5 @@
 import { UnsettledDeletionError } from "./errors.ts";
-import { blobKey, type Links } from "./layout.ts";
+import { blobKey, type Links, noLinks } from "./layout.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { Bucket, Clock } from "./ports.ts";
 import { retry } from "./retry.ts";
@@ -7,8 +7,6 @@ import { retry } from "./retry.ts";
 /** How often a deletion is tried, and the milliseconds in between. */
 const attempts = 20;
 const retryDelay = 1000;
-
-const noLinks: Links = { manifests: [], layers: [], bytes: 0 };
 
 /**
  * The keys to delete for each blob: manifest links first, so that no manifest link dangles, then the blob, then layer

@@ -6,7 +6,18 @@ import { parse, stringify } from "yaml";
 import { nodes } from "../../../sandbox/paths";
 import { daemon } from "../../faults/support/daemons";
 import { eventually, run } from "../support/run";
-import { client, configure, kubectl, loginStatus, output, pods, restoreConfiguration, up } from "../support/sandbox";
+import {
+    client,
+    configure,
+    keysOf,
+    kubectl,
+    loginStatus,
+    output,
+    pods,
+    putObject,
+    restoreConfiguration,
+    up,
+} from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
 /**
@@ -41,7 +52,7 @@ describe("A registry on kubelets with Kubernetes' default syncFrequency", functi
             fs.writeFileSync(file(suffix), stringify(others));
             await restartKubelet(name, suffix, "1m0s");
         }
-        await configure("users[1].name=ci", "collectionSchedule=0 4 * * 0");
+        await configure("users[1].name=ci", "collectionSchedule=0 4 * * 0", "collectionMinAgeMinutes=0");
         await up();
     });
     after(async () => {
@@ -77,6 +88,9 @@ describe("A registry on kubelets with Kubernetes' default syncFrequency", functi
     });
 
     it("collects garbage without a failed pull, and accepts pushes afterwards", async () => {
+        // Without garbage the registry would stay writable.
+        const key = `docker/registry/v2/blobs/sha256/00/${"0".repeat(64)}/data`;
+        await putObject("container-repo", key, "garbage");
         await assertUnnoticed(
             await client(),
             async () => {
@@ -84,5 +98,6 @@ describe("A registry on kubelets with Kubernetes' default syncFrequency", functi
             },
             { pushRetries: 30 },
         );
+        assert.ok(!(await keysOf("container-repo")).includes(key));
     });
 });

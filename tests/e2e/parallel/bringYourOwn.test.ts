@@ -223,7 +223,7 @@ describe("A registry on existing resources", function () {
         await eventually(300, async () => (await state()).trim() !== "");
         const log = await kubectl("logs", "job/collect", "--namespace", "own", "--container", "collector");
         assert.equal(await state(), " 1", log);
-        assert.match(log, /^Freed .*\n^The registry accepts pushes again\.$/m);
+        assert.match(log, /^Freed /m);
         await kubectl("delete", "job/collect", "--namespace", "own");
     });
 

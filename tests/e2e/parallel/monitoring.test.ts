@@ -63,7 +63,11 @@ describe("Monitoring with Prometheus", function () {
 
     before(async () => {
         start("prometheus-pushgateway", `--web.listen-address=${pushgateway}`);
-        await registry.configure({ bucketQuota: "1Gi", collectionSchedule: "0 4 * * 0" });
+        await registry.configure({
+            bucketQuota: "1Gi",
+            collectionSchedule: "0 4 * * 0",
+            collectionMinAgeMinutes: "0",
+        });
         await follow("Turn on metrics");
         await follow("More metrics", { "http://pushgateway.monitoring.svc:9091": `http://${pushgateway}` });
         await registry.up();
