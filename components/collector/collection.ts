@@ -83,7 +83,13 @@ export class GarbageCollection {
         assertIntact(inventory, "Nothing was collected, because an image is already broken.");
         remarks(inventory).forEach(log);
         const garbage = await this.secondOpinion.findGarbage(inventory, inventory.blobs.keys(), this.stop);
-        const candidates = this.oldGarbage(inventory).filter((digest) => garbage.has(digest));
+        const old = this.oldGarbage(inventory);
+        const young = inventory.garbage.length - old.length;
+        if (young > 0) {
+            const { minAgeMinutes } = this.settings;
+            log(`Of these, ${count(young, "blob")} of the last ${minAgeMinutes} minutes will not be deleted now.`);
+        }
+        const candidates = old.filter((digest) => garbage.has(digest));
         const isWritable = await this.isWritable();
         // An earlier collection may have left the registry read-only.
         const hasWork = candidates.length + inventory.emptyLinks.length > 0 || !isWritable;
