@@ -3,10 +3,14 @@ import * as pulumi from "@pulumi/pulumi";
 /** Arguments of garbage collection, which deletes what no manifest needs any more. Without it the bucket only grows. */
 export interface Collection {
     /**
-     * Schedule in cron's format: minute, hour, day, month, day of the week. The clock is that of the cluster's
-     * controllers. Example: `"0 4 * * 0"`.
+     * Schedule in cron's format: minute, hour, day, month, day of the week (0 is Sunday). Example: `"0 4 * * 0"`.
      */
     schedule: pulumi.Input<string>;
+    /**
+     * Time zone of the schedule, from the IANA database. Default: none, and the schedule is by the clock of the
+     * cluster's controllers, which is often UTC. Example: `"Europe/Berlin"`.
+     */
+    timeZone?: pulumi.Input<string>;
     /**
      * Whether to also delete untagged manifests: overwritten tags, images that are pulled by digest alone, and
      * signatures attached to an image. Default: `false`, and a manifest stays until a client deletes it.

@@ -14,6 +14,7 @@ export interface GarbageCollectionJobArgs {
     namespace: pulumi.Input<string>;
     collection: pulumi.Output<{
         schedule: string;
+        timeZone?: string;
         deleteUntagged: boolean;
         maxReadOnlyMinutes: number;
         minAgeMinutes: number;
@@ -93,7 +94,7 @@ export class GarbageCollectionJob extends pulumi.ComponentResource {
                 { name: "registry", emptyDir: {} },
             ],
         };
-        const spec = cronJobSpec(args.collection.schedule, this.labels, podSpec);
+        const spec = cronJobSpec(args.collection, this.labels, podSpec);
         this.cronJob = new kubernetes.batch.v1.CronJob(fullName, { metadata, spec }, { parent, dependsOn: binding });
         this.registerOutputs({});
     }
@@ -108,10 +109,16 @@ const roleRules = ({ lock }: GarbageCollectionJobArgs) => [
     { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
 ];
 
-function cronJobSpec(schedule: pulumi.Input<string>, labels: Record<string, string>, podSpec: PodSpec) {
+function cronJobSpec(
+    { schedule, timeZone }: GarbageCollectionJobArgs["collection"],
+    labels: Record<string, string>,
+    podSpec: PodSpec,
+) {
     const onExitCodes = { containerName, operator: "In", values: [exitStatus.permanentFailure] };
     return {
         schedule,
+        // Pulumi leaves it out if it is undefined.
+        timeZone: timeZone as pulumi.Output<string>,
         concurrencyPolicy: "Forbid",
         jobTemplate: {
             spec: {

@@ -4,6 +4,7 @@ import { Collection } from "./args";
 /** Validates when and how garbage is collected. */
 export function validateCollection(validation: Validation, collection: Collection | undefined): void {
     validation.check("collection.schedule", collection?.schedule, cronSchedule);
+    validation.check("collection.timeZone", collection?.timeZone, timeZoneName);
     validation.check("collection.pushgateway", collection?.pushgateway, pushgatewayUrl);
     const minutes = wholeNumber("a whole number of minutes from 1 to 300", 1, 300);
     validation.check("collection.maxReadOnlyMinutes", collection?.maxReadOnlyMinutes, minutes);
@@ -13,14 +14,65 @@ export function validateCollection(validation: Validation, collection: Collectio
     validation.check("collection.image", collection?.image, image);
 }
 
+/** The five fields of a schedule, as Kubernetes reads them. Its Sunday is 0, never 7. */
+const cronFields = [
+    { name: "minute", first: 0, last: 59 },
+    { name: "hour", first: 0, last: 23 },
+    { name: "day of the month", first: 1, last: 31 },
+    { name: "month", first: 1, last: 12, words: "jan feb mar apr may jun jul aug sep oct nov dec" },
+    { name: "day of the week", first: 0, last: 6, words: "sun mon tue wed thu fri sat" },
+];
+
 const cronSchedule: Rule<string> = (schedule) => {
-    const field = /^[\d*/,-]+$|^([a-z]{3})([-,][a-z]{3})*$/i;
-    const fields = schedule.trim().split(/\s+/);
-    return /^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$/.test(schedule) ||
-        (fields.length === 5 && fields.every((value) => field.test(value)))
-        ? undefined
-        : `"${schedule}" is not a cron schedule; give minute, hour, day, month and day of the week, ` +
-              'such as "0 4 * * 0" for Sundays at 04:00';
+    if (/^@(yearly|annually|monthly|weekly|daily|midnight|hourly)$/.test(schedule)) {
+        return undefined;
+    }
+    const values = schedule.trim().split(/\s+/);
+    if (values.length !== cronFields.length) {
+        return (
+            `"${schedule}" is not a cron schedule; give minute, hour, day, month and day of the week, ` +
+            'such as "0 4 * * 0" for Sundays at 04:00'
+        );
+    }
+    const wrong = cronFields.find((field, i) => !values[i]?.split(",").every((part) => isCronPart(part, field)));
+    if (!wrong) {
+        return undefined;
+    }
+    const { name, first, last, words = "" } = wrong;
+    const names = words && ` (${words.replaceAll(" ", ", ")})`;
+    const value = values[cronFields.indexOf(wrong)];
+    return (
+        `"${schedule}" has "${value}" as ${name}; use numbers from ${first} to ${last}${names}, lists (1,3), ` +
+        "ranges from low to high (1-3) and steps (*/2)"
+    );
+};
+
+/** Whether Kubernetes reads one item of a field. Examples: `*`, `*` with `/15`, `1-5`, `mon`. */
+function isCronPart(part: string, { first, last, words }: (typeof cronFields)[number]): boolean {
+    const [, range = "", step] = /^([^/]+)(?:\/(\d+))?$/.exec(part) ?? [];
+    if (Number(step) === 0) {
+        return false;
+    }
+    const numberOf = (text: string) => {
+        const index = words?.split(" ").indexOf(text.toLowerCase()) ?? -1;
+        return index >= 0 ? index + first : /^\d+$/.test(text) ? Number(text) : NaN;
+    };
+    const [from = NaN, to = from, ...others] = range.split("-").map(numberOf);
+    return range === "*" || range === "?" || (others.length === 0 && first <= from && from <= to && to <= last);
+}
+
+/** A name of the IANA database, in its spelling: nodes read it as a file's name. Node does not mind upper case. */
+const timeZoneName: Rule<string> = (timeZone) => {
+    const example = "use a name such as Europe/Berlin, or UTC";
+    try {
+        const known = new Intl.DateTimeFormat("en", { timeZone }).resolvedOptions().timeZone;
+        const isSpelledWrong = known !== timeZone && known.toLowerCase() === timeZone.toLowerCase();
+        return isSpelledWrong || !/^[A-Z][\w+-]*(\/[A-Z][\w+-]*)*$/.test(timeZone)
+            ? `"${timeZone}" is not a time zone; ${isSpelledWrong ? `did you mean ${known}?` : example}`
+            : undefined;
+    } catch {
+        return `"${timeZone}" is not a time zone; ${example}`;
+    }
 };
 
 const pushgatewayUrl: Rule<string> = (url) => {

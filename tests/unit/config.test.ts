@@ -78,6 +78,7 @@ describe("The configuration", () => {
             ingressImport: true,
             ingressAnnotations: { "example.com/x": "y" },
             collectionSchedule: "0 4 * * 0",
+            collectionTimeZone: "Europe/Berlin",
             collectionDeleteUntagged: true,
             collectionImage: "node.example.com/node:26",
             collectionPushgateway: "http://pushgateway:9091",
@@ -110,6 +111,7 @@ describe("The configuration", () => {
             },
             collection: {
                 schedule: "0 4 * * 0",
+                timeZone: "Europe/Berlin",
                 deleteUntagged: true,
                 image: "node.example.com/node:26",
                 pushgateway: "http://pushgateway:9091",

@@ -192,6 +192,12 @@ describe("GarbageCollectionJob", () => {
         });
     });
 
+    it("runs by the time zone of collection.timeZone", async () => {
+        const collection = { schedule: "@daily", timeZone: "Europe/Berlin" };
+        assert.equal(cronJobOf((await deployRegistry({ collection })).resources).timeZone, "Europe/Berlin");
+        assert.ok(!("timeZone" in cronJobOf(resources)));
+    });
+
     it("holds the lease with the name of its pod, which a host name may be too short for", () => {
         assert.deepEqual(podSpecOf(resources).containers[0]!.env.at(-1), {
             name: "POD_NAME",

@@ -3,8 +3,10 @@ import * as assert from "node:assert/strict";
 import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs } from "../../components/args";
+import { Collection } from "../../components/garbageCollection/args";
 import { imageWarning } from "../../components/server/rules";
 import { findValidationErrors } from "../../components/validate";
+import { schedules, timeZones } from "../support/schedules";
 
 const valid: ContainerRegistryArgs = {
     host: "docker.registry.example.com",
@@ -601,6 +603,25 @@ describe("findValidationErrors", () => {
                 ],
             ],
             [
+                "a cron schedule with Sunday as 7, which Kubernetes refuses",
+                errorsWith({ collection: { schedule: "0 4 * * 7" } }),
+                [
+                    'collection.schedule: "0 4 * * 7" has "7" as day of the week; use numbers from 0 to 6 (sun, mon, tue, wed, thu, fri, sat), lists (1,3), ranges from low to high (1-3) and steps (*/2)',
+                ],
+            ],
+            [
+                "a cron schedule whose hour does not exist",
+                errorsWith({ collection: { schedule: "0 24 * * *" } }),
+                [
+                    'collection.schedule: "0 24 * * *" has "24" as hour; use numbers from 0 to 23, lists (1,3), ranges from low to high (1-3) and steps (*/2)',
+                ],
+            ],
+            [
+                "a time zone in lower case, which a node may not find",
+                errorsWith({ collection: { schedule: "@weekly", timeZone: "europe/berlin" } }),
+                ['collection.timeZone: "europe/berlin" is not a time zone; did you mean Europe/Berlin?'],
+            ],
+            [
                 "a Pushgateway that is not a URL",
                 errorsWith({ collection: { schedule: "@weekly", pushgateway: "pushgateway:9091" } }),
                 [
@@ -683,8 +704,23 @@ describe("findValidationErrors", () => {
         it(`accepts the quantity ${quantity}`, () =>
             assert.deepEqual(errorsWith({ resources: { requests: { cpu: quantity } } }), []));
     }
-    for (const schedule of ["0 4 * * 0", "*/15 2-4 1,15 * mon-fri", "@daily"]) {
-        it(`accepts the schedule ${schedule}`, () => assert.deepEqual(errorsWith({ collection: { schedule } }), []));
+    const inCollection = (collection: Partial<Collection>) =>
+        errorsWith({ collection: { schedule: "@daily", ...collection } });
+    for (const schedule of schedules.accepted) {
+        it(`accepts the schedule "${schedule}"`, () => assert.deepEqual(inCollection({ schedule }), []));
+    }
+    // Kubernetes accepts an empty item, which then never matches.
+    for (const schedule of [...schedules.refused, "0 4 * * ,"]) {
+        it(`rejects the schedule "${schedule}"`, () => assert.equal(inCollection({ schedule }).length, 1));
+    }
+    for (const timeZone of timeZones.accepted) {
+        it(`accepts the time zone ${timeZone}`, () => assert.deepEqual(inCollection({ timeZone }), []));
+    }
+    for (const timeZone of timeZones.refused) {
+        it(`rejects the time zone ${timeZone}`, () =>
+            assert.deepEqual(inCollection({ timeZone }), [
+                `collection.timeZone: "${timeZone}" is not a time zone; use a name such as Europe/Berlin, or UTC`,
+            ]));
     }
     for (const endpoint of ["minio:9000", "192.168.1.10:9000", "[fd00::1]:9000"]) {
         it(`accepts the endpoint ${endpoint}`, () => assert.deepEqual(bucket({ endpoint }), []));

@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import { schedules, timeZones } from "../../support/schedules";
 import { runDocumented } from "../support/docs";
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, run } from "../support/run";
@@ -345,6 +346,33 @@ describe("Garbage collection", function () {
             assert.match(output, /^registry-check-\d+ +Complete\b/m);
             assert.deepEqual(await areInBucket("deleted"), new Set([false]));
         });
+    });
+
+    it("accepts the same schedules and time zones as Kubernetes", async () => {
+        const cronJob = { apiVersion: "batch/v1", kind: "CronJob" };
+        const template = {
+            spec: { restartPolicy: "Never", containers: [{ name: "collector", image: "node" }] },
+        };
+        const cronJobs = (kind: "accepted" | "refused") =>
+            [
+                ...schedules[kind].map((schedule) => ({ schedule })),
+                ...timeZones[kind].map((timeZone) => ({ schedule: "@daily", timeZone })),
+            ].map((times, i) => ({
+                ...cronJob,
+                metadata: { name: `${kind}-${i}`, namespace: registry.name },
+                spec: { ...times, jobTemplate: { spec: { template } } },
+            }));
+        const list = (items: object[]) => JSON.stringify({ apiVersion: "v1", kind: "List", items });
+        const refused = cronJobs("refused");
+        const { stdout, stderr } = await attempt("kubectl", ["create", "--dry-run=server", "--filename", "-"], {
+            input: list([...cronJobs("accepted"), ...refused]),
+        });
+        const names = [...stderr.matchAll(/CronJob.batch "(.*?)" is invalid/g)].map(([, name]) => name);
+        assert.deepEqual(
+            names,
+            refused.map(({ metadata }) => metadata.name),
+            stdout + stderr,
+        );
     });
 
     describe("has a ServiceAccount that", () =>

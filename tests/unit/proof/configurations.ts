@@ -72,6 +72,7 @@ export const configurations: Record<string, Record<string, unknown>> = {
         deleteEnabled: false,
         readOnly: true,
         collectionSchedule: "0 4 * * 0",
+        collectionTimeZone: "Europe/Berlin",
         collectionDeleteUntagged: true,
         collectionMaxReadOnlyMinutes: 60,
         collectionMinAgeMinutes: 1440,
