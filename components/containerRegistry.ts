@@ -269,7 +269,7 @@ function makePullSecrets(
 function makeGarbageCollectionJob(registry: Registry, workload: Workload): GarbageCollectionJob | undefined {
     const { name, settings, namespace, config, parent } = registry;
     const { collection, server, ca } = settings;
-    const { lock, labels } = workload;
+    const { lock, labels, deploymentNames } = workload;
     if (!collection || !lock) {
         return undefined;
     }
@@ -282,6 +282,7 @@ function makeGarbageCollectionJob(registry: Registry, workload: Workload): Garba
         ca,
         lock,
         labels,
+        deploymentNames,
     };
     // Only after the pods respect the lease.
     return new GarbageCollectionJob(name, args, { parent, dependsOn: workload.deployment });

@@ -31,6 +31,8 @@ export interface GarbageCollectionJobArgs {
     lock: kubernetes.core.v1.ConfigMap;
     /** Of the registry's pods. */
     labels: Record<string, string>;
+    /** Of the registry's Deployments that may exist during a collection. */
+    deploymentNames: string[];
     drainSeconds: pulumi.Output<number>;
 }
 
@@ -100,12 +102,13 @@ export class GarbageCollectionJob extends pulumi.ComponentResource {
     }
 }
 
-const roleRules = ({ lock }: GarbageCollectionJobArgs) => [
+const roleRules = ({ lock, deploymentNames }: GarbageCollectionJobArgs) => [
     // To acquire, renew and release the lease.
     { apiGroups: [""], resources: ["configmaps"], resourceNames: [lock.metadata.name], verbs: ["get", "patch"] },
-    // To replace the pods. Without names, as a rotation of the access key adds another Deployment.
-    { apiGroups: ["apps"], resources: ["deployments"], verbs: ["list", "patch"] },
+    // To replace the pods, and no others: who patches a Deployment can mount any Secret of the namespace.
+    { apiGroups: ["apps"], resources: ["deployments"], resourceNames: deploymentNames, verbs: ["patch"] },
     // To see that all of them are replaced.
+    { apiGroups: ["apps"], resources: ["deployments"], verbs: ["list"] },
     { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
 ];
 

@@ -44,6 +44,8 @@ const readOnlyConfigFile = "read-only.yml";
 
 const keyRotationLabel = "homelab-registry/key-rotation";
 
+const deploymentName = (name: string, keyRotation: number) => (keyRotation === 1 ? name : `${name}-${keyRotation}`);
+
 /** A registry: its configuration, Deployment, PodDisruptionBudget and Service. */
 export class Workload extends pulumi.ComponentResource {
     /** The name of the Service, and of the first key's Deployment. */
@@ -54,6 +56,8 @@ export class Workload extends pulumi.ComponentResource {
     /** The lease of garbage collections. Undefined if garbage is never collected. */
     readonly lock?: kubernetes.core.v1.ConfigMap;
     readonly deployment: kubernetes.apps.v1.Deployment;
+    /** The names of the Deployments that exist around an update: of this key, the one before and the one after. */
+    readonly deploymentNames: string[];
     readonly disruptionBudget: kubernetes.policy.v1.PodDisruptionBudget;
     readonly service: kubernetes.core.v1.Service;
 
@@ -70,6 +74,9 @@ export class Workload extends pulumi.ComponentResource {
             this.lock = new kubernetes.core.v1.ConfigMap(`${name}-lock`, lock, { parent });
         }
         this.deployment = this.makeDeployment(name, args);
+        const { keyRotation } = args;
+        const keys = [keyRotation - 1, keyRotation, keyRotation + 1].filter((key) => key > 0);
+        this.deploymentNames = keys.map((key) => deploymentName(name, key));
         const spec = {
             selector: { matchLabels: this.labels },
             // With a single replica, allow its eviction, so that a node can be drained.
@@ -99,7 +106,7 @@ export class Workload extends pulumi.ComponentResource {
         const isFirstKey = args.keyRotation === 1;
         const podLabels = { ...this.labels, ...(!isFirstKey && { [keyRotationLabel]: String(args.keyRotation) }) };
         const metadata = {
-            name: isFirstKey ? name : `${name}-${args.keyRotation}`,
+            name: deploymentName(name, args.keyRotation),
             namespace: args.namespace,
             annotations: fieldManagerAnnotation,
         };

@@ -53,10 +53,29 @@ describe("GarbageCollectionJob", () => {
                 resourceNames: ["registry-lock"],
                 verbs: ["get", "patch"],
             },
-            { apiGroups: ["apps"], resources: ["deployments"], verbs: ["list", "patch"] },
+            {
+                apiGroups: ["apps"],
+                resources: ["deployments"],
+                resourceNames: ["registry", "registry-2"],
+                verbs: ["patch"],
+            },
+            { apiGroups: ["apps"], resources: ["deployments"], verbs: ["list"] },
             { apiGroups: [""], resources: ["pods"], verbs: ["list"] },
         ]);
         assert.equal(inputsOf(resources, "ServiceAccount", "registry-collection").automountServiceAccountToken, false);
+    });
+
+    it("grants it the right to replace the pods of a rotated access key, and those of the one before and after", async () => {
+        const bucket = { ...args.bucket, keyRotation: 3 };
+        const { resources } = await deployRegistry({ bucket, collection: { schedule: "@daily" } });
+        const { rules } = inputsOf(resources, "Role", "registry-collection") as unknown as {
+            rules: { resourceNames?: string[]; verbs: string[] }[];
+        };
+        const patchable = rules
+            .filter(({ verbs }) => verbs.includes("patch"))
+            .map(({ resourceNames }) => resourceNames);
+        assert.deepEqual(patchable, [["registry-lock"], ["registry-2", "registry-3", "registry-4"]]);
+        assert.equal(inputsOf(resources, "Deployment", "registry").metadata.name, "registry-3");
     });
 
     it("creates the lease's ConfigMap without data, so that no update overwrites the lease", () => {

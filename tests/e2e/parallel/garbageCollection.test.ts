@@ -397,7 +397,9 @@ describe("Garbage collection", function () {
                 );
             assert.deepEqual(own.sort(), [
                 "configmaps [] [registry-lock] [get patch]",
-                "deployments.apps [] [] [list patch]",
+                "deployments.apps [] [] [list]",
+                "deployments.apps [] [registry-2] [patch]",
+                "deployments.apps [] [registry] [patch]",
                 "pods [] [] [list]",
             ]);
         }));
