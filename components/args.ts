@@ -84,6 +84,11 @@ export interface ContainerRegistryArgs {
     /** Whether the registry refuses pushes. Default: `false`. */
     readOnly?: pulumi.Input<boolean>;
     /**
+     * Whether clients may push an index of several platforms without all of its manifests, as partial copies are. A
+     * garbage collection deletes no blob of a repository with such an index. Default: `false`.
+     */
+    sparseIndexes?: pulumi.Input<boolean>;
+    /**
      * Garbage collection, which reclaims disk space. While it runs, the registry refuses pushes, and serves pulls.
      * Default: none, and deleted images keep their disk space.
      */

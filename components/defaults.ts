@@ -17,6 +17,7 @@ export const defaultsOf = (name: string) => ({
     logLevel: LogLevel.info,
     deleteEnabled: true,
     readOnly: false,
+    sparseIndexes: false,
     // A limit on CPU would only slow pushes down.
     resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "512Mi" } },
     users: { rotation: 1, access: Access.push },

@@ -25,6 +25,7 @@ export class PullThroughCache extends SecondaryDeployment {
                 // Only the cache itself writes: it deletes what has expired.
                 readOnly: false,
                 deleteEnabled: true,
+                sparseIndexes: false,
             }));
         const fixed = {
             metrics: false,

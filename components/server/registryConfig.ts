@@ -82,8 +82,14 @@ export function registryConfig(config: RegistryConfig) {
             // A redirect sends clients to the bucket's endpoint, which in most homelabs only pods can reach.
             redirect: { disable: !bucket.redirect },
         },
-        // Layers with URLs of their own, as in old images of Windows. By default the registry refuses them with a 500.
-        validation: { manifests: { urls: { allow: ["^https://"] } } },
+        validation: {
+            manifests: {
+                // Layers with URLs of their own, as in old images of Windows. By default the registry refuses them with
+                // a 500.
+                urls: { allow: ["^https://"] },
+                ...(config.sparseIndexes && { indexes: { platforms: "none" } }),
+            },
+        },
         ...(config.htpasswdPath !== undefined && {
             auth: { htpasswd: { realm: "Registry Realm", path: config.htpasswdPath } },
         }),

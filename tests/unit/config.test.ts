@@ -55,6 +55,7 @@ describe("The configuration", () => {
             httpSecretRotation: 4,
             logLevel: "debug",
             deleteEnabled: false,
+            sparseIndexes: true,
             readOnly: true,
             users: [
                 { name: "ci", rotation: 2 },
@@ -152,7 +153,8 @@ describe("The configuration", () => {
             ...{ bucketRedirect: false, minioServerSecure: true, ingressImport: false, ingressAnnotations: {} },
             ...{ gatewaySectionName: "https", serviceType: "ClusterIP", serviceNodePort: 0, serviceAnnotations: {} },
             ...{ image: "docker.io/library/registry:3.1.2", replicas: 1, drainSeconds: 300, httpSecretRotation: 1 },
-            ...{ logLevel: "info", deleteEnabled: true, readOnly: false, collectionDeleteUntagged: false },
+            ...{ logLevel: "info", deleteEnabled: true, readOnly: false, sparseIndexes: false },
+            ...{ collectionDeleteUntagged: false },
             ...{ collectionImage: "docker.io/library/node:26.10.0-slim", mirrors: null, metrics: false },
             ...{ metricsServiceMonitor: false, metricsServiceMonitorLabels: {}, networkPolicy: false },
             resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "512Mi" } },

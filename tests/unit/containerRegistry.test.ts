@@ -191,6 +191,7 @@ describe("ContainerRegistry", () => {
             resources: { limits: { memory: "1Gi" } },
             logLevel: "debug",
             deleteEnabled: false,
+            sparseIndexes: true,
             readOnly: true,
             drainSeconds: 20,
             bucket: {
@@ -219,6 +220,7 @@ describe("ContainerRegistry", () => {
             "chunksize: 33554432",
             "delete:\n    enabled: false",
             "readonly:\n      enabled: true",
+            'platforms: "none"',
             "disable: false",
             'draintimeout: "20s"',
         ]) {

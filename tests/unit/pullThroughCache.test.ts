@@ -49,6 +49,7 @@ describe("PullThroughCache", () => {
             replicas: 2,
             readOnly: true,
             deleteEnabled: false,
+            sparseIndexes: true,
             mirrors: [hub],
         });
         assert.equal(inputsOf(resources, "Deployment", cache).spec.replicas, 1);
@@ -57,6 +58,7 @@ describe("PullThroughCache", () => {
             configOf(resources, cache),
             /^ {2}delete:\n {4}enabled: true\n {2}maintenance:\n {4}readonly:\n {6}enabled: false$/m,
         );
+        assert.doesNotMatch(configOf(resources, cache), /indexes/);
         assert.deepEqual(inputsOf(resources, "Ingress", cache).spec.tls, [
             { hosts: ["hub.example.com"], secretName: "registry-mirror-hub-tls-ingress" },
         ]);

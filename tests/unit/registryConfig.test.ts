@@ -12,6 +12,7 @@ const config: RegistryConfig = {
     logLevel: "info",
     deleteEnabled: true,
     readOnly: false,
+    sparseIndexes: false,
     metrics: false,
     bucket: {
         name: "container-repo",
@@ -69,6 +70,7 @@ describe("renderRegistryConfig", () => {
         ["logLevel", { logLevel: "debug" }, 'level: "debug"'],
         ["deleteEnabled", { deleteEnabled: false }, "delete:\n    enabled: false"],
         ["readOnly", { readOnly: true }, "readonly:\n      enabled: true"],
+        ["sparseIndexes", { sparseIndexes: true }, 'indexes:\n      platforms: "none"'],
         [
             "metrics",
             { metrics: true },

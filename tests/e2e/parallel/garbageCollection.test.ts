@@ -85,7 +85,11 @@ describe("Garbage collection", function () {
     }
 
     before(async () => {
-        await registry.configure({ collectionSchedule: "0 4 * * 0", collectionMinAgeMinutes: "0" });
+        await registry.configure({
+            collectionSchedule: "0 4 * * 0",
+            collectionMinAgeMinutes: "0",
+            sparseIndexes: "true",
+        });
         await registry.up();
         me = await registry.client();
         for (const name of ["kept", "deleted", "other"]) {
@@ -227,11 +231,17 @@ describe("Garbage collection", function () {
     });
 
     it("goes on if a link is empty, or a platform of an index was deleted", async () => {
-        const index = JSON.parse(fs.readFileSync(path.join(image("sparse"), "manifest.json"), "utf8")) as {
+        const file = path.join(image("sparse"), "manifest.json");
+        const index = JSON.parse(fs.readFileSync(file, "utf8")) as {
+            mediaType: string;
             manifests: { digest: string }[];
         };
         const [kept, deleted] = index.manifests.map(({ digest }) => digest) as [string, string];
         assert.equal((await api(`sparse/manifests/${deleted}`, "--request", "DELETE")).status, 202);
+        // Only with sparseIndexes.
+        const contentType = ["--header", `Content-Type: ${index.mediaType}`];
+        const again = await api("sparse/manifests/1", "--request", "PUT", ...contentType, "--data-binary", `@${file}`);
+        assert.equal(again.status, 201, again.body);
         const link = `docker/registry/v2/repositories/kept/_layers/sha256/${"0".repeat(64)}/link`;
         await putObject(registry.name, link, "");
         await remove("deleted:1");

@@ -71,6 +71,7 @@ export const configurations: Record<string, Record<string, unknown>> = {
         logLevel: "debug",
         deleteEnabled: false,
         readOnly: true,
+        sparseIndexes: true,
         collectionSchedule: "0 4 * * 0",
         collectionTimeZone: "Europe/Berlin",
         collectionDeleteUntagged: true,
