@@ -93,7 +93,7 @@ async function collect(bucket: Bucket, flags: Flags, stop: AbortSignal): Promise
             );
         }
     };
-    const { freedBytes, leftBytes, seconds } = await collection.run().catch(async (error: unknown) => {
+    const result = await collection.run().catch(async (error: unknown) => {
         // The collection that holds the lease reports its own result.
         if (!(error instanceof LeaseHeldError)) {
             await report({ last_failure_timestamp_seconds: now() });
@@ -102,9 +102,13 @@ async function collect(bucket: Bucket, flags: Flags, stop: AbortSignal): Promise
     });
     await report({
         last_success_timestamp_seconds: now(),
-        freed_bytes: freedBytes,
-        bucket_bytes: leftBytes,
-        duration_seconds: seconds,
+        freed_bytes: result.freedBytes,
+        bucket_bytes: result.leftBytes,
+        duration_seconds: result.seconds,
+        read_only_seconds: result.readOnlySeconds,
+        untagged_manifests: result.untagged.manifests,
+        untagged_bytes: result.untagged.bytes,
+        odd_objects: result.oddObjects,
     });
 }
 

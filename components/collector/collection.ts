@@ -14,6 +14,12 @@ export interface CollectionResult {
     /** What the bucket holds afterwards. */
     leftBytes: number;
     seconds: number;
+    /** How long pushes were refused. */
+    readOnlySeconds: number;
+    /** The manifests without a tag, and the bytes that only they need. */
+    untagged: Inventory["untagged"];
+    /** How many odd objects were named, and stay. */
+    oddObjects: number;
 }
 
 /** Milliseconds between two renewals of the lease. */
@@ -56,6 +62,8 @@ export class GarbageCollection {
         const began = clock.now();
         const { candidates, hasWork, bytes } = await this.plan();
         this.stop.throwIfAborted();
+        const locked = clock.now();
+        let readOnlySeconds = 0;
         const { blobs, freedBytes, leftBytes } = hasWork
             ? await this.collectUnderLease(candidates)
             : { blobs: 0, freedBytes: 0, leftBytes: bytes };
@@ -65,10 +73,13 @@ export class GarbageCollection {
         if (hasWork) {
             await this.makeWritable();
             this.stop.throwIfAborted();
+            readOnlySeconds = Math.round((clock.now() - locked) / 1000);
             log("The registry accepts pushes again.");
             assertIntact(await this.readInventory(), "After the collection an image is broken.");
         }
-        return { freedBytes, leftBytes, seconds };
+        const { untagged, notes, emptyLinks } = before;
+        const oddObjects = notes.length - emptyLinks.length;
+        return { freedBytes, leftBytes, seconds, readOnlySeconds, untagged, oddObjects };
     }
 
     /**

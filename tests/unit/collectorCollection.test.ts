@@ -27,11 +27,14 @@ describe("A garbage collection", () => {
     it("deletes the garbage while all pods are read-only, and makes the registry writable again", async () => {
         const { cluster, garbage, bucket, log } = world;
         const before = world.bytes;
-        const { freedBytes, leftBytes, seconds } = await world.collect();
+        const { freedBytes, leftBytes, seconds, ...others } = await world.collect();
         assert.ok([garbage.digest, garbage.layer, garbage.config].every((digest) => !bucket.has(digest)));
         assert.deepEqual([freedBytes, leftBytes], [before - world.bytes, world.bytes]);
         // Two dry runs, a rollout, and two deletions one after the other.
         assert.equal(seconds, 2 * 10 + 15 + 2 * 1);
+        // Two rollouts, and all but the first dry run.
+        const readOnlySeconds = 2 * 15 + 10 + 2 * 1;
+        assert.deepEqual(others, { readOnlySeconds, untagged: { manifests: 0, bytes: 0 }, oddObjects: 0 });
         assert.equal(cluster.deployment.spec.template.metadata.annotations?.[annotation], cluster.lease.data?.until);
         assert.deepEqual(
             log.map((line) => line.replace(/\d+(\.\d)? (B|KiB)/g, "N B").replace(/\d+ s/, "N s")),
@@ -526,7 +529,8 @@ describe("A garbage collection", () => {
         const { bucket, garbage } = world;
         const key = `docker/registry/v2/repositories/web/_layers/sha256/${"a".repeat(64)}/link`;
         bucket.objects.set(key, "");
-        await world.collect();
+        const { oddObjects } = await world.collect();
+        assert.equal(oddObjects, 0);
         assert.ok(!world.views.some(({ listed }) => listed.has(key)));
         assert.equal(world.deleted[0], key);
         assert.ok(!bucket.has(garbage.layer));
@@ -637,7 +641,8 @@ describe("A garbage collection", () => {
         bucket.remove("repositories/sparse/_manifests/tags/child/current/link");
         bucket.remove(`repositories/sparse/_manifests/revisions/sha256/${child.digest.slice(7)}/link`);
         world.dryRunFinds.push(child.layer, child.config);
-        await world.collect();
+        const { oddObjects } = await world.collect();
+        assert.equal(oddObjects, 1);
         assert.ok(!bucket.has(garbage.layer));
         assert.ok([index, child.digest, child.layer, child.config].every((digest) => bucket.has(digest)));
         assert.match(log[1]!, /^sparse:all: the manifest sha256:\w+ of an index is not in this repository: /);
@@ -660,7 +665,8 @@ describe("A garbage collection", () => {
         const layer = bucket.layerBySha512("other", "layer by sha512");
         const { digest } = bucket.manifest("other", { config: bucket.blob("config"), layers: [layer] });
         world.dryRunFinds.push(layer.stored);
-        await world.collect();
+        const { untagged } = await world.collect();
+        assert.equal(untagged.manifests, 1);
         assert.ok(bucket.has(digest) && bucket.has(layer.stored) && !bucket.has(garbage.layer));
         assert.match(world.log[0]!, /no manifest needs 3 blobs/);
         const links = [...bucket.objects.keys()].filter((key) => key.includes("repositories/other/_layers/"));
