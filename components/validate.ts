@@ -6,7 +6,7 @@ import { validateExposure, validateHosts, validatePullRoute } from "./exposure/r
 import { validateCollection } from "./garbageCollection/rules";
 import { label, objectName, validateNetworkPolicy } from "./kubernetes/rules";
 import { validateMetrics } from "./monitoring/rules";
-import { imageWarning, validateMirrors, validateServer } from "./server/rules";
+import { imageWarning, shellWarning, validateMirrors, validateServer } from "./server/rules";
 import { validateBucket } from "./storage/rules";
 import { mayPush } from "./users/args";
 import { validateLogins, validatePullSecrets } from "./users/rules";
@@ -65,6 +65,7 @@ function validateImports(validation: Validation, { bucket, ingress, namespace }:
 export function findWarnings(args: ContainerRegistryArgs): string[] {
     return [
         typeof args.image === "string" && imageWarning(args.image),
+        typeof args.image === "string" && args.collection && shellWarning(args.image),
         args.ingress?.import &&
             "The imported Ingress stays as it is; the next update without the import routes clients here.",
     ].filter((warning) => typeof warning === "string");

@@ -30,6 +30,13 @@ export function imageWarning(image: string): string | undefined {
         : `image: "${image}" may not be distribution 3.1, which its configuration is for; check that it starts`;
 }
 
+/** A warning for an image that is known to lack a shell, which the entry point of a registry with a lease needs. */
+export function shellWarning(image: string): string | undefined {
+    return /^(dhi\.io|cgr\.dev)\/|\/dhi-/.test(image)
+        ? `image: "${image}" may have no shell; garbage collection needs /bin/sh, cat, cp, date and sleep in it`
+        : undefined;
+}
+
 /** Validates the pull-through caches of the component `name`. */
 export function validateMirrors(validation: Validation, name: string, mirrors: Mirror[]): void {
     const longest = Math.min(30, 63 - `${name}-mirror-`.length);

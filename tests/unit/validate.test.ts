@@ -5,7 +5,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { ContainerRegistryArgs } from "../../components/args";
 import { Collection } from "../../components/garbageCollection/args";
 import { imageWarning } from "../../components/server/rules";
-import { findValidationErrors } from "../../components/validate";
+import { findValidationErrors, findWarnings } from "../../components/validate";
 import { schedules, timeZones } from "../support/schedules";
 
 const valid: ContainerRegistryArgs = {
@@ -759,4 +759,14 @@ describe("findValidationErrors", () => {
                 `image: "${unknown}" may not be distribution 3.1, which its configuration is for; check that it starts`,
             ));
     }
+
+    it("warns about a hardened image without a shell, if garbage is collected", () => {
+        const image = "dhi.io/registry:3.1.2";
+        const collection = { schedule: "@daily" };
+        assert.deepEqual(findWarnings({ ...valid, image, collection }), [
+            `image: "${image}" may have no shell; garbage collection needs /bin/sh, cat, cp, date and sleep in it`,
+        ]);
+        assert.deepEqual(findWarnings({ ...valid, image }), []);
+        assert.deepEqual(findWarnings({ ...valid, image: "registry:3.1.2", collection }), []);
+    });
 });
