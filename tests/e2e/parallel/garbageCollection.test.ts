@@ -417,9 +417,9 @@ describe("Garbage collection", function () {
     describe("without collectionSchedule", () =>
         it("is removed without a failed push or pull", async () => {
             await assertUnnoticed(me, async () => {
-                await run("pulumi", ["config", "rm", "collectionSchedule", "--stack", registry.name]);
-                await run("pulumi", ["config", "rm", "collectionMinAgeMinutes", "--stack", registry.name]);
-                await run("pulumi", ["config", "rm", "collectionDeleteUntagged", "--stack", registry.name]);
+                for (const key of ["Schedule", "TimeZone", "MinAgeMinutes", "DeleteUntagged"]) {
+                    await run("pulumi", ["config", "rm", `collection${key}`, "--stack", registry.name]);
+                }
                 await registry.up();
                 await eventually(
                     300,
