@@ -164,6 +164,16 @@ describe("docs/troubleshooting.md has what is printed", function () {
             await eventually(60, async () => (await push()) === "");
         });
 
+        it("for an index without its platforms", async () => {
+            makeImages(file("platforms"), ["amd64", "arm64"]);
+            const printed = await failed(
+                "skopeo",
+                ...["copy", "--multi-arch", "index-only", "--dest-creds", `${me.user}:${me.password}`],
+                ...[`dir:${file("platforms")}`, `docker://${me.host}/sparse:1`],
+            );
+            assertInTroubleshooting("blob unknown to registry", printed);
+        });
+
         it("through a Traefik with a read timeout, which is 60 s by default, and 300 ms here", async () => {
             const name = "short-timeout";
             await apply({
