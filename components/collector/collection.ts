@@ -22,6 +22,16 @@ export interface CollectionResult {
     oddObjects: number;
 }
 
+/** What was found before the registry is read-only. */
+interface Plan extends Pick<CollectionResult, "untagged" | "oddObjects"> {
+    /** The blobs that are garbage so far. */
+    candidates: string[];
+    /** Whether the registry has to be read-only for anything. */
+    hasWork: boolean;
+    /** What the bucket holds. */
+    bytes: number;
+}
+
 /** Milliseconds between two renewals of the lease. */
 const renewInterval = 30_000;
 /** How long pushes are refused for each of the two rollouts, and how fast objects are deleted: as measured. */
@@ -60,7 +70,7 @@ export class GarbageCollection {
     async run(): Promise<CollectionResult> {
         const { clock, log } = this.environment;
         const began = clock.now();
-        const { candidates, hasWork, bytes } = await this.plan();
+        const { candidates, hasWork, bytes, untagged, oddObjects } = await this.plan();
         this.stop.throwIfAborted();
         const locked = clock.now();
         let readOnlySeconds = 0;
@@ -77,8 +87,6 @@ export class GarbageCollection {
             log("The registry accepts pushes again.");
             assertIntact(await this.readInventory(), "After the collection an image is broken.");
         }
-        const { untagged, notes, emptyLinks } = before;
-        const oddObjects = notes.length - emptyLinks.length;
         return { freedBytes, leftBytes, seconds, readOnlySeconds, untagged, oddObjects };
     }
 
@@ -87,7 +95,7 @@ export class GarbageCollection {
      *
      * @throws PermanentError if an image is broken, or pushes would be refused for too long
      */
-    private async plan(): Promise<{ candidates: string[]; hasWork: boolean; bytes: number }> {
+    private async plan(): Promise<Plan> {
         const { log } = this.environment;
         const inventory = await this.readInventory();
         log(`In the bucket: ${totals(inventory)}.`);
@@ -107,7 +115,8 @@ export class GarbageCollection {
         if (hasWork) {
             this.assertShort(inventory, candidates);
         }
-        return { candidates, hasWork, bytes: inventory.bytes };
+        const { bytes, untagged, notes, emptyLinks } = inventory;
+        return { candidates, hasWork, bytes, untagged, oddObjects: notes.length - emptyLinks.length };
     }
 
     /** Whether all pods accept pushes. @throws if they could not be replaced, or their clocks differ */
