@@ -56,11 +56,17 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
     });
 }
 
-const remoteUrl: Rule<string> = (remote) =>
-    /^https?:\/\/[^/?#@]+$/.test(remote) && URL.canParse(remote)
+const dockerHub = "https://registry-1.docker.io";
+
+const remoteUrl: Rule<string> = (remote) => {
+    if (/^https?:\/\/(docker\.io|((hub|www)\.)?docker\.com)\/?$/i.test(remote)) {
+        return `"${remote}" is a web site, from which nothing could be pulled; Docker Hub's registry is ${dockerHub}`;
+    }
+    return /^https?:\/\/[^/?#@]+$/.test(remote) && URL.canParse(remote)
         ? undefined
         : `"${remote.replace(/\/\/.*@/, "//…@")}" is not the URL of a registry without a path; ` +
-          "give one such as https://registry-1.docker.io";
+              `give one such as ${dockerHub}`;
+};
 
 const goDuration: Rule<string> = (ttl) =>
     /^(\d+(\.\d+)?[hms])+$/.test(ttl)

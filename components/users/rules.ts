@@ -5,6 +5,9 @@ import { Access, mayPush, PullSecret, User } from "./args";
 /** bcrypt reads no more bytes of a password. */
 const maxPasswordBytes = 72;
 
+/** The registry hashes a password at each request. Each step of the cost doubles the time. */
+const maxCost = 14;
+
 /** Validates who may log in. */
 export function validateLogins(validation: Validation, users: User[], htpasswdSecret: unknown): void {
     validation.exclude("htpasswdSecret", htpasswdSecret, users, "users");
@@ -54,10 +57,14 @@ export const validPassword: Rule<string> = (password) => {
         : undefined;
 };
 
-/** A hash as bcrypt writes it. The reason does not hold the hash. */
+/** A hash as bcrypt writes it, of a cost that each request can bear. The reason does not hold the hash. */
 export const bcryptHash: Rule<string> = (hash) => {
-    if (/^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.test(hash)) {
-        return undefined;
+    const [, cost] = /^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/.exec(hash) ?? [];
+    if (cost !== undefined) {
+        return Number(cost) > maxCost
+            ? `has cost ${cost}, and each request would take seconds; ` +
+                  `use at most ${maxCost}, such as "htpasswd -nBC 10 NAME"`
+            : undefined;
     }
     return hash.includes(":")
         ? "contains a user name; give only the part after the colon of the htpasswd line"

@@ -120,6 +120,13 @@ describe("findValidationErrors", () => {
                 ],
             ],
             [
+                "a hash with which each request would take seconds",
+                errorsWith({ users: [{ name: "ci", hash: hash.replace("05", "15") }] }),
+                [
+                    'users[0].hash: has cost 15, and each request would take seconds; use at most 14, such as "htpasswd -nBC 10 NAME"',
+                ],
+            ],
+            [
                 "a hash that is a whole line of an htpasswd file",
                 errorsWith({ users: [{ name: "ci", hash: `ci:${hash}` }] }),
                 ["users[0].hash: contains a user name; give only the part after the colon of the htpasswd line"],
@@ -724,6 +731,17 @@ describe("findValidationErrors", () => {
     }
     for (const endpoint of ["minio:9000", "192.168.1.10:9000", "[fd00::1]:9000"]) {
         it(`accepts the endpoint ${endpoint}`, () => assert.deepEqual(bucket({ endpoint }), []));
+    }
+    const mirrorOf = (remote: string) => errorsWith({ mirrors: [{ name: "hub", host: "hub.example.com", remote }] });
+    for (const remote of ["https://docker.io", "https://hub.docker.com/", "http://www.docker.com"]) {
+        it(`rejects a pull-through cache of ${remote}, which would cache nothing`, () =>
+            assert.deepEqual(mirrorOf(remote), [
+                `mirrors[0].remote: "${remote}" is a web site, from which nothing could be pulled; ` +
+                    "Docker Hub's registry is https://registry-1.docker.io",
+            ]));
+    }
+    for (const remote of ["https://registry-1.docker.io", "https://docker.io.example.com", "http://docker.lan:5000"]) {
+        it(`accepts a pull-through cache of ${remote}`, () => assert.deepEqual(mirrorOf(remote), []));
     }
     it("accepts a password of 72 bytes", () =>
         assert.deepEqual(errorsWith({ users: [{ name: "ci", password: "x".repeat(72) }] }), []));
