@@ -6,6 +6,7 @@ import {
     noLinks,
     type OddLink,
     parseLayout,
+    parseLinkId,
     root,
     tagKey,
     type TagLink,
@@ -134,7 +135,7 @@ async function readTag(bucket: Bucket, walker: ManifestWalker, tag: TagLink): Pr
 }
 
 async function readUntagged(walker: ManifestWalker, link: string, deleteUntagged: boolean): Promise<Finding> {
-    const [repository = "", digest = ""] = link.split("@");
+    const [repository, digest] = parseLinkId(link);
     const image = await walker.walk(repository, digest, deleteUntagged ? "describe" : "retain");
     const notes = [...image.problems, ...image.notes];
     if (image.isMissing && !deleteUntagged) {
@@ -170,10 +171,10 @@ const removeCommand = (key: string) => `To delete that link: mc rm ALIAS/BUCKET/
 
 /** Spares every blob that a repository links, if nobody knows what is needed there. */
 function spareRepositories({ sparedRepositories, spared }: ManifestWalker, { linked, oddLinks }: Layout): void {
-    const links = [...linked._layers, ...linked["_manifests/revisions"]].map((link) => link.split("@"));
-    for (const [repository = "", digest = ""] of [
+    const links = [...linked._layers, ...linked["_manifests/revisions"]].map(parseLinkId);
+    for (const [repository, digest] of [
         ...links,
-        ...oddLinks.map((link) => [link.repository, link.digest]),
+        ...oddLinks.map(({ repository, digest }) => [repository, digest] as const),
     ]) {
         if (sparedRepositories.has(repository)) {
             spared.add(digest);

@@ -102,11 +102,17 @@ export const isDigest = (text: string) => /^[\w.+-]+:\w+$/.test(text);
 
 export const linkId = (repository: string, digest: string) => `${repository}@${digest}`;
 
+/** The repository and the digest of a `linkId`. */
+export function parseLinkId(id: string): [repository: string, digest: string] {
+    const [repository = "", digest = ""] = id.split("@");
+    return [repository, digest];
+}
+
 export function linkKey(repository: string, folder: LinkFolder, digest: string): string {
     return `${root}repositories/${repository}/${folder}/${digest.replace(":", "/")}/link`;
 }
 
-export const tagKey = ({ repository, name }: TagLink) =>
+export const tagKey = ({ repository, name }: Pick<TagLink, "repository" | "name">) =>
     `${root}repositories/${repository}/_manifests/tags/${name}/current/link`;
 
 export function blobKey(digest: string): string {

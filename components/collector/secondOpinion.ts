@@ -1,6 +1,6 @@
 import { PermanentError } from "./errors.ts";
 import type { Inventory } from "./inventory.ts";
-import { blobKey, linkKey } from "./layout.ts";
+import { blobKey, linkKey, parseLinkId } from "./layout.ts";
 import type { Bucket, Environment } from "./ports.ts";
 import { bullets, count } from "./report.ts";
 
@@ -25,9 +25,9 @@ export class SecondOpinion {
     async findGarbage(inventory: Inventory, blobs: Iterable<string>, signal: AbortSignal): Promise<Set<string>> {
         const revisions = [...inventory.revisions].filter((link) => !this.read.has(link));
         // A new index may refer to an old manifest.
-        const links = new Map([...inventory.revisions].map((link) => [keyOf(link), digestOf(link)]));
+        const links = new Map([...inventory.revisions].map(locate));
         const listed = new Map([
-            ...revisions.map((link) => [keyOf(link), digestOf(link).length] as const),
+            ...revisions.map(locate).map(([key, digest]) => [key, digest.length] as const),
             ...[...blobs].map((digest) => [blobKey(digest), inventory.blobs.get(digest) ?? 0] as const),
         ]);
         const get = async (key: string) => {
@@ -47,6 +47,8 @@ export class SecondOpinion {
     }
 }
 
-const digestOf = (link: string) => link.slice(link.indexOf("@") + 1);
-
-const keyOf = (link: string) => linkKey(link.slice(0, link.indexOf("@")), "_manifests/revisions", digestOf(link));
+/** The key of a manifest's link, and the digest that it contains. */
+function locate(link: string): [key: string, digest: string] {
+    const [repository, digest] = parseLinkId(link);
+    return [linkKey(repository, "_manifests/revisions", digest), digest];
+}
