@@ -14,13 +14,21 @@ export function validateCollection(validation: Validation, collection: Collectio
     validation.check("collection.image", collection?.image, image);
 }
 
+interface CronField {
+    name: string;
+    first: number;
+    last: number;
+    /** What may stand for its numbers, from the first one on. */
+    words?: string[];
+}
+
 /** The five fields of a schedule, as Kubernetes reads them. Its Sunday is 0, never 7. */
-const cronFields = [
+const cronFields: CronField[] = [
     { name: "minute", first: 0, last: 59 },
     { name: "hour", first: 0, last: 23 },
     { name: "day of the month", first: 1, last: 31 },
-    { name: "month", first: 1, last: 12, words: "jan feb mar apr may jun jul aug sep oct nov dec" },
-    { name: "day of the week", first: 0, last: 6, words: "sun mon tue wed thu fri sat" },
+    { name: "month", first: 1, last: 12, words: "jan feb mar apr may jun jul aug sep oct nov dec".split(" ") },
+    { name: "day of the week", first: 0, last: 6, words: "sun mon tue wed thu fri sat".split(" ") },
 ];
 
 const cronSchedule: Rule<string> = (schedule) => {
@@ -34,13 +42,15 @@ const cronSchedule: Rule<string> = (schedule) => {
             'such as "0 4 * * 0" for Sundays at 04:00'
         );
     }
-    const wrong = cronFields.find((field, i) => !values[i]?.split(",").every((part) => isCronPart(part, field)));
-    if (!wrong) {
+    const isWrong = (field: CronField, i: number) => !values[i]?.split(",").every((part) => isCronPart(part, field));
+    const wrong = cronFields.findIndex(isWrong);
+    const field = cronFields[wrong];
+    if (!field) {
         return undefined;
     }
-    const { name, first, last, words = "" } = wrong;
-    const names = words && ` (${words.replaceAll(" ", ", ")})`;
-    const value = values[cronFields.indexOf(wrong)];
+    const { name, first, last, words } = field;
+    const names = words ? ` (${words.join(", ")})` : "";
+    const value = values[wrong];
     return (
         `"${schedule}" has "${value}" as ${name}; use numbers from ${first} to ${last}${names}, lists (1,3), ` +
         "ranges from low to high (1-3) and steps (*/2)"
@@ -48,13 +58,13 @@ const cronSchedule: Rule<string> = (schedule) => {
 };
 
 /** Whether Kubernetes reads one item of a field. Examples: `*`, `*` with `/15`, `1-5`, `mon`. */
-function isCronPart(part: string, { first, last, words }: (typeof cronFields)[number]): boolean {
+function isCronPart(part: string, { first, last, words = [] }: CronField): boolean {
     const [, range = "", step] = /^([^/]+)(?:\/(\d+))?$/.exec(part) ?? [];
     if (Number(step) === 0) {
         return false;
     }
     const numberOf = (text: string) => {
-        const index = words?.split(" ").indexOf(text.toLowerCase()) ?? -1;
+        const index = words.indexOf(text.toLowerCase());
         return index >= 0 ? index + first : /^\d+$/.test(text) ? Number(text) : NaN;
     };
     const [from = NaN, to = from, ...others] = range.split("-").map(numberOf);
