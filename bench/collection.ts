@@ -6,6 +6,7 @@ import * as readline from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { systemClock } from "../components/collector/clock";
+import { blobKey, LinkFolder, linkKey, tagKey } from "../components/collector/layout";
 import { S3Client } from "../components/collector/s3Client";
 import { memory, processesOf } from "../tests/e2e/support/processes";
 import { run } from "../tests/e2e/support/run";
@@ -120,7 +121,7 @@ async function list(bucket: string): Promise<string[]> {
 async function fill(bucket: string, tags: number): Promise<void> {
     const folder = path.join(scratchFolder(), "bucket");
     const put = (key: string, content: string) => {
-        const file = path.join(folder, "docker/registry/v2", key);
+        const file = path.join(folder, key);
         fs.mkdirSync(path.dirname(file), { recursive: true });
         fs.writeFileSync(file, content);
     };
@@ -140,35 +141,33 @@ async function fill(bucket: string, tags: number): Promise<void> {
 type Put = (key: string, content: string) => void;
 
 function putBlob(put: Put, content: string) {
-    const hash = createHash("sha256").update(content).digest("hex");
-    put(`blobs/sha256/${hash.slice(0, 2)}/${hash}/data`, content);
-    return { hash, digest: `sha256:${hash}`, size: content.length };
+    const digest = `sha256:${createHash("sha256").update(content).digest("hex")}`;
+    put(blobKey(digest), content);
+    return { digest, size: content.length };
 }
 
 /** Puts the objects that distribution writes when a tag with images for two platforms is pushed. */
 function putIndex(put: Put, tag: number): void {
-    const link = (folder: string, { hash, digest }: { hash: string; digest: string }) =>
-        put(`repositories/${repository}/${folder}/sha256/${hash}/link`, digest);
+    const link = (folder: LinkFolder, { digest }: { digest: string }) =>
+        put(linkKey(repository, folder, digest), digest);
     const type = "application/vnd.oci.image";
-    const blob = (content: string, mediaType: string) => {
-        const { hash, digest, size } = putBlob(put, content);
-        return { hash, digest, descriptor: { mediaType, digest, size } };
-    };
+    const blob = (content: string, mediaType: string) => ({ mediaType, ...putBlob(put, content) });
     const manifests = ["amd64", "arm64"].map((architecture) => {
         const config = blob(JSON.stringify({ architecture, os: "linux", tag }), `${type}.config.v1+json`);
         const layer = blob(`layer of ${tag} for ${architecture}`, `${type}.layer.v1.tar+gzip`);
         [config, layer].forEach((part) => link("_layers", part));
         const manifest = { schemaVersion: 2, mediaType: `${type}.manifest.v1+json` };
-        const parts = { config: config.descriptor, layers: [layer.descriptor] };
+        const parts = { config, layers: [layer] };
         const pushed = blob(JSON.stringify({ ...manifest, ...parts }), manifest.mediaType);
         link("_manifests/revisions", pushed);
-        return { ...pushed.descriptor, platform: { architecture, os: "linux" } };
+        return { ...pushed, platform: { architecture, os: "linux" } };
     });
     const mediaType = `${type}.index.v1+json`;
     const index = blob(JSON.stringify({ schemaVersion: 2, mediaType, manifests }), mediaType);
     link("_manifests/revisions", index);
-    link(`_manifests/tags/${tag}/index`, index);
-    put(`repositories/${repository}/_manifests/tags/${tag}/current/link`, index.digest);
+    const current = tagKey({ repository, name: String(tag) });
+    put(current, index.digest);
+    put(current.replace("/current/", `/index/${index.digest.replace(":", "/")}/`), index.digest);
 }
 
 /** Uploads a folder as one archive, which MinIO extracts into the bucket; deletes the folder. */
