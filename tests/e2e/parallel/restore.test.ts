@@ -8,7 +8,7 @@ import { documented, runDocumented } from "../support/docs";
 import { interrupt } from "../support/interrupt";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../support/otherMinio";
 import { OtherRegistry } from "../support/otherRegistry";
-import { eventually, run } from "../support/run";
+import { assertUnchangedAfterRefresh, eventually, run } from "../support/run";
 import { kubectl, request } from "../support/sandbox";
 import { makeImage, makeImages } from "../support/traffic";
 
@@ -146,6 +146,6 @@ describe("The images of a lost MinIO", function () {
 
         await assertImages();
         await eventually(300, isPublic);
-        await registry.pulumi("preview", "--refresh", "--expect-no-changes");
+        await assertUnchangedAfterRefresh(registry.pulumi);
     });
 });
