@@ -38,6 +38,7 @@ export const defaultsOf = (name: string) => ({
         deleteUntagged: false,
         maxReadOnlyMinutes: 15,
         minAgeMinutes: 60,
+        retention: { repositories: ["**"], tags: ["*"], keepPatterns: ["latest"] },
         image: "docker.io/library/node:26.10.0-slim",
     },
     metrics: { serviceMonitor: false, serviceMonitorLabels: {} },
@@ -59,7 +60,10 @@ export function fillDefaults(name: string, args: ContainerRegistryArgs) {
         ingress: args.ingress && fill(args.ingress, defaults.ingress),
         gateway: args.gateway && fill(args.gateway, defaults.gateway),
         service: fill(args.service ?? {}, defaults.service),
-        collection: args.collection && fill(args.collection, defaults.collection),
+        collection: args.collection && {
+            ...fill(args.collection, defaults.collection),
+            retention: (args.collection.retention ?? []).map((policy) => fill(policy, defaults.collection.retention)),
+        },
         metrics: args.metrics && fill(args.metrics, defaults.metrics),
         mirrors: (args.mirrors ?? []).map((mirror) => fill(mirror, defaults.mirrors)),
     };

@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs } from "./args";
+import { describePolicy } from "./collector/retention";
 import { fillDefaults, FilledArgs } from "./defaults";
 import { AccessKey } from "./storage/storage";
 import { assertNoErrors } from "./userError";
@@ -73,6 +74,10 @@ function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pul
     assertValid(args);
     for (const warning of findWarnings(args)) {
         void pulumi.log.warn(warning, component);
+    }
+    // An update has them in its preview.
+    for (const policy of pulumi.runtime.isDryRun() ? (fillDefaults(name, args).collection?.retention ?? []) : []) {
+        void pulumi.log.info(`collection.retention: ${describePolicy(policy)}`, component);
     }
     // Without the secrets, which would make every value secret. Of these, Logins validates those that are Outputs.
     const mirrors = args.mirrors?.map((mirror) => ({ ...mirror, password: mirror.password && "" }));

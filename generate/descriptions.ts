@@ -24,10 +24,11 @@ export function findDescriptionErrors(schema: Schema): string[] {
     const defaults = defaultsOf("<name>");
     const check = (path: string[], reference: Property, isRequired: boolean): string[] => {
         const property = resolve(schema, reference);
-        // The defaults of a list are those of each item.
-        const value = property.items || isGroup(property) ? undefined : valueAt(defaults, path);
-        const errors = isRequired ? checkRequired(reference) : checkOptional(reference, value);
         const fields = resolve(schema, property.items ?? property);
+        // The defaults of a list of objects are those of each item.
+        const hasItems = property.items && fields.properties;
+        const value = hasItems || isGroup(property) ? undefined : valueAt(defaults, path);
+        const errors = isRequired ? checkRequired(reference) : checkOptional(reference, value);
         return [
             ...[...errors, ...checkText(schema, property)].map((error) => `${path.join(".")}: ${error}`),
             ...Object.entries(fields.properties ?? {}).flatMap(([name, field]) =>

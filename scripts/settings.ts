@@ -35,6 +35,9 @@ export const settings: Record<string, (configuration: StackConfiguration) => str
     /** Whether garbage collection also deletes untagged manifests. */
     deleteUntagged: async ({ registry }) =>
         String((await resolve(fillDefaults("registry", registry).collection))?.deleteUntagged ?? false),
+    /** The DNS names from which clients pull, one a line. */
+    hosts: async ({ registry: { host, pullHost, anonymousPullHost } }) =>
+        (await resolve([host, pullHost, anonymousPullHost])).filter((name) => name !== undefined).join("\n"),
     /** MinIO's address, if the stack manages its bucket there. Empty: the stack uses an existing bucket. */
     minioServer: ({ minio }) => minio?.server ?? "",
     /** Options of curl for a request to the bucket. Contains a secret. */

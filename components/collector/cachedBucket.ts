@@ -25,6 +25,10 @@ export class CachedBucket implements Bucket {
         this.clock = clock;
     }
 
+    get hasVersions(): boolean {
+        return this.bucket.hasVersions;
+    }
+
     async list(prefix: string): Promise<Map<string, ListedObject>> {
         const began = this.clock.now();
         const objects = await this.bucket.list(prefix);

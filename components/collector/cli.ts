@@ -6,11 +6,12 @@ import { systemClock } from "./clock.ts";
 import { GarbageCollection } from "./collection.ts";
 import { runDryRun } from "./dryRun.ts";
 import { exitStatus, ExpectedError, InterruptedError, LeaseHeldError, PermanentError } from "./errors.ts";
-import { readInventory } from "./inventory.ts";
+import { oldGarbage, readInventory, sum } from "./inventory.ts";
 import { KubernetesClient } from "./kubernetesClient.ts";
 import type { Bucket, Environment } from "./ports.ts";
 import { pushMetrics } from "./pushgateway.ts";
-import { assertIntact, remarks, tagTable, totals } from "./report.ts";
+import { assertIntact, formatBytes, remarks, removalReport, tagTable, totals, versionsNote } from "./report.ts";
+import type { RetentionPolicy } from "./retention.ts";
 import { S3Client, type S3Parameters } from "./s3Client.ts";
 
 const parseCommandLine = () =>
@@ -27,6 +28,9 @@ const parseCommandLine = () =>
             "max-read-only-minutes": { type: "string", default: "" },
             "min-age-minutes": { type: "string", default: "" },
             "delete-untagged": { type: "boolean", default: false },
+            retention: { type: "string", default: "[]" },
+            "apply-retention": { type: "boolean", default: false },
+            running: { type: "string", multiple: true, default: [] },
             pushgateway: { type: "string", default: "" },
         },
     });
@@ -43,16 +47,20 @@ async function main(): Promise<void> {
     switch (positionals[0]) {
         case "check":
             return check(bucket, flags);
+        case "dry-run":
+            return dryRun(bucket, flags);
         case "collect":
             return collect(bucket, flags, stop.signal);
         default:
-            throw new PermanentError(`The command is "${positionals[0]}", and must be "collect" or "check".`);
+            throw new PermanentError(
+                `The command is "${positionals[0]}", and must be "collect", "check" or "dry-run".`,
+            );
     }
 }
 
 /** Shows all tags, and whether every image is whole. */
 async function check(bucket: Bucket, flags: Flags): Promise<void> {
-    const inventory = await readInventory(bucket, systemClock, flags["delete-untagged"]);
+    const inventory = await readInventory(bucket, systemClock, { deleteUntagged: flags["delete-untagged"] });
     console.log(tagTable(inventory).join("\n"));
     console.log(`\nIn the bucket: ${totals(inventory)}.`);
     remarks(inventory).forEach((line) => console.log(line));
@@ -60,6 +68,39 @@ async function check(bucket: Bucket, flags: Flags): Promise<void> {
     const exception = inventory.notes.length > 0 ? ", apart from what is named above" : "";
     console.log(`Every image is whole${exception}.`);
 }
+
+/** Shows what a collection would delete now: its tags, and how much disk space comes back. */
+async function dryRun(bucket: Bucket, flags: Flags): Promise<void> {
+    const now = systemClock.now();
+    const latest = now - Number(flags["min-age-minutes"]) * 60_000;
+    const policies = parsePolicies(flags);
+    const policy = { deleteUntagged: flags["delete-untagged"], retention: { policies, now, latest } };
+    const inventory = await readInventory(
+        bucket,
+        systemClock,
+        policies.length > 0 ? policy : { ...policy, retention: undefined },
+    );
+    const { blobs, removals } = inventory;
+    console.log(`In the bucket: ${totals(inventory)}.`);
+    remarks(inventory).forEach((line) => console.log(line));
+    if (bucket.hasVersions) {
+        console.log(versionsNote);
+    }
+    if (policies.length > 0) {
+        removalReport(inventory, policies).forEach((line) => console.log(line));
+        const running = removals.tags.filter(({ repository, name, revisions }) =>
+            flags.running.some((image) => image === `${repository}:${name}` || revisions.has(image)),
+        );
+        for (const { repository, name } of running) {
+            console.log(`A Pod of this cluster runs ${repository}:${name}, which would go.`);
+        }
+    }
+    assertIntact(inventory, "A collection would delete nothing, because an image is broken.");
+    const bytes = sum(oldGarbage(inventory, latest).map((digest) => blobs.get(digest) ?? 0));
+    console.log(`A collection now would free ${formatBytes(bytes)}. Nothing was deleted.`);
+}
+
+const parsePolicies = ({ retention }: Flags) => JSON.parse(retention) as RetentionPolicy[];
 
 function makeCollection(bucket: Bucket, flags: Flags, stop: AbortSignal): GarbageCollection {
     const { registry, config, "delete-untagged": deleteUntagged } = flags;
@@ -77,6 +118,8 @@ function makeCollection(bucket: Bucket, flags: Flags, stop: AbortSignal): Garbag
         deleteUntagged,
         maxReadOnlyMinutes: Number(flags["max-read-only-minutes"]),
         minAgeMinutes: Number(flags["min-age-minutes"]),
+        retention: parsePolicies(flags),
+        applyRetention: flags["apply-retention"],
     };
     return new GarbageCollection(environment, settings, stop);
 }
@@ -109,6 +152,7 @@ async function collect(bucket: Bucket, flags: Flags, stop: AbortSignal): Promise
         untagged_manifests: result.untagged.manifests,
         untagged_bytes: result.untagged.bytes,
         odd_objects: result.oddObjects,
+        removed_tags: result.removedTags,
     });
 }
 

@@ -1,13 +1,15 @@
+import { isApproved, noteReport } from "./approval.ts";
 import { CachedBucket } from "./cachedBucket.ts";
 import { LeaseLostError, PermanentError, UnsettledDeletionError } from "./errors.ts";
-import { type Inventory, readInventory, sum } from "./inventory.ts";
+import { type Inventory, oldGarbage, readInventory, sum } from "./inventory.ts";
 import { Lease } from "./lease.ts";
 import type { CollectionSettings, Environment } from "./ports.ts";
 import { pollInterval, RegistryPods } from "./registryPods.ts";
-import { assertIntact, count, formatBytes, remarks, totals } from "./report.ts";
+import { type Retention, versionOf } from "./removals.ts";
+import { assertIntact, count, formatBytes, remarks, removalReport, totals, versionsNote } from "./report.ts";
 import { repeat, retry } from "./retry.ts";
 import { SecondOpinion } from "./secondOpinion.ts";
-import { keysOf, sweep } from "./sweep.ts";
+import { stepsOf, sweep } from "./sweep.ts";
 
 export interface CollectionResult {
     freedBytes: number;
@@ -20,12 +22,16 @@ export interface CollectionResult {
     untagged: Inventory["untagged"];
     /** How many odd objects were named, and stay. */
     oddObjects: number;
+    /** How many tags retention has removed. */
+    removedTags: number;
 }
 
 /** What was found before the registry is read-only. */
 interface Plan extends Pick<CollectionResult, "untagged" | "oddObjects"> {
     /** The blobs that are garbage so far. */
     candidates: string[];
+    /** The tags that may go, as they are now; undefined if none may. */
+    removals?: Set<string>;
     /** Whether the registry has to be read-only for anything. */
     hasWork: boolean;
     /** What the bucket holds. */
@@ -70,14 +76,18 @@ export class GarbageCollection {
     async run(): Promise<CollectionResult> {
         const { clock, log } = this.environment;
         const began = clock.now();
-        const { candidates, hasWork, bytes, untagged, oddObjects } = await this.plan();
+        const plan = await this.plan();
+        const { hasWork, bytes, untagged, oddObjects } = plan;
         this.stop.throwIfAborted();
         const locked = clock.now();
         let readOnlySeconds = 0;
-        const { blobs, freedBytes, leftBytes } = hasWork
-            ? await this.collectUnderLease(candidates)
-            : { blobs: 0, freedBytes: 0, leftBytes: bytes };
+        const { blobs, freedBytes, leftBytes, removedTags } = hasWork
+            ? await this.collectUnderLease(plan)
+            : { blobs: 0, freedBytes: 0, leftBytes: bytes, removedTags: 0 };
         const seconds = Math.round((clock.now() - began) / 1000);
+        if (removedTags > 0) {
+            log(`Removed ${count(removedTags, "tag")}.`);
+        }
         const freed = `${formatBytes(freedBytes)} of ${formatBytes(freedBytes + leftBytes)}`;
         log(`Freed ${freed}, ${count(blobs, "blob")}; it took ${seconds} s.`);
         if (hasWork) {
@@ -87,7 +97,7 @@ export class GarbageCollection {
             log("The registry accepts pushes again.");
             assertIntact(await this.readInventory(), "After the collection an image is broken.");
         }
-        return { freedBytes, leftBytes, seconds, readOnlySeconds, untagged, oddObjects };
+        return { freedBytes, leftBytes, seconds, readOnlySeconds, untagged, oddObjects, removedTags };
     }
 
     /**
@@ -97,12 +107,20 @@ export class GarbageCollection {
      */
     private async plan(): Promise<Plan> {
         const { log } = this.environment;
-        const inventory = await this.readInventory();
+        const { retention } = this.settings;
+        const mayRemove = retention.length > 0 && (await this.mayRemoveTags());
+        const inventory = await this.readInventory(mayRemove ? this.retention() : undefined);
         log(`In the bucket: ${totals(inventory)}.`);
         assertIntact(inventory, "Nothing was collected, because an image is already broken.");
         remarks(inventory).forEach(log);
+        if (this.bucket.hasVersions) {
+            log(versionsNote);
+        }
+        if (mayRemove) {
+            removalReport(inventory, retention).forEach(log);
+        }
         const garbage = await this.secondOpinion.findGarbage(inventory, inventory.blobs.keys(), this.stop);
-        const old = this.oldGarbage(inventory);
+        const old = oldGarbage(inventory, this.latest());
         const young = inventory.garbage.length - old.length;
         if (young > 0) {
             const { minAgeMinutes } = this.settings;
@@ -111,12 +129,40 @@ export class GarbageCollection {
         const candidates = old.filter((digest) => garbage.has(digest));
         const isWritable = await this.isWritable();
         // An earlier collection may have left the registry read-only.
-        const hasWork = candidates.length + inventory.emptyLinks.length > 0 || !isWritable;
+        const deletions = stepsOf(candidates, inventory).flat(2).length;
+        const hasWork = deletions > 0 || !isWritable;
         if (hasWork) {
-            this.assertShort(inventory, candidates);
+            this.assertShort(deletions);
         }
         const { bytes, untagged, notes, emptyLinks } = inventory;
-        return { candidates, hasWork, bytes, untagged, oddObjects: notes.length - emptyLinks.length };
+        const removals = mayRemove ? new Set(inventory.removals.tags.map(versionOf)) : undefined;
+        return { candidates, removals, hasWork, bytes, untagged, oddObjects: notes.length - emptyLinks.length };
+    }
+
+    /** Whether an earlier collection has reported what the policies of retention select. If not, this one does. */
+    private async mayRemoveTags(): Promise<boolean> {
+        const { cluster, log } = this.environment;
+        const mayRemove = await isApproved(cluster, this.settings);
+        if (!mayRemove) {
+            const inventory = await this.readInventory(this.retention());
+            removalReport(inventory, this.settings.retention).forEach(log);
+            log(
+                "collectionRetention is new or has changed, so no tag goes yet. The next collection removes what the " +
+                    "policies select then. To remove these tags now: scripts/collect --apply-retention",
+            );
+        }
+        await noteReport(cluster, this.settings);
+        return mayRemove;
+    }
+
+    /** @param only the tags that may go at most */
+    private retention(only?: Set<string>): Retention {
+        return { policies: this.settings.retention, now: this.environment.clock.now(), latest: this.latest(), only };
+    }
+
+    /** Nothing goes that was written later: an upload under way may need it. */
+    private latest(): number {
+        return this.environment.clock.now() - this.settings.minAgeMinutes * 60_000;
     }
 
     /** Whether all pods accept pushes. @throws if they could not be replaced, or their clocks differ */
@@ -129,8 +175,7 @@ export class GarbageCollection {
     }
 
     /** @throws PermanentError if pushes would be refused for too long */
-    private assertShort({ links }: Inventory, candidates: string[]): void {
-        const deletions = keysOf(candidates, links).flat().length;
+    private assertShort(deletions: number): void {
         const seconds = this.bucket.listMilliseconds / 1000 + deletions / deletionsPerSecond + 2 * rolloutSeconds;
         const { maxReadOnlyMinutes } = this.settings;
         if (seconds > maxReadOnlyMinutes * 60) {
@@ -145,23 +190,17 @@ export class GarbageCollection {
         this.environment.log(`${expected}, and for longer if an upload is under way.`);
     }
 
-    private async collectUnderLease(candidates: string[]) {
+    private async collectUnderLease(plan: Plan) {
         const { cluster } = this.environment;
         await this.lease.acquire(await cluster.pods(this.settings.collectorLabels));
-        return this.collectReadOnly(candidates).catch(async (error: unknown) => {
+        return this.collectReadOnly(plan).catch(async (error: unknown) => {
             await this.recover(error);
             throw error;
         });
     }
 
-    /** What no manifest needs, and was not written lately: an upload under way may need it. */
-    private oldGarbage({ garbage, written }: Inventory): string[] {
-        const latest = this.environment.clock.now() - this.settings.minAgeMinutes * 60_000;
-        return garbage.filter((digest) => (written.get(digest) ?? Infinity) <= latest);
-    }
-
     /** Makes the registry read-only and collects, as long as the lease is held and the pods respect it. */
-    private async collectReadOnly(candidates: string[]) {
+    private async collectReadOnly(plan: Plan) {
         const { log } = this.environment;
         const failed = new AbortController();
         const signal = AbortSignal.any([this.stop, failed.signal]);
@@ -174,30 +213,32 @@ export class GarbageCollection {
             await this.proveReadOnly(signal);
             tasks.push(inBackground(this.guard(done.signal)));
             log("It is read-only. Collecting garbage ...");
-            return await this.collect(candidates, signal);
+            return await this.collect(plan, signal);
         } finally {
             done.abort();
             await Promise.all(tasks);
         }
     }
 
-    /** @param candidates what was garbage before */
-    private async collect(candidates: string[], signal: AbortSignal) {
+    /** Deletes what was garbage before, and still is. */
+    private async collect({ candidates, removals }: Plan, signal: AbortSignal) {
         const { bucket, clock } = this.environment;
-        const inventory = await this.readInventory();
+        const inventory = await this.readInventory(removals && this.retention(removals));
         assertIntact(inventory, "Nothing was collected, because an image is broken.");
-        const old = new Set(this.oldGarbage(inventory));
+        const old = new Set(oldGarbage(inventory, this.latest()));
         const still = candidates.filter((digest) => old.has(digest));
         const confirmed = await this.secondOpinion.findGarbage(inventory, still, signal);
         const garbage = still.filter((digest) => confirmed.has(digest));
-        const { blobs, links, emptyLinks } = inventory;
-        const keys = [...emptyLinks.map((key) => [key]), ...keysOf(garbage, links)];
-        await sweep(bucket, clock, keys, () => {
-            signal.throwIfAborted();
-            this.lease.assertHeld();
-        });
+        for (const groups of stepsOf(garbage, inventory)) {
+            await sweep(bucket, clock, groups, () => {
+                signal.throwIfAborted();
+                this.lease.assertHeld();
+            });
+        }
+        const { blobs, links } = inventory;
         const freedBytes = sum(garbage.map((digest) => (blobs.get(digest) ?? 0) + (links.get(digest)?.bytes ?? 0)));
-        return { freedBytes, leftBytes: inventory.bytes - freedBytes, blobs: garbage.length };
+        const removedTags = inventory.removals.tags.length;
+        return { freedBytes, leftBytes: inventory.bytes - freedBytes, blobs: garbage.length, removedTags };
     }
 
     /** Renews the lease until the signal. @throws if it is about to expire, or another collection has it */
@@ -274,7 +315,8 @@ export class GarbageCollection {
         }
     }
 
-    private readInventory(): Promise<Inventory> {
-        return readInventory(this.bucket, this.environment.clock, this.settings.deleteUntagged);
+    private readInventory(retention?: Retention): Promise<Inventory> {
+        const { deleteUntagged } = this.settings;
+        return readInventory(this.bucket, this.environment.clock, { deleteUntagged, retention });
     }
 }

@@ -1,4 +1,5 @@
 import {
+    digestOf,
     isDigest,
     type Layout,
     linkKey,
@@ -14,6 +15,7 @@ import {
 import { type Image, makeImage, ManifestWalker } from "./manifestWalker.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { Bucket, Clock } from "./ports.ts";
+import { lostKeys, planRemovals, type Removals, type Retention, revisionsOf } from "./removals.ts";
 
 /** A tag of a repository, with what it refers to: the manifests of an index, for example. */
 export interface Tag extends TagLink {
@@ -49,9 +51,25 @@ export interface Inventory {
     revisions: Set<string>;
     /** By the digest of garbage. */
     links: Map<string, Links>;
+    /** What retention removes. */
+    removals: Removals;
+    /** The keys of links that go with these tags, of manifests that are no garbage. */
+    lostLinks: string[];
     /** Of all objects, links and uploads under way included. */
     bytes: number;
 }
+
+/** Which manifests are not retained. */
+export interface Policy {
+    /** Whether only tagged manifests are retained. */
+    deleteUntagged: boolean;
+    /** Which tags are not retained. Default: none. */
+    retention?: Retention;
+}
+
+/** What no manifest needs, and was not written later than that. */
+export const oldGarbage = ({ garbage, written }: Inventory, latest: number): string[] =>
+    garbage.filter((digest) => (written.get(digest) ?? Infinity) <= latest);
 
 /** Milliseconds until a bucket with a problem is read again: the problem may have been half of a client's deletion. */
 const rereadDelay = 5000;
@@ -60,26 +78,35 @@ const rereadDelay = 5000;
  * Reads a registry's bucket as the registry would, and again if there is a problem. Each tag, its manifest, and the
  * manifests of an index are read; each layer must exist, have the right length, and be linked in that repository. The
  * digests of manifests are verified; the content of layers is not read.
- *
- * @param deleteUntagged whether only tagged manifests are retained
  */
-export async function readInventory(bucket: Bucket, clock: Clock, deleteUntagged: boolean): Promise<Inventory> {
-    const inventory = await readOnce(bucket, deleteUntagged);
+export async function readInventory(bucket: Bucket, clock: Clock, policy: Policy): Promise<Inventory> {
+    const inventory = await readOnce(bucket, policy);
     if (inventory.problems.length === 0) {
         return inventory;
     }
     await clock.sleep(rereadDelay);
-    return readOnce(bucket, deleteUntagged);
+    return readOnce(bucket, policy);
 }
 
-async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Inventory> {
+/** @param except repositories of which retention removes nothing */
+async function readOnce(bucket: Bucket, policy: Policy, except = new Set<string>()): Promise<Inventory> {
+    const { deleteUntagged, retention } = policy;
     const objects = await bucket.list(root);
     const layout = parseLayout(objects);
+    const removals = retention
+        ? await planRemovals(bucket, layout, retention, deleteUntagged, except)
+        : { tags: [], interrupted: [] };
+    const going = new Set(removals.tags.map(tagKey));
+    const lost = revisionsOf(removals);
     const walker = new ManifestWalker(bucket, layout);
-    const tagged = (await mapConcurrently(layout.tags, (tag) => readTag(bucket, walker, tag))).flat();
+    const kept = layout.tags.filter((tag) => !going.has(tagKey(tag)));
+    const tagged = (await mapConcurrently(kept, (tag) => readTag(bucket, walker, tag))).flat();
     const neededByTags = new Set([...walker.needed, ...walker.spared]);
-    const untagged = [...layout.linked["_manifests/revisions"]].filter((link) => !walker.visited.has(link));
+    const untagged = [...layout.linked["_manifests/revisions"]].filter(
+        (link) => !walker.visited.has(link) && !lost.has(link),
+    );
     const findings = [
+        ...removals.tags.map(({ repository, name, image }) => makeFinding(`${repository}:${name}`, image)),
         ...tagged.map(([{ repository, name }, image]) => makeFinding(`${repository}:${name}`, image)),
         ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, deleteUntagged))),
         ...layout.oddLinks.map(describeOddLink),
@@ -87,9 +114,17 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Invent
     await spareOddLinks(walker, layout);
     const neededOtherwise = [...walker.needed, ...walker.spared].filter((digest) => !neededByTags.has(digest));
     spareRepositories(walker, layout);
-    const garbage = [...layout.blobs.keys()].filter(
-        (digest) => !walker.needed.has(digest) && !walker.spared.has(digest),
+    // Nobody knows what is needed there, maybe of these tags.
+    const spared = [...removals.tags, ...removals.interrupted].filter((tag) =>
+        walker.sparedRepositories.has(tag.repository),
     );
+    if (spared.length > 0) {
+        return readOnce(bucket, policy, new Set([...except, ...walker.sparedRepositories]));
+    }
+    const isGarbage = (digest: string) => !walker.needed.has(digest) && !walker.spared.has(digest);
+    const garbage = [...layout.blobs.keys()].filter(isGarbage);
+    const isKept = (link: string) =>
+        walker.visited.has(link) || (layout.blobs.has(digestOf(link)) && isGarbage(digestOf(link)));
     return {
         tags: describeTags(tagged),
         problems: findings.flatMap(({ problems }) => problems),
@@ -106,6 +141,8 @@ async function readOnce(bucket: Bucket, deleteUntagged: boolean): Promise<Invent
         written: layout.written,
         revisions: walker.readable,
         links: new Map(garbage.map((digest) => [digest, layout.links.get(digest) ?? noLinks])),
+        removals,
+        lostLinks: lostKeys(removals, layout, isKept),
         bytes: sum([...objects.values()].map(({ bytes }) => bytes)),
     };
 }

@@ -6,12 +6,13 @@ export const root = "docker/registry/v2/";
 /** The keys of all objects that link a blob or manifest into a repository. */
 export interface Links {
     manifests: string[];
-    layers: string[];
+    /** Of layers, and from the history of tags. */
+    others: string[];
     /** Of all of them. */
     bytes: number;
 }
 
-export const noLinks: Links = { manifests: [], layers: [], bytes: 0 };
+export const noLinks: Links = { manifests: [], others: [], bytes: 0 };
 
 /** Where a repository keeps its links to layers, and to manifests. */
 export type LinkFolder = "_layers" | "_manifests/revisions";
@@ -21,6 +22,8 @@ export interface TagLink {
     name: string;
     /** When its link was last written. */
     pushed: Date;
+    /** The digests of all that it referred to since it was created. */
+    history: string[];
 }
 
 /** What the list of a bucket says about a registry. */
@@ -34,6 +37,8 @@ export interface Layout {
     /** The links with content, as `repository@digest`: an empty one is as good as none. */
     linked: Record<LinkFolder, Set<string>>;
     tags: TagLink[];
+    /** What is left of tags without a link: a collection that removed them was interrupted. */
+    removedTags: Omit<TagLink, "pushed">[];
     /** The links to layers and manifests that contain no digest. */
     oddLinks: OddLink[];
 }
@@ -61,7 +66,15 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
         links: new Map(),
         linked: { _layers: new Set(), "_manifests/revisions": new Set() },
         tags: [],
+        removedTags: [],
         oddLinks: [],
+    };
+    const tags = new Map<string, Partial<TagLink> & Layout["removedTags"][number]>();
+    const noteTag = (repository: string, name: string) => {
+        const id = `${repository}:${name}`;
+        const tag = tags.get(id) ?? { repository, name, history: [] };
+        tags.set(id, tag);
+        return tag;
     };
     const note = (digest: string, written: Date) =>
         layout.written.set(digest, Math.max(layout.written.get(digest) ?? 0, written.getTime()));
@@ -73,15 +86,17 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
             layout.blobs.set(`${algorithm}:${hash}`, bytes);
             note(`${algorithm}:${hash}`, written);
         } else if (folder === "_manifests/tags" && tag) {
-            layout.tags.push({ repository, name: tag, pushed: written });
+            noteTag(repository, tag).pushed = written;
         } else if (folder) {
             const digest = name.split("/").slice(-2).join(":");
-            const links = layout.links.get(digest) ?? { manifests: [], layers: [], bytes: 0 };
+            const links = layout.links.get(digest) ?? { manifests: [], others: [], bytes: 0 };
             layout.links.set(digest, links);
             links.bytes += bytes;
             note(digest, written);
-            (folder === "_layers" ? links.layers : links.manifests).push(root + key);
-            if (folder === "_layers" || folder === "_manifests/revisions") {
+            (folder === "_manifests/revisions" ? links.manifests : links.others).push(root + key);
+            if (folder === "_manifests/tags") {
+                noteTag(repository, name.split("/")[0] ?? "").history.push(digest);
+            } else if (folder === "_layers" || folder === "_manifests/revisions") {
                 if (bytes > 0) {
                     layout.linked[folder].add(linkId(repository, digest));
                 }
@@ -89,6 +104,13 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
                     layout.oddLinks.push({ repository, folder, digest, key: root + key, isEmpty: bytes === 0 });
                 }
             }
+        }
+    }
+    for (const tag of tags.values()) {
+        if (tag.pushed) {
+            layout.tags.push(tag as TagLink);
+        } else {
+            layout.removedTags.push(tag);
         }
     }
     return layout;
@@ -112,8 +134,23 @@ export function linkKey(repository: string, folder: LinkFolder, digest: string):
     return `${root}repositories/${repository}/${folder}/${digest.replace(":", "/")}/link`;
 }
 
-export const tagKey = ({ repository, name }: Pick<TagLink, "repository" | "name">) =>
-    `${root}repositories/${repository}/_manifests/tags/${name}/current/link`;
+/** The key of a manifest's link, by its `linkId`. */
+export function revisionKey(id: string): string {
+    const [repository, digest] = parseLinkId(id);
+    return linkKey(repository, "_manifests/revisions", digest);
+}
+
+/** The digest of a `linkId`. */
+export const digestOf = (id: string) => parseLinkId(id)[1];
+
+type TagName = Pick<TagLink, "repository" | "name">;
+
+const tagFolder = ({ repository, name }: TagName) => `${root}repositories/${repository}/_manifests/tags/${name}`;
+
+export const tagKey = (tag: TagName) => `${tagFolder(tag)}/current/link`;
+
+/** The key of a digest in the history of a tag. */
+export const historyKey = (tag: TagName, digest: string) => `${tagFolder(tag)}/index/${digest.replace(":", "/")}/link`;
 
 export function blobKey(digest: string): string {
     const [algorithm, hash = ""] = digest.split(":");

@@ -1,6 +1,7 @@
 /** What a collection gets from outside: interfaces, so that tests can run it with fakes; and its settings. */
 
 import type { BucketView } from "./bucketView.ts";
+import type { RetentionPolicy } from "./retention.ts";
 
 /** An object, as the list of a bucket describes it. */
 export interface ListedObject {
@@ -12,6 +13,8 @@ export interface ListedObject {
 
 /** A bucket, to read and to delete from. */
 export interface Bucket {
+    /** Whether what was read so far has versions, which stay after a deletion. */
+    readonly hasVersions: boolean;
     /** The objects whose key begins with the prefix, by the rest of their key. */
     list(prefix: string): Promise<Map<string, ListedObject>>;
     /** An object's content; undefined if it does not exist. */
@@ -115,4 +118,7 @@ export interface CollectionSettings {
     maxReadOnlyMinutes: number;
     /** Minutes that a blob, and each link to it, must be old. */
     minAgeMinutes: number;
+    retention: RetentionPolicy[];
+    /** Whether the owner has asked to remove tags now. */
+    applyRetention: boolean;
 }

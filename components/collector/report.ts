@@ -1,5 +1,6 @@
 import { PermanentError } from "./errors.ts";
 import { type Inventory, sum } from "./inventory.ts";
+import { describePolicy, type RetentionPolicy, seemCopied } from "./retention.ts";
 
 /** Bytes with the most readable suffix. Example: `"1.5 GiB"`. */
 export function formatBytes(bytes: number): string {
@@ -9,10 +10,13 @@ export function formatBytes(bytes: number): string {
     return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${suffixes[power]}`;
 }
 
+const byName = (a: { repository: string; name: string }, b: { repository: string; name: string }) =>
+    `${a.repository}:${a.name}`.localeCompare(`${b.repository}:${b.name}`, "en", { numeric: true });
+
 /** A line for each tag. Blobs are layers and configurations. Deleting a tag does not free the shared bytes. */
 export function tagTable({ tags }: Inventory): string[] {
     const rows = tags
-        .sort((a, b) => `${a.repository}:${a.name}`.localeCompare(`${b.repository}:${b.name}`, "en", { numeric: true }))
+        .sort(byName)
         .map(({ repository, name, pushed, manifests, blobs, bytes, sharedBytes }) => [
             repository,
             name,
@@ -22,9 +26,11 @@ export function tagTable({ tags }: Inventory): string[] {
             formatBytes(bytes),
             formatBytes(sharedBytes),
         ]);
-    const header = ["REPOSITORY", "TAG", "PUSHED", "MANIFESTS", "BLOBS", "SIZE", "SHARED"];
-    const table = [header, ...rows];
-    const widths = header.map((_, column) =>
+    return format([["REPOSITORY", "TAG", "PUSHED", "MANIFESTS", "BLOBS", "SIZE", "SHARED"], ...rows]);
+}
+
+function format(table: string[][]): string[] {
+    const widths = (table[0] ?? []).map((_, column) =>
         // Math.max fails with some 125,000 arguments.
         table.reduce((width, row) => Math.max(width, row[column]?.length ?? 0), 0),
     );
@@ -36,8 +42,35 @@ export function tagTable({ tags }: Inventory): string[] {
     );
 }
 
+/** What the policies say, a line for each tag that they select, and how much only these tags need. */
+export function removalReport({ tags, removals, links, blobs }: Inventory, policies: RetentionPolicy[]): string[] {
+    const numberOf = (policy?: RetentionPolicy) => (policy ? `[${policies.indexOf(policy)}]` : "with its subject");
+    const rows = [...removals.tags]
+        .sort(byName)
+        .map(({ repository, name, pushed, image, policy }) => [
+            repository,
+            name,
+            `${pushed.toISOString().slice(0, 16)}Z`,
+            formatBytes(sum(image.sizes.values())),
+            numberOf(policy),
+        ]);
+    const garbage = new Set(
+        removals.tags.flatMap(({ image }) => [...image.sizes.keys()].filter((id) => links.has(id))),
+    );
+    const bytes = formatBytes(sum([...garbage].map((digest) => blobs.get(digest) ?? 0)));
+    return [
+        ...policies.map((policy, i) => `collectionRetention[${i}]: ${describePolicy(policy)}`),
+        ...(seemCopied([...tags, ...removals.tags])
+            ? ["Most tags were written within the same hour, as by a copy of the bucket: their age counts from then."]
+            : []),
+        ...(rows.length > 0 ? format([["REPOSITORY", "TAG", "PUSHED", "SIZE", "POLICY"], ...rows]) : []),
+        `The policies select ${count(rows.length, "tag")}. Nothing else needs ${bytes} of what they refer to.`,
+    ];
+}
+
 /** Example: `"2 tags in 1 repository, 7 blobs, 1.5 MiB in all; manifests need all of them"`. */
-export function totals({ tags, blobs, garbage, bytes }: Inventory): string {
+export function totals({ tags: kept, removals, blobs, garbage, bytes }: Inventory): string {
+    const tags = [...kept, ...removals.tags];
     const repositories = new Set(tags.map(({ repository }) => repository)).size;
     const summary = [
         `${count(tags.length, "tag")} in ${count(repositories, "repository", "repositories")}`,
@@ -60,6 +93,10 @@ export function remarks({ untagged: { manifests, bytes }, notes }: Inventory): s
         ...notes.map((note) => `${note}.`),
     ];
 }
+
+/** Is said if a bucket has versions. */
+export const versionsNote =
+    "The bucket has versioning: what is deleted takes disk space until a lifecycle rule of the bucket removes it.";
 
 /** @throws PermanentError with what is broken */
 export function assertIntact({ problems }: Inventory, message: string): void {

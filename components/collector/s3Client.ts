@@ -25,6 +25,7 @@ const deleteTimeout = 30_000;
 
 /** A bucket in MinIO, or in another server with the S3 API. */
 export class S3Client implements Bucket {
+    hasVersions = false;
     private readonly clock: Clock;
     private readonly stop: AbortSignal;
     private readonly client: AwsClient;
@@ -99,6 +100,8 @@ export class S3Client implements Bucket {
                 throw new BucketError(`The bucket does not respond at ${this.url}: ${reason}`);
             },
         );
+        // The versioning of the bucket itself is nothing that the registry's key may read.
+        this.hasVersions ||= (response.headers.get("x-amz-version-id") ?? "null") !== "null";
         if (response.ok || response.status === 404) {
             return response.ok ? response : undefined;
         }

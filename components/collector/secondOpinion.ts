@@ -1,6 +1,6 @@
 import { PermanentError } from "./errors.ts";
 import type { Inventory } from "./inventory.ts";
-import { blobKey, linkKey, parseLinkId } from "./layout.ts";
+import { blobKey, digestOf, revisionKey } from "./layout.ts";
 import type { Bucket, Environment } from "./ports.ts";
 import { bullets, count } from "./report.ts";
 
@@ -25,9 +25,9 @@ export class SecondOpinion {
     async findGarbage(inventory: Inventory, blobs: Iterable<string>, signal: AbortSignal): Promise<Set<string>> {
         const revisions = [...inventory.revisions].filter((link) => !this.read.has(link));
         // A new index may refer to an old manifest.
-        const links = new Map([...inventory.revisions].map(locate));
+        const links = new Map([...inventory.revisions].map((link) => [revisionKey(link), digestOf(link)]));
         const listed = new Map([
-            ...revisions.map(locate).map(([key, digest]) => [key, digest.length] as const),
+            ...revisions.map((link) => [revisionKey(link), digestOf(link).length] as const),
             ...[...blobs].map((digest) => [blobKey(digest), inventory.blobs.get(digest) ?? 0] as const),
         ]);
         const get = async (key: string) => {
@@ -45,10 +45,4 @@ export class SecondOpinion {
         revisions.forEach((link) => this.read.add(link));
         return new Set(found);
     }
-}
-
-/** The key of a manifest's link, and the digest that it contains. */
-function locate(link: string): [key: string, digest: string] {
-    const [repository, digest] = parseLinkId(link);
-    return [linkKey(repository, "_manifests/revisions", digest), digest];
 }

@@ -1,7 +1,9 @@
 import { UnsettledDeletionError } from "./errors.ts";
+import type { Inventory } from "./inventory.ts";
 import { blobKey, type Links, noLinks } from "./layout.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { Bucket, Clock } from "./ports.ts";
+import { leftKeys, tagKeys } from "./removals.ts";
 import { retry } from "./retry.ts";
 
 /** How often a deletion is tried, and the milliseconds in between. */
@@ -9,14 +11,42 @@ const attempts = 20;
 const retryDelay = 1000;
 
 /**
- * The keys to delete for each blob: manifest links first, so that no manifest link dangles, then the blob, then layer
+ * The keys to delete for each blob: manifest links first, so that no manifest link dangles, then the blob, then other
  * links, which may dangle.
  */
 export function keysOf(garbage: string[], links: Map<string, Links>): string[][] {
     return garbage.map((digest) => {
-        const { manifests, layers } = links.get(digest) ?? noLinks;
-        return [...manifests, blobKey(digest), ...layers];
+        const { manifests, others } = links.get(digest) ?? noLinks;
+        return [...manifests, blobKey(digest), ...others];
     });
+}
+
+/**
+ * The keys to delete in steps, one after the other: tags, then what they needed, then their own manifests. What is left
+ * of a tag goes last, so that the collection that follows an interrupted one still finds what the tag needed.
+ *
+ * @param garbage the blobs that may be deleted now
+ */
+export function stepsOf(garbage: string[], { removals, lostLinks, emptyLinks, links }: Inventory): string[][][] {
+    const own = new Set([...removals.tags, ...removals.interrupted].map(({ digest }) => digest));
+    const deleted = new Set(garbage);
+    const stays = (digest: string) => links.has(digest) && !deleted.has(digest);
+    const alone = (keys: string[]) => keys.map((key) => [key]);
+    return [
+        tagKeys(removals),
+        [
+            ...alone([...emptyLinks, ...lostLinks]),
+            ...keysOf(
+                garbage.filter((digest) => !own.has(digest)),
+                links,
+            ),
+        ],
+        keysOf(
+            garbage.filter((digest) => own.has(digest)),
+            links,
+        ),
+        alone(leftKeys(removals, stays)),
+    ].filter((groups) => groups.length > 0);
 }
 
 /**

@@ -1,5 +1,25 @@
 import * as pulumi from "@pulumi/pulumi";
 
+/**
+ * A policy of retention: which tags a garbage collection removes. It needs `mostRecentlyPushedCount`, `pushedWithin`,
+ * or both; a tag that either of them keeps stays. A glob's `*` stands for any text without "/", and `**` for any text.
+ */
+export interface RetentionPolicy {
+    /** Globs of repositories that the policy is for. Default: `["**"]`, all. Example: `["team/**"]`. */
+    repositories?: string[];
+    /** Globs of tags that the policy may remove. Default: `["*"]`, all. Example: `["pr-*"]`. */
+    tags?: string[];
+    /** Globs of tags that always stay, whatever other policies say. Default: `["latest"]`. Example: `["v*"]`. */
+    keepPatterns?: string[];
+    /**
+     * Number of the newest tags that stay in each repository, of those that the policy may remove. Default: none.
+     * Example: `10`.
+     */
+    mostRecentlyPushedCount?: number;
+    /** How long each tag stays after it was pushed, as a Go duration. Default: none. Example: `"720h"`. */
+    pushedWithin?: string;
+}
+
 /** Arguments of garbage collection, which deletes what no manifest needs any more. Without it the bucket only grows. */
 export interface Collection {
     /**
@@ -26,6 +46,12 @@ export interface Collection {
      * `1440`.
      */
     minAgeMinutes?: pulumi.Input<number>;
+    /**
+     * Policies of retention, which remove old tags. A tag goes if a policy selects it, and none keeps it. The newest
+     * tag of each repository stays. Default: none, and every tag stays.
+     * Example: `[{ "tags": ["pr-*"], "pushedWithin": "720h" }]`.
+     */
+    retention?: RetentionPolicy[];
     /**
      * Image of Node, version 24 or later, that runs the collector. Default: `"docker.io/library/node:26.10.0-slim"`.
      */

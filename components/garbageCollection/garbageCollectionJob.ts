@@ -18,6 +18,7 @@ export interface GarbageCollectionJobArgs {
         deleteUntagged: boolean;
         maxReadOnlyMinutes: number;
         minAgeMinutes: number;
+        retention: object[];
         image: string;
         pushgateway?: string;
     }>;
@@ -191,7 +192,7 @@ function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorL
     const { lock, labels, collection, drainSeconds, namespace } = args;
     const values = pulumi.all([lock.metadata.name, collection, drainSeconds, namespace]);
     return values.apply(([lockName, collection, drainSeconds, namespace]) => {
-        const { deleteUntagged, maxReadOnlyMinutes, minAgeMinutes, pushgateway } = collection;
+        const { deleteUntagged, maxReadOnlyMinutes, minAgeMinutes, retention, pushgateway } = collection;
         const group = `/metrics/job/registry-collection/namespace/${namespace}/instance/${name}`;
         return [
             ...["--config", `${configFolder}/${configFile}`],
@@ -204,6 +205,7 @@ function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorL
             ...["--max-read-only-minutes", String(maxReadOnlyMinutes)],
             ...["--min-age-minutes", String(minAgeMinutes)],
             ...(deleteUntagged ? ["--delete-untagged"] : []),
+            ...(retention.length > 0 ? ["--retention", JSON.stringify(retention)] : []),
             ...(pushgateway !== undefined ? ["--pushgateway", pushgateway.replace(/\/+$/, "") + group] : []),
         ];
     });

@@ -1,5 +1,6 @@
+import { parseGoDuration } from "../collector/retention";
 import { notEmpty, Rule, Validation, wholeNumber } from "../validation";
-import { Collection } from "./args";
+import { Collection, RetentionPolicy } from "./args";
 
 /** Validates when and how garbage is collected. */
 export function validateCollection(validation: Validation, collection: Collection | undefined): void {
@@ -12,7 +13,35 @@ export function validateCollection(validation: Validation, collection: Collectio
     validation.check("collection.minAgeMinutes", collection?.minAgeMinutes, age);
     const image = notEmpty("the image of Node.js, such as docker.io/library/node:26.10.0-slim");
     validation.check("collection.image", collection?.image, image);
+    (collection?.retention ?? []).forEach((policy, i) =>
+        validatePolicy(validation, `collection.retention[${i}]`, policy),
+    );
 }
+
+function validatePolicy(validation: Validation, path: string, policy: RetentionPolicy): void {
+    const { repositories = [], tags = [], keepPatterns = [], mostRecentlyPushedCount, pushedWithin } = policy;
+    repositories.forEach((glob, i) => validation.check(`${path}.repositories[${i}]`, glob, repositoryGlob));
+    tags.forEach((glob, i) => validation.check(`${path}.tags[${i}]`, glob, tagGlob));
+    keepPatterns.forEach((glob, i) => validation.check(`${path}.keepPatterns[${i}]`, glob, tagGlob));
+    const count = wholeNumber("a whole number of tags of at least 1", 1);
+    validation.check(`${path}.mostRecentlyPushedCount`, mostRecentlyPushedCount, count);
+    validation.check(`${path}.pushedWithin`, pushedWithin, longDuration);
+    if (mostRecentlyPushedCount === undefined && pushedWithin === undefined) {
+        validation.add(path, "keeps no tag by its age; give mostRecentlyPushedCount, pushedWithin, or both");
+    }
+}
+
+const glob =
+    (what: string, pattern: RegExp, characters: string): Rule<string> =>
+    (glob) =>
+        pattern.test(glob) ? undefined : `"${glob}" can match no ${what}; use ${characters}, and * or ** for any text`;
+const repositoryGlob = glob("repository", /^[a-z0-9._/*-]{1,255}$/, "lower-case letters, digits and . _ - /");
+const tagGlob = glob("tag", /^[\w.*-]{1,128}$/, "letters, digits and . _ -");
+
+const longDuration: Rule<string> = (duration) =>
+    (parseGoDuration(duration) ?? 0) > 0
+        ? undefined
+        : `"${duration}" is not a Go duration above 0; use one such as 720h for 30 days`;
 
 interface CronField {
     name: string;

@@ -1,4 +1,5 @@
 import { ContainerRegistryArgs } from "../args";
+import { parseGoDuration } from "../collector/retention";
 import { defaultsOf } from "../defaults";
 import { kubernetesQuantity, label } from "../kubernetes/rules";
 import { notEmpty, oneOf, rotation, Rule, Validation, wholeNumber } from "../validation";
@@ -69,6 +70,6 @@ const remoteUrl: Rule<string> = (remote) => {
 };
 
 const goDuration: Rule<string> = (ttl) =>
-    /^(\d+(\.\d+)?[hms])+$/.test(ttl)
+    parseGoDuration(ttl) !== undefined
         ? undefined
         : `"${ttl}" is not a Go duration; use one such as 168h for a week, or 0s to keep everything forever`;

@@ -71,6 +71,7 @@ export const executions: Record<string, Record<string, Execution>> = {
         "Undo an interrupted update": { test: "tests/e2e/exclusive/rollouts.test.ts" },
         "Restart a node": { test: "tests/e2e/exclusive/rollouts.test.ts" },
         "Garbage collection": { test: "tests/e2e/parallel/garbageCollection.test.ts" },
+        "Remove old tags": { test: "tests/e2e/parallel/garbageCollection.test.ts" },
         "Restrict the network": { given: { metrics: true } },
         "Use your own certificate": { notRun: "tests/e2e/parallel/bringYourOwn.test.ts deploys such a certificate." },
     },

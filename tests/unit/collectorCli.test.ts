@@ -9,15 +9,17 @@ import { text } from "node:stream/consumers";
 
 import { FakeBucket, keyOf } from "./support/fakeBucket";
 
-describe("The collector's command check", function () {
+describe("The collector's commands check and dry-run", function () {
     this.timeout("2m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "collector-"));
     let bucket: FakeBucket;
+    const time = (key: string) =>
+        (bucket.written.get(key.slice("docker/registry/v2/".length)) ?? new Date("2026-11-25T20:15:30Z")).toISOString();
     const list = () =>
         `<ListBucketResult><IsTruncated>false</IsTruncated>${[...bucket.objects]
             .map(([key, { length }]) => {
-                const fields = `<Key>${key}</Key><LastModified>2026-11-25T20:15:30Z</LastModified><ETag>1</ETag><Size>${length}</Size>`;
+                const fields = `<Key>${key}</Key><LastModified>${time(key)}</LastModified><ETag>1</ETag><Size>${length}</Size>`;
                 return `<Contents>${fields}</Contents>`;
             })
             .join("")}</ListBucketResult>`;
@@ -33,12 +35,16 @@ describe("The collector's command check", function () {
     });
 
     /** Runs it in a pipe whose reader does something else first. */
-    async function check(reader = "sleep 1; cat"): Promise<{ status: string; output: string; errors: string }> {
+    const check = (reader = "sleep 1; cat") => execute("check", reader);
+    async function execute(
+        arguments_: string,
+        reader = "cat",
+    ): Promise<{ status: string; output: string; errors: string }> {
         const parameters = { accesskey: "key", secretkey: "secret", region: "us-east-1", bucket: "b", secure: false };
         const regionendpoint = `127.0.0.1:${(server.address() as AddressInfo).port}`;
         const config = path.join(folder, "config.json");
         fs.writeFileSync(config, JSON.stringify({ storage: { s3: { ...parameters, regionendpoint } } }));
-        const command = `node --require ts-node/register components/collector/cli.ts check --config ${config}`;
+        const command = `node --require ts-node/register components/collector/cli.ts ${arguments_} --config ${config}`;
         const { stdout, stderr } = spawn("sh", ["-c", `{ ${command}; echo $? >&2; } | { ${reader}; }`], {
             env: { ...process.env, TS_NODE_TRANSPILE_ONLY: "true" },
         });
@@ -80,5 +86,30 @@ describe("The collector's command check", function () {
         assert.equal(status, "65");
         assert.doesNotMatch(output, /whole/);
         assert.match(errors, /^An image is broken\. 1 problem:\n {2}- broken:1: the layer sha256:\w+ is missing/);
+    });
+
+    it("shows which tags would go, which of these Pods run, and how much disk space comes back", async () => {
+        bucket.image("web", "1", "layer");
+        const { digest } = bucket.image("web", "2", "another layer");
+        bucket.image("web", "3", "a third layer");
+        bucket.written.set("repositories/web/_manifests/tags/3/current/link", new Date("2026-11-26T00:00:00Z"));
+        bucket.blob("garbage");
+        const before = bucket.objects.size;
+        const policy = { repositories: ["**"], tags: ["*"], keepPatterns: [], mostRecentlyPushedCount: 1 };
+        const running = ["web:3", `web@${digest}`, "other:1"].map((image) => `--running ${image}`).join(" ");
+        const flags = `--min-age-minutes 60 --retention '${JSON.stringify([policy])}' ${running}`;
+        const { status, output, errors } = await execute(`dry-run ${flags}`);
+        assert.deepEqual([status, errors], ["0", ""]);
+        const [, ...lines] = output.replace(/ +/g, " ").replace(/\d+ B/g, "N B").trimEnd().split("\n");
+        assert.deepEqual(lines, [
+            "collectionRetention[0]: Of all tags in each repository, a garbage collection keeps the 1 newest, and removes the others.",
+            "REPOSITORY TAG PUSHED SIZE POLICY",
+            "web 1 2026-11-25T20:15Z N B [0]",
+            "web 2 2026-11-25T20:15Z N B [0]",
+            "The policies select 2 tags. Nothing else needs N B of what they refer to.",
+            "A Pod of this cluster runs web:2, which would go.",
+            "A collection now would free N B. Nothing was deleted.",
+        ]);
+        assert.equal(bucket.objects.size, before);
     });
 });

@@ -34,7 +34,8 @@ describe("A garbage collection", () => {
         assert.equal(seconds, 2 * 10 + 15 + 2 * 1);
         // Two rollouts, and all but the first dry run.
         const readOnlySeconds = 2 * 15 + 10 + 2 * 1;
-        assert.deepEqual(others, { readOnlySeconds, untagged: { manifests: 0, bytes: 0 }, oddObjects: 0 });
+        const untagged = { manifests: 0, bytes: 0 };
+        assert.deepEqual(others, { readOnlySeconds, untagged, oddObjects: 0, removedTags: 0 });
         assert.equal(cluster.deployment.spec.template.metadata.annotations?.[annotation], cluster.lease.data?.until);
         assert.deepEqual(
             log.map((line) => line.replace(/\d+(\.\d)? (B|KiB)/g, "N B").replace(/\d+ s/, "N s")),

@@ -9,7 +9,7 @@ describe("readInventory", () => {
     beforeEach(() => (registry = new FakeBucket()));
     const read = (deleteUntagged = false) => {
         const clock = new FakeClock();
-        return clock.run(readInventory(registry, clock, deleteUntagged));
+        return clock.run(readInventory(registry, clock, { deleteUntagged }));
     };
 
     const toDelete = (repository: string, digest: string) =>
@@ -44,6 +44,8 @@ describe("readInventory", () => {
             untagged: { manifests: 0, bytes: 0 },
             emptyLinks: [],
             links: new Map(),
+            removals: { tags: [], interrupted: [] },
+            lostLinks: [],
             bytes: 0,
         });
     });
@@ -334,7 +336,7 @@ describe("readInventory", () => {
         const { digest } = registry.image("web", "1", "layer");
         registry.remove(`repositories/web/_manifests/revisions/${digest.replace(":", "/")}/link`);
         clock.after(4, () => registry.remove("repositories/web/_manifests/tags/1/current/link"));
-        assert.deepEqual((await clock.run(readInventory(registry, clock, false))).problems, []);
+        assert.deepEqual((await clock.run(readInventory(registry, clock, { deleteUntagged: false }))).problems, []);
     });
 
     it("accepts blobs that are newer than the list of the bucket", async () => {

@@ -24,7 +24,7 @@ describe("The report", () => {
         registry.image("web", "10", "ten");
         registry.image("web", "9", "nine");
         registry.blob("garbage");
-        const inventory = await readInventory(registry, new FakeClock(), false);
+        const inventory = await readInventory(registry, new FakeClock(), { deleteUntagged: false });
         assert.deepEqual(
             tagTable(inventory).map((line) => line.replace(/ +/g, " ").replace(/\d+ B (?=0 B$)/, "N B ")),
             [
@@ -42,7 +42,7 @@ describe("The report", () => {
     it("shows a table of 150,000 tags", async () => {
         const registry = new FakeBucket();
         registry.image("web", "1", "layer");
-        const inventory = await readInventory(registry, new FakeClock(), false);
+        const inventory = await readInventory(registry, new FakeClock(), { deleteUntagged: false });
         const [tag] = inventory.tags;
         const table = tagTable({ ...inventory, tags: Array.from({ length: 150_000 }, () => tag!) });
         assert.equal(table.length, 150_001);
@@ -53,7 +53,7 @@ describe("The report", () => {
         const [base, old] = [registry.blob("base"), registry.blob("old layer")];
         const { digest, size } = registry.manifest("web", { layers: [base, old] });
         registry.tag("web", "1", registry.manifest("web", { layers: [base] }).digest);
-        const read = (deleteUntagged: boolean) => readInventory(registry, new FakeClock(), deleteUntagged);
+        const read = (deleteUntagged: boolean) => readInventory(registry, new FakeClock(), { deleteUntagged });
         assert.deepEqual(remarks(await read(false)), [
             `1 manifest without a tag holds ${old.size + size} B, which a collection with collectionDeleteUntagged reclaims.`,
         ]);
@@ -67,7 +67,7 @@ describe("The report", () => {
         const bucket = new FakeBucket();
         const { layer } = bucket.image("web", "1", "layer");
         bucket.remove(keyOf(layer));
-        const inventory = await clock.run(readInventory(bucket, clock, false));
+        const inventory = await clock.run(readInventory(bucket, clock, { deleteUntagged: false }));
         assert.throws(
             () => assertIntact(inventory, "An image is broken."),
             new PermanentError(

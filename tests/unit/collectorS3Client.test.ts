@@ -50,6 +50,18 @@ describe("S3Client", () => {
             })
             .join("")}</ListBucketResult>`;
 
+    it("notices that a bucket has versions by what it reads, and none if versioning was never on", async () => {
+        const version = (id: string) => (response: http.ServerResponse) =>
+            response.writeHead(200, { "x-amz-version-id": id }).end("content");
+        answers = [respond(200, "content"), version("null"), version("a1b2")];
+        const noticed: boolean[] = [];
+        for (const key of ["a", "b", "c"]) {
+            await client.get(key);
+            noticed.push(client.hasVersions);
+        }
+        assert.deepEqual(noticed, [false, false, true]);
+    });
+
     it("lists all pages", async () => {
         answers = [respond(200, page(["root/a", "root/b"], "next+1")), respond(200, page(["root/c"]))];
         const object = { bytes: 5, written: new Date("2026-11-25T20:15:30Z"), etag: "&quot;1&quot;" };

@@ -28,7 +28,7 @@ describe("sweep", () => {
             deleted.push(key.replace("docker/registry/v2/", ""));
             return original(key, assertMayDelete);
         };
-        const { links } = await readInventory(registry, clock, true);
+        const { links } = await readInventory(registry, clock, { deleteUntagged: true });
         await sweep(registry, clock, keysOf(garbage(), links), () => undefined);
         assert.deepEqual(rest(), []);
         const revision = `repositories/web/_manifests/revisions/sha256/${image.digest.slice(7)}/link`;
@@ -37,12 +37,12 @@ describe("sweep", () => {
             deleted.indexOf(keyOf(image.layer)) <
                 deleted.indexOf(`repositories/copy/_layers/sha256/${image.layer.slice(7)}/link`),
         );
-        const { problems, notes, tags } = await readInventory(registry, clock, true);
+        const { problems, notes, tags } = await readInventory(registry, clock, { deleteUntagged: true });
         assert.deepEqual([problems, notes.length, tags.length], [[], 2, 1]);
     });
 
     it("deletes nothing more once it must not", async () => {
-        const { links } = await readInventory(registry, clock, true);
+        const { links } = await readInventory(registry, clock, { deleteUntagged: true });
         const before = registry.objects.size;
         let left = 3;
         const ended = sweep(registry, clock, keysOf(garbage(), links), () => {

@@ -4,6 +4,9 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import * as pulumi from "@pulumi/pulumi";
+
+import { describePolicy } from "../../components/collector/retention";
 import { Collection } from "../../components/garbageCollection/args";
 import { fieldManagerAnnotation } from "../../components/kubernetes/fieldManager";
 import { Registered } from "./support/deploy";
@@ -209,6 +212,27 @@ describe("GarbageCollectionJob", () => {
                 { name: "SSL_CERT_DIR", value: "/etc/distribution" },
             ]);
         });
+    });
+
+    it("passes the policies of retention with their defaults, and says them in words in a preview", async () => {
+        const retention = [{ mostRecentlyPushedCount: 5 }];
+        const flags = await argsWith({ retention });
+        const policy = { repositories: ["**"], tags: ["*"], keepPatterns: ["latest"], mostRecentlyPushedCount: 5 };
+        assert.deepEqual(JSON.parse(flags[flags.indexOf("--retention") + 1]!), [policy]);
+        assert.ok(!(await argsWith({ retention: [] })).includes("--retention"));
+        const said: string[] = [];
+        const { info } = pulumi.log;
+        const replaced = pulumi.log as { info: (message: string) => Promise<void> };
+        replaced.info = (message) => Promise.resolve(void said.push(message));
+        try {
+            const collection = { schedule: "@daily", retention };
+            await deployRegistry({ collection }, { preview: true });
+            assert.deepEqual(said, [`collection.retention: ${describePolicy(policy)}`]);
+            await deployRegistry({ collection });
+            assert.equal(said.length, 1);
+        } finally {
+            replaced.info = info;
+        }
     });
 
     it("runs by the time zone of collection.timeZone", async () => {

@@ -41,7 +41,7 @@ function validArgs(exposure: string): Values {
         pullSecrets: [{ namespace: "apps", user: "ci" }],
         bucket: { name: "layers", endpoint: "minio.example.com:9000" },
         [exposure]: exposures[exposure as "ingress"],
-        collection: { schedule: "0 4 * * 0" },
+        collection: { schedule: "0 4 * * 0", retention: [{ mostRecentlyPushedCount: 1 }] },
         metrics: {},
         networkPolicy: {},
         mirrors: [{ name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io" }],

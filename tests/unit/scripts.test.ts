@@ -220,12 +220,14 @@ describe("The scripts", function () {
                 bucketImport: "true",
                 collectionSchedule: "0 4 * * 0",
                 collectionDeleteUntagged: "true",
+                anonymousPullHost: "public.example.com",
             });
             const site = readStack();
             assert.equal(settings.kubeContext!(site), "homelab");
             assert.equal(settings.bucketImport!(site), "true");
             assert.equal(await settings.keyRotation!(site), "1");
             assert.equal(await settings.deleteUntagged!(site), "true");
+            assert.equal(await settings.hosts!(site), `${common.host}\npublic.example.com`);
             configure(external);
             assert.equal(settings.minioServer!(readStack()), "");
         });

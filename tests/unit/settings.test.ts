@@ -16,10 +16,11 @@ describe("fillDefaults", () => {
     const { users, pullSecrets, bucket, ingress, gateway, collection, metrics, mirrors, ...others } =
         defaultsOf("registry");
     const { resources, service, ...server } = others;
+    const { retention, ...ofCollection } = collection;
     const given = {
         pullSecret: { namespace: "apps", user: "ci" },
         gateway: { name: "home", namespace: "gateways" },
-        collection: { schedule: "@daily" },
+        collection: { schedule: "@daily", retention: [{ pushedWithin: "720h" }] },
         mirror: { name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io" },
     };
     const undefinedOf = (defaults: object) =>
@@ -42,7 +43,7 @@ describe("fillDefaults", () => {
             ingress: { ...undefinedOf(ingress), ...args.ingress },
             gateway: { ...undefinedOf(gateway), ...given.gateway },
             service: undefinedOf(service),
-            collection: { ...undefinedOf(collection), ...given.collection },
+            collection: { ...undefinedOf(ofCollection), ...given.collection },
             metrics: undefinedOf(metrics),
             mirrors: [{ ...undefinedOf(mirrors), ...given.mirror }],
         };
@@ -57,7 +58,11 @@ describe("fillDefaults", () => {
                 ingress: { ...ingress, ...args.ingress },
                 gateway: { ...gateway, ...given.gateway },
                 service,
-                collection: { ...collection, ...given.collection },
+                collection: {
+                    ...ofCollection,
+                    ...given.collection,
+                    retention: [{ ...retention, ...given.collection.retention[0] }],
+                },
                 metrics,
                 mirrors: [{ ...mirrors, ...given.mirror }],
             });

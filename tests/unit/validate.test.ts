@@ -646,6 +646,30 @@ describe("findValidationErrors", () => {
                 ["collection.minAgeMinutes: -1 is not a whole number of minutes of at least 0"],
             ],
             [
+                "policies of retention that keep nothing, or match nothing",
+                errorsWith({
+                    collection: {
+                        schedule: "@weekly",
+                        retention: [
+                            { tags: ["pr/*"], keepPatterns: [] },
+                            { repositories: ["**", "Team/*"], keepPatterns: [""], mostRecentlyPushedCount: 0 },
+                            { pushedWithin: "30d" },
+                            { pushedWithin: "0h" },
+                            { mostRecentlyPushedCount: 1 },
+                        ],
+                    },
+                }),
+                [
+                    'collection.retention[0].tags[0]: "pr/*" can match no tag; use letters, digits and . _ -, and * or ** for any text',
+                    "collection.retention[0]: keeps no tag by its age; give mostRecentlyPushedCount, pushedWithin, or both",
+                    'collection.retention[1].repositories[1]: "Team/*" can match no repository; use lower-case letters, digits and . _ - /, and * or ** for any text',
+                    'collection.retention[1].keepPatterns[0]: "" can match no tag; use letters, digits and . _ -, and * or ** for any text',
+                    "collection.retention[1].mostRecentlyPushedCount: 0 is not a whole number of tags of at least 1",
+                    'collection.retention[2].pushedWithin: "30d" is not a Go duration above 0; use one such as 720h for 30 days',
+                    'collection.retention[3].pushedWithin: "0h" is not a Go duration above 0; use one such as 720h for 30 days',
+                ],
+            ],
+            [
                 "a collection with an empty image",
                 errorsWith({ collection: { schedule: "@weekly", image: "" } }),
                 [

@@ -358,6 +358,121 @@ describe("Garbage collection", function () {
         });
     });
 
+    describe("with policies of retention", () => {
+        const at = (tag: string) => `${me.host}/retained:${tag}`;
+        const tags = async () => (JSON.parse((await api("retained/tags/list")).body) as { tags: string[] }).tags.sort();
+        const digestOf = (name: string) =>
+            createHash("sha256")
+                .update(fs.readFileSync(path.join(image(name), "manifest.json")))
+                .digest("hex");
+        let env: Record<string, string>;
+        let signature: string;
+        let lines: (output: string) => string[];
+
+        before(async () => {
+            const auth = Buffer.from(`${me.user}:${me.password}`).toString("base64");
+            fs.mkdirSync(image("login"));
+            fs.writeFileSync(
+                path.join(image("login"), "config.json"),
+                JSON.stringify({ auths: { [me.host]: { auth } } }),
+            );
+            env = { ...registry.env, DOCKER_CONFIG: image("login") };
+            makeImage(image("by skopeo"));
+            makeImage(image("newest"));
+            await push("by skopeo", "retained:skopeo");
+            signature = `sha256-${digestOf("by skopeo")}.sig`;
+            await push("other", `retained:${signature}`);
+            await run("tar", ["--create", "--file", image("layer.tar"), "--directory", image("login"), "."]);
+            const layer = ["--oci-empty-base", "--new_layer", image("layer.tar")];
+            await run("crane", ["append", ...layer, "--new_tag", at("crane")], { env });
+            await run("docker", ["import", image("layer.tar"), at("docker")], { env });
+            await run("docker", ["push", "--quiet", at("docker")], { env });
+            await push("kept", "retained:v1");
+            await push("newest", "retained:newest");
+            const nowhere = JSON.stringify({ spec: { nodeSelector: { "example.com/none": "none" } } });
+            // The registry's namespace accepts no such Pod.
+            await kubectl("run", registry.name, "--image", at("crane"), "--overrides", nowhere);
+            lines = (output) => output.split("\n").filter((line) => line.startsWith("retained "));
+        });
+
+        after(() => kubectl("delete", "pod", registry.name, "--ignore-not-found"));
+
+        it("says them in words, and shows in a dry run which tags would go, and which of these Pods run", async () => {
+            const here = { "mostRecentlyPushedCount' 10": "mostRecentlyPushedCount' 1" };
+            const output = await runDocumented("docs/maintenance.md", "Remove old tags", here, registry.name);
+            assert.match(
+                output,
+                /collection\.retention: Of the tags pr-\* in each repository, a garbage collection keeps /,
+            );
+            assert.match(
+                output,
+                /^collectionRetention\[1\]: Of all tags in each repository, .* the 1 newest, latest and v\*, /m,
+            );
+            assert.deepEqual(
+                lines(output).map((line) => line.replace(/\S+Z +\S+ \S*B/, "TIME SIZE").split(/ {2,}| (?=TIME)/)),
+                [
+                    ["retained", "crane", "TIME SIZE", "[1]"],
+                    ["retained", "docker", "TIME SIZE", "[1]"],
+                    ["retained", signature, "TIME SIZE", "with its subject"],
+                    ["retained", "skopeo", "TIME SIZE", "[1]"],
+                ],
+            );
+            assert.match(
+                output,
+                /^The policies select 4 tags\. Nothing else needs 12\.\d MiB of what they refer to\.$/m,
+            );
+            assert.match(output, /^A Pod of this cluster runs retained:crane, which would go\.$/m);
+            assert.equal([...output.matchAll(/^A Pod of /gm)].length, 1);
+            assert.match(output, /^A collection now would free 12\.\d MiB\. Nothing was deleted\.$/m);
+        });
+
+        it("only reports the tags in the first collection, and removes them in the next one", async () => {
+            const before = await tags();
+            const first = await collect();
+            assert.equal(first.code, 0, first.stdout + first.stderr);
+            assert.match(first.stdout, /^collectionRetention is new or has changed, so no tag goes yet\. /m);
+            assert.equal(lines(first.stdout).length, 4);
+            assert.deepEqual(await tags(), before);
+            const { code, stdout, stderr } = await collect();
+            assert.equal(code, 0, stdout + stderr);
+            assert.match(stdout, /^Removed 4 tags\.$/m);
+            assert.deepEqual(await tags(), ["newest", "v1"]);
+        });
+
+        it("leaves nothing of these tags, and everything of the others, for skopeo, crane and docker", async () => {
+            assert.deepEqual(await areInBucket("by skopeo"), new Set([false]));
+            assert.equal((await api(`retained/manifests/sha256:${digestOf("by skopeo")}`)).status, 404);
+            for (const reference of ["retained:newest", "retained:v1", "kept:1", "over:1", "all:1"]) {
+                assert.equal((await pull(reference)).code, 0, reference);
+            }
+            assert.deepEqual((await run("crane", ["ls", `${me.host}/retained`], { env })).trim().split("\n").sort(), [
+                "newest",
+                "v1",
+            ]);
+            assert.notEqual((await attempt("docker", ["pull", "--quiet", at("docker")], { env })).code, 0);
+            await run("docker", ["push", "--quiet", at("docker")], { env });
+            await run("docker", ["image", "rm", at("docker")], { env });
+            await run("docker", ["pull", "--quiet", at("docker")], { env });
+            await run("docker", ["image", "rm", at("docker")], { env });
+            assert.equal((await collect("--check")).code, 0);
+        });
+
+        it("removes at once with --apply-retention what a changed policy selects", async () => {
+            await run("pulumi", [
+                "config",
+                "rm",
+                "--path",
+                "collectionRetention[1].keepPatterns[1]",
+                "--stack",
+                registry.name,
+            ]);
+            await registry.up();
+            const { code, stdout, stderr } = await collect("--apply-retention");
+            assert.equal(code, 0, stdout + stderr);
+            assert.deepEqual(await tags(), ["docker"]);
+        });
+    });
+
     it("accepts the same schedules and time zones as Kubernetes", async () => {
         const cronJob = { apiVersion: "batch/v1", kind: "CronJob" };
         const template = {
@@ -417,7 +532,7 @@ describe("Garbage collection", function () {
     describe("without collectionSchedule", () =>
         it("is removed without a failed push or pull", async () => {
             await assertUnnoticed(me, async () => {
-                for (const key of ["Schedule", "TimeZone", "MinAgeMinutes", "DeleteUntagged"]) {
+                for (const key of ["Schedule", "TimeZone", "MinAgeMinutes", "DeleteUntagged", "Retention"]) {
                     await run("pulumi", ["config", "rm", `collection${key}`, "--stack", registry.name]);
                 }
                 await registry.up();

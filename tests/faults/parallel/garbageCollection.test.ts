@@ -26,10 +26,17 @@ describe("Garbage collection", function () {
 
     const registry = new OtherRegistry("collecting");
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "collecting-"));
+    const settings = {
+        collectionSchedule: "0 4 * * 0",
+        collectionMinAgeMinutes: "0",
+        "collectionRetention[0].repositories[0]": "garbage",
+        "collectionRetention[0].mostRecentlyPushedCount": "1",
+    };
     let me: Client;
+    let pushed = 0;
 
     before(async () => {
-        await registry.configure({ collectionSchedule: "0 4 * * 0", collectionMinAgeMinutes: "0" });
+        await registry.configure(settings);
         await registry.up();
         me = await registry.client();
         // Enough images that reading and marking them takes seconds.
@@ -39,6 +46,8 @@ describe("Garbage collection", function () {
             assert.equal((await tryPush(image, me, `many:${number}`)).code, 0);
             fs.rmSync(image, { recursive: true });
         }
+        // The first collection only reports what policies select.
+        assert.equal((await registry.script("collect")).code, 0);
     });
     after(async () => {
         await registry.remove();
@@ -63,13 +72,23 @@ describe("Garbage collection", function () {
     }
     const kill = ({ metadata: { uid } }: Pod) => process.kill(processesOf([uid], "node")[0]!, "SIGKILL");
 
-    /** Makes garbage, starts a collection, and does something at one of its steps. Returns the exit code of the collection. */
+    const tags = async () =>
+        JSON.parse(
+            await run("skopeo", ["list-tags", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/garbage`]),
+        ) as { Tags: string[] };
+
+    /**
+     * Makes garbage: an image without a tag, and an older tag that retention removes. Starts a collection, and does
+     * something at one of its steps. Returns the exit code of the collection.
+     */
     async function collectAnd(step: RegExp, fault: (pod: Pod) => unknown): Promise<number> {
         const image = path.join(folder, "garbage");
-        makeImage(image);
-        assert.equal((await tryPush(image, me, "garbage:1")).code, 0);
-        await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/garbage:1`]);
-        fs.rmSync(image, { recursive: true });
+        for (const tag of ["deleted", `old-${++pushed}`, `new-${pushed}`]) {
+            makeImage(image);
+            assert.equal((await tryPush(image, me, `garbage:${tag}`)).code, 0);
+            fs.rmSync(image, { recursive: true });
+        }
+        await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/garbage:deleted`]);
 
         const collection = spawn("scripts/collect", { env: registry.env, stdio: ["ignore", "pipe", "ignore"] });
         const ended = new Promise<number>((resolve) => collection.on("close", (code) => resolve(code ?? -1)));
@@ -85,6 +104,9 @@ describe("Garbage collection", function () {
         }
         assert.ok(did, "the step never began");
         await did;
+        if ((await ended) === 0) {
+            assert.deepEqual((await tags()).Tags, [`new-${pushed}`]);
+        }
         return ended;
     }
 
@@ -193,7 +215,9 @@ describe("Garbage collection", function () {
                 async () => {
                     assert.equal(
                         await collectAnd(/^Making the registry read-only/, async () => {
-                            await run("pulumi", ["config", "rm", "collectionSchedule", "--stack", registry.name]);
+                            for (const key of ["Schedule", "MinAgeMinutes", "Retention"]) {
+                                await run("pulumi", ["config", "rm", `collection${key}`, "--stack", registry.name]);
+                            }
                             await registry.up();
                         }),
                         1,
@@ -201,7 +225,7 @@ describe("Garbage collection", function () {
                     const image = path.join(folder, "after");
                     makeImage(image);
                     await eventually(300, async () => (await tryPush(image, me, "after:1")).code === 0);
-                    await run("pulumi", ["config", "set", "collectionSchedule", "0 4 * * 0", "--stack", registry.name]);
+                    await registry.configure(settings);
                     await registry.up();
                     await assertWhole(300);
                 },

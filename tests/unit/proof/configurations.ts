@@ -77,6 +77,7 @@ export const configurations: Record<string, Record<string, unknown>> = {
         collectionDeleteUntagged: true,
         collectionMaxReadOnlyMinutes: 60,
         collectionMinAgeMinutes: 1440,
+        collectionRetention: [{ repositories: ["team/**"], tags: ["pr-*"], pushedWithin: "720h" }],
         collectionImage: "node.example.com/node:26",
         collectionPushgateway: "http://pushgateway:9091/",
         mirrors,

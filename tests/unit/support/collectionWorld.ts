@@ -4,7 +4,8 @@ import type { BucketView } from "../../../components/collector/bucketView";
 import { type CollectionResult, GarbageCollection } from "../../../components/collector/collection";
 import { InterruptedError } from "../../../components/collector/errors";
 import type { Bucket, Cluster } from "../../../components/collector/ports";
-import { FakeBucket, type FakeImage } from "./fakeBucket";
+import type { RetentionPolicy } from "../../../components/collector/retention";
+import { FakeBucket, type FakeImage, keyOf } from "./fakeBucket";
 import { FakeClock } from "./fakeClock";
 import { annotation, collectorLabels, FakeCluster, makePod, registryLabels } from "./fakeCluster";
 
@@ -30,6 +31,11 @@ export class CollectionWorld {
     dryRunSeconds = 10;
     deletionSeconds = 1;
     maxReadOnlyMinutes = 15;
+    retention: RetentionPolicy[] = [];
+    applyRetention = false;
+    /** Distribution's opinion. */
+    findGarbage = (view: BucketView): Promise<string[]> =>
+        Promise.resolve(this.dryRunFinds.filter((digest) => view.listed.has(this.bucket.key(digest))));
     private readonly hooks: { isDue: (event: string) => boolean; action: () => unknown }[] = [];
 
     constructor() {
@@ -75,7 +81,7 @@ export class CollectionWorld {
             this.tell("dry run");
             await this.clock.sleep(this.dryRunSeconds * 1000, signal);
             signal.throwIfAborted();
-            return this.dryRunFinds.filter((digest) => view.listed.has(this.bucket.key(digest)));
+            return this.findGarbage(view);
         };
         const log = (line: string) => {
             if (isAlive()) {
@@ -95,6 +101,8 @@ export class CollectionWorld {
             deleteUntagged: false,
             maxReadOnlyMinutes: this.maxReadOnlyMinutes,
             minAgeMinutes: 60,
+            retention: this.retention,
+            applyRetention: this.applyRetention,
         };
         return new GarbageCollection({ bucket, cluster, clock, dryRun, log }, settings, stop.signal).run();
     }
@@ -140,4 +148,24 @@ function mortal<T extends object>(target: T, isAlive: () => boolean): T {
                 : member;
         },
     });
+}
+
+/** What no manifest in a view needs, as distribution finds it. */
+export async function markAndSweep(view: BucketView): Promise<string[]> {
+    const { listed } = view;
+    const get = (key: string) => view.get(key);
+    const needed = new Set<string>();
+    for (const link of [...listed.keys()].filter((key) => key.endsWith("/link"))) {
+        const digest = String(await get(link));
+        const manifest = JSON.parse(String(await get(`docker/registry/v2/${keyOf(digest)}`))) as Record<
+            string,
+            unknown
+        >;
+        const { config, layers = [], manifests = [] } = manifest as Record<string, { digest: string }[]>;
+        [{ digest }, config, layers, manifests].flat().forEach((part) => part && needed.add(part.digest));
+    }
+    const blobs = [...listed.keys()]
+        .filter((key) => key.endsWith("/data"))
+        .map((key) => `sha256:${key.split("/").at(-2)}`);
+    return blobs.filter((digest) => !needed.has(digest));
 }

@@ -19,6 +19,7 @@ export interface FakeImage {
 
 /** A registry's bucket, with objects as distribution writes them. */
 export class FakeBucket implements Bucket {
+    hasVersions = false;
     readonly objects = new Map<string, string>();
     /** When some of them were written, by their key without the root. */
     readonly written = new Map<string, Date>();

@@ -86,18 +86,21 @@ export class FakeCluster implements Cluster {
         const resourceVersion = String(Number(this.lease.metadata.resourceVersion) + 1);
         this.lease = {
             metadata: { ...this.lease.metadata, resourceVersion },
-            data: { holder, until: String(expires) },
+            data: { ...this.lease.data, holder, until: String(expires) },
         };
     }
 
     configMap = () => this.request("configMap", () => structuredClone(this.lease));
 
-    patchConfigMap = ({ metadata }: ConfigMap, { holder, until }: Record<string, string>) =>
+    patchConfigMap = ({ metadata }: ConfigMap, { holder, until, ...others }: Record<string, string>) =>
         this.request("patchConfigMap", () => {
             if (metadata.resourceVersion !== this.lease.metadata.resourceVersion) {
                 throw new Error("Kubernetes responds 409 to PATCH.");
             }
-            this.setLease(holder ?? "", Number(until));
+            if (holder !== undefined) {
+                this.setLease(holder, Number(until));
+            }
+            this.lease.data = { ...this.lease.data, ...others };
         });
 
     pods = (labels: Labels) =>

@@ -1,0 +1,141 @@
+import { digestOf, historyKey, isDigest, type Layout, linkId, revisionKey, tagKey, type TagLink } from "./layout.ts";
+import { type Image, ManifestWalker } from "./manifestWalker.ts";
+import { mapConcurrently } from "./mapConcurrently.ts";
+import type { Bucket } from "./ports.ts";
+import { byRepository, type RetentionPolicy, selectTags, subjectOf } from "./retention.ts";
+
+/** What retention may remove. */
+export interface Retention {
+    policies: RetentionPolicy[];
+    /** Milliseconds since 1970. */
+    now: number;
+    /** Milliseconds since 1970: nothing goes that was written later. */
+    latest: number;
+    /** The tags that may go at most, as {@link versionOf} names them. */
+    only?: Set<string>;
+}
+
+/** A tag that goes. */
+export interface Removal extends TagLink {
+    /** Undefined if it goes with the manifest that it is about. */
+    policy?: RetentionPolicy;
+    digest: string;
+    image: Image;
+    /** The links of its manifests, as `repository@digest`. */
+    revisions: Set<string>;
+}
+
+export interface Removals {
+    tags: Removal[];
+    /** What an interrupted collection has left of tags: they have no link any more. */
+    interrupted: Pick<Removal, "repository" | "name" | "digest" | "revisions">[];
+}
+
+/** A tag and when it was pushed: a tag that is pushed again has another one. */
+export const versionOf = ({ repository, name, pushed }: TagLink) => `${repository}:${name} ${pushed.getTime()}`;
+
+/**
+ * Decides which tags go. Reads those repositories only that have any.
+ *
+ * @param deleteUntagged whether only tagged manifests are retained
+ * @param except repositories of which nothing goes
+ */
+export async function planRemovals(
+    bucket: Bucket,
+    layout: Layout,
+    retention: Retention,
+    deleteUntagged: boolean,
+    except: Set<string>,
+): Promise<Removals> {
+    const { policies, now, latest, only } = retention;
+    const isOld = (digest: string) => (layout.written.get(digest) ?? Infinity) <= latest;
+    const mayGo = (tag: TagLink) => tag.pushed.getTime() <= latest && (!only || only.has(versionOf(tag)));
+    const selected = selectTags(layout.tags, policies, now);
+    const readRevisions = (repository: string, digest: string) => read(bucket, layout, repository, digest);
+    const removals: Removals = { tags: [], interrupted: [] };
+    const left = layout.removedTags.flatMap(({ history, ...tag }) => history.map((digest) => ({ ...tag, digest })));
+    removals.interrupted = await mapConcurrently(
+        left.filter(({ repository, digest }) => isOld(digest) && !except.has(repository)),
+        async (tag) => ({ ...tag, revisions: (await readRevisions(tag.repository, tag.digest)).revisions }),
+    );
+    const interrupted = byRepository(removals.interrupted);
+    for (const [repository, tags] of byRepository(layout.tags)) {
+        if (except.has(repository) || !(interrupted.has(repository) || tags.some((tag) => selected.has(tag)))) {
+            continue;
+        }
+        const images = (await mapConcurrently(tags, (tag) => readTag(bucket, layout, tag))).flat();
+        const going = images.filter((image) => selected.has(image.tag) && mayGo(image.tag) && isOld(image.digest));
+        const lost = new Set((interrupted.get(repository) ?? []).flatMap(({ revisions }) => [...revisions]));
+        const others = images.filter((image) => subjectOf(image.tag.name) && mayGo(image.tag) && isOld(image.digest));
+        going.forEach(({ revisions }) => revisions.forEach((link) => lost.add(link)));
+        if (others.length > 0 && lost.size > 0) {
+            const untagged = deleteUntagged ? [] : untaggedOf(repository, layout, [...images, { revisions: lost }]);
+            const kept = await mapConcurrently(untagged, (digest) => readRevisions(repository, digest));
+            addWithSubjects(going, lost, others, [...images, ...kept]);
+        }
+        removals.tags.push(...going.map(({ tag, ...image }) => ({ ...tag, ...image, policy: selected.get(tag) })));
+    }
+    return removals;
+}
+
+type Read = Pick<Removal, "image" | "revisions">;
+type ReadTag = Read & { tag: TagLink; digest: string };
+
+async function read(bucket: Bucket, layout: Layout, repository: string, digest: string): Promise<Read> {
+    const walker = new ManifestWalker(bucket, layout);
+    const image = await walker.walk(repository, digest, "describe");
+    return { image, revisions: walker.visited };
+}
+
+/** A tag's image; nothing if its link is no digest, or was deleted since the bucket was listed. */
+async function readTag(bucket: Bucket, layout: Layout, tag: TagLink): Promise<ReadTag[]> {
+    const digest = (await bucket.get(tagKey(tag)))?.toString() ?? "";
+    return isDigest(digest) ? [{ tag, digest, ...(await read(bucket, layout, tag.repository, digest)) }] : [];
+}
+
+/** Adds the tags of signatures and the like whose subject goes: nothing that stays has it. */
+function addWithSubjects(going: ReadTag[], lost: Set<string>, tags: ReadTag[], all: Read[]): void {
+    for (let found: ReadTag[] = tags; found.length > 0;) {
+        const gone = new Set<Read>(going);
+        const needed = new Set(all.filter((image) => !gone.has(image)).flatMap(({ revisions }) => [...revisions]));
+        found = tags.filter((image) => {
+            const subject = linkId(image.tag.repository, subjectOf(image.tag.name) ?? "");
+            return !gone.has(image) && lost.has(subject) && !needed.has(subject);
+        });
+        going.push(...found);
+        found.forEach(({ revisions }) => revisions.forEach((link) => lost.add(link)));
+    }
+}
+
+/** The digests of a repository's manifests that none of the images has. */
+function untaggedOf(repository: string, layout: Layout, images: Pick<Read, "revisions">[]): string[] {
+    const tagged = new Set(images.flatMap(({ revisions }) => [...revisions]));
+    return [...layout.linked["_manifests/revisions"]]
+        .filter((link) => link.startsWith(`${repository}@`) && !tagged.has(link))
+        .map(digestOf);
+}
+
+/** The keys to delete first: then these tags do not exist, and what is left of them names their manifests. */
+export const tagKeys = ({ tags }: Removals): string[][] =>
+    tags.map((tag) => [
+        ...tag.history.filter((digest) => digest !== tag.digest).map((digest) => historyKey(tag, digest)),
+        tagKey(tag),
+    ]);
+
+/**
+ * The keys of what is left of removed tags, to delete last.
+ *
+ * @param stays whether a manifest is garbage that is not deleted yet: what is left of its tag stays as well
+ */
+export const leftKeys = ({ tags, interrupted }: Removals, stays: (digest: string) => boolean): string[] =>
+    [...tags, ...interrupted].filter(({ digest }) => !stays(digest)).map((tag) => historyKey(tag, tag.digest));
+
+/** The keys of the links that lose their last tag, of manifests that something else still needs. */
+export const lostKeys = (removals: Removals, { linked }: Layout, stays: (link: string) => boolean): string[] =>
+    [...revisionsOf(removals)]
+        .filter((link) => linked["_manifests/revisions"].has(link) && !stays(link))
+        .map(revisionKey);
+
+/** The links of all manifests of tags that go, as `repository@digest`. */
+export const revisionsOf = ({ tags, interrupted }: Removals): Set<string> =>
+    new Set([...tags, ...interrupted].flatMap(({ revisions }) => [...revisions]));

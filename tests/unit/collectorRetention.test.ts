@@ -1,0 +1,534 @@
+import * as assert from "node:assert/strict";
+
+import * as fc from "fast-check";
+
+import { PermanentError } from "../../components/collector/errors";
+import { type Inventory, readInventory } from "../../components/collector/inventory";
+import type { Retention } from "../../components/collector/removals";
+import { removalReport } from "../../components/collector/report";
+import {
+    describePolicy,
+    matchesGlob,
+    parseGoDuration,
+    type RetentionPolicy,
+    seemCopied,
+    selectTags,
+} from "../../components/collector/retention";
+import { stepsOf } from "../../components/collector/sweep";
+import { CollectionWorld, markAndSweep } from "./support/collectionWorld";
+import { FakeBucket, type FakeImage } from "./support/fakeBucket";
+import { FakeClock } from "./support/fakeClock";
+
+const hour = 3_600_000;
+const policy = (change: Partial<RetentionPolicy>): RetentionPolicy => ({
+    repositories: ["**"],
+    tags: ["*"],
+    keepPatterns: ["latest"],
+    ...change,
+});
+
+describe("A glob", () => {
+    const cases: [string, string[], string[]][] = [
+        ["*", ["a", "v1.0", ""], ["a/b"]],
+        ["**", ["a", "a/b/c"], []],
+        ["team/*", ["team/a"], ["team", "team/a/b", "my/team/a"]],
+        ["team/**", ["team/a", "team/a/b"], ["team", "teams/a"]],
+        ["**/cache", ["cache", "a/cache", "a/b/cache"], ["acache", "cache/a"]],
+        ["v*.0", ["v1.0", "v.0"], ["v1x0", "v1.01"]],
+        ["pr-***", ["pr-1", "pr-"], ["apr-1"]],
+    ];
+    for (const [glob, matching, others] of cases) {
+        it(`matches ${glob}`, () => {
+            assert.deepEqual(
+                [...matching, ...others].filter((text) => matchesGlob(glob, text)),
+                matching,
+            );
+        });
+    }
+});
+
+it("A Go duration is a sum of hours, minutes and seconds", () => {
+    const durations = ["1h30m", "1.5h", "90s", "0s", "", "30d", "1h ", "-1h"].map(parseGoDuration);
+    assert.deepEqual(durations, [1.5 * hour, 1.5 * hour, 90_000, 0, undefined, undefined, undefined, undefined]);
+});
+
+it("A policy is described in words", () => {
+    assert.deepEqual(
+        [
+            policy({ mostRecentlyPushedCount: 10 }),
+            policy({ repositories: ["team/**", "web"], tags: ["pr-*"], keepPatterns: [], pushedWithin: "720h" }),
+            policy({ tags: ["a*", "b*"], keepPatterns: ["v*"], mostRecentlyPushedCount: 1, pushedWithin: "1h" }),
+        ].map(describePolicy),
+        [
+            "Of all tags in each repository, a garbage collection keeps the 10 newest and latest, and removes the others.",
+            "Of the tags pr-* in each repository team/** or web, a garbage collection keeps those pushed within 720h, and removes the others.",
+            "Of the tags a* and b* in each repository, a garbage collection keeps the 1 newest, those pushed within 1h and v*, and removes the others.",
+        ],
+    );
+});
+
+describe("selectTags", () => {
+    const now = Date.parse("2026-11-26T00:00:00Z");
+    const tagsOf = (ages: Record<string, number>, repository = "web") =>
+        Object.entries(ages).map(([name, hours]) => ({ repository, name, pushed: new Date(now - hours * hour) }));
+    const select = (ages: Record<string, number>, ...policies: RetentionPolicy[]) =>
+        [...selectTags(tagsOf(ages), policies, now).keys()].map(({ name }) => name);
+
+    it("keeps the newest tags, and all that are as old as the last of them", () => {
+        const ages = { a: 1, b: 2, c: 3, d: 3, e: 4, latest: 9 };
+        assert.deepEqual(select(ages, policy({ mostRecentlyPushedCount: 3 })), ["e"]);
+    });
+
+    it("does not count tags that a policy does not select, or always keeps", () => {
+        const ages = { latest: 1, v1: 2, "pr-1": 3, "pr-2": 4, "pr-3": 5 };
+        assert.deepEqual(select(ages, policy({ tags: ["pr-*", "l*"], mostRecentlyPushedCount: 2 })), ["pr-3"]);
+    });
+
+    it("keeps what either the number or the age keeps", () => {
+        const ages = { a: 1, b: 2, c: 3, d: 4 };
+        const both = policy({ mostRecentlyPushedCount: 1, pushedWithin: "3h" });
+        assert.deepEqual(select(ages, both), ["c", "d"]);
+    });
+
+    it("keeps what another policy of the repository keeps, and what none selects", () => {
+        const ages = { v9: 1, v1: 9, v2: 9, "pr-1": 9, other: 9 };
+        const policies = [
+            policy({ tags: ["v*", "pr-*"], mostRecentlyPushedCount: 1 }),
+            policy({ tags: ["x"], keepPatterns: ["v1"], mostRecentlyPushedCount: 1 }),
+            policy({ repositories: ["web/*"], keepPatterns: ["v2"], mostRecentlyPushedCount: 1 }),
+        ];
+        assert.deepEqual(select(ages, ...policies), ["v2", "pr-1"]);
+    });
+
+    it("keeps the newest tag of a repository, also if it matches no pattern to keep", () => {
+        assert.deepEqual(select({ a: 100, b: 200 }, policy({ pushedWithin: "1h" })), ["b"]);
+    });
+
+    it("neither selects nor counts tags of signatures", () => {
+        const signature = `sha256-${"a".repeat(64)}`;
+        const ages = { [`${signature}.sig`]: 1, [signature]: 1, "sha256-short": 5, a: 2, b: 3 };
+        assert.deepEqual(select(ages, policy({ mostRecentlyPushedCount: 1 })), ["sha256-short", "b"]);
+    });
+
+    it("counts each repository apart", () => {
+        const tags = [...tagsOf({ a: 1, b: 2 }), ...tagsOf({ c: 3, d: 4 }, "web/other")];
+        const selected = selectTags(tags, [policy({ mostRecentlyPushedCount: 1 })], now);
+        assert.deepEqual(
+            [...selected.keys()].map(({ name }) => name),
+            ["b", "d"],
+        );
+    });
+
+    it("notices that most tags were written within the same hour, as by a copy of the bucket", () => {
+        const ages = (copied: number) =>
+            tagsOf(
+                Object.fromEntries(
+                    Array.from({ length: 20 }, (_, i) => [`t${i}`, i < copied ? 50 + i / 20 : 100 + i * 2]),
+                ),
+            );
+        assert.deepEqual([ages(11), ages(9), ages(11).slice(0, 9)].map(seemCopied), [true, false, false]);
+    });
+});
+
+/** A bucket, with the time at which each of its tags was pushed. */
+class AgedBucket extends FakeBucket {
+    now = Date.parse("2026-11-26T00:00:00Z");
+    age(repository: string, tag: string, hours: number): void {
+        const key = `repositories/${repository}/_manifests/tags/${tag}/current/link`;
+        this.written.set(key, new Date(this.now - hours * hour));
+    }
+    read(policies: RetentionPolicy[], deleteUntagged = false, change: Partial<Retention> = {}): Promise<Inventory> {
+        const retention = { policies, now: this.now, latest: this.now - hour, ...change };
+        const clock = new FakeClock();
+        return clock.run(readInventory(this, clock, { deleteUntagged, retention }));
+    }
+}
+
+describe("readInventory with retention", () => {
+    let bucket: AgedBucket;
+    let old: FakeImage;
+    const policies = [policy({ mostRecentlyPushedCount: 1 })];
+    beforeEach(() => {
+        bucket = new AgedBucket();
+        old = bucket.image("web", "old", "old layer");
+        bucket.image("web", "new", "new layer");
+        bucket.age("web", "old", 50);
+        bucket.age("web", "new", 40);
+    });
+    const names = ({ removals }: Inventory) => removals.tags.map(({ repository, name }) => `${repository}:${name}`);
+    const garbageOf = async (...args: Parameters<AgedBucket["read"]>) => new Set((await bucket.read(...args)).garbage);
+
+    it("finds that manifests without a tag are garbage, whatever deleteUntagged says", async () => {
+        const inventory = await bucket.read(policies);
+        assert.deepEqual(names(inventory), ["web:old"]);
+        assert.deepEqual(new Set(inventory.garbage), new Set([old.digest, old.layer, old.config]));
+        assert.deepEqual(inventory.untagged, { manifests: 0, bytes: 0 });
+    });
+
+    it("keeps an older manifest without a tag, unless deleteUntagged is set", async () => {
+        const { digest } = bucket.manifest("web", { layers: [bucket.blob("untagged")] });
+        assert.ok(!(await garbageOf(policies)).has(digest));
+        assert.ok((await garbageOf(policies, true)).has(digest));
+    });
+
+    it("keeps a manifest that another tag, or an untagged index, still needs", async () => {
+        const index = bucket.manifest("web", { manifests: [{ digest: old.digest }] });
+        assert.deepEqual(await garbageOf(policies), new Set());
+        bucket.tag("web", "newest", index.digest);
+        bucket.age("web", "newest", 1.5);
+        bucket.age("web", "new", 100);
+        const inventory = await bucket.read(policies, true);
+        assert.deepEqual(names(inventory).sort(), ["web:new", "web:old"]);
+        assert.ok(!inventory.garbage.includes(old.digest));
+    });
+
+    it("unlinks a manifest that only another repository needs", async () => {
+        const copy = bucket.image("copy", "1", "old layer");
+        assert.equal(copy.digest, old.digest);
+        const inventory = await bucket.read(policies);
+        assert.deepEqual(inventory.garbage, []);
+        assert.deepEqual(inventory.lostLinks, [
+            `docker/registry/v2/repositories/web/_manifests/revisions/sha256/${old.digest.slice(7)}/link`,
+        ]);
+    });
+
+    it("removes signatures with the manifest that they sign, and theirs", async () => {
+        const tagOf = (digest: string) => digest.replace(":", "-");
+        const signature = bucket.image("web", `${tagOf(old.digest)}.sig`, "signature");
+        bucket.image("web", tagOf(signature.digest), "of the signature");
+        bucket.image("web", tagOf(`sha256:${"0".repeat(64)}`), "of a manifest that does not exist");
+        assert.deepEqual(
+            names(await bucket.read(policies)).sort(),
+            ["web:old", `web:${tagOf(signature.digest)}`, `web:${tagOf(old.digest)}.sig`].sort(),
+        );
+        bucket.manifest("web", { manifests: [{ digest: old.digest }] });
+        assert.deepEqual(names(await bucket.read(policies)), ["web:old"]);
+    });
+
+    it("removes nothing that was written lately, or was pushed again since it was planned", async () => {
+        const { removals } = await bucket.read(policies);
+        const [removal] = removals.tags;
+        const only = new Set([`web:old ${removal!.pushed.getTime()}`]);
+        assert.deepEqual(names(await bucket.read(policies, false, { only })), ["web:old"]);
+        bucket.age("web", "old", 45);
+        assert.deepEqual(names(await bucket.read(policies, false, { only })), []);
+        bucket.age("web", "new", 0.1);
+        bucket.age("web", "old", 0.9);
+        assert.deepEqual(names(await bucket.read(policies)), []);
+    });
+
+    it("removes nothing of a repository with an index that lacks a manifest", async () => {
+        bucket.tag(
+            "web",
+            "latest",
+            bucket.manifest("web", { manifests: [{ digest: `sha256:${"1".repeat(64)}` }] }).digest,
+        );
+        bucket.image("other", "1", "other old");
+        bucket.image("other", "2", "other new");
+        bucket.age("other", "1", 50);
+        assert.deepEqual(names(await bucket.read(policies)), ["other:1"]);
+    });
+
+    it("continues what an interrupted collection has begun, and no push under way", async () => {
+        bucket.remove("repositories/web/_manifests/tags/old/current/link");
+        const under = `repositories/web/_manifests/tags/pushing/index/sha256/${old.digest.slice(7)}/link`;
+        bucket.put(under, old.digest);
+        bucket.written.set(under, new Date(bucket.now));
+        assert.deepEqual(await garbageOf(policies), new Set());
+        bucket.remove(under);
+        bucket.written.delete(under);
+        assert.deepEqual(await garbageOf(policies), new Set([old.digest, old.layer, old.config]));
+    });
+
+    it("names an image that is broken, although its tag would go", async () => {
+        bucket.remove(`blobs/sha256/${old.layer.slice(7, 9)}/${old.layer.slice(7)}/data`);
+        assert.deepEqual((await bucket.read(policies)).problems, [`web:old: the layer ${old.layer} is missing`]);
+    });
+
+    it("is reported with the repository, age, size and policy of each tag", async () => {
+        const report = removalReport(await bucket.read(policies), policies);
+        assert.deepEqual(
+            report.map((line) => line.replace(/ +/g, " ").replace(/\d+ B/g, "N B")),
+            [
+                `collectionRetention[0]: ${describePolicy(policies[0]!)}`,
+                "REPOSITORY TAG PUSHED SIZE POLICY",
+                "web old 2026-11-23T22:00Z N B [0]",
+                "The policies select 1 tag. Nothing else needs N B of what they refer to.",
+            ],
+        );
+    });
+});
+
+describe("Whatever the policies and the images are, retention", () => {
+    const globs = fc.array(fc.constantFrom("*", "**", "a*", "b*", "latest", "c"), { maxLength: 3 });
+    const policies = fc.array(
+        fc.record({
+            repositories: fc.array(fc.constantFrom("**", "web", "team/*"), { minLength: 1, maxLength: 2 }),
+            tags: globs,
+            keepPatterns: globs,
+            mostRecentlyPushedCount: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined }),
+            pushedWithin: fc.constantFrom("1h", "5h", "20h"),
+        }),
+        { minLength: 1, maxLength: 3 },
+    );
+    const repository = fc.constantFrom("web", "team/app");
+    const pushes = fc.array(
+        fc.record({
+            repository,
+            name: fc.constantFrom("latest", "a1", "a2", "b1", "b2", "c", "d"),
+            hours: fc.integer({ min: 2, max: 30 }),
+            layer: fc.constantFrom("one", "two", "three", "four", "five", "six"),
+            kind: fc.constantFrom("image", "index", "signed"),
+        }),
+        { minLength: 1, maxLength: 25 },
+    );
+    type Push = typeof pushes extends fc.Arbitrary<(infer P)[]> ? P : never;
+
+    /** What was pushed: the manifests that each manifest refers to, and the manifest of each tag; by `repository@digest`. */
+    class Pushed {
+        readonly bucket = new AgedBucket();
+        readonly children = new Map<string, string[]>();
+        readonly tags = new Map<string, string>();
+
+        constructor(pushes: Push[]) {
+            pushes.forEach((one) => this.push(one));
+        }
+
+        private push({ repository, name, hours, layer, kind }: Push): void {
+            const { bucket } = this;
+            const note = (tag: string, digest: string, children: string[] = []) => {
+                this.tags.set(`${repository}:${tag}`, `${repository}@${digest}`);
+                this.children.set(`${repository}@${digest}`, children);
+            };
+            const image = bucket.image(repository, name, layer);
+            note(name, image.digest);
+            if (kind === "index") {
+                const other = bucket.manifest(repository, { layers: [bucket.blob(`${layer} for arm`)] });
+                note(name, other.digest);
+                const manifests = [image, other].map(({ digest }) => ({ digest }));
+                const index = bucket.manifest(repository, { manifests });
+                bucket.tag(repository, name, index.digest);
+                note(
+                    name,
+                    index.digest,
+                    manifests.map(({ digest }) => `${repository}@${digest}`),
+                );
+            } else if (kind === "signed") {
+                const signature = image.digest.replace(":", "-");
+                note(signature, bucket.image(repository, signature, `signature of ${layer}`).digest);
+            }
+            bucket.age(repository, name, hours);
+        }
+
+        /** The manifests that these tags need, and those without a tag. */
+        manifestsOf(tags: Inventory["tags"], deleteUntagged: boolean): Set<string> {
+            const tagged = this.reach([...this.tags.values()]);
+            const untagged = deleteUntagged ? [] : [...this.children.keys()].filter((link) => !tagged.has(link));
+            return this.reach([
+                ...tags.map(({ repository, name }) => this.tags.get(`${repository}:${name}`)!),
+                ...untagged,
+            ]);
+        }
+
+        private reach = (links: string[]) => new Set(links.flatMap((link) => [link, ...this.children.get(link)!]));
+    }
+
+    /** By a second way to say what a policy keeps: one tag at a time. */
+    function isKept(policies: RetentionPolicy[], tags: Inventory["tags"], tag: Inventory["tags"][number], now: number) {
+        const ages = tags.filter((other) => other.repository === tag.repository && !other.name.startsWith("sha256-"));
+        const isNewest = ages.every(({ pushed }) => pushed <= tag.pushed);
+        const applicable = policies.filter((policy) =>
+            policy.repositories.some((glob) => matchesGlob(glob, tag.repository)),
+        );
+        const matches = (globs: string[], name: string) => globs.some((glob) => matchesGlob(glob, name));
+        const candidates = (policy: RetentionPolicy) =>
+            ages.filter(({ name }) => matches(policy.tags, name) && !matches(policy.keepPatterns, name));
+        const keeps = (policy: RetentionPolicy) =>
+            matches(policy.keepPatterns, tag.name) ||
+            (matches(policy.tags, tag.name) &&
+                (now - tag.pushed.getTime() < parseGoDuration(policy.pushedWithin ?? "0s")! ||
+                    candidates(policy).filter(({ pushed }) => pushed > tag.pushed).length <
+                        (policy.mostRecentlyPushedCount ?? 0)));
+        return isNewest || applicable.some(keeps) || !applicable.some((policy) => matches(policy.tags, tag.name));
+    }
+
+    const sweep = (bucket: AgedBucket, inventory: Inventory, limit = Infinity) =>
+        stepsOf(inventory.garbage, inventory)
+            .flat(2)
+            .slice(0, limit)
+            .forEach((key) => bucket.objects.delete(key));
+
+    it("removes exactly the tags that no policy keeps, and nothing that a retained manifest needs", async () => {
+        await fc.assert(
+            fc.asyncProperty(pushes, policies, fc.boolean(), async (pushes, policies, deleteUntagged) => {
+                const pushed = new Pushed(pushes);
+                const { bucket } = pushed;
+                const { tags } = await bucket.read([], deleteUntagged);
+                const inventory = await bucket.read(policies, deleteUntagged);
+                const gone = new Set(inventory.removals.tags.map(({ repository, name }) => `${repository}:${name}`));
+                for (const tag of tags.filter(({ name }) => !name.startsWith("sha256-"))) {
+                    const id = `${tag.repository}:${tag.name}`;
+                    assert.equal(gone.has(id), !isKept(policies, tags, tag, bucket.now), id);
+                }
+                sweep(bucket, inventory);
+                const left = await bucket.read([], deleteUntagged);
+                assert.deepEqual(
+                    [left.problems, left.notes, left.garbage, left.removals.interrupted],
+                    [[], [], [], []],
+                );
+                assert.equal(left.tags.length, tags.length - gone.size);
+                assert.deepEqual(left.revisions, pushed.manifestsOf(left.tags, deleteUntagged));
+            }),
+            { numRuns: 500 },
+        );
+    }).timeout("2m");
+
+    it("is continued after an interruption anywhere, and ends as without it", async () => {
+        // A link to a layer, or from the history of a tag, may dangle.
+        const keysOf = ({ objects }: AgedBucket) =>
+            new Set([...objects.keys()].filter((key) => !/\/(_layers|index)\//.test(key)));
+        await fc.assert(
+            fc.asyncProperty(pushes, policies, fc.nat(60), async (pushes, policies, limit) => {
+                const { bucket: whole } = new Pushed(pushes);
+                const { bucket: interrupted } = new Pushed(pushes);
+                sweep(whole, await whole.read(policies));
+                sweep(interrupted, await interrupted.read(policies), limit);
+                const between = await interrupted.read(policies);
+                assert.deepEqual(between.problems, []);
+                sweep(interrupted, between);
+                assert.deepEqual(keysOf(interrupted), keysOf(whole));
+                assert.deepEqual((await interrupted.read(policies)).removals, { tags: [], interrupted: [] });
+            }),
+            { numRuns: 500 },
+        );
+    }).timeout("2m");
+});
+
+describe("A garbage collection with retention", () => {
+    let world: CollectionWorld;
+    let old: FakeImage;
+    beforeEach(() => {
+        world = new CollectionWorld();
+        world.retention = [policy({ mostRecentlyPushedCount: 1 })];
+        old = world.bucket.image("web", "0", "old layer");
+        world.bucket.written.set(tagLink("0"), new Date(world.clock.now() - 50 * hour));
+        world.findGarbage = markAndSweep;
+    });
+    const tagLink = (tag: string) => `repositories/web/_manifests/tags/${tag}/current/link`;
+    const isTagged = (tag = "0") => world.bucket.objects.has(`docker/registry/v2/${tagLink(tag)}`);
+    const reported = () => world.log.some((line) => line.startsWith("collectionRetention is new or has changed"));
+
+    it("only reports first, also in the Job's next pod; the next collection removes the tag and its image", async () => {
+        for (const pod of ["first-1", "first-2"]) {
+            world.log.length = 0;
+            const { removedTags } = await world.collect(pod);
+            assert.equal(removedTags, 0);
+            assert.ok(isTagged() && reported());
+            assert.ok(world.log.some((line) => /^web +0 +\S+Z +\d+ B +\[0\]$/.test(line)));
+        }
+        world.log.length = 0;
+        const { removedTags } = await world.collect("second-1");
+        assert.equal(removedTags, 1);
+        assert.ok(!isTagged() && !reported());
+        assert.ok([old.digest, old.layer, old.config].every((digest) => !world.bucket.has(digest)));
+        assert.ok(![...world.bucket.objects.keys()].some((key) => key.includes("/tags/0/")));
+        assert.ok(world.log.includes("Removed 1 tag."));
+        await world.assertRecovers(0);
+    });
+
+    it("reports again after the policies have changed", async () => {
+        await world.collect("first-1");
+        world.retention = [policy({ mostRecentlyPushedCount: 1, pushedWithin: "1h" })];
+        await world.collect("second-1");
+        assert.ok(isTagged());
+        await world.collect("third-1");
+        assert.ok(!isTagged());
+    });
+
+    it("removes at once if the owner asks for it", async () => {
+        world.applyRetention = true;
+        await world.collect();
+        assert.ok(!isTagged() && !reported());
+    });
+
+    it("keeps the registry writable if nothing goes", async () => {
+        world.bucket.removeBlobs(world.garbage);
+        world.retention = [policy({ pushedWithin: "1000h" })];
+        world.applyRetention = true;
+        assert.equal((await world.collect()).removedTags, 0);
+        assert.deepEqual(world.cluster.leases, []);
+    });
+
+    it("refuses if it would take too long", async () => {
+        for (let i = 0; i < 10_000; i++) {
+            world.bucket.tag("web", `0.${i}`, old.digest);
+            world.bucket.written.set(tagLink(`0.${i}`), new Date(world.clock.now() - 50 * hour));
+        }
+        world.maxReadOnlyMinutes = 1;
+        world.applyRetention = true;
+        await assert.rejects(world.collect(), PermanentError);
+        assert.deepEqual(world.deleted, []);
+    }).timeout("1m");
+
+    it("says that a bucket with versioning keeps what is deleted", async () => {
+        world.bucket.hasVersions = true;
+        await world.collect();
+        assert.ok(world.log.some((line) => line.startsWith("The bucket has versioning: ")));
+    });
+
+    const pushes: [string, () => void][] = [
+        ["again", () => world.bucket.written.set(tagLink("0"), new Date(world.clock.now()))],
+        ["with another image", () => void world.bucket.image("web", "0", "another layer")],
+    ];
+    for (const [how, push] of pushes) {
+        it(`keeps a tag that is pushed ${how} during the rollout`, async () => {
+            world.applyRetention = true;
+            world.on(/^annotatePods/, () => {
+                push();
+                world.bucket.written.set(tagLink("0"), new Date(world.clock.now()));
+            });
+            assert.equal((await world.collect()).removedTags, 0);
+            assert.ok(isTagged());
+            await world.assertRecovers(0);
+        });
+    }
+
+    it("keeps a tag that would go only because of a push during the rollout", async () => {
+        world.applyRetention = true;
+        world.on(/^annotatePods/, () => {
+            world.bucket.image("web", "2", "newest");
+            world.bucket.written.set(tagLink("2"), new Date(world.clock.now()));
+        });
+        await world.collect();
+        assert.ok(!isTagged() && isTagged("1") && isTagged("2"));
+    });
+
+    it("that is killed at any second is followed by one that succeeds, and loses nothing but the tag", async () => {
+        for (let second = 0; second < 70; second++) {
+            world = new CollectionWorld();
+            world.retention = [policy({ mostRecentlyPushedCount: 1 })];
+            world.applyRetention = true;
+            old = world.bucket.image("web", "0", "old layer");
+            const index = world.bucket.manifest("web", { manifests: [{ digest: old.digest }] });
+            world.bucket.tag("web", "0", index.digest);
+            world.bucket.written.set(tagLink("0"), new Date(world.clock.now() - 50 * hour));
+            world.findGarbage = markAndSweep;
+            const { cluster, clock, bucket } = world;
+            let isAlive = true;
+            let hasSucceeded = false;
+            const succeed = () => void (hasSucceeded = true);
+            world.begin("job-1", undefined, () => isAlive).then(succeed, () => undefined);
+            await clock.run(clock.sleep(second * 1000));
+            isAlive = false;
+            cluster.collectors = [];
+            for (let pod = 2; !hasSucceeded; pod++) {
+                assert.ok(pod < 8, "the Job has failed");
+                await world.collect(`job-${pod}`).then(succeed, () => clock.run(clock.sleep(10_000)));
+            }
+            const rest = [old.digest, old.layer, old.config, index.digest].filter((digest) => bucket.has(digest));
+            assert.deepEqual([rest, isTagged()], [[], false], `killed after ${second} s`);
+            assert.ok(![...bucket.objects.keys()].some((key) => key.includes("/tags/0/")));
+            await world.assertRecovers(0);
+        }
+    }).timeout("1m");
+});
