@@ -58,7 +58,7 @@ describe("Garbage collection", function () {
         metadata: { name: string; uid: string };
     }
     /** The pod that collects garbage. */
-    async function collector(): Promise<Pod> {
+    async function collector(): Promise<Pod | undefined> {
         const { items } = await get<{ items: Pod[] }>(
             "pods",
             "--namespace",
@@ -68,7 +68,7 @@ describe("Garbage collection", function () {
             "--field-selector",
             "status.phase=Running",
         );
-        return items[0]!;
+        return items[0];
     }
     const kill = ({ metadata: { uid } }: Pod) => process.kill(processesOf([uid], "node")[0]!, "SIGKILL");
 
@@ -98,7 +98,7 @@ describe("Garbage collection", function () {
             // Found early, because a step may be over within a second.
             pod ??= await collector();
             if (!did && step.test(line)) {
-                did = Promise.resolve(fault(pod));
+                did = Promise.resolve(fault(pod!));
                 did.catch(() => undefined);
             }
         }
@@ -139,6 +139,40 @@ describe("Garbage collection", function () {
             );
         });
     }
+
+    /** Kills the collecting pod at a random second, and so the two that continue. Returns how many it has killed. */
+    async function killAtRandom(): Promise<number> {
+        const killed = new Set<number>();
+        while (killed.size < 3) {
+            const pod = await eventually(300, collector);
+            const second = Math.random() * 20;
+            await sleep(second * 1000);
+            const [pid] = processesOf([pod.metadata.uid], "node");
+            if (pid === undefined) {
+                break;
+            }
+            process.kill(pid, "SIGKILL");
+            killed.add(pid);
+            console.log(`      killed after ${second.toFixed(1)} s: ${pod.metadata.name}`);
+            await eventually(60, async () => (await collector())?.metadata.uid !== pod.metadata.uid);
+        }
+        return killed.size;
+    }
+
+    const kills = isShort ? 3 : 42;
+    it(`loses no image in ${kills} kills at random times, and the Jobs' next pods continue`, async () => {
+        for (let killed = 0; killed < kills;) {
+            await assertUnnoticed(
+                me,
+                async () => {
+                    const collecting = async () => (killed += await killAtRandom());
+                    assert.equal(await collectAnd(/^In the bucket/, collecting), 0);
+                    await assertWhole(300);
+                },
+                { pushRetries: 150, checkAll: true },
+            );
+        }
+    }).timeout("90m");
 
     describeInFull("that is killed", () => {
         for (const [step, line] of steps) {
