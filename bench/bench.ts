@@ -72,12 +72,19 @@ function readOptions(): Options {
             }
         }
     }
+    const numbers = (name: string, defaultValue: string) =>
+        (given[name] ?? defaultValue).split(",").map((value) => {
+            if (!/^[1-9]\d*$/.test(value)) {
+                errors.push(`${name}: "${value}" must be a whole number of at least 1`);
+            }
+            return Number(value);
+        });
     const number = (name: string, defaultValue: number) => {
-        const value = given[name] ?? String(defaultValue);
-        if (!/^[1-9]\d*$/.test(value)) {
-            errors.push(`${name}: "${value}" must be a whole number of at least 1`);
+        const [value = NaN, ...others] = numbers(name, String(defaultValue));
+        if (others.length > 0) {
+            errors.push(`${name}: "${given[name]}" must be one number`);
         }
-        return Number(value);
+        return value;
     };
     const select = <T>(name: string, all: Record<string, T>): Record<string, T> => {
         const names = given[name]?.split(",") ?? Object.keys(all);
@@ -94,7 +101,7 @@ function readOptions(): Options {
             duration: number("duration", 10),
         },
         scenarios: mode === "compare" ? select("only", scenarios) : {},
-        tags: (given.tags ?? "300,2000,10000").split(",").map(Number),
+        tags: numbers("tags", "300,2000,10000").sort((a, b) => a - b),
         growths: mode === "growth" ? select("only", growths) : {},
         variants: given.variants === undefined ? undefined : select("variants", variants),
     };
