@@ -159,12 +159,11 @@ const registryContainer = (image: pulumi.Input<string>) => ({
     volumeMounts: [{ name: "registry", mountPath: registryFolder }],
 });
 
-/** Has the collector and the registry's program trust what the registry's pods trust. */
-const trustedCas = (hasCa: boolean) => [
-    { name: "NODE_EXTRA_CA_CERTS", value: hasCa ? `${configFolder}/ca.crt` : publicCas },
-    { name: "SSL_CERT_FILE", value: publicCas },
-    ...(hasCa ? [{ name: "SSL_CERT_DIR", value: configFolder }] : []),
-];
+/** Has the collector trust what the registry's pods trust. */
+const trustedCas = (hasCa: boolean) => ({
+    name: "NODE_EXTRA_CA_CERTS",
+    value: hasCa ? `${configFolder}/ca.crt` : publicCas,
+});
 
 /** Its pod's name, with which it holds the lease. */
 const podName = { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } };
@@ -175,7 +174,7 @@ function collectorContainer(name: string, args: GarbageCollectionJobArgs, labels
         image: args.collection.image,
         command: ["node", `${programFolder}/cli${extension}`, "collect"],
         args: collectorFlags(name, args, labels),
-        env: [...trustedCas(args.ca !== undefined), podName],
+        env: [trustedCas(args.ca !== undefined), podName],
         resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
         securityContext: restrictedContainerSecurityContext,
         volumeMounts: [
