@@ -37,8 +37,8 @@ export interface Layout {
     /** The links with content, as `repository@digest`: an empty one is as good as none. */
     linked: Record<LinkFolder, Set<string>>;
     tags: TagLink[];
-    /** What is left of tags without a link: a collection that removed them was interrupted. */
-    removedTags: Omit<TagLink, "pushed">[];
+    /** What is left of tags without a link: their removal, or their first push, was interrupted. */
+    unlinkedTags: Omit<TagLink, "pushed">[];
     /** The links to layers and manifests that contain no digest. */
     oddLinks: OddLink[];
 }
@@ -66,10 +66,10 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
         links: new Map(),
         linked: { _layers: new Set(), "_manifests/revisions": new Set() },
         tags: [],
-        removedTags: [],
+        unlinkedTags: [],
         oddLinks: [],
     };
-    const tags = new Map<string, Partial<TagLink> & Layout["removedTags"][number]>();
+    const tags = new Map<string, Partial<TagLink> & Layout["unlinkedTags"][number]>();
     const noteTag = (repository: string, name: string) => {
         const id = `${repository}:${name}`;
         const tag = tags.get(id) ?? { repository, name, history: [] };
@@ -110,7 +110,7 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
         if (tag.pushed) {
             layout.tags.push(tag as TagLink);
         } else {
-            layout.removedTags.push(tag);
+            layout.unlinkedTags.push(tag);
         }
     }
     return layout;

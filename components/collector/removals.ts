@@ -2,7 +2,7 @@ import { digestOf, historyKey, isDigest, type Layout, linkId, revisionKey, tagKe
 import { type Image, ManifestWalker } from "./manifestWalker.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { Bucket } from "./ports.ts";
-import { byRepository, type RetentionPolicy, selectTags, subjectOf } from "./retention.ts";
+import { byRepository, mayRemove, type RetentionPolicy, selectTags, subjectOf } from "./retention.ts";
 
 /** What retention may remove. */
 export interface Retention {
@@ -53,7 +53,10 @@ export async function planRemovals(
     const selected = selectTags(layout.tags, policies, now);
     const readRevisions = (repository: string, digest: string) => read(bucket, layout, repository, digest);
     const removals: Removals = { tags: [], interrupted: [] };
-    const left = layout.removedTags.flatMap(({ history, ...tag }) => history.map((digest) => ({ ...tag, digest })));
+    // A push of a tag, and its deletion by a client, can be interrupted, too: such a manifest has no tag, but stays.
+    const left = layout.unlinkedTags
+        .filter(({ repository, name }) => mayRemove(policies, repository, name))
+        .flatMap(({ history, ...tag }) => history.map((digest) => ({ ...tag, digest })));
     removals.interrupted = await mapConcurrently(
         left.filter(({ repository, digest }) => isOld(digest) && !except.has(repository)),
         async (tag) => ({ ...tag, revisions: (await readRevisions(tag.repository, tag.digest)).revisions }),

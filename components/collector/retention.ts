@@ -71,6 +71,14 @@ export function selectTags<T extends PushedTag>(
     return selected;
 }
 
+/** Whether policies may remove a tag of this name. */
+export function mayRemove(policies: RetentionPolicy[], repository: string, name: string): boolean {
+    const applicable = policies.filter((policy) => matchesOne(policy.repositories, repository));
+    const isSelected = applicable.some(({ tags }) => matchesOne(tags, name));
+    const isKept = applicable.some(({ keepPatterns }) => matchesOne(keepPatterns, name));
+    return subjectOf(name) === undefined ? isSelected && !isKept : applicable.length > 0;
+}
+
 /** Groups tags by their repositories. */
 export function byRepository<T extends { repository: string }>(tags: T[]): Map<string, T[]> {
     const groups = new Map<string, T[]>();

@@ -238,6 +238,10 @@ describe("readInventory with retention", () => {
         bucket.remove(under);
         bucket.written.delete(under);
         assert.deepEqual(await garbageOf(policies), new Set([old.digest, old.layer, old.config]));
+        // A tag of this name was never removed by these policies.
+        assert.deepEqual(await garbageOf([{ ...policies[0]!, keepPatterns: ["o*"] }]), new Set());
+        assert.deepEqual(await garbageOf([{ ...policies[0]!, tags: ["pr-*"] }]), new Set());
+        assert.deepEqual(await garbageOf([{ ...policies[0]!, repositories: ["other"] }]), new Set());
     });
 
     it("names an image that is broken, although its tag would go", async () => {
@@ -379,7 +383,7 @@ describe("Whatever the policies and the images are, retention", () => {
                 assert.equal(left.tags.length, tags.length - gone.size);
                 assert.deepEqual(left.revisions, pushed.manifestsOf(left.tags, deleteUntagged));
             }),
-            { numRuns: 500 },
+            { numRuns: 200 },
         );
     }).timeout("2m");
 
@@ -399,7 +403,7 @@ describe("Whatever the policies and the images are, retention", () => {
                 assert.deepEqual(keysOf(interrupted), keysOf(whole));
                 assert.deepEqual((await interrupted.read(policies)).removals, { tags: [], interrupted: [] });
             }),
-            { numRuns: 500 },
+            { numRuns: 200 },
         );
     }).timeout("2m");
 });
@@ -460,15 +464,15 @@ describe("A garbage collection with retention", () => {
     });
 
     it("refuses if it would take too long", async () => {
-        for (let i = 0; i < 10_000; i++) {
+        for (let i = 0; i < 1000; i++) {
             world.bucket.tag("web", `0.${i}`, old.digest);
             world.bucket.written.set(tagLink(`0.${i}`), new Date(world.clock.now() - 50 * hour));
         }
-        world.maxReadOnlyMinutes = 1;
+        world.maxReadOnlyMinutes = 0.4;
         world.applyRetention = true;
         await assert.rejects(world.collect(), PermanentError);
         assert.deepEqual(world.deleted, []);
-    }).timeout("1m");
+    });
 
     it("says that a bucket with versioning keeps what is deleted", async () => {
         world.bucket.hasVersions = true;
