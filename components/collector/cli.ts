@@ -151,7 +151,8 @@ async function collect(bucket: Bucket, flags: Flags, stop: AbortSignal): Promise
         read_only_seconds: result.readOnlySeconds,
         untagged_manifests: result.untagged.manifests,
         untagged_bytes: result.untagged.bytes,
-        odd_objects: result.oddObjects,
+        odd_objects: result.odd.objects,
+        odd_bytes: result.odd.bytes,
         removed_tags: result.removedTags,
     });
 }

@@ -20,14 +20,14 @@ export interface CollectionResult {
     readOnlySeconds: number;
     /** The manifests without a tag, and the bytes that only they need. */
     untagged: Inventory["untagged"];
-    /** How many odd objects were named, and stay. */
-    oddObjects: number;
+    /** The odd objects that were named, and stay; and the bytes that stay because of them. */
+    odd: { objects: number; bytes: number };
     /** How many tags retention has removed. */
     removedTags: number;
 }
 
 /** What was found before the registry is read-only. */
-interface Plan extends Pick<CollectionResult, "untagged" | "oddObjects"> {
+interface Plan extends Pick<CollectionResult, "untagged" | "odd"> {
     /** The blobs that are garbage so far. */
     candidates: string[];
     /** The tags that may go, as they are now; undefined if none may. */
@@ -77,7 +77,7 @@ export class GarbageCollection {
         const { clock, log } = this.environment;
         const began = clock.now();
         const plan = await this.plan();
-        const { hasWork, bytes, untagged, oddObjects } = plan;
+        const { hasWork, bytes, untagged, odd } = plan;
         this.stop.throwIfAborted();
         const locked = clock.now();
         let readOnlySeconds = 0;
@@ -97,7 +97,7 @@ export class GarbageCollection {
             log("The registry accepts pushes again.");
             assertIntact(await this.readInventory(), "After the collection an image is broken.");
         }
-        return { freedBytes, leftBytes, seconds, readOnlySeconds, untagged, oddObjects, removedTags };
+        return { freedBytes, leftBytes, seconds, readOnlySeconds, untagged, odd, removedTags };
     }
 
     /**
@@ -134,9 +134,10 @@ export class GarbageCollection {
         if (hasWork) {
             this.assertShort(deletions);
         }
-        const { bytes, untagged, notes, emptyLinks } = inventory;
+        const { bytes, untagged, notes, emptyLinks, heldBackBytes } = inventory;
+        const odd = { objects: notes.length - emptyLinks.length, bytes: heldBackBytes };
         const removals = mayRemove ? new Set(inventory.removals.tags.map(versionOf)) : undefined;
-        return { candidates, removals, hasWork, bytes, untagged, oddObjects: notes.length - emptyLinks.length };
+        return { candidates, removals, hasWork, bytes, untagged, odd };
     }
 
     /** Whether an earlier collection has reported what the policies of retention select. If not, this one does. */

@@ -35,6 +35,8 @@ export interface Inventory {
     notes: string[];
     /** The retained manifests without a tag, and the bytes that nothing else needs. */
     untagged: { manifests: number; bytes: number };
+    /** The bytes that no manifest is known to need, and that stay because of odd objects. */
+    heldBackBytes: number;
     /** The keys of empty links to layers. Nothing can be read through them. */
     emptyLinks: string[];
     /** The bytes of each blob, by its digest. */
@@ -111,9 +113,11 @@ async function readOnce(bucket: Bucket, policy: Policy, except = new Set<string>
         ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, deleteUntagged))),
         ...layout.oddLinks.map(describeOddLink),
     ];
+    const retained = new Set([...walker.needed, ...walker.spared]);
     await spareOddLinks(walker, layout);
-    const neededOtherwise = [...walker.needed, ...walker.spared].filter((digest) => !neededByTags.has(digest));
     spareRepositories(walker, layout);
+    const bytesOf = (digests: Iterable<string>, except: Set<string>) =>
+        sum([...digests].map((digest) => (except.has(digest) ? 0 : (layout.blobs.get(digest) ?? 0))));
     // Nobody knows what is needed there, maybe of these tags.
     const spared = [...removals.tags, ...removals.interrupted].filter((tag) =>
         walker.sparedRepositories.has(tag.repository),
@@ -131,8 +135,9 @@ async function readOnce(bucket: Bucket, policy: Policy, except = new Set<string>
         notes: findings.flatMap(({ notes }) => notes),
         untagged: {
             manifests: deleteUntagged ? 0 : untagged.length,
-            bytes: sum(neededOtherwise.map((digest) => layout.blobs.get(digest) ?? 0)),
+            bytes: bytesOf(retained, neededByTags),
         },
+        heldBackBytes: bytesOf(walker.spared, retained),
         emptyLinks: layout.oddLinks.filter(isEmptyLayerLink).map(({ key }) => key),
         blobs: layout.blobs,
         needed: walker.needed,

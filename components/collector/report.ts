@@ -84,13 +84,16 @@ export function totals({ tags: kept, removals, blobs, garbage, bytes }: Inventor
 }
 
 /** What else the owner should know: what untagged manifests hold, and odd objects. */
-export function remarks({ untagged: { manifests, bytes }, notes }: Inventory): string[] {
+export function remarks({ untagged: { manifests, bytes }, notes, heldBackBytes }: Inventory): string[] {
     const held = `${count(manifests, "manifest")} without a tag ${manifests === 1 ? "holds" : "hold"}`;
     return [
         ...(manifests > 0
             ? [`${held} ${formatBytes(bytes)}, which a collection with collectionDeleteUntagged reclaims.`]
             : []),
         ...notes.map((note) => `${note}.`),
+        ...(heldBackBytes > 0
+            ? [`Because of that, ${formatBytes(heldBackBytes)} stay that no image is known to need.`]
+            : []),
     ];
 }
 

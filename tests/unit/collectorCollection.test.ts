@@ -35,7 +35,7 @@ describe("A garbage collection", () => {
         // Two rollouts, and all but the first dry run.
         const readOnlySeconds = 2 * 15 + 10 + 2 * 1;
         const untagged = { manifests: 0, bytes: 0 };
-        assert.deepEqual(others, { readOnlySeconds, untagged, oddObjects: 0, removedTags: 0 });
+        assert.deepEqual(others, { readOnlySeconds, untagged, odd: { objects: 0, bytes: 0 }, removedTags: 0 });
         assert.equal(cluster.deployment.spec.template.metadata.annotations?.[annotation], cluster.lease.data?.until);
         assert.deepEqual(
             log.map((line) => line.replace(/\d+(\.\d)? (B|KiB)/g, "N B").replace(/\d+ s/, "N s")),
@@ -530,8 +530,8 @@ describe("A garbage collection", () => {
         const { bucket, garbage } = world;
         const key = `docker/registry/v2/repositories/web/_layers/sha256/${"a".repeat(64)}/link`;
         bucket.objects.set(key, "");
-        const { oddObjects } = await world.collect();
-        assert.equal(oddObjects, 0);
+        const { odd } = await world.collect();
+        assert.equal(odd.objects, 0);
         assert.ok(!world.views.some(({ listed }) => listed.has(key)));
         assert.equal(world.deleted[0], key);
         assert.ok(!bucket.has(garbage.layer));
@@ -642,8 +642,8 @@ describe("A garbage collection", () => {
         bucket.remove("repositories/sparse/_manifests/tags/child/current/link");
         bucket.remove(`repositories/sparse/_manifests/revisions/sha256/${child.digest.slice(7)}/link`);
         world.dryRunFinds.push(child.layer, child.config);
-        const { oddObjects } = await world.collect();
-        assert.equal(oddObjects, 1);
+        const { odd } = await world.collect();
+        assert.equal(odd.objects, 1);
         assert.ok(!bucket.has(garbage.layer));
         assert.ok([index, child.digest, child.layer, child.config].every((digest) => bucket.has(digest)));
         assert.match(log[1]!, /^sparse:all: the manifest sha256:\w+ of an index is not in this repository: /);

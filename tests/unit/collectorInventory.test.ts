@@ -1,6 +1,7 @@
 import * as assert from "node:assert/strict";
 
 import { readInventory } from "../../components/collector/inventory";
+import { formatBytes, remarks } from "../../components/collector/report";
 import { digestOf, FakeBucket, type FakeImage, keyOf } from "./support/fakeBucket";
 import { FakeClock } from "./support/fakeClock";
 
@@ -42,6 +43,7 @@ describe("readInventory", () => {
             revisions: new Set(),
             notes: [],
             untagged: { manifests: 0, bytes: 0 },
+            heldBackBytes: 0,
             emptyLinks: [],
             links: new Map(),
             removals: { tags: [], interrupted: [] },
@@ -304,9 +306,19 @@ describe("readInventory", () => {
         it("if a manifest of an index was never copied", async () => {
             const index = registry.manifest("web", { manifests: [{ digest: digestOf("child"), size: 1 }] });
             registry.tag("web", "all", index.digest);
-            const { problems, notes, spared } = await read();
+            const inventory = await read(true);
+            const { problems, notes, spared, needed, blobs, untagged, heldBackBytes } = inventory;
             assert.deepEqual([problems, notes.length], [[], 1]);
             assert.ok(spared.has(orphan));
+            const heldBack = [...spared].filter((digest) => blobs.has(digest) && !needed.has(digest));
+            assert.deepEqual(
+                [untagged.bytes, heldBackBytes],
+                [0, heldBack.reduce((sum, digest) => sum + blobs.get(digest)!, 0)],
+            );
+            assert.equal(
+                remarks(inventory).at(-1),
+                `Because of that, ${formatBytes(heldBackBytes)} stay that no image is known to need.`,
+            );
         });
 
         it("if a manifest without a tag is missing; then all that the repository links is spared", async () => {
