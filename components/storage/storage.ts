@@ -67,7 +67,10 @@ export class Storage extends pulumi.ComponentResource {
         // These names are fixed, so a replacement must delete first. Deleting the user also deletes all its access
         // keys, a key that an interrupted update left behind included.
         const unique = { parent, deleteBeforeReplace: true };
-        const user = new minio.IamUser(name, { name: identity }, unique);
+        // MinIO also accepts the user's name and secret as a key. With `updateSecret`, the provider generates a new
+        // secret whenever it updates the user. It sends no tags to MinIO: a new one only causes the update.
+        const newSecret = rotation > 1 && { updateSecret: true, tags: { keyRotation: String(rotation) } };
+        const user = new minio.IamUser(name, { name: identity, ...newSecret }, unique);
         const document = this.bucket.bucket.apply(policyOf);
         const policy = new minio.IamPolicy(name, { name: identity, policy: document }, { parent });
         const attached = { userName: user.name, policyName: policy.name };

@@ -46,9 +46,11 @@ Resources:
  +- kubernetes:apps/v1:Deployment registry replace [diff: ~metadata,spec]
  +- kubernetes:core/v1:Secret registry-config replace [diff: +stringData-data]
  +- minio:index:IamServiceAccount registry replace
+ ~  minio:index:IamUser registry update [diff: +tags~updateSecret]
 Resources:
+    ~ 1 to update
     +-3 to replace
-    20 unchanged`,
+    4 changes. 19 unchanged`,
         ],
         [
             "a new version",

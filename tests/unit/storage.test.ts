@@ -99,6 +99,25 @@ describe("Storage", () => {
         assert.equal(triggerOf(rotated.resources), 2);
     });
 
+    it("replaces the secrets of the MinIO users with the access keys, and never that of a key not rotated", async () => {
+        const usersOf = async (keyRotation?: number) => {
+            const { resources } = await deployRegistry({
+                bucket: { ...args.bucket, keyRotation },
+                anonymousPullHost: "public.example.com",
+            });
+            return resources.filter(({ type }) => type.endsWith(":IamUser")).map(({ inputs }) => inputs);
+        };
+        const users = [{ name: "registry-container-repo" }, { name: "registry-container-repo_reader" }];
+        assert.deepEqual(await usersOf(), users);
+        for (const rotation of [2, 3]) {
+            const newSecret = { updateSecret: true, tags: { keyRotation: String(rotation) } };
+            assert.deepEqual(
+                await usersOf(rotation),
+                users.map((user) => ({ ...user, ...newSecret })),
+            );
+        }
+    });
+
     describe("with an access key of your own", () => {
         const own = { ...args.bucket, accessKey: "OWN", secretKey: "own-secret" };
 

@@ -2,7 +2,7 @@ import * as fs from "node:fs";
 
 import { runDocumented } from "./docs";
 import { attempt, eventually, Result, run } from "./run";
-import { deleteBucket, kubectl, loginStatus, minio, minioRoot, plaintext } from "./sandbox";
+import { deleteBucket, kubectl, loginStatus, minio, minioRoot, plaintext, s3 } from "./sandbox";
 import { Client } from "./traffic";
 
 /** Additional settings of a stack, in plain text except for the MinIO password. */
@@ -91,6 +91,28 @@ export class OtherRegistry {
         return JSON.parse(
             await run("pulumi", ["stack", "output", "--json", "--show-secrets", "--stack", this.name]),
         ) as T;
+    }
+
+    /** The keys in its state that open its bucket: of every pair of a name and a secret of what it made in MinIO. */
+    async bucketKeys(): Promise<{ user: string; password: string }[]> {
+        type Encrypted = { plaintext: string };
+        type Outputs = { name?: string; accessKey?: string; secret?: Encrypted; secretKey?: Encrypted };
+        const { deployment } = JSON.parse(await this.pulumi("stack", "export", "--show-secrets")) as {
+            deployment: { resources: { type: string; outputs: Outputs }[] };
+        };
+        const made = deployment.resources.filter(({ type }) => type.startsWith("minio:")).map(({ outputs }) => outputs);
+        const users = new Set(made.flatMap(({ name, accessKey }) => [name, accessKey]).filter((user) => user));
+        const secrets = made.flatMap(({ secret, secretKey }) => [secret, secretKey]).filter((secret) => secret);
+        const keys = [...users].flatMap((user) =>
+            secrets.map((secret) => ({ user: user!, password: JSON.parse(secret!.plaintext) as string })),
+        );
+        const statuses = await this.tryKeys(keys);
+        return keys.filter((_, i) => statuses[i] === 200);
+    }
+
+    /** The HTTP statuses of reading the bucket's location, which each of its keys may do. */
+    tryKeys(keys: { user: string; password: string }[]): Promise<number[]> {
+        return Promise.all(keys.map(async (key) => (await s3(key, "GET", `${this.name}?location=`)).status));
     }
 
     /** Names of the Secrets with the registry's configuration: two while pods are being replaced. */
