@@ -36,7 +36,7 @@ export interface ContainerRegistryArgs {
     anonymousPullHost?: pulumi.Input<string>;
     /**
      * Secrets with which the Pods of other namespaces pull images.
-     * Default: none. Example: `[{ "namespace": "apps", "user": "ci" }]`.
+     * Default: none. Example: `[{ "namespace": "apps", "user": "cluster" }]`.
      */
     pullSecrets?: PullSecret[];
     /** Namespace of the registry, and of nothing else. Default: `<name>`. */

@@ -42,7 +42,10 @@ export const mayPush = ({ access }: User) => access !== Access.pull;
 export interface PullSecret {
     /** Namespace of the Secret, which must already exist. Example: `"apps"`. */
     namespace: string;
-    /** Name of the user whose login the Secret holds: one of `users` without a `hash`. Example: `"ci"`. */
+    /**
+     * Name of the user whose login the Secret holds: one of `users` without a `hash`. A pull-only user is
+     * enough. Example: `"cluster"`.
+     */
     user: string;
     /** Name of the Secret, to be listed in the Pods' `imagePullSecrets`. Default: `<name>-pull`. */
     name?: string;

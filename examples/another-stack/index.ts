@@ -14,7 +14,9 @@ const pullSecret = new kubernetes.core.v1.Secret("pull", {
     stringData: {
         ".dockerconfigjson": pulumi
             .all([host, passwords])
-            .apply(([host, { ci }]) => JSON.stringify({ auths: { [host]: { username: "ci", password: ci } } })),
+            .apply(([host, { cluster }]) =>
+                JSON.stringify({ auths: { [host]: { username: "cluster", password: cluster } } }),
+            ),
     },
 });
 

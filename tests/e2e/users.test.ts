@@ -79,10 +79,10 @@ describe("Users", function () {
     it("log in with a generated password, a given password, or a password whose hash is given", async () => {
         const before = await lines();
         const hash = (await bcrypt.hash("battery staple", 5)).replace("$2b$", "$2y$");
-        await follow("Add a user", { alice: "ci" });
-        await follow("Add a user", { "users[1]": "users[2]" });
-        await follow("Choose a password", { "users[1]": "users[2]" }, "correct horse");
-        await follow("Keep an existing password", { "users[1]": "users[3]", bob: "old" }, hash);
+        await follow("Add a user", { "users[2]": "users[1]", alice: "ci" });
+        await follow("Add a user");
+        await follow("Choose a password", {}, "correct horse");
+        await follow("Keep an existing password", { "users[2]": "users[3]", bob: "old" }, hash);
         assert.deepEqual(await previewed(), [
             "create random:index/randomPassword:RandomPassword::registry-alice-salt",
             "create random:index/randomPassword:RandomPassword::registry-ci-password",
@@ -103,7 +103,7 @@ describe("Users", function () {
     });
 
     it("get a pull secret in another namespace, and the preview shows only that", async () => {
-        await follow("Let Pods pull");
+        await follow("Let Pods pull", { "user' cluster": "user' ci" });
         assert.deepEqual(await previewed(), [
             "create homelab-registry:index:PullSecrets::registry",
             "create kubernetes:core/v1:Secret::apps/registry-pull",
@@ -115,7 +115,7 @@ describe("Users", function () {
     it("get a new password when rotation is increased, without a restart or a failed push or pull of others", async () => {
         const before = await lines();
         const { ci: oldPassword } = await passwords();
-        await follow("Rotate a password");
+        await follow("Rotate a password", { "users[2]": "users[1]" });
         assert.deepEqual(await previewed(), [
             "replace random:index/randomPassword:RandomPassword::registry-ci-password",
             "update kubernetes:core/v1:Secret::apps/registry-pull data stringData",
@@ -142,7 +142,7 @@ describe("Users", function () {
         const { me } = await lines();
         await run("pulumi", ["config", "rm", "pullSecrets", "--stack", "sandbox"]);
         for (let i = 0; i < 3; i++) {
-            await follow("Remove a user");
+            await follow("Remove a user", { "users[2]": "users[1]" });
         }
         assert.deepEqual(await previewed(), [
             "delete homelab-registry:index:PullSecrets::registry",

@@ -72,7 +72,7 @@ describe("The commands of docs/using.md", function () {
             ...here,
             "namespace' apps": "namespace' apps-of-used",
             "--namespace apps": "--namespace apps-of-used",
-            "user' ci": `user' ${me.user}`,
+            "user' cluster": `user' ${me.user}`,
         });
         const events = () =>
             kubectl("get", "events", "--namespace", "apps-of-used", "--output", "jsonpath={..message}");
