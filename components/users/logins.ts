@@ -6,7 +6,7 @@ import { userError } from "../userError";
 import { Rule } from "../validation";
 import { User } from "./args";
 import { htpasswdFile, htpasswdLine, saltAlphabet, saltLength } from "./htpasswd";
-import { bcryptHash, validPassword } from "./rules";
+import { bcryptHash, slowHash, validPassword, weakPassword } from "./rules";
 
 /** Every request pays this cost. A password of 40 random characters needs no more. */
 const generatedPasswordCost = 5;
@@ -56,12 +56,14 @@ export class Logins extends pulumi.ComponentResource {
     /** Makes a user's login. No change of another user changes it. */
     private makeLogin(name: string, user: Login["user"]): Omit<Login, "user"> {
         if (user.hash !== undefined) {
-            const hash = this.onceValid(pulumi.secret(user.hash), `hash of user "${user.name}"`, bcryptHash);
+            const what = `hash of user "${user.name}"`;
+            const hash = this.onceValid(pulumi.secret(user.hash), what, bcryptHash, slowHash);
             return { line: pulumi.interpolate`${user.name}:${hash}` };
         }
+        const what = `password of user "${user.name}"`;
         const password =
             user.password !== undefined
-                ? this.onceValid(pulumi.secret(user.password), `password of user "${user.name}"`, validPassword)
+                ? this.onceValid(pulumi.secret(user.password), what, validPassword, weakPassword)
                 : this.generatePassword(`${name}-password`, user.rotation);
         const cost = user.password !== undefined ? chosenPasswordCost : generatedPasswordCost;
         // Kept in the state: a fresh salt in each run would show as a change each time.
@@ -79,11 +81,15 @@ export class Logins extends pulumi.ComponentResource {
     }
 
     /** The value, which may have been an Output until now. It fails if it breaks the rule. */
-    private onceValid<T>(value: pulumi.Output<T>, what: string, rule: Rule<T>): pulumi.Output<T> {
+    private onceValid<T>(value: pulumi.Output<T>, what: string, rule: Rule<T>, warn: Rule<T>): pulumi.Output<T> {
         return value.apply<T>((value) => {
             const reason = rule(value);
             if (reason !== undefined) {
                 throw userError(`The ${what} ${reason}.`, this);
+            }
+            const warning = warn(value);
+            if (warning !== undefined) {
+                void pulumi.log.warn(`The ${what} ${warning}.`, this);
             }
             return value;
         });

@@ -7,6 +7,11 @@ const maxPasswordBytes = 72;
 
 /** The registry hashes a password at each request. Each step of the cost doubles the time. */
 const maxCost = 14;
+const maxQuickCost = 12;
+/** docs/design/performance.md: a request with a hash of cost 5. */
+const secondsAtCost5 = 0.0022;
+
+const minPasswordCharacters = 12;
 
 /** Validates who may log in. */
 export function validateLogins(validation: Validation, users: User[], htpasswdSecret: unknown): void {
@@ -69,6 +74,23 @@ export const bcryptHash: Rule<string> = (hash) => {
     return hash.includes(":")
         ? "contains a user name; give only the part after the colon of the htpasswd line"
         : 'is not a bcrypt hash; run "htpasswd -nB NAME", and give the part after the colon, which begins with $2y$';
+};
+
+/** Why a valid password is weak. */
+export const weakPassword: Rule<string> = (password) =>
+    [...password].length < minPasswordCharacters
+        ? `has fewer than ${minPasswordCharacters} characters, and nothing limits attempts to guess it; ` +
+          "use a longer one, or leave it out to generate one"
+        : undefined;
+
+/** Why a valid hash is slow. */
+export const slowHash: Rule<string> = (hash) => {
+    const cost = Number(hash.split("$")[2]);
+    const seconds = secondsAtCost5 * 2 ** (cost - 5);
+    return cost > maxQuickCost
+        ? `has cost ${cost}, so each request, also one with a wrong password, takes about ${seconds.toFixed(1)} s ` +
+              `of a CPU; use at most ${maxQuickCost}, such as "htpasswd -nBC 10 NAME"`
+        : undefined;
 };
 
 const userName =

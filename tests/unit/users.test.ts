@@ -77,14 +77,57 @@ describe("Logins", () => {
     });
 
     it("accepts a password that is an Output", async () => {
-        const { outputs } = await deployRegistry({ users: [{ name: "me", password: pulumi.secret("later") }] });
-        assert.deepEqual(outputs.passwords, { me: "later" });
+        const { outputs } = await deployRegistry({
+            users: [{ name: "me", password: pulumi.secret("only known later") }],
+        });
+        assert.deepEqual(outputs.passwords, { me: "only known later" });
     });
 
     it("rejects a password longer than 72 bytes that is an Output", async () => {
         await assertRejected(
             deployRegistry({ users: [{ name: "me", password: pulumi.secret("x".repeat(73)) }] }),
             'The password of user "me" has 73 bytes, but bcrypt reads only 72; shorten it, or leave it out to generate one.',
+        );
+    });
+
+    /** The warnings of a registry with some users. */
+    async function warningsOf(...users: User[]): Promise<string[]> {
+        const printed: string[] = [];
+        const { warn } = console;
+        console.warn = (line: string) => void printed.push(line);
+        try {
+            await deployRegistry({ users: [{ name: "ci" }, ...users] });
+        } finally {
+            console.warn = warn;
+        }
+        return printed;
+    }
+
+    it("warns of a password of fewer than 12 characters, also of one that is an Output, and does not show it", async () => {
+        const warning = (user: string) =>
+            `warning: [runtime] The password of user "${user}" has fewer than 12 characters, and nothing limits ` +
+            "attempts to guess it; use a longer one, or leave it out to generate one.";
+        assert.deepEqual(
+            await warningsOf(
+                { name: "me", password: "€".repeat(11) },
+                { name: "you", password: pulumi.secret("battery s") },
+                { name: "strong", password: "€".repeat(12) },
+            ),
+            [warning("me"), warning("you")],
+        );
+    });
+
+    it("warns of a hash of a cost over 12 with the time of each request, and does not show it", async () => {
+        const warning = (user: string, cost: number, seconds: string) =>
+            `warning: [runtime] The hash of user "${user}" has cost ${cost}, so each request, also one with a wrong ` +
+            `password, takes about ${seconds} s of a CPU; use at most 12, such as "htpasswd -nBC 10 NAME".`;
+        assert.deepEqual(
+            await warningsOf(
+                { name: "a", hash: hash.replace("05", "12") },
+                { name: "b", hash: hash.replace("05", "13") },
+                { name: "c", hash: pulumi.secret(hash.replace("05", "14")) },
+            ),
+            [warning("b", 13, "0.6"), warning("c", 14, "1.1")],
         );
     });
 
