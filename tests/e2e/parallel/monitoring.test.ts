@@ -11,7 +11,7 @@ import { clusterDomain, nodeAddress } from "../../../sandbox/paths";
 import { runDocumented } from "../support/docs";
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually, run } from "../support/run";
-import { deleteObject, get, kubectl, minio, minioRoot, request } from "../support/sandbox";
+import { deleteObject, get, kubectl, loginStatus, minio, minioRoot, request } from "../support/sandbox";
 import { Client, makeImage, tryPush } from "../support/traffic";
 
 const registry = new OtherRegistry("watched");
@@ -190,6 +190,16 @@ describe("Monitoring with Prometheus", function () {
         // MinIO updates the usage of buckets about once a minute.
         await eventually(300, async () => (await missing()).length === 0).catch(() => undefined);
         assert.deepEqual(await missing(), []);
+    });
+
+    it("counts a failed login", async () => {
+        const failed = async () => {
+            const [sum] = await query('sum(registry_http_requests_total{code="401", handler="base"})');
+            return Number(sum?.value[1] ?? 0);
+        };
+        const before = await failed();
+        assert.equal(await loginStatus({ ...me, password: "wrong" }), 401);
+        await eventually(60, async () => (await failed()) === before + 1);
     });
 
     it("evaluates every expression of the dashboard to a value", async () => {
