@@ -93,7 +93,8 @@ export function registryConfig(config: RegistryConfig) {
         ...(config.htpasswdPath !== undefined && {
             auth: { htpasswd: { realm: "Registry Realm", path: config.htpasswdPath } },
         }),
-        ...(proxy && { proxy: { remoteurl: proxy.remote, ...login, ttl: proxy.ttl } }),
+        // A cache stores a layer while it sends it, and cuts both off after `cachewritetimeout`: by default 5 minutes.
+        ...(proxy && { proxy: { remoteurl: proxy.remote, ...login, ttl: proxy.ttl, cachewritetimeout: "24h" } }),
         http: {
             addr: `:${registryPort}`,
             // Where clients send their uploads, whatever proxies add to the request.

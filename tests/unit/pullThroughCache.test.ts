@@ -26,7 +26,7 @@ describe("PullThroughCache", () => {
         ]);
     });
 
-    it("pulls from the remote registry, and caches images for a week in a folder of the bucket", () => {
+    it("caches images for a week in a folder of the bucket, however long a layer takes", () => {
         const own = configOf(required).split("\n");
         assert.deepEqual(
             configOf(resources, cache)
@@ -39,6 +39,7 @@ describe("PullThroughCache", () => {
                 '  username: "me"',
                 '  password: "hunter22"',
                 '  ttl: "168h"',
+                '  cachewritetimeout: "24h"',
                 '  host: "https://hub.example.com"',
             ],
         );
