@@ -7,9 +7,11 @@ import { checkChanges } from "./changes";
 import { checkCluster } from "./cluster";
 import { Finding } from "./finding";
 import { checkHosts } from "./hosts";
+import { checkRemotes } from "./remotes";
 
 /**
- * Checks what an update needs, before it changes anything: the last update, the cluster, MinIO and DNS.
+ * Checks what an update needs, before it changes anything: the last update, the cluster, MinIO, DNS, and the
+ * registries that are cached.
  *
  * @param name of the component
  * @throws pulumi.RunError with all errors at once
@@ -20,6 +22,7 @@ export async function runPreflight(name: string, configuration: StackConfigurati
         checkCluster(name, configuration),
         checkBucketServer(configuration),
         checkHosts(configuration.registry),
+        checkRemotes(configuration.registry),
     ];
     const findings = (await Promise.all(checks)).flat();
     const textsOf = (of: Finding["severity"]) =>

@@ -59,9 +59,26 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
 
 const dockerHub = "https://registry-1.docker.io";
 
+const website = `is a web site, from which nothing could be pulled; Docker Hub's registry is ${dockerHub}`;
+
+/** Why nothing can be pulled from a host, and the registry to use instead. */
+const unusableRemotes: Partial<Record<string, string>> = {
+    "docker.io": website,
+    "docker.com": website,
+    "hub.docker.com": website,
+    "www.docker.com": website,
+    "lscr.io":
+        "has its logins at ghcr.io, which distribution refuses (distribution#4947); its images are at " +
+        "https://ghcr.io, with the same names",
+    "public.ecr.aws":
+        "refuses to tell the size of a layer, which distribution asks for (distribution#4383); its " +
+        `docker/library/NAME is library/NAME of ${dockerHub}`,
+};
+
 const remoteUrl: Rule<string> = (remote) => {
-    if (/^https?:\/\/(docker\.io|((hub|www)\.)?docker\.com)\/?$/i.test(remote)) {
-        return `"${remote}" is a web site, from which nothing could be pulled; Docker Hub's registry is ${dockerHub}`;
+    const problem = unusableRemotes[remote.toLowerCase().replace(/^https?:\/\/|\/$/g, "")];
+    if (problem) {
+        return `"${remote}" ${problem}`;
     }
     return /^https?:\/\/[^/?#@]+$/.test(remote) && URL.canParse(remote)
         ? undefined

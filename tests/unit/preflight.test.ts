@@ -16,6 +16,7 @@ import { checkBucketServer } from "../../preflight/bucketServer";
 import { checkChanges } from "../../preflight/changes";
 import { checkCluster } from "../../preflight/cluster";
 import { checkHosts } from "../../preflight/hosts";
+import { checkRemotes, mayTrust } from "../../preflight/remotes";
 
 /** Lets a server listen on this machine. Returns its address. */
 async function listen(server: net.Server): Promise<string> {
@@ -529,6 +530,42 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
             },
         ]);
     });
+
+    it("warns of a cached registry whose logins are in another domain", async () => {
+        let realm = "";
+        const upstream = http.createServer((_, response) =>
+            response.writeHead(401, { "www-authenticate": `Bearer realm="${realm}",service="x"` }).end(),
+        );
+        const remote = `http://${await listen(upstream)}`;
+        const check = (remote: string, at: string) => {
+            realm = at;
+            return checkRemotes({ ...registry, mirrors: [{ name: "hub", host: "localhost", remote }] });
+        };
+        try {
+            assert.deepEqual(await check(remote, `${remote}/token`), []);
+            assert.deepEqual(await check(`http://${away}`, ""), []);
+            const problem = `"${remote}" has its logins at https://ghcr.io/token, which is another domain`;
+            const consequence = "distribution refuses that (distribution#4947), and probably nothing can be pulled.";
+            assert.deepEqual(await check(remote, "https://ghcr.io/token"), [
+                { severity: "warning", text: `mirrors[0].remote: ${problem}. ${consequence}` },
+            ]);
+        } finally {
+            upstream.close();
+        }
+    });
+
+    for (const [remote, realm, isTrusted] of [
+        ["https://registry-1.docker.io", "https://auth.docker.io/token", true],
+        ["http://git.lan:3000", "http://git.lan:3000/v2/token", true],
+        ["http://10.0.0.5:3000", "http://10.0.0.5:3000/v2/token", true],
+        ["http://10.0.0.5:3000", "http://10.0.0.5/v2/token", false],
+        ["http://localhost:3000", "http://localhost:3001/v2/token", false],
+        ["http://[fd00::1]:3000", "http://[fd00::1]/v2/token", false],
+        ["http://gitea-http.gitea.svc:3000", "https://git.example.com/v2/token", false],
+    ] as const) {
+        it(`knows whether distribution sends logins of ${remote} to ${realm}`, () =>
+            assert.equal(mayTrust(new URL(remote), new URL(realm)), isTrusted));
+    }
 });
 
 describe("The check of changes", () => {

@@ -764,6 +764,16 @@ describe("findValidationErrors", () => {
                     "Docker Hub's registry is https://registry-1.docker.io",
             ]));
     }
+    it("rejects a pull-through cache of registries from which distribution 3.1 pulls nothing", () => {
+        assert.deepEqual(mirrorOf("https://LSCR.io"), [
+            'mirrors[0].remote: "https://LSCR.io" has its logins at ghcr.io, which distribution refuses ' +
+                "(distribution#4947); its images are at https://ghcr.io, with the same names",
+        ]);
+        assert.deepEqual(mirrorOf("https://public.ecr.aws/"), [
+            'mirrors[0].remote: "https://public.ecr.aws/" refuses to tell the size of a layer, which distribution asks ' +
+                "for (distribution#4383); its docker/library/NAME is library/NAME of https://registry-1.docker.io",
+        ]);
+    });
     for (const remote of ["https://registry-1.docker.io", "https://docker.io.example.com", "http://docker.lan:5000"]) {
         it(`accepts a pull-through cache of ${remote}`, () => assert.deepEqual(mirrorOf(remote), []));
     }
