@@ -323,16 +323,29 @@ function makeMirrors(registry: Registry, htpasswdSecret: pulumi.Input<string> | 
     const { name, settings, config, parent } = registry;
     const mirrors = settings.mirrors.map((mirror): [string, PullThroughCache] => {
         const fullName = `${name}-mirror-${mirror.name}`;
+        const authorities = [settings.ca, mirror.ca].filter((ca) => ca !== undefined);
         const args = {
             ...workloadArgs(registry),
+            ca: authorities.length > 0 ? pulumi.all(authorities).apply((all) => all.join("\n")) : undefined,
             host: mirror.host,
             config,
             proxy: mirror.proxy,
-            rootDirectory: `/mirrors/${mirror.name}`,
+            bucket: makeCacheBucket(registry, fullName, mirror),
             htpasswdSecret: mirror.login ? htpasswdSecret : undefined,
             via: secondaryExposure(registry, fullName),
         };
         return [mirror.name, new PullThroughCache(fullName, args, { parent })];
     });
     return Object.fromEntries(mirrors);
+}
+
+/** Where a cache stores images: in a folder of the registry's bucket, or of another one with a key of its own. */
+function makeCacheBucket({ keys, settings }: Registry, name: string, mirror: Settings["mirrors"][number]) {
+    const { bucketName } = mirror;
+    const rootDirectory = `/mirrors/${mirror.name}`;
+    if (bucketName === undefined) {
+        return pulumi.output({ rootDirectory });
+    }
+    const key = keys instanceof Storage ? keys.makeCacheKey(name, bucketName, settings.keyRotation) : keys.key;
+    return pulumi.output({ rootDirectory, name: bucketName, ...key });
 }

@@ -56,10 +56,12 @@ export function resolveSettings(name: string, args: ContainerRegistryArgs, compo
         collection: collection && onceValid(collection),
         metrics,
         networkPolicy: networkPolicy && onceValid(networkPolicy),
-        mirrors: mirrors.map(({ name, login, host, password, ...proxy }) => ({
+        mirrors: mirrors.map(({ name, login, host, ca, bucketName, password, ...proxy }) => ({
             name,
             login,
             host: onceValid(host),
+            ca,
+            bucketName: bucketName === undefined ? undefined : onceValid(bucketName),
             proxy: pulumi
                 .all([onceValid(proxy), password === undefined ? undefined : pulumi.secret(password)])
                 .apply(([proxy, password]) => ({ ...proxy, password })),

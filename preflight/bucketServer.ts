@@ -26,7 +26,8 @@ export async function checkBucketServer({ minio, registry }: StackConfiguration)
     const { status = 0, body, failure = `status ${status}` } = await listNothing(minio, registry.bucket.name as string);
     const [, code = ""] = /<Code>(.*?)<\/Code>/.exec(body) ?? [];
     if (code || body.includes("<ListBucketResult")) {
-        return judgeResponse(minio, status, code);
+        const findings = judgeResponse(minio, status, code);
+        return findings.length > 0 ? findings : findMissingBuckets(minio, registry);
     }
     if (await responds(server, !secure)) {
         const key = source === "minioServer" ? "minioServerSecure" : "bucketSecure";
@@ -73,6 +74,17 @@ function judgeResponse({ server, user }: Minio, status: number, code: string): F
             // Other codes are about rights, and about the bucket, which the first update creates.
             return status < 500 ? [] : [unreachable(`MinIO at ${server} is not ready (${status} ${code}).`)];
     }
+}
+
+/** Rejects the bucket of a pull-through cache that does not exist: its pod would never be ready. */
+async function findMissingBuckets(minio: Minio, { mirrors = [] }: StackConfiguration["registry"]): Promise<Finding[]> {
+    const checks = mirrors.map(async ({ bucketName }, i) => {
+        const { body } = bucketName === undefined ? { body: "" } : await listNothing(minio, bucketName as string);
+        const fix = `Create it: mc mb homelab/${bucketName as string}`;
+        const problem = `mirrors[${i}].bucketName: MinIO at ${minio.server} has no bucket "${bucketName as string}"`;
+        return body.includes("<Code>NoSuchBucket<") ? [error(`${problem}. ${fix}`)] : [];
+    });
+    return (await Promise.all(checks)).flat();
 }
 
 /** Sends the smallest request for which S3 checks the login. */

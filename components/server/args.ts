@@ -24,9 +24,9 @@ export const LogLevel = {
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
 /**
- * Arguments of a pull-through cache of another registry, for example of Docker Hub. It has its own pods and DNS name,
- * and shares the bucket. It keeps what clients pull for a while, and serves it even if the other registry is
- * unreachable. Nobody can push to it.
+ * Arguments of a pull-through cache of another registry, for example of Docker Hub. It has its own pods and DNS name.
+ * It keeps what clients pull for a while, and serves it even if the other registry is unreachable. Nobody can push to
+ * it.
  */
 export interface Mirror {
     /** Name of the mirror, which is part of the names of its resources. Example: `"hub"`. */
@@ -42,8 +42,16 @@ export interface Mirror {
     username?: pulumi.Input<string>;
     /** Password of `username`, always kept secret. Default: none. */
     password?: pulumi.Input<string>;
+    /** CA certificate (PEM) of `remote`, if its certificate is not publicly trusted. Default: none. */
+    ca?: pulumi.Input<string>;
     /** How long to keep what was pulled, as a Go duration; `"0s"` keeps it forever. Default: `"168h"`, a week. */
     ttl?: pulumi.Input<string>;
+    /**
+     * Name of an existing bucket in the same S3, for what was pulled. Its quota and lifecycle rules are yours. In
+     * MinIO, the mirror gets an access key for this bucket alone. An access key of your own must reach both buckets.
+     * Default: none, and the mirror fills the registry's bucket. Example: `"cache"`.
+     */
+    bucketName?: pulumi.Input<string>;
     /**
      * Whether only the registry's users may pull. Docker never logs in to a mirror of Docker Hub; containerd does.
      * If `false`, everybody who reaches the mirror may pull. Default: `true`.

@@ -7,21 +7,21 @@ import { SecondaryDeployment, SecondaryDeploymentArgs } from "./secondaryDeploym
 /** Arguments of `PullThroughCache`. */
 export interface PullThroughCacheArgs extends Omit<SecondaryDeploymentArgs, "metrics" | "replicas" | "service"> {
     proxy: pulumi.Output<NonNullable<RegistryConfig["proxy"]>>;
-    /** The folder in the bucket. */
-    rootDirectory: string;
+    /** Its folder; and the bucket and its key, if they are not the registry's. */
+    bucket: pulumi.Output<Partial<RegistryConfig["bucket"]>>;
 }
 
-/** A pull-through cache of another registry, in the same bucket, with the same key. Nobody can push to it. */
+/** A pull-through cache of another registry. Nobody can push to it. */
 export class PullThroughCache extends SecondaryDeployment {
     constructor(
         name: string,
-        { proxy, rootDirectory, ...args }: PullThroughCacheArgs,
+        { proxy, bucket, ...args }: PullThroughCacheArgs,
         opts?: pulumi.ComponentResourceOptions,
     ) {
         const makeOverrides = () =>
-            proxy.apply((proxy) => ({
+            pulumi.all([proxy, bucket]).apply(([proxy, bucket]) => ({
                 proxy,
-                bucket: { rootDirectory },
+                bucket,
                 // Only the cache itself writes: it deletes what has expired.
                 readOnly: false,
                 deleteEnabled: true,

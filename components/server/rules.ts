@@ -2,6 +2,7 @@ import { ContainerRegistryArgs } from "../args";
 import { parseGoDuration } from "../collector/retention";
 import { defaultsOf } from "../defaults";
 import { kubernetesQuantity, label } from "../kubernetes/rules";
+import { bucketName, pemCertificate } from "../storage/rules";
 import { notEmpty, oneOf, rotation, Rule, Validation, wholeNumber } from "../validation";
 import { LogLevel, Mirror, Resources } from "./args";
 
@@ -49,7 +50,9 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
             validation.add(`${path}.name`, `"${mirror.name}" is used twice; give each mirror a different name`);
         }
         validation.check(`${path}.remote`, mirror.remote, remoteUrl);
+        validation.check(`${path}.ca`, mirror.ca, pemCertificate);
         validation.check(`${path}.ttl`, mirror.ttl, goDuration);
+        validation.check(`${path}.bucketName`, mirror.bucketName, bucketName);
         if ((username === undefined) !== (password === undefined)) {
             const missing = username === undefined ? "username" : "password";
             validation.add(`${path}.${missing}`, "is missing: give both username and password, or neither");

@@ -81,7 +81,8 @@ export const endpoint =
         return Number(port) >= 1 && Number(port) <= 65535 ? undefined : `"${value}" has port ${port}; use 1 to 65535`;
     };
 
-const bucketName: Rule<string> = (name) =>
+/** The name of a bucket in S3. */
+export const bucketName: Rule<string> = (name) =>
     /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) &&
     !/\.\.|\.-|-\./.test(name) &&
     !/^\d+\.\d+\.\d+\.\d+$/.test(name) &&
@@ -98,7 +99,8 @@ const quota: Rule<string> = (value) =>
         ? undefined
         : `"${value}" is not a number of bytes; use one such as 100Gi, or leave it out for no quota`;
 
-const pemCertificate: Rule<string> = (value) =>
+/** A certificate of a CA. */
+export const pemCertificate: Rule<string> = (value) =>
     /^-----BEGIN CERTIFICATE-----$/m.test(value)
         ? undefined
         : "is not a PEM certificate; one begins with -----BEGIN CERTIFICATE-----";

@@ -45,12 +45,19 @@ export class Storage extends pulumi.ComponentResource {
             },
         );
         const identity = pulumi.interpolate`registry-${args.bucketName}`;
-        this.key = this.makeKey(name, identity, bucketPolicy, args.keyRotation);
+        const { bucket } = this.bucket;
+        this.key = this.makeKey(name, identity, bucket.apply(bucketPolicy), args.keyRotation);
         if (args.hasReadKey) {
             const readIdentity = pulumi.interpolate`${identity}_reader`;
-            this.readKey = this.makeKey(`${name}-reader`, readIdentity, readPolicy, args.keyRotation);
+            this.readKey = this.makeKey(`${name}-reader`, readIdentity, bucket.apply(readPolicy), args.keyRotation);
         }
-        this.registerOutputs({ bucketName: this.bucket.bucket });
+        this.registerOutputs({ bucketName: bucket });
+    }
+
+    /** Creates an access key for the existing bucket of a pull-through cache. `name` is the cache's. */
+    makeCacheKey(name: string, bucketName: pulumi.Output<string>, rotation: number): AccessKey {
+        const identity = pulumi.interpolate`registry-${this.bucket.bucket}_${name}`;
+        return this.makeKey(name, identity, bucketName.apply(bucketPolicy), rotation);
     }
 
     /**
@@ -60,7 +67,7 @@ export class Storage extends pulumi.ComponentResource {
     private makeKey(
         name: string,
         identity: pulumi.Output<string>,
-        policyOf: (bucket: string) => string,
+        document: pulumi.Output<string>,
         rotation: number,
     ): AccessKey {
         const parent = this;
@@ -71,7 +78,6 @@ export class Storage extends pulumi.ComponentResource {
         // secret whenever it updates the user. It sends no tags to MinIO: a new one only causes the update.
         const newSecret = rotation > 1 && { updateSecret: true, tags: { keyRotation: String(rotation) } };
         const user = new minio.IamUser(name, { name: identity, ...newSecret }, unique);
-        const document = this.bucket.bucket.apply(policyOf);
         const policy = new minio.IamPolicy(name, { name: identity, policy: document }, { parent });
         const attached = { userName: user.name, policyName: policy.name };
         const attachment = new minio.IamUserPolicyAttachment(name, attached, unique);

@@ -427,23 +427,32 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
         const check = async (minio: object) => {
             const login = { user: "admin", password: pulumi.secret("the password"), region: "us-east-1" };
             const settings = { server: addresses.plain, secure: false, source: "minioServer", ...login, ...minio };
-            const configuration = { registry, minio: settings } as unknown as StackConfiguration;
-            return (await checkBucketServer(configuration)).map(({ severity, text }) => `${severity}: ${text}`);
+            const mirrors = [{ name: "hub" }, { name: "quay", bucketName: "cache" }];
+            const configuration = { registry: { ...registry, mirrors }, minio: settings };
+            const findings = await checkBucketServer(configuration as unknown as StackConfiguration);
+            return findings.map(({ severity, text }) => `${severity}: ${text}`);
         };
         const fails = (status: number, code: string) => {
             response = { status, body: `<Error><Code>${code}</Code></Error>` };
         };
 
-        it("accepts it with one signed request, with or without TLS", async () => {
+        it("accepts it with one signed request for each bucket, with or without TLS", async () => {
             assert.deepEqual(await check({}), []);
             const secure = { server: addresses.encrypted, secure: true, caFile: file("certificate") };
             assert.deepEqual(await check(secure), []);
-            assert.deepEqual(paths, ["/layers?list-type=2&max-keys=0", "/layers?list-type=2&max-keys=0"]);
+            const [own, cache] = ["/layers?list-type=2&max-keys=0", "/cache?list-type=2&max-keys=0"];
+            assert.deepEqual(paths, [own, cache, own, cache]);
         });
 
-        it("accepts a bucket that does not exist yet, and rights that do not include it", async () => {
+        it("accepts a bucket that does not exist yet, but not the missing bucket of a cache", async () => {
             fails(404, "NoSuchBucket");
-            assert.deepEqual(await check({}), []);
+            assert.deepEqual(await check({}), [
+                `error: mirrors[1].bucketName: MinIO at ${addresses.plain} has no bucket "cache". ` +
+                    "Create it: mc mb homelab/cache",
+            ]);
+        });
+
+        it("accepts rights that do not include the buckets", async () => {
             fails(403, "AccessDenied");
             assert.deepEqual(await check({}), []);
         });

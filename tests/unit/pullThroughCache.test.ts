@@ -1,7 +1,19 @@
 import * as assert from "node:assert/strict";
 
+import { bucketPolicy } from "../../components/storage/storage";
 import { Registered } from "./support/deploy";
-import { added, configOf, containerOf, deployRegistry, deployRequired, inputsOf, podOf } from "./support/registry";
+import {
+    added,
+    args,
+    configOf,
+    containerOf,
+    deployRegistry,
+    deployRequired,
+    inputsOf,
+    namesOfKind,
+    podOf,
+    secretOf,
+} from "./support/registry";
 
 describe("PullThroughCache", () => {
     const hub = { name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io" };
@@ -63,6 +75,48 @@ describe("PullThroughCache", () => {
         assert.deepEqual(inputsOf(resources, "Ingress", cache).spec.tls, [
             { hosts: ["hub.example.com"], secretName: "registry-mirror-hub-tls-ingress" },
         ]);
+    });
+
+    it("trusts the CA of the remote registry, and that of the bucket", async () => {
+        const [own, other] = ["own", "other"].map((ca) => `-----BEGIN CERTIFICATE-----\n${ca}`);
+        const caOf = async (bucketCa: string | undefined) => {
+            const bucket = { ...args.bucket, secure: true, ca: bucketCa };
+            const { resources } = await deployRegistry({ bucket, mirrors: [{ ...hub, ca: other }] });
+            assert.deepEqual(secretOf(resources, "registry-config")["ca.crt"], bucketCa);
+            assert.ok(containerOf(resources, cache).env.some(({ name }) => name === "SSL_CERT_DIR"));
+            return secretOf(resources, `${cache}-config`)["ca.crt"];
+        };
+        assert.equal(await caOf(undefined), other);
+        assert.equal(await caOf(own), `${own}\n${other}`);
+    });
+
+    describe("with a bucket of its own", () => {
+        const own = { ...hub, bucketName: "cached" };
+        const bucketOf = (resources: Registered[]) =>
+            configOf(resources, cache)
+                .split("\n")
+                .filter((line) => /^ {4}(bucket|accesskey|rootdirectory):/.test(line))
+                .map((line) => line.trim());
+
+        it("uses that bucket, with a key that opens no other", async () => {
+            const { resources } = await deployRegistry({ mirrors: [own] });
+            assert.deepEqual(bucketOf(resources), [
+                'accesskey: "ACCESSKEY-mirror-hub"',
+                'bucket: "cached"',
+                'rootdirectory: "/mirrors/hub"',
+            ]);
+            assert.match(configOf(resources), /accesskey: "ACCESSKEY"/);
+            assert.equal(inputsOf(resources, "IamPolicy", cache).policy, bucketPolicy("cached"));
+            assert.equal(inputsOf(resources, "IamUser", cache).name, `registry-container-repo_${cache}`);
+            assert.deepEqual(inputsOf(resources, "IamPolicy"), inputsOf(required, "IamPolicy"));
+        });
+
+        it("uses the registry's key there, if that key is the owner's", async () => {
+            const bucket = { ...args.bucket, accessKey: "OWN", secretKey: "own-secret" };
+            const { resources } = await deployRegistry({ bucket, mirrors: [own] });
+            assert.deepEqual(bucketOf(resources).slice(0, 2), ['accesskey: "OWN"', 'bucket: "cached"']);
+            assert.deepEqual(namesOfKind(resources, ":IamUser"), []);
+        });
     });
 
     it("requires no login if login is false", async () => {

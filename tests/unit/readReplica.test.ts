@@ -73,7 +73,7 @@ describe("ReadReplica", () => {
             assert.deepEqual(usersOf(resources, "registry-reader-auth"), ["cluster", "ci", "me"]);
         });
 
-        it("configures the read-only replica like the registry, except for the logins and read-only mode", () => {
+        it("configures the read-only replica like the registry, except for the logins, key and read-only mode", () => {
             const [replica, registry] = ["registry-reader", "registry"].map((name) =>
                 JSON.stringify(inputsOf(resources, "Deployment", name).spec),
             );
@@ -87,6 +87,7 @@ describe("ReadReplica", () => {
             assert.deepEqual(
                 lines("registry-reader").filter((line) => !lines("registry").includes(line)),
                 [
+                    '    accesskey: "ACCESSKEY-reader"',
                     "      enabled: true",
                     "    uploadpurging:",
                     `  secret: "${"registryreaderhttpsecret".padEnd(64, "x")}"`,

@@ -29,6 +29,7 @@ const mirrors = [
         ttl: "24h",
     },
     { name: "quay", host: "quay.example.com", remote: "https://quay.io", login: false },
+    { name: "git", host: "git.example.com", remote: "https://git.lan", ca, bucketName: "cached" },
 ];
 
 export const configurations: Record<string, Record<string, unknown>> = {

@@ -31,7 +31,7 @@ function outputsOf(type: string, name: string, inputs: Record<string, unknown>):
                     .slice(0, inputs.length as number),
             };
         case "minio:index/iamServiceAccount:IamServiceAccount":
-            return { ...inputs, accessKey: "ACCESSKEY", secretKey: "SECRETKEY" };
+            return { ...inputs, accessKey: name.replace("registry", "ACCESSKEY"), secretKey: "SECRETKEY" };
         case "kubernetes:core/v1:Secret":
             // The real provider generates a name as well.
             return { ...inputs, metadata: { name: `${name}-1a2b3c`, ...(inputs.metadata as object) } };
