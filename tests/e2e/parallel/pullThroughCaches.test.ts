@@ -3,18 +3,39 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import { acmeRoot } from "../../../sandbox/clusterAddons";
 import { containerdSocket } from "../../../sandbox/daemons";
-import { nodes } from "../../../sandbox/paths";
+import { clusterDomain, nodeAddress, nodes } from "../../../sandbox/paths";
 import { documentedFile, runDocumented } from "../support/docs";
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, run } from "../support/run";
-import { keysOf, kubectl, loginStatus, previewed, request } from "../support/sandbox";
+import {
+    accessKey,
+    deleteBucket,
+    emptyBucket,
+    keysOf,
+    kubectl,
+    loginStatus,
+    makeBucket,
+    previewed,
+    request,
+    s3,
+} from "../support/sandbox";
+import { TokenRegistry } from "../support/tokenRegistry";
 import { Client, makeImage, tryPush } from "../support/traffic";
 
 /** The registry is also the upstream of its own caches. */
 const registry = new OtherRegistry("mirrored");
 const password = "a password for both";
-const hosts = { own: `own.${registry.host}`, open: `open.${registry.host}` };
+const [own, open, foreign] = ["own", "open", "foreign"].map((name) => `${name}.${registry.host}`) as [
+    string,
+    string,
+    string,
+];
+const hosts = { own, open, foreign };
+const bucket = "mirrored-cache";
+const inCluster = `http://registry.${registry.name}.svc.${clusterDomain}`;
+const upstream = new TokenRegistry(`auth.${registry.host}`, inCluster, `me:${password}`);
 
 describe("A pull-through cache", function () {
     this.timeout("20m");
@@ -60,40 +81,57 @@ describe("A pull-through cache", function () {
         await registry.up();
         me = await registry.client();
         await push("image", "hello:1");
+        await upstream.start();
+        await makeBucket(bucket);
     });
     after(async () => {
+        upstream.stop();
         await registry.remove();
+        await deleteBucket(bucket);
         fs.rmSync(folder, { recursive: true });
     });
 
     it("is added without a change of other resources", async () => {
-        const remote = `http://registry.${registry.name}.svc.homelab-k8s`;
         await follow("Add a cache", {
             "name' hub": "name' own",
             "hub.registry.example.com": hosts.own,
-            "https://registry-1.docker.io": remote,
+            "https://registry-1.docker.io": upstream.url(`upstream.${registry.host}`),
         });
         await registry.configure({
             "mirrors[1].name": "open",
             "mirrors[1].host": hosts.open,
-            "mirrors[1].remote": remote,
+            "mirrors[1].remote": `https://${registry.host}`,
+            "mirrors[1].ca": fs.readFileSync(acmeRoot, "utf8"),
+            "mirrors[1].bucketName": bucket,
             "mirrors[1].login": "false",
+            "mirrors[2].name": "foreign",
+            "mirrors[2].host": hosts.foreign,
+            "mirrors[2].remote": upstream.url(nodeAddress),
         });
-        await follow("Log in to the other registry", { "username' USER": "username' me" }, password);
-        await follow(
-            "Log in to the other registry",
-            { "username' USER": "username' me", "mirrors[0]": "mirrors[1]" },
-            password,
-        );
+        for (const mirror of ["mirrors[0]", "mirrors[1]", "mirrors[2]"]) {
+            const here = { "username' USER": "username' me", "mirrors[0]": mirror };
+            await follow("Log in to the other registry", here, password);
+        }
         const preview = await previewed(registry.pulumi);
         assert.deepEqual(
-            preview.filter((line) => !/^create [^ ]*::registry-mirror-(own|open)(-config)?$/.test(line)),
+            preview.filter((line) => !/^create [^ ]*::registry-mirror-(own|open|foreign)(-config)?$/.test(line)),
             [],
         );
         await registry.up();
         await eventually(300, async () => (await loginStatus({ ...me, host: hosts.own })) === 200);
+        await eventually(300, async () => (await loginStatus({ ...me, host: hosts.foreign })) === 200);
         await eventually(300, async () => (await request(`https://${hosts.open}/v2/`)).status === 200);
-        await registry.pulumi("preview", "--expect-no-changes");
+        const { code, stdout, stderr } = await registry.tryPulumi("preview", "--expect-no-changes");
+        assert.equal(code, 0, stdout + stderr);
+        const warnings = (stdout + stderr).match(/mirrors\[\d\]\.remote: .* is another domain/g) ?? [];
+        assert.deepEqual(
+            [...new Set(warnings)].map((warning) => warning.slice(0, 10)),
+            ["mirrors[2]"],
+        );
+    });
+
+    it("cannot log in to a registry whose login server is in another domain", async () => {
+        assert.ok(!(await pull(hosts.foreign, "hello:1", "image")));
     });
 
     it("fetches an image from upstream on the first pull only", async () => {
@@ -116,6 +154,19 @@ describe("A pull-through cache", function () {
         assert.equal((await request(`https://${hosts.own}/v2/hello/manifests/1`)).status, 401);
         assert.ok(!(await pull(hosts.own, "hello:1", "image", ["--src-no-creds"])));
         assert.ok(await pull(hosts.open, "hello:1", "image", ["--src-no-creds"]));
+    });
+
+    it("uses another bucket with a key for it alone, where anything may be deleted at any time", async () => {
+        const cached = () => keysOf(bucket).then((keys) => keys.filter((key) => /\/blobs\/.*\/data$/.test(key)));
+        // The manifest, its configuration and two layers. The cache stores a layer while it sends it.
+        await eventually(60, async () => (await cached()).length === 4);
+        assert.ok(!(await keysOf(registry.name)).some((key) => key.startsWith("mirrors/open/")));
+        const key = await accessKey(registry.name, "registry-mirror-open");
+        assert.equal((await s3(key, "GET", `${bucket}?list-type=2`)).status, 200);
+        assert.equal((await s3(key, "GET", `${registry.name}?list-type=2`)).status, 403);
+        await emptyBucket(bucket);
+        assert.ok(await pull(hosts.open, "hello:1", "image", ["--src-no-creds"]));
+        assert.ok((await cached()).length > 0);
     });
 
     it("serves the new image of a tag that changed upstream", async () => {
@@ -185,7 +236,7 @@ describe("A pull-through cache", function () {
             await run("pulumi", ["config", "rm", "mirrors", "--stack", registry.name]);
             const preview = await previewed(registry.pulumi);
             assert.deepEqual(
-                preview.filter((line) => !/^delete [^ ]*::registry-mirror-(own|open)(-config)?$/.test(line)),
+                preview.filter((line) => !/^delete [^ ]*::registry-mirror-(own|open|foreign)(-config)?$/.test(line)),
                 [],
             );
             await registry.up();
