@@ -19,11 +19,26 @@ repair_state_files() {
     backend=$(pulumi whoami --verbose --json | jq --raw-output .url)
     if [ "${backend#file://}" != "$backend" ]; then
         folder=$(printf '%s' "$backend" | sed "s,^file://,,; s,?.*,,; s,^~,$HOME,")
-        find "$folder/.pulumi" -name '*.attrs' -empty -delete
+        find "$folder/.pulumi" -name '*.attrs' -size 0 -exec rm -f {} +
     fi
 }
 
 # Prints what jq selects from the state. A pipe alone would hide that Pulumi failed.
 state() {
     exported=$(pulumi stack export) && printf '%s' "$exported" | jq --raw-output "$1"
+}
+
+# Ends the script unless a refresh is safe. It asks the MinIO in the state, and takes any error for a deleted bucket.
+guard_refresh() {
+    minio=$(scripts/check-minio)
+    echo "$minio"
+    server=$(setting minioServer)
+    provider='map(select(.type == "pulumi:providers:minio"))[0]'
+    address=$(state ".deployment.resources // [] | $provider.inputs.minioServer // empty")
+    if [ -n "$address" ] && [ "$address" != "${server:-$address}" ]; then
+        printf '%s\n' "The state has MinIO at $address, and the configuration at $server. For another MinIO, run:" \
+            "    scripts/restore" "For the same one at another address, update it first, and run this script again:" \
+            "    pulumi cancel && pulumi up --target '**:providers:minio::homelab'" "Nothing was changed." >&2
+        exit 1
+    fi
 }

@@ -5,8 +5,9 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { readStack, settings } from "../../scripts/settings";
+import { pathWithBusyBox } from "../support/busyBox";
 
-const scripts = ["check-minio", "collect", "drift", "images", "recover", "restore"];
+const scripts = ["check-minio", "collect", "drift", "images", "recover", "refresh", "restore"];
 
 const common = {
     host: "docker.registry.example.com",
@@ -40,15 +41,22 @@ const fakes = {
     pulumi: `case "$1 $2" in
         "config --json") cat "$FAKES/config.json" 2>/dev/null ;;
         "config set") echo "$4" >"$FAKES/$3" ;;
-        "whoami --verbose") echo '{ "url": "s3://state" }' ;;
+        "whoami --verbose") printf '{ "url": "%s" }' "$(cat "$FAKES/backend")" ;;
         "stack export") cat "$FAKES/state.json" ;;
         "stack output") echo images ;;
         "stack --show-name") echo home ;;
-        "up --yes") sed -i s/old:9000/minio:9000/ "$FAKES/state.json" ;;
+        "up --yes")
+            sed s/old:9000/minio:9000/ "$FAKES/state.json" >"$FAKES/state.new"
+            mv "$FAKES/state.new" "$FAKES/state.json" ;;
         "preview --refresh") cat "$FAKES/preview"; cat "$FAKES/messages" >&2; [ ! -s "$FAKES/messages" ] ;;
         esac`,
     curl: `cat >"$FAKES/options"; cat "$FAKES/status"`,
-    kubectl: `case "$*" in *"get secrets"*) cat "$FAKES/secrets" ;; esac`,
+    kubectl: `case "$*" in
+        *"get secrets"*) cat "$FAKES/secrets" ;;
+        *"create job"*) echo '{ "spec": { "template": { "spec": { "containers": [{ "command": ["collect"] }] } } } }' ;;
+        *"create --filename -"*) cat >"$FAKES/job" ;;
+        *"get job registry-"*) cat "$FAKES/result" ;;
+        esac`,
 };
 /** Answers for scripts/settings.ts, which takes a second to start. */
 const fakeNode = `cat "$FAKES/$4"`;
@@ -84,11 +92,13 @@ describe("The scripts", function () {
             keyRotation: "1",
             kubeContext: "homelab",
             status: "200",
+            backend: "s3://state",
         };
         for (const [name, answer] of Object.entries({ ...defaults, ...answers })) {
             fs.writeFileSync(file(name), answer);
         }
-        const env = { ...process.env, PATH: `${file("node")}:${process.env.PATH}`, ...variables };
+        const PATH = [file("node"), file("bin"), pathWithBusyBox].join(":");
+        const env = { ...process.env, PATH, ...variables };
         const { status: code, stdout, stderr } = spawnSync(`scripts/${script}`, args, { encoding: "utf8", env });
         return { code, stdout, stderr };
     }
@@ -112,9 +122,20 @@ describe("The scripts", function () {
         fs.rmSync(folder, { recursive: true });
     });
 
-    it("have a valid syntax, and no line of more than 120 columns", () => {
+    it("pass shellcheck, as does the entry point, and run here with BusyBox", function () {
+        for (const command of ["shellcheck", "busybox"]) {
+            const isMissing = spawnSync(command, ["--help"]).error !== undefined;
+            if (isMissing && !process.env.CI) this.skip();
+            assert.ok(!isMissing, `${command} is missing`);
+        }
+        const pattern = ["-e", "shell=sh", "-e", "^#!/bin/sh"];
+        const files = execFileSync("git", ["grep", "--untracked", "-l", ...pattern, "--", "scripts", "components"]);
+        const { status, stdout } = spawnSync("shellcheck", ["-s", "sh", ...files.toString().trim().split("\n")]);
+        assert.equal(status, 0, stdout.toString());
+    });
+
+    it("have no line of more than 120 columns", () => {
         for (const name of [...scripts, "common.sh"]) {
-            execFileSync("sh", ["-n", `scripts/${name}`]);
             const lines = fs.readFileSync(`scripts/${name}`, "utf8").split("\n");
             assert.deepEqual(
                 lines.filter((line) => line.length > 120),
@@ -287,10 +308,11 @@ describe("The scripts", function () {
             assert.equal(report(), "");
         });
 
-        it("writes the plan without what the refresh read", () => {
+        it("writes the plan without what the refresh read, and the command that checks MinIO before it reverts", () => {
             const messages = "error: no changes were expected but changes were proposed\n";
             assert.equal(run("drift", [file("drift.md")], { messages, preview: plan }).code, 1);
             assert.match(report(), /\n``````diff\npulumi:pulumi:Stack: \(same\)\n ~ replicas: 2 => 1\n``````\n/);
+            assert.match(report(), /run `scripts\/refresh`/);
         });
 
         it("writes no file if the comparison failed", () => {
@@ -384,13 +406,63 @@ describe("The scripts", function () {
         }
     });
 
-    it("recover changes nothing if the state has another MinIO than the configuration", () => {
-        const provider = { type: "pulumi:providers:minio", inputs: { minioServer: "old:9000" } };
+    /** Writes a state whose MinIO is at an address. */
+    function writeState(minioServer: string): void {
+        const provider = { type: "pulumi:providers:minio", inputs: { minioServer } };
         fs.writeFileSync(file("state.json"), JSON.stringify({ deployment: { resources: [provider] } }));
-        const { code, stderr } = run("recover");
-        assert.equal(code, 1);
-        assert.match(stderr, /^The state has MinIO at old:9000, [^]* scripts\/restore\n[^]*\nNothing was changed.\n$/);
-        assert.ok(!calls().some((call) => /^pulumi (cancel|refresh|up)/.test(call)));
+    }
+    const updates = () => calls().filter((call) => /^pulumi (cancel|refresh|up)/.test(call));
+
+    for (const script of ["recover", "refresh"]) {
+        it(`${script} changes nothing if the state has another MinIO than the configuration`, () => {
+            writeState("old:9000");
+            const { code, stderr } = run(script);
+            assert.equal(code, 1);
+            assert.match(
+                stderr,
+                /^The state has MinIO at old:9000, [^]* scripts\/restore\n[^]*\nNothing was changed.\n$/,
+            );
+            assert.deepEqual(updates(), []);
+        });
+
+        it(`${script} changes nothing if MinIO is not ready`, () => {
+            writeState("minio:9000");
+            const { code, stderr } = run(script, [], { status: "503" });
+            assert.equal(code, 1);
+            assert.match(stderr, /^MinIO responds with 503 at minio:9000, so nothing was refreshed:/);
+            assert.deepEqual(updates(), []);
+        });
+    }
+
+    it("refresh updates with a refresh if MinIO responds, or if the stack has nothing in MinIO", () => {
+        for (const minioServer of ["minio:9000", ""]) {
+            writeState("minio:9000");
+            fs.writeFileSync(file("calls"), "");
+            assert.equal(run("refresh", [], { minioServer }).code, 0);
+            assert.deepEqual(updates(), ["pulumi up --refresh"]);
+        }
+    });
+
+    it("collect waits for its Job, and fails if that does", () => {
+        assert.equal(run("collect", ["--check"], { result: "Complete" }).code, 0);
+        assert.match(fs.readFileSync(file("job"), "utf8"), /"check"/);
+        assert.equal(run("collect", [], { result: "Failed" }).code, 1);
+    });
+
+    it("images checks the bucket with the settings of the stack", () => {
+        const answers = { deleteUntagged: "true", collector: "{}", ca: "", check: "Every image is whole.\n" };
+        assert.deepEqual(run("images", [], answers), { code: 0, stdout: answers.check, stderr: "" });
+    });
+
+    it("recover deletes empty files beside the state, which a killed Pulumi left, and no others", () => {
+        const stacks = file(".pulumi/stacks");
+        fs.mkdirSync(stacks, { recursive: true });
+        for (const [name, content] of Object.entries({ "a.json.attrs": "", "b.json.attrs": "{}", "c.json": "" })) {
+            fs.writeFileSync(path.join(stacks, name), content);
+        }
+        writeState("old:9000");
+        assert.equal(run("recover", [], { backend: `file://${folder}?no_tmp_dir=true` }).code, 1);
+        assert.deepEqual(fs.readdirSync(stacks).sort(), ["b.json.attrs", "c.json"]);
     });
 
     it("recover completes an interrupted update, and deletes what Pulumi did not record", () => {

@@ -175,7 +175,12 @@ describe("Migration from a registry set up by hand", function () {
         assert.equal(await backend(), "registry-svc");
         await eventually(300, async () => (await loginStatus(old)) === 200);
         await assertImages(old);
-        await pulumi("up", "--refresh", "--yes", "--skip-preview");
+        const env = {
+            ...(process.env as Record<string, string>),
+            PULUMI_STACK: stack,
+            PULUMI_SKIP_CONFIRMATIONS: "true",
+        };
+        await run("scripts/refresh", [], { env });
         assert.equal(await backend(), "registry");
         // Until Traefik has the new route: an upload has to end where it began.
         await sleep(5000);

@@ -6,6 +6,7 @@ import * as path from "node:path";
 
 import { parse, parseAllDocuments } from "yaml";
 
+import { pathWithBusyBox } from "../../support/busyBox";
 import { makeAuthority } from "../support/certificates";
 import { documented, documentedBlocks } from "../support/docs";
 import { makeOtherMinio, removeOtherMinio } from "../support/otherMinio";
@@ -323,11 +324,10 @@ describe("The commands of the workflows, in a clean clone with its state in MinI
         // A new Pulumi home, so that a login there has no effect elsewhere. The plugins are linked because building them takes long.
         fs.mkdirSync(path.join(temp, "pulumi"));
         fs.symlinkSync(path.join(process.env.PULUMI_HOME!, "plugins"), path.join(temp, "pulumi/plugins"));
-        const here = ["PATH", "SSL_CERT_FILE", "PULUMI_SKIP_UPDATE_CHECK"].map(
-            (name) => [name, process.env[name]!] as const,
-        );
+        const here = ["SSL_CERT_FILE", "PULUMI_SKIP_UPDATE_CHECK"].map((name) => [name, process.env[name]!] as const);
         hosted = await cleanMachine(temp, {
             ...Object.fromEntries(here),
+            PATH: pathWithBusyBox,
             PULUMI_HOME: path.join(temp, "pulumi"),
             // The sandbox has no internet access: packages come from the cache that `npm ci` filled on this machine.
             NPM_CONFIG_CACHE: path.join(os.homedir(), ".npm"),
@@ -556,7 +556,7 @@ Resources:
     22 unchanged
 \`\`\`\`\`\`
 
-To revert it, run \`PULUMI_K8S_ENABLE_PATCH_FORCE=true pulumi up --refresh\`. MinIO must be reachable.
+To revert it, run \`scripts/refresh\`.
 To keep it, change the configuration.
 `,
         );
@@ -574,7 +574,7 @@ To keep it, change the configuration.
         ]);
 
         const [, remedy] = /revert it, run `(.*?)`/.exec(outputs.report!)!;
-        await runOn(asOwner(), "sh", "-ec", `${remedy} --yes --skip-preview`);
+        await runOn(asOwner(), "env", "PULUMI_SKIP_CONFIRMATIONS=true", "sh", "-ec", remedy!);
         assert.equal((await looks()).outputs.report, "");
     });
 

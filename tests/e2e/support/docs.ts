@@ -1,3 +1,4 @@
+import { pathWithBusyBox } from "../../support/busyBox";
 import { readCommands } from "../../support/documentedCommands";
 import { readPage } from "../../support/markdown";
 import { run } from "./run";
@@ -46,7 +47,10 @@ function replaceAll(text: string, here: Replacements, where: string): string {
     }, text);
 }
 
-/** Runs the commands under a heading of a page, for a stack of the sandbox. `input` answers what they ask for. */
+/**
+ * Runs the commands under a heading of a page, for a stack of the sandbox, with BusyBox's commands instead of GNU's.
+ * `input` answers what they ask for.
+ */
 export function runDocumented(
     page: string,
     heading: string,
@@ -54,6 +58,11 @@ export function runDocumented(
     stack = "sandbox",
     input?: string,
 ): Promise<string> {
-    const env = { ...(process.env as Record<string, string>), PULUMI_STACK: stack, PULUMI_SKIP_CONFIRMATIONS: "true" };
+    const env = {
+        ...(process.env as Record<string, string>),
+        PATH: pathWithBusyBox,
+        PULUMI_STACK: stack,
+        PULUMI_SKIP_CONFIRMATIONS: "true",
+    };
     return run("sh", ["-ec", documented(page, heading, here)], { env, input });
 }

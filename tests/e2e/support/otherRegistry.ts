@@ -1,5 +1,6 @@
 import * as fs from "node:fs";
 
+import { pathWithBusyBox } from "../../support/busyBox";
 import { runDocumented } from "./docs";
 import { attempt, eventually, Result, run } from "./run";
 import { deleteBucket, kubectl, loginStatus, minio, minioRoot, plaintext, s3 } from "./sandbox";
@@ -29,9 +30,9 @@ export class OtherRegistry {
 
     readonly up = () => this.pulumi("up", "--yes", "--skip-preview");
 
-    /** The environment in which the scripts use its stack. */
+    /** The environment in which the scripts use its stack: with BusyBox's commands instead of GNU's. */
     get env(): Record<string, string> {
-        return { ...(process.env as Record<string, string>), PULUMI_STACK: this.name };
+        return { ...(process.env as Record<string, string>), PATH: pathWithBusyBox, PULUMI_STACK: this.name };
     }
 
     /** Runs one of the scripts for owners, and also returns if that fails. */
