@@ -10,7 +10,7 @@ import { pathWithBusyBox } from "../../support/busyBox";
 import { makeAuthority } from "../support/certificates";
 import { documented, documentedBlocks } from "../support/docs";
 import { makeOtherMinio, removeOtherMinio } from "../support/otherMinio";
-import { eventually, run } from "../support/run";
+import { attempt, eventually, run } from "../support/run";
 import { deleteBucket, emptyBucket, kubectl, minio, minioRoot, request, s3At } from "../support/sandbox";
 import { TcpProxy } from "../support/tcpProxy";
 import {
@@ -159,7 +159,10 @@ describe("The GitHub workflows", () => {
         assert.deepEqual(up.on, { push: { branches: ["main"] }, workflow_dispatch: null });
         assert.deepEqual(up.concurrency, { group: "up", "cancel-in-progress": false });
         const job = up.jobs.up!;
+        // Only this environment has the key that writes.
         assert.equal(job.environment, "homelab");
+        assert.equal(preview.jobs.preview!.environment, undefined);
+        assert.equal(drift.jobs.look!.environment, "drift");
         const vars = { PULUMI_STACK: "home" };
         assert.equal(evaluate(job.if!, { github: onMain, vars }), "true");
         assert.equal(evaluate(job.if!, { github: { ref: "refs/heads/try" }, vars }), "");
@@ -183,8 +186,13 @@ describe("The GitHub workflows", () => {
 
     it("have documented counterparts: valid YAML for GitLab, and for Gitea a file that passes actionlint", async () => {
         const [gitlab, gitea] = documentedYaml();
-        const { preview, up, drift } = parse(gitlab!) as Record<string, { script: string[] }>;
+        const { preview, up, drift } = parse(gitlab!) as Record<string, { script: string[]; environment?: unknown }>;
         assert.ok([preview, up, drift].every((job) => job!.script.length > 0));
+        // Only an update that somebody starts gets the key that writes.
+        assert.deepEqual(
+            [preview!.environment, up!.environment, drift!.environment],
+            [undefined, "homelab", { name: "drift", action: "verify" }],
+        );
         await run("actionlint", ["-ignore", 'label "homelab" is unknown', "-"], { input: gitea });
     });
 
@@ -521,6 +529,14 @@ Resources:
             ),
             [["api", "--method", "DELETE", "ours"]],
         );
+    });
+
+    it("the key of a preview cannot write the state", async () => {
+        const env = { ...runner.environment, ...settings.vars, ...settings.reading };
+        const input = await runOn({ ...runner, environment: env }, "pulumi", "stack", "export");
+        const { code, stderr } = await attempt("pulumi", ["stack", "import"], { cwd: runner.folder, env, input });
+        assert.notEqual(code, 0);
+        assert.match(stderr, /Access ?Denied/i);
     });
 
     it("drift passes without drift, and closes the issue", async () => {
