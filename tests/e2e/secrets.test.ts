@@ -21,6 +21,25 @@ import {
     up,
 } from "./support/sandbox";
 
+/** The command line of each process below this one, as everybody on the machine sees it. */
+function argumentsOfDescendants(): string[] {
+    const ours = new Set([process.pid]);
+    const found: string[] = [];
+    const processes = fs.readdirSync("/proc").map(Number).filter(Boolean);
+    // A process mostly has a greater number than its parent.
+    for (const pid of processes.sort((a, b) => a - b)) {
+        try {
+            const parent = /\) \S (\d+)/.exec(fs.readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
+            if (!ours.has(Number(parent))) continue;
+            ours.add(pid);
+            found.push(fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " "));
+        } catch {
+            // It has ended.
+        }
+    }
+    return found;
+}
+
 describe("Secrets do not appear in plain text", function () {
     this.timeout("20m");
 
@@ -113,7 +132,23 @@ describe("Secrets do not appear in plain text", function () {
         }
     });
 
-    it("in the output of an update", async () => assertNone("up", await pulumi("up", "--yes", "--diff", "--refresh")));
+    it("in the output of an update or a script, or in the arguments of a process that it starts", async () => {
+        const lines = new Set<string>();
+        const sampling = setInterval(() => argumentsOfDescendants().forEach((line) => lines.add(line)), 100);
+        try {
+            assertNone("up", await pulumi("up", "--yes", "--diff", "--refresh"));
+            const env = { ...(process.env as Record<string, string>), PULUMI_STACK: "sandbox" };
+            const scripts = [await run("scripts/check-minio", [], { env }), await run("scripts/images", [], { env })];
+            assertNone("the scripts", scripts.join("\n"));
+        } finally {
+            clearInterval(sampling);
+        }
+        const all = [...lines].join("\n");
+        for (const seen of ["pulumi-resource-minio", "scripts/settings.ts collector", "cli.ts check"]) {
+            assert.ok(all.includes(seen), `${seen} was not seen`);
+        }
+        assertNone("the process list", all);
+    });
 
     it("in the outputs", async () => {
         assertNone("the outputs", await run("pulumi", ["stack", "output", "--stack", "sandbox"]));
