@@ -1,9 +1,12 @@
+import { isIP, isIPv4 } from "node:net";
+
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
 import { parseHostPort } from "../hostPort";
 import { metricsPort, registryPort } from "../server/registryConfig";
 import { fieldManagerAnnotation } from "./fieldManager";
+import { label } from "./rules";
 
 /** Arguments of `NetworkPolicies`. */
 export interface NetworkPoliciesArgs {
@@ -31,16 +34,18 @@ export class NetworkPolicies extends pulumi.ComponentResource {
             const metadata = { name, namespace, annotations: fieldManagerAnnotation };
             return new kubernetes.networking.v1.NetworkPolicy(name, { metadata, spec }, { parent: this });
         };
-        const spec = pulumi.all([args.endpoint, args.metricsFrom]).apply(([endpoint, metricsFrom]) => {
-            const metrics =
-                metricsFrom === undefined ? [] : [{ from: [namespaceOf(metricsFrom)], ports: [tcp(metricsPort)] }];
-            return {
-                podSelector: { matchLabels: labels },
-                policyTypes: ["Ingress", "Egress"],
-                ingress: [{ ports: [tcp(registryPort)] }, ...metrics],
-                egress: [{ ports: [{ protocol: "UDP", port: 53 }, tcp(53)] }, toS3(endpoint)],
-            };
-        });
+        const spec = pulumi
+            .all([args.endpoint, args.metricsFrom, namespace])
+            .apply(([endpoint, metricsFrom, namespace]) => {
+                const metrics =
+                    metricsFrom === undefined ? [] : [{ from: [namespaceOf(metricsFrom)], ports: [tcp(metricsPort)] }];
+                return {
+                    podSelector: { matchLabels: labels },
+                    policyTypes: ["Ingress", "Egress"],
+                    ingress: [{ ports: [tcp(registryPort)] }, ...metrics],
+                    egress: [{ ports: [{ protocol: "UDP", port: 53 }, tcp(53)] }, ...toS3(endpoint, namespace)],
+                };
+            });
         make(name, spec);
         if (args.collectorLabels) {
             // The collector asks the API server, whose address no policy can name. Nobody sends it requests.
@@ -52,17 +57,22 @@ export class NetworkPolicies extends pulumi.ComponentResource {
 }
 
 /**
- * The narrowest rule for an S3 server. A policy knows addresses, namespaces and ports of pods, but no DNS names or
- * Services.
+ * The narrowest rules for an S3 server. A policy knows addresses, namespaces and ports of pods, but no DNS names or
+ * Services. A name of one or two labels may be a Service, whose port need not be that of its pods, or an address
+ * outside the cluster.
+ *
+ * @param own namespace of the registry
  */
-function toS3(endpoint: string): kubernetes.types.input.networking.v1.NetworkPolicyEgressRule {
+function toS3(endpoint: string, own: string): kubernetes.types.input.networking.v1.NetworkPolicyEgressRule[] {
     const { host, port } = parseHostPort(endpoint);
     const ports = [tcp(port)];
-    const [, namespace] = /^[a-z0-9-]+\.([a-z0-9-]+)\.svc(\.|$)/.exec(host) ?? [];
-    if (namespace) {
-        return { to: [namespaceOf(namespace)] };
+    if (isIP(host)) {
+        return [{ to: [{ ipBlock: { cidr: `${host}/${isIPv4(host) ? 32 : 128}` } }], ports }];
     }
-    const prefix = /^\d+\.\d+\.\d+\.\d+$/.test(host) ? 32 : 128;
-    const isAddress = prefix === 32 || host.includes(":");
-    return isAddress ? { to: [{ ipBlock: { cidr: `${host}/${prefix}` } }], ports } : { ports };
+    const [, namespace = own, zone] = host.toLowerCase().split(".");
+    const inCluster = { to: [namespaceOf(namespace)] };
+    if (label()(namespace) !== undefined || (zone !== undefined && zone !== "svc")) {
+        return [{ ports }];
+    }
+    return zone === "svc" ? [inCluster] : [{ ports }, inCluster];
 }

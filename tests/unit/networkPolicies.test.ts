@@ -33,17 +33,20 @@ describe("NetworkPolicies", () => {
         assert.equal((await policyOf({ metrics: {} })).ingress.length, 1);
     });
 
-    for (const [endpoint, rule] of [
-        [
-            "192.168.1.10:9000",
-            { to: [{ ipBlock: { cidr: "192.168.1.10/32" } }], ports: [{ protocol: "TCP", port: 9000 }] },
-        ],
-        ["[fd00::1]:9000", { to: [{ ipBlock: { cidr: "fd00::1/128" } }], ports: [{ protocol: "TCP", port: 9000 }] }],
-        ["s3.example.com:443", { ports: [{ protocol: "TCP", port: 443 }] }],
-        ["minio.storage.svc:80", { to: [inNamespace("storage")] }],
+    const to = (port: number) => ({ ports: [{ protocol: "TCP", port }] });
+    for (const [endpoint, ...rules] of [
+        ["192.168.1.10:9000", { to: [{ ipBlock: { cidr: "192.168.1.10/32" } }], ...to(9000) }],
+        ["[fd00::1]:9000", { to: [{ ipBlock: { cidr: "fd00::1/128" } }], ...to(9000) }],
+        ["s3.example.com:443", to(443)],
+        ["MinIO.storage.svc:80", { to: [inNamespace("storage")] }],
+        ["minio.storage.svc.homelab-k8s:80", { to: [inNamespace("storage")] }],
+        // Either a Service, whose pods may have another port, or a name of the LAN.
+        ["minio.storage:80", to(80), { to: [inNamespace("storage")] }],
+        ["minio:80", to(80), { to: [inNamespace("registry")] }],
+        ["minio.my_nas:80", to(80)],
     ] as const) {
         it(`allows connections to DNS and the S3 endpoint ${endpoint} alone`, async () => {
-            assert.deepEqual((await policyOf({ bucket: { ...args.bucket, endpoint } })).egress, [dns, rule]);
+            assert.deepEqual((await policyOf({ bucket: { ...args.bucket, endpoint } })).egress, [dns, ...rules]);
         });
     }
 
