@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 export interface Ingress {
     /**
      * Ingress class. `kubectl get ingressclass` lists the classes of a cluster; k3s has `traefik`. The class `traefik`
-     * gets annotations for Traefik; every other class gets those for ingress-nginx.
+     * gets annotations for Traefik; every other class gets those for ingress-nginx, and for F5's NGINX Ingress.
      * Example: `"traefik"`.
      */
     className: pulumi.Input<string>;

@@ -1,4 +1,4 @@
-/** Annotations of an Ingress of ingress-nginx, or of a controller that reads the same ones. */
+/** Annotations of an Ingress of ingress-nginx or a controller that reads the same ones, and of F5's for nginx. */
 export const nginxAnnotations = {
     "nginx.ingress.kubernetes.io/ssl-redirect": "true",
     // One request carries a whole layer: accept any size, do not buffer it, and wait for a slow client.
@@ -9,6 +9,10 @@ export const nginxAnnotations = {
     // Route to the Service, not to its pods: Traefik's provider for this class keeps sending requests to a pod that
     // stops.
     "nginx.ingress.kubernetes.io/service-upstream": "true",
+    // Other controllers ignore these. F5's always buffers a layer on its disk.
+    "nginx.org/client-max-body-size": "0",
+    "nginx.org/proxy-read-timeout": "900s",
+    "nginx.org/proxy-send-timeout": "900s",
 };
 
 /**

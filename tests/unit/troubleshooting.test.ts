@@ -8,6 +8,8 @@ import { tables } from "../e2e/support/troubleshooting";
 const notProvoked: Record<string, string> = {
     "authorization failed: no basic auth credentials":
         "The sandbox has containerd 1.6. Read: https://github.com/containerd/containerd/issues/11103",
+    "cannot be used with pathType Exact":
+        "The sandbox has no ingress-nginx. Read: https://github.com/cert-manager/cert-manager/issues/7791",
 };
 
 describe("docs/troubleshooting.md", () => {
