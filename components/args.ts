@@ -10,7 +10,10 @@ import { PullSecret, User } from "./users/args";
 
 /** Arguments of `ContainerRegistry`. A default with `<name>` depends on the component's name. */
 export interface ContainerRegistryArgs {
-    /** DNS name that clients use, without scheme, port or path. Example: `"registry.example.com"`. */
+    /**
+     * DNS name that clients use, without scheme or path. Add `:PORT` if what serves https has another port than 443.
+     * Example: `"registry.example.com"`.
+     */
     host: pulumi.Input<string>;
     /**
      * Users who can log in. Required, unless `htpasswdSecret` is set. At least one user needs access `push`.

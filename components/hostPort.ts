@@ -1,3 +1,6 @@
+/** The DNS name of `name:port`, or of a name alone. */
+export const withoutPort = (host: string) => host.replace(/:\d+$/, "");
+
 /** The host and port of `host:port`, or of `[host]:port`. The host is empty if the text has another form. */
 export function parseHostPort(address: string): { host: string; port: number } {
     const [, host = "", port] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];

@@ -28,14 +28,18 @@ export function findValidationErrors(name: string, args: ContainerRegistryArgs):
     const filled = fillDefaults(name, args);
     const { users = [] } = args;
     // The longest suffix behind it names a CronJob, a Deployment or a Service.
-    validation.check("name", name, label(args.collection ? 41 : hasReadReplicas(args) ? 45 : 50));
+    const longest = args.collection ? 41 : hasReadReplicas(args) ? 45 : 50;
+    validation.check("name", name, (name) =>
+        /^\d/.test(name) ? `"${name}" begins with a digit; a Service needs a letter first` : label(longest)(name),
+    );
     validation.check("namespace", args.namespace, label());
-    validateHosts(validation, [
+    const hosts: [string, pulumi.Input<string> | undefined][] = [
         ["host", args.host],
         ["pullHost", args.pullHost],
         ["anonymousPullHost", args.anonymousPullHost],
-        ...filled.mirrors.map(({ host }, i): [string, pulumi.Input<string>] => [`mirrors[${i}].host`, host]),
-    ]);
+        ...filled.mirrors.map(({ host }, i): [string, typeof host] => [`mirrors[${i}].host`, host]),
+    ];
+    validateHosts(validation, hosts, args.service === undefined);
     validation.check("htpasswdSecret", args.htpasswdSecret, objectName("a Secret, such as registry-auth-secret"));
     validateLogins(validation, users, args.htpasswdSecret);
     validatePullSecrets(validation, filled.pullSecrets, users);

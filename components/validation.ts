@@ -45,11 +45,18 @@ export const oneOf =
     (value) =>
         allowed.includes(value) ? undefined : `"${value}" is not allowed; use one of ${allowed.join(", ")}`;
 
+/** The largest number of replicas that Kubernetes accepts. */
+const largest = 2 ** 31 - 1;
+
 /** A whole number in a range. */
 export const wholeNumber =
-    (what: string, minimum: number, maximum = Infinity): Rule<number> =>
-    (value) =>
-        Number.isInteger(value) && value >= minimum && value <= maximum ? undefined : `${value} is not ${what}`;
+    (what: string, minimum: number, maximum?: number): Rule<number> =>
+    (value) => {
+        if (!Number.isInteger(value) || value < minimum || (maximum !== undefined && value > maximum)) {
+            return `${value} is not ${what}`;
+        }
+        return maximum === undefined && value > largest ? `${value} is too large; use at most ${largest}` : undefined;
+    };
 
 /** A number that the user increases by 1 to rotate something. */
 export const rotation = wholeNumber("a whole number of at least 1; increase it by 1 to rotate", 1);

@@ -1,6 +1,7 @@
 import * as dns from "node:dns/promises";
 
 import { ContainerRegistryArgs } from "../components/args";
+import { withoutPort } from "../components/hostPort";
 import { hasProxy } from "./connection";
 import { Finding, warning } from "./finding";
 
@@ -15,7 +16,7 @@ export async function checkHosts({ host, pullHost, anonymousPullHost, mirrors = 
 
 async function checkHost(key: string, host: string): Promise<Finding[]> {
     try {
-        await dns.lookup(host);
+        await dns.lookup(withoutPort(host));
         return [];
     } catch (error) {
         const { code } = error as NodeJS.ErrnoException;

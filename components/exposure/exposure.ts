@@ -1,6 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
+import { parseHostPort, withoutPort } from "../hostPort";
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
 import { servicePort, Workload } from "../server/workload";
 import { Settings } from "../settings";
@@ -12,6 +13,7 @@ type GatewaySettings = Extract<Settings["exposure"], { kind: "gateway" }>;
 /** Arguments of `Exposure`. */
 export interface ExposureArgs {
     namespace: pulumi.Input<string>;
+    /** The DNS name, or `name:port`. */
     host: pulumi.Input<string>;
     via: IngressSettings | GatewaySettings;
     /** A name, not a resource, so that the certificate is requested while the pods still start. */
@@ -46,7 +48,8 @@ export class Exposure extends pulumi.ComponentResource {
     }
 
     private makeIngress(name: string, args: ExposureArgs, { ingress, importId }: IngressSettings) {
-        const { namespace, host, service } = args;
+        const { namespace, service } = args;
+        const host = nameOf(args);
         const metadata = { name, namespace, annotations: ingress.apply(annotationsOf) };
         const backend = { service: { name: service, port: { name: servicePort.name } } };
         const spec = {
@@ -62,9 +65,10 @@ export class Exposure extends pulumi.ComponentResource {
      * Makes the route of pulls, beside an Ingress of Traefik, which cannot tell methods but provides the certificate.
      * Traefik prefers the longer rule.
      */
-    private makePullRoute(name: string, { namespace, host }: ExposureArgs, reader: Workload) {
+    private makePullRoute(name: string, args: ExposureArgs, reader: Workload) {
+        const { namespace } = args;
         const methods = pullMethods.map((method) => `Method(\`${method}\`)`).join(" || ");
-        const match = pulumi.interpolate`Host(\`${host}\`) && (${methods}) && PathRegexp(\`${pullPaths}\`)`;
+        const match = pulumi.interpolate`Host(\`${nameOf(args)}\`) && (${methods}) && PathRegexp(\`${pullPaths}\`)`;
         const services = [{ name: reader.name, port: servicePort.number }];
         // Some Traefiks are configured to ignore objects without their class.
         const annotations = { "kubernetes.io/ingress.class": "traefik", ...fieldManagerAnnotation };
@@ -98,8 +102,12 @@ export class Exposure extends pulumi.ComponentResource {
             { name: gateway.name, namespace: gateway.namespace, sectionName },
         ];
         if (redirectsHttp) {
-            const redirect = { type: "RequestRedirect", requestRedirect: { scheme: "https", statusCode: 301 } };
-            this.makeRoute(`${name}-http`, args, listener(gateway.httpSectionName), [{ filters: [redirect] }]);
+            const requestRedirect = pulumi.output(args.host).apply((host) => {
+                const { port } = parseHostPort(host);
+                return { scheme: "https", ...(port && { port }), statusCode: 301 };
+            });
+            const filters = [{ type: "RequestRedirect", requestRedirect }];
+            this.makeRoute(`${name}-http`, args, listener(gateway.httpSectionName), [{ filters }]);
         }
         const dependsOn = reader && [reader.deployment, reader.service];
         return this.makeRoute(name, args, listener(gateway.sectionName), rules, dependsOn);
@@ -107,7 +115,7 @@ export class Exposure extends pulumi.ComponentResource {
 
     private makeRoute(
         name: string,
-        { namespace, host }: ExposureArgs,
+        args: ExposureArgs,
         parentRefs: object[],
         rules: object[],
         dependsOn?: pulumi.Resource[],
@@ -117,13 +125,16 @@ export class Exposure extends pulumi.ComponentResource {
             {
                 apiVersion: "gateway.networking.k8s.io/v1",
                 kind: "HTTPRoute",
-                metadata: { name, namespace, annotations: fieldManagerAnnotation },
-                spec: { parentRefs, hostnames: [host], rules },
+                metadata: { name, namespace: args.namespace, annotations: fieldManagerAnnotation },
+                spec: { parentRefs, hostnames: [nameOf(args)], rules },
             },
             { parent: this, dependsOn },
         );
     }
 }
+
+/** The DNS name of the host, by which requests are routed. */
+const nameOf = ({ host }: ExposureArgs) => pulumi.output(host).apply(withoutPort);
 
 function annotationsOf(ingress: pulumi.Unwrap<IngressSettings["ingress"]>): Record<string, string> {
     const { className, clusterIssuer, annotations } = ingress;

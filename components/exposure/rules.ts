@@ -1,8 +1,11 @@
+import { isIP } from "node:net";
+
 import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs } from "../args";
 import { FilledArgs } from "../defaults";
-import { isDnsName, label, objectName } from "../kubernetes/rules";
+import { parseHostPort, withoutPort } from "../hostPort";
+import { annotations, isDnsName, label, objectName } from "../kubernetes/rules";
 import { oneOf, Rule, Validation, wholeNumber } from "../validation";
 import { Ingress, ServiceType } from "./args";
 import { traefikAnnotations } from "./ingressAnnotations";
@@ -24,6 +27,7 @@ export function validateExposure(validation: Validation, filled: FilledArgs, giv
     validation.check("gateway.sectionName", gateway?.sectionName, objectName("a listener, such as https"));
     validation.check("gateway.httpSectionName", gateway?.httpSectionName, objectName("a listener, such as http"));
     validation.check("service.type", service.type, oneOf(Object.values(ServiceType)));
+    validation.check("service.annotations", service.annotations, annotations);
     const nodePort = wholeNumber("a port; most clusters allow 30000 to 32767", 1, 65535);
     validation.check("service.nodePort", service.nodePort, nodePort);
     if (typeof service.nodePort === "number" && service.type === ServiceType.ClusterIP) {
@@ -33,6 +37,7 @@ export function validateExposure(validation: Validation, filled: FilledArgs, giv
 
 function validateIngress(validation: Validation, ingress: Ingress, given: Ingress): void {
     validation.check("ingress.className", ingress.className, objectName("an ingress class, such as traefik"));
+    validation.check("ingress.annotations", ingress.annotations, annotations);
     validation.exclude("ingress.tlsSecret", given.tlsSecret, given.clusterIssuer, "ingress.clusterIssuer");
     validation.check("ingress.tlsSecret", given.tlsSecret, objectName("a Secret, such as wildcard-tls"));
     if (given.tlsSecret === undefined) {
@@ -80,29 +85,47 @@ const noRouterAnnotation: Rule<Record<string, pulumi.Input<string>>> = (annotati
     return router && `"${router}" has no effect on pulls, which have an IngressRoute; leave it out, or give a pullHost`;
 };
 
-/** Validates DNS names, by the paths of their arguments: no two may be the same. */
-export function validateHosts(validation: Validation, hosts: [path: string, pulumi.Input<string> | undefined][]): void {
-    hosts.forEach(([path, host], i) => validation.check(path, host, (value) => hostName(value) ?? unique(value, i)));
+/**
+ * Validates DNS names, by the paths of their arguments: no two may be the same. `areRouted` says whether an Ingress or
+ * a Gateway routes them.
+ */
+export function validateHosts(
+    validation: Validation,
+    hosts: [path: string, pulumi.Input<string> | undefined][],
+    areRouted: boolean,
+): void {
+    hosts.forEach(([path, host], i) =>
+        validation.check(path, host, (value) => hostName(value, areRouted) ?? unique(value, i)),
+    );
 
     function unique(value: string, i: number): string | undefined {
-        const other = hosts.slice(0, i).find(([, earlier]) => earlier === value);
+        const isSame = (other: unknown) => typeof other === "string" && withoutPort(other) === withoutPort(value);
+        const other = hosts.slice(0, i).find(([, earlier]) => isSame(earlier));
         return other && `"${value}" is already used by ${other[0]}; use a different DNS name for each`;
     }
 }
 
-const hostName: Rule<string> = (host) => {
+function hostName(host: string, isRouted: boolean): string | undefined {
     if (!host) {
         return "is required; give the DNS name that clients use, such as registry.example.com";
     }
-    const [, scheme, bare, port, path] = /^([^:/]*:\/\/)?([^:/?#]*)(:[^/?#]*)?(.*)$/.exec(host) ?? [];
-    const extras = [scheme && "a scheme", port && "a port", path && "a path"].filter(Boolean).join(" and ");
+    const [, scheme, bare = "", path] = /^([^:/]*:\/\/)?([^/?#]*)(.*)$/.exec(host) ?? [];
+    const extras = [scheme && "a scheme", path && "a path"].filter(Boolean).join(" and ");
     if (extras) {
         return `"${host}" has ${extras}; give only the name: "${bare}"`;
     }
-    if (!isDnsName(host)) {
+    const name = withoutPort(host);
+    if (!isDnsName(name)) {
         return `"${host}" is not a DNS name; use lower-case letters, digits and hyphens between dots`;
     }
-    return host.includes(".")
+    const { port } = parseHostPort(host);
+    if (port < 1 || port > 65535) {
+        return `"${host}" has port ${port}; use 1 to 65535`;
+    }
+    if (isRouted && isIP(name)) {
+        return `"${host}" is an IP address, which only a service can have; give a DNS name`;
+    }
+    return name.includes(".")
         ? undefined
         : `"${host}" has no dot, so Docker would look for it on Docker Hub; give the full name`;
-};
+}

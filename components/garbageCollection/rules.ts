@@ -1,5 +1,6 @@
 import { parseGoDuration } from "../collector/retention";
-import { notEmpty, Rule, Validation, wholeNumber } from "../validation";
+import { imageName } from "../kubernetes/rules";
+import { Rule, Validation, wholeNumber } from "../validation";
 import { Collection, RetentionPolicy } from "./args";
 
 /** Validates when and how garbage is collected. */
@@ -11,7 +12,7 @@ export function validateCollection(validation: Validation, collection: Collectio
     validation.check("collection.maxReadOnlyMinutes", collection?.maxReadOnlyMinutes, minutes);
     const age = wholeNumber("a whole number of minutes of at least 0", 0);
     validation.check("collection.minAgeMinutes", collection?.minAgeMinutes, age);
-    const image = notEmpty("the image of Node.js, such as docker.io/library/node:26.10.0-slim");
+    const image = imageName("Node.js, such as docker.io/library/node:26.10.0-slim");
     validation.check("collection.image", collection?.image, image);
     (collection?.retention ?? []).forEach((policy, i) =>
         validatePolicy(validation, `collection.retention[${i}]`, policy),

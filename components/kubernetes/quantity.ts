@@ -1,9 +1,11 @@
-/**
- * The bytes of a Kubernetes quantity; NaN if it is not a whole number of bytes. Example: `parseQuantity("1Ki")` is
- * 1024.
- */
+/** A Kubernetes quantity as a number; NaN if it is not one. Example: `parseQuantity("1Ki")` is 1024. */
 export function parseQuantity(quantity: string): number {
-    const [, number, suffix = ""] = /^([1-9]\d*)(k|[MGTPE]|[KMGTPE]i)?$/.exec(quantity) ?? [];
-    const power = suffix ? "KMGTPE".indexOf(suffix.charAt(0).toUpperCase()) + 1 : 0;
-    return Number(number) * (suffix.endsWith("i") ? 1024 : 1000) ** power;
+    const [, number = "", suffix = ""] =
+        /^(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/.exec(quantity) ?? [];
+    if (number === "" || suffix === "" || /\d$/.test(suffix)) {
+        return Number(number ? number + suffix : NaN);
+    }
+    const power = "num kMGTPE".indexOf(suffix.replace("K", "k").charAt(0)) - 3;
+    // A division, as the negative powers of 1000 are not exact.
+    return power < 0 ? Number(number) / 1000 ** -power : Number(number) * (suffix.endsWith("i") ? 1024 : 1000) ** power;
 }

@@ -1,9 +1,13 @@
+import * as pulumi from "@pulumi/pulumi";
+
 import { notEmpty, Rule, Validation } from "../validation";
 import { NetworkPolicy } from "./args";
+import { parseQuantity } from "./quantity";
 
 /** One label of a DNS name. */
 const dnsLabel = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
-const quantity = /^(\d+\.?\d*|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/;
+/** The value of a label, and what follows the slash in the name of a label or an annotation. */
+const labelValue = /^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/;
 
 /** Whether a text is a DNS name: labels between dots. */
 export const isDnsName = (value: string) =>
@@ -27,7 +31,38 @@ export const objectName =
 
 /** An amount of CPU, memory or the like. */
 export const kubernetesQuantity: Rule<string> = (value) =>
-    quantity.test(value) ? undefined : `"${value}" is not a Kubernetes quantity; use one such as 50m, 0.5, 128Mi or 1G`;
+    Number.isFinite(parseQuantity(value))
+        ? undefined
+        : `"${value}" is not a Kubernetes quantity; use one such as 50m, 0.5, 128Mi or 1G`;
+
+/** The annotations of an object, whose values may be any text. */
+export const annotations: Rule<Record<string, pulumi.Input<string>>> = (texts) => {
+    const wrong = Object.keys(texts).find((key) => {
+        const [name = "", domain = "x", ...others] = key.split("/").reverse();
+        return !labelValue.test(name) || !isDnsName(domain) || others.length > 0;
+    });
+    return wrong === undefined
+        ? undefined
+        : `"${wrong}" is not a valid name; use at most 63 letters, digits and . _ -, as in example.com/name`;
+};
+
+/** The labels of an object. */
+export const labels: typeof annotations = (texts) => {
+    const isWrong = (value: unknown) => typeof value === "string" && value !== "" && !labelValue.test(value);
+    const wrong = Object.values(texts).find(isWrong);
+    return typeof wrong === "string"
+        ? `"${wrong}" is not a valid label; use at most 63 letters, digits and . _ -`
+        : annotations(texts);
+};
+
+/** The reference of an image. Example of `what`: `the registry, such as registry:3`. */
+export const imageName =
+    (what: string): Rule<string> =>
+    (value) =>
+        notEmpty(`the image of ${what}`)(value) ??
+        (/^([\w.:[\]-]+\/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:\w[\w.-]{0,127})?(@\w+:[0-9a-f]{32,})?$/.test(value)
+            ? undefined
+            : `"${value}" is not the name of an image; give the image of ${what}`);
 
 /** Validates the network policies. */
 export function validateNetworkPolicy(validation: Validation, policy: NetworkPolicy | undefined, hasMetrics: boolean) {

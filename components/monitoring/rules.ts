@@ -1,8 +1,10 @@
+import { labels } from "../kubernetes/rules";
 import { Validation } from "../validation";
 import { Metrics } from "./args";
 
 /** Validates the metrics. */
 export function validateMetrics(validation: Validation, metrics: Metrics | undefined): void {
+    validation.check("metrics.serviceMonitorLabels", metrics?.serviceMonitorLabels, labels);
     if (metrics?.serviceMonitorLabels !== undefined && !metrics.serviceMonitor) {
         validation.add(
             "metrics.serviceMonitorLabels",

@@ -1,28 +1,45 @@
 import { ContainerRegistryArgs } from "../args";
 import { parseGoDuration } from "../collector/retention";
 import { defaultsOf } from "../defaults";
-import { kubernetesQuantity, label } from "../kubernetes/rules";
+import { parseQuantity } from "../kubernetes/quantity";
+import { imageName, kubernetesQuantity, label } from "../kubernetes/rules";
 import { bucketName, pemCertificate } from "../storage/rules";
-import { notEmpty, oneOf, rotation, Rule, Validation, wholeNumber } from "../validation";
+import { oneOf, rotation, Rule, Validation, wholeNumber } from "../validation";
 import { LogLevel, Mirror, Resources } from "./args";
 
 /** Validates the registry's pods and their process. */
 export function validateServer(validation: Validation, server: ContainerRegistryArgs & { resources: Resources }): void {
-    validation.check("image", server.image, notEmpty(`the image of the registry, such as ${defaultsOf("").image}`));
+    validation.check("image", server.image, imageName(`the registry, such as ${defaultsOf("").image}`));
     validation.check("replicas", server.replicas, wholeNumber("a whole number of at least 1", 1));
     const drainSeconds = wholeNumber("a whole number of seconds from 1 to 3600", 1, 3600);
     validation.check("drainSeconds", server.drainSeconds, drainSeconds);
     validation.check("httpSecretRotation", server.httpSecretRotation, rotation);
     validation.check("logLevel", server.logLevel, oneOf(Object.values(LogLevel)));
+    validateResources(validation, server.resources);
+}
+
+function validateResources(validation: Validation, resources: Resources): void {
+    const supported = oneOf(["cpu", "memory", "ephemeral-storage"]);
     for (const kind of ["requests", "limits"] as const) {
-        validation.check(`resources.${kind}`, server.resources[kind], (quantities) => {
+        validation.check(`resources.${kind}`, resources[kind], (quantities) => {
             for (const [resource, value] of Object.entries(quantities)) {
-                validation.check(`resources.${kind}.${resource}`, value, kubernetesQuantity);
+                const limit = (resources.limits as Record<string, unknown> | undefined)?.[resource];
+                const rule: Rule<string> = (value) =>
+                    supported(resource) ?? kubernetesQuantity(value) ?? notAbove(limit)(value);
+                validation.check(`resources.${kind}.${resource}`, value, rule);
             }
             return undefined;
         });
     }
 }
+
+/** A request that does not exceed the limit, which may not be known yet. */
+const notAbove =
+    (limit: unknown): Rule<string> =>
+    (request) =>
+        typeof limit === "string" && parseQuantity(request) > parseQuantity(limit)
+            ? `"${request}" is more than the limit "${limit}"; set requests and limits`
+            : undefined;
 
 /** A warning for an image of a version that the configuration may not fit. */
 export function imageWarning(image: string): string | undefined {

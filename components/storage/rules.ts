@@ -1,3 +1,5 @@
+import { isIP } from "node:net";
+
 import { parseQuantity } from "../kubernetes/quantity";
 import { notEmpty, rotation, Rule, Validation, wholeNumber } from "../validation";
 import { Bucket } from "./args";
@@ -70,13 +72,16 @@ export const endpoint =
             return `is required; ${example}`;
         }
         const [, scheme, address = value] = /^(.*):\/\/([^/]*)/.exec(value) ?? [];
-        const [, host, port] = /^([^:/\s]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(address) ?? [];
+        const [, host, port] = /^([\w.-]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(address) ?? [];
         if (scheme !== undefined) {
             const fix = host ? `give "${address}"` : example;
             return `"${value}" has a scheme; ${fix}, and set ${secure} to ${scheme === "https"}`;
         }
         if (!host) {
             return `"${value}" is not a host and a port; ${example}`;
+        }
+        if (/^(\[|[\d.]+$)/.test(host) && !isIP(host.replace(/[[\]]/g, ""))) {
+            return `"${value}" has an IP address that does not exist; ${example}`;
         }
         return Number(port) >= 1 && Number(port) <= 65535 ? undefined : `"${value}" has port ${port}; use 1 to 65535`;
     };
@@ -95,7 +100,7 @@ const partSize = `a part size that S3 accepts; use ${minChunkSize} (5 MiB) to ${
 const chunkSize = wholeNumber(partSize, minChunkSize, maxChunkSize);
 
 const quota: Rule<string> = (value) =>
-    parseQuantity(value) > 0
+    Number.isInteger(parseQuantity(value)) && parseQuantity(value) > 0
         ? undefined
         : `"${value}" is not a number of bytes; use one such as 100Gi, or leave it out for no quota`;
 

@@ -61,7 +61,6 @@ export const executions: Record<string, Record<string, Execution>> = {
         "The certificate after a change of class": { test: "tests/e2e/parallel/exposure.test.ts" },
         Gateway: { test: "tests/e2e/parallel/exposure.test.ts" },
         "Class nginx": { test: "tests/e2e/parallel/exposure.test.ts" },
-        "F5's NGINX Ingress Controller": { test: "tests/e2e/parallel/exposure.test.ts" },
         "A proxy of your own": { test: "tests/e2e/parallel/exposure.test.ts" },
         "Push and pull": { test: "tests/e2e/parallel/exposure.test.ts" },
         "Certificate and DNS": { test: "tests/e2e/parallel/exposure.test.ts" },

@@ -5,6 +5,7 @@ import { fieldManagerAnnotation } from "../../components/kubernetes/fieldManager
 import { Registered } from "./support/deploy";
 import {
     args,
+    configOf,
     deployRegistry,
     deployRequired,
     find,
@@ -13,6 +14,7 @@ import {
     namesOf,
     namesOfKind,
     podLabels,
+    secretOf,
 } from "./support/registry";
 
 describe("Exposure", () => {
@@ -36,6 +38,9 @@ describe("Exposure", () => {
                         "nginx.ingress.kubernetes.io/proxy-read-timeout": "900",
                         "nginx.ingress.kubernetes.io/proxy-send-timeout": "900",
                         "nginx.ingress.kubernetes.io/service-upstream": "true",
+                        "nginx.org/client-max-body-size": "0",
+                        "nginx.org/proxy-read-timeout": "900s",
+                        "nginx.org/proxy-send-timeout": "900s",
                         "pulumi.com/skipAwait": "true",
                         "pulumi.com/patchForce": "true",
                         ...fieldManagerAnnotation,
@@ -61,6 +66,40 @@ describe("Exposure", () => {
                     ],
                 },
             });
+        });
+
+        it("routes by the names, and gives clients the ports, of hosts with ports", async () => {
+            const { resources, outputs } = await deployRegistry({
+                host: "docker.example.com:8443",
+                users: [{ name: "ci" }, { name: "cluster", access: "pull" }],
+                pullSecrets: [{ namespace: "apps", user: "cluster" }],
+                ingress: { className: "traefik", clusterIssuer: "letsencrypt-prod" },
+                mirrors: [{ name: "hub", host: "hub.example.com:9443", remote: "https://registry-1.docker.io" }],
+            });
+            for (const [name, host] of [
+                ["registry", "docker.example.com"],
+                ["registry-mirror-hub", "hub.example.com"],
+            ] as const) {
+                const { rules, tls } = inputsOf(resources, "Ingress", name).spec;
+                assert.deepEqual([rules[0]?.host, tls[0]?.hosts], [host, [host]]);
+            }
+            assert.match(
+                JSON.stringify(find(resources, ":IngressRoute", "registry-reader").inputs),
+                /`docker.example.com`/,
+            );
+            assert.match(configOf(resources), /host: "https:\/\/docker.example.com:8443"/);
+            assert.match(configOf(resources, "registry-mirror-hub"), /host: "https:\/\/hub.example.com:9443"/);
+            const { ".dockerconfigjson": login = "" } = secretOf(resources, "apps/registry-pull");
+            assert.deepEqual(Object.keys((JSON.parse(login) as { auths: object }).auths), ["docker.example.com:8443"]);
+            const { url, host, loginCommand } = outputs;
+            assert.deepEqual(
+                [url, host, loginCommand],
+                [
+                    "https://docker.example.com:8443",
+                    "docker.example.com:8443",
+                    "docker login docker.example.com:8443 --username ci",
+                ],
+            );
         });
 
         it("leaves an existing Ingress unchanged while ingress.import is true", async () => {
@@ -133,6 +172,25 @@ describe("Exposure", () => {
                     { filters: [{ type: "RequestRedirect", requestRedirect: { scheme: "https", statusCode: 301 } }] },
                 ],
             });
+        });
+
+        it("routes by the name, and redirects to the port, of a host with a port", async () => {
+            const { resources } = await deployRegistry({
+                host: "docker.example.com:8443",
+                ingress: undefined,
+                gateway: { ...gateway, httpSectionName: "http" },
+            });
+            assert.deepEqual(inputsOf(resources, "HTTPRoute").spec.hostnames, ["docker.example.com"]);
+            assert.deepEqual(inputsOf(resources, "HTTPRoute", "registry-http").spec.rules, [
+                {
+                    filters: [
+                        {
+                            type: "RequestRedirect",
+                            requestRedirect: { scheme: "https", port: 8443, statusCode: 301 },
+                        },
+                    ],
+                },
+            ]);
         });
 
         it("creates no redirect from http without httpSectionName", async () => {

@@ -529,13 +529,13 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
     });
 
     it("warns of each host that this machine cannot resolve", async () => {
-        const mirrors = [{ name: "hub", host: "hub..invalid", remote: "https://registry-1.docker.io" }];
+        const mirrors = [{ name: "hub", host: "hub..invalid:8443", remote: "https://registry-1.docker.io" }];
         const fix = "Add a DNS record for it, which clients and the cluster's nodes need.";
         assert.deepEqual(await checkHosts({ ...registry, pullHost: "pull..invalid", mirrors }), [
             { severity: "warning", text: `pullHost: this machine cannot resolve "pull..invalid" (ENOTFOUND). ${fix}` },
             {
                 severity: "warning",
-                text: `mirrors[0].host: this machine cannot resolve "hub..invalid" (ENOTFOUND). ${fix}`,
+                text: `mirrors[0].host: this machine cannot resolve "hub..invalid:8443" (ENOTFOUND). ${fix}`,
             },
         ]);
     });

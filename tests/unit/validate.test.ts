@@ -49,9 +49,14 @@ describe("findValidationErrors", () => {
                 ['host: "https://docker.example.com" has a scheme; give only the name: "docker.example.com"'],
             ],
             [
-                "a host with a port",
-                errorsWith({ host: "docker.example.com:5000" }),
-                ['host: "docker.example.com:5000" has a port; give only the name: "docker.example.com"'],
+                "a host with a port that does not exist",
+                errorsWith({ host: "docker.example.com:70000" }),
+                ['host: "docker.example.com:70000" has port 70000; use 1 to 65535'],
+            ],
+            [
+                "an IP address of an Ingress",
+                errorsWith({ host: "192.168.1.10" }),
+                ['host: "192.168.1.10" is an IP address, which only a service can have; give a DNS name'],
             ],
             [
                 "a host with a path",
@@ -59,10 +64,10 @@ describe("findValidationErrors", () => {
                 ['host: "docker.example.com/v2/" has a path; give only the name: "docker.example.com"'],
             ],
             [
-                "a host with a scheme, a port and a path",
-                errorsWith({ host: "https://docker.example.com:443/" }),
+                "a host with a scheme and a path",
+                errorsWith({ host: "https://docker.example.com/" }),
                 [
-                    'host: "https://docker.example.com:443/" has a scheme and a port and a path; give only the name: "docker.example.com"',
+                    'host: "https://docker.example.com/" has a scheme and a path; give only the name: "docker.example.com"',
                 ],
             ],
             [
@@ -268,11 +273,11 @@ describe("findValidationErrors", () => {
                 errorsWith({
                     users: [...valid.users!, { name: "cluster", access: "pull" }],
                     pullHost: valid.host,
-                    anonymousPullHost: valid.host,
+                    anonymousPullHost: `${valid.host as string}:5000`,
                 }),
                 [
                     'pullHost: "docker.registry.example.com" is already used by host; use a different DNS name for each',
-                    'anonymousPullHost: "docker.registry.example.com" is already used by host; use a different DNS name for each',
+                    'anonymousPullHost: "docker.registry.example.com:5000" is already used by host; use a different DNS name for each',
                 ],
             ],
             [
@@ -709,6 +714,12 @@ describe("findValidationErrors", () => {
             }
         });
     }
+
+    it("rejects a component name that begins with a digit", () => {
+        assert.deepEqual(errorsWith({}, "1registry"), [
+            'name: "1registry" begins with a digit; a Service needs a letter first',
+        ]);
+    });
 
     it("returns all validation errors at once", () => {
         const errors = errorsWith({

@@ -20,7 +20,6 @@ const GiB = 1024 ** 3;
 
 /** Every difference between the commands of docs/exposure.md and those that run here. */
 const here: Record<string, string> = {
-    "registry.example.com": registry.host,
     "--namespace registry": `--namespace ${registry.name}`,
     "run hello": `run hello --namespace ${apps}`,
     "wait pod/hello": `wait pod/hello --namespace ${apps}`,
@@ -38,12 +37,13 @@ describe("A registry", function () {
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "exposed-"));
     const large = path.join(folder, "large");
-    const proxy = new OwnProxy(registry.host, folder, apps);
-    let me: Client;
+    const proxy = new OwnProxy(registry.host, folder);
+    let me = { host: registry.host } as Client;
 
     /** Returns the commands under a heading of docs/exposure.md: those that change the configuration, and those after. */
     function stepsOf(heading: string): { configure: string; update: string } {
-        const commands = Object.entries(here).reduce(
+        const names = { ...here, "registry.example.com": me.host };
+        const commands = Object.entries(names).reduce(
             (text, [there, value]) => text.replaceAll(there, value),
             documented("docs/exposure.md", heading, {}),
         );
@@ -97,10 +97,11 @@ describe("A registry", function () {
         await run("sh", ["-c", `head -c ${2 * GiB} /dev/urandom > "$0"`, path.join(large, "layer")]);
     });
     after(async () => {
-        await proxy.stop();
+        proxy.stop();
         await registry.remove();
         await kubectl("delete", "namespace", gateways, apps, "--ignore-not-found");
-        await attempt("docker", ["image", "rm", `${registry.host}/alpine`]);
+        const images = [`${registry.host}/alpine`, `${registry.host}:${proxy.port}/alpine`];
+        await attempt("docker", ["image", "rm", ...images]);
         fs.rmSync(folder, { recursive: true });
     });
 
@@ -213,18 +214,11 @@ describe("A registry", function () {
 
     describe("behind an Ingress of class nginx", () => {
         before(async () => {
-            await follow("F5's NGINX Ingress Controller");
             await follow("Class nginx");
             me = await registry.client("ci");
         });
 
         testExposure();
-
-        it("has further annotations", async () =>
-            assert.match(
-                await kubectl("get", "ingress/registry", "--namespace", registry.name, "--output", "yaml"),
-                /nginx.org\/client-max-body-size: "0"\n *nginx.org\/proxy-read-timeout: 900s\n/,
-            ));
     });
 
     describe("behind an Ingress of class traefik", () => {
@@ -313,13 +307,14 @@ describe("A registry", function () {
         });
     });
 
-    describe("behind a proxy of an owner", () => {
+    describe("behind a proxy of an owner, at another port than 443", () => {
         const url = `http://${nodeAddress}:30500/v2/`;
         before(async () => {
             await follow("Change the entrance");
+            await registry.pulumi("config", "set", "host", `${registry.host}:${proxy.port}`);
             await follow("A proxy of your own");
-            await proxy.start();
-            await waitForRoutes("kubernetescrd");
+            proxy.start();
+            me = await registry.client("ci");
         });
 
         testFirstImage();
@@ -364,7 +359,9 @@ describe("A registry", function () {
         });
 
         it("can return to an Ingress, with every image", async () => {
-            await proxy.stop();
+            proxy.stop();
+            await registry.pulumi("config", "set", "host", registry.host);
+            me = { ...me, host: registry.host };
             await follow("Change the entrance");
             await follow("Class nginx");
             await waitForRoutes("kubernetesingressnginx");

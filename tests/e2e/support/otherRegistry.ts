@@ -82,8 +82,8 @@ export class OtherRegistry {
 
     /** Waits until a user can log in. Returns the host and the login. */
     async client(user = "me"): Promise<Client> {
-        const { passwords } = await this.outputs<{ passwords: Record<string, string> }>();
-        const client = { host: this.host, user, password: passwords[user]! };
+        const { host, passwords } = await this.outputs<{ host: string; passwords: Record<string, string> }>();
+        const client = { host, user, password: passwords[user]! };
         await eventually(300, async () => (await loginStatus(client)) === 200);
         return client;
     }

@@ -4,58 +4,30 @@ import * as path from "node:path";
 
 import { nodeAddress } from "../../../sandbox/paths";
 import { documentedFile } from "./docs";
-import { apply, kubectl } from "./sandbox";
-
-const port = 8443;
 
 /** A proxy of an owner: nginx with the configuration of docs/exposure.md, and a certificate for a name. */
 export class OwnProxy {
+    /** Traefik has port 443 in the sandbox. */
+    readonly port = 8443;
     private nginx: ChildProcess | undefined;
 
-    /**
-     * @param folder of its files, among them `registry.crt` and `registry.key`
-     * @param namespace of objects that route the name to it
-     */
+    /** @param folder of its files, among them `registry.crt` and `registry.key` */
     constructor(
         private readonly host: string,
         private readonly folder: string,
-        private readonly namespace: string,
     ) {}
 
-    /** Starts nginx, and lets Traefik, which has port 443 in the sandbox, forward the name's connections to it. */
-    async start(): Promise<void> {
+    start(): void {
         this.configure();
         this.nginx = spawn("nginx", ["-c", path.join(this.folder, "nginx.conf"), "-g", "daemon off;"], {
             stdio: "inherit",
         });
-        const metadata = { name: "own-proxy", namespace: this.namespace };
-        await apply(
-            { apiVersion: "v1", kind: "Service", metadata, spec: { ports: [{ name: "https", port: 443 }] } },
-            {
-                apiVersion: "discovery.k8s.io/v1",
-                kind: "EndpointSlice",
-                metadata: { ...metadata, labels: { "kubernetes.io/service-name": metadata.name } },
-                addressType: "IPv4",
-                ports: [{ name: "https", port, protocol: "TCP" }],
-                endpoints: [{ addresses: [nodeAddress], conditions: { ready: true } }],
-            },
-            {
-                apiVersion: "traefik.io/v1alpha1",
-                kind: "IngressRouteTCP",
-                metadata,
-                spec: {
-                    entryPoints: ["websecure"],
-                    routes: [{ match: `HostSNI(\`${this.host}\`)`, services: [{ name: metadata.name, port: 443 }] }],
-                    tls: { passthrough: true },
-                },
-            },
-        );
     }
 
     /** Writes nginx' configuration. With `readerPort`, it sends pulls to that port, with the lines of docs/users.md. */
     configure(readerPort?: number): void {
         const server = documentedFile("docs/exposure.md", "nginx", "server {", {
-            "listen 443": `listen ${nodeAddress}:${port}`,
+            "listen 443": `listen ${nodeAddress}:${this.port}`,
             "registry.example.com": this.host,
             "/etc/nginx": this.folder,
             "192.168.1.10:30500": readerPort ? "$registry" : `${nodeAddress}:30500`,
@@ -69,8 +41,7 @@ export class OwnProxy {
         this.nginx?.kill("SIGHUP");
     }
 
-    async stop(): Promise<void> {
+    stop(): void {
         this.nginx?.kill();
-        await kubectl("delete", "ingressroutetcp/own-proxy", "--namespace", this.namespace, "--ignore-not-found");
     }
 }
