@@ -55,14 +55,17 @@ export const labels: typeof annotations = (texts) => {
         : annotations(texts);
 };
 
+const imagePart = "[a-z0-9]+(([.]|_{1,2}|-+)[a-z0-9]+)*";
+const imageReference = new RegExp(
+    `^([\\w.:[\\]-]+/)?${imagePart}(/${imagePart})*(:\\w[\\w.-]{0,127})?(@\\w+:[0-9a-f]{32,})?$`,
+);
+
 /** The reference of an image. Example of `what`: `the registry, such as registry:3`. */
 export const imageName =
     (what: string): Rule<string> =>
     (value) =>
         notEmpty(`the image of ${what}`)(value) ??
-        (/^([\w.:[\]-]+\/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:\w[\w.-]{0,127})?(@\w+:[0-9a-f]{32,})?$/.test(value)
-            ? undefined
-            : `"${value}" is not the name of an image; give the image of ${what}`);
+        (imageReference.test(value) ? undefined : `"${value}" is not the name of an image; give the image of ${what}`);
 
 /** Validates the network policies. */
 export function validateNetworkPolicy(validation: Validation, policy: NetworkPolicy | undefined, hasMetrics: boolean) {
