@@ -52,7 +52,7 @@ const fakes = {
         esac`,
     curl: `cat >"$FAKES/options"; cat "$FAKES/status"`,
     kubectl: `case "$*" in
-        *"get secrets"*) cat "$FAKES/secrets" ;;
+        *"get secrets,deployments"*) cat "$FAKES/objects" ;;
         *"create job"*) echo '{ "spec": { "template": { "spec": { "containers": [{ "command": ["collect"] }] } } } }' ;;
         *"create --filename -"*) cat >"$FAKES/job" ;;
         *"get job registry-"*) cat "$FAKES/result" ;;
@@ -341,7 +341,7 @@ describe("The scripts", function () {
             env: Record<string, string> = unattended,
         ) {
             fs.writeFileSync(file("state.json"), JSON.stringify({ deployment: { resources: [...keys, ...others] } }));
-            fs.writeFileSync(file("secrets"), "");
+            fs.writeFileSync(file("objects"), "");
             const result = run("restore", [], answers, env);
             const changes = calls().filter((call) => /^pulumi (cancel|config set|up|refresh)/.test(call));
             return { ...result, changes: changes.slice(0, changes.lastIndexOf("pulumi cancel --yes")) };
@@ -468,6 +468,7 @@ describe("The scripts", function () {
     it("recover completes an interrupted update, and deletes what Pulumi did not record", () => {
         const urn = (type: string, name: string) => `urn:pulumi:homelab::homelab-registry::parent$${type}::${name}`;
         const secretType = "kubernetes:core/v1:Secret";
+        const deploymentType = "kubernetes:apps/v1:Deployment";
         const resource = (type: string, name: string, id: string) => ({ urn: urn(type, name), type, id });
         const creating = (type: string, name: string) => ({
             type: "creating",
@@ -480,26 +481,34 @@ describe("The scripts", function () {
                     resources: [
                         resource(secretType, "registry-auth", "images/registry-auth-11111111"),
                         resource(secretType, "registry-pull", "apps/registry-pull"),
+                        resource(deploymentType, "registry", "images/registry-3"),
+                        resource(deploymentType, "registry-mirror-hub-2", "images/registry-mirror-hub-2"),
                         resource("random:index/randomPassword:RandomPassword", "registry-http-secret", "none"),
                     ],
                     pending_operations: [
                         creating("minio:index/s3Bucket:S3Bucket", "registry"),
                         creating("minio:index/iamServiceAccount:IamServiceAccount", "registry-reader"),
                         creating(secretType, "registry-mirror-hub-auth"),
+                        creating(deploymentType, "registry-reader"),
                     ],
                 },
             }),
         );
         fs.writeFileSync(
-            file("secrets"),
+            file("objects"),
             [
-                "registry-auth-11111111",
-                "registry-auth-22222222",
-                "registry-mirror-hub-auth-33333333",
-                "registry-tls-ingress",
-                "of-somebody-else-44444444",
+                "secret/registry-auth-11111111",
+                "secret/registry-auth-22222222",
+                "secret/registry-mirror-hub-auth-33333333",
+                "secret/registry-tls-ingress",
+                "secret/of-somebody-else-44444444",
+                "deployment.apps/registry-2",
+                "deployment.apps/registry-3",
+                "deployment.apps/registry-reader-2",
+                "deployment.apps/registry-mirror-hub-2",
+                "deployment.apps/of-somebody-else-2",
             ]
-                .map((name) => `secret/${name}\n`)
+                .map((name) => `${name}\n`)
                 .join(""),
         );
         const { code, stderr } = run("recover");
@@ -513,9 +522,11 @@ describe("The scripts", function () {
                 "pulumi refresh --yes --skip-preview --skip-pending-creates --exclude **IamServiceAccount::* --exclude **Ingress::* --exclude **Service::*",
                 "pulumi up --yes --skip-preview --replace=**IamUser::registry-reader",
                 "pulumi config set bucketImport false",
-                `${kubectl} get secrets --output name`,
+                `${kubectl} get secrets,deployments --output name`,
                 `${kubectl} delete secret/registry-auth-22222222`,
                 `${kubectl} delete secret/registry-mirror-hub-auth-33333333`,
+                `${kubectl} delete deployment.apps/registry-2`,
+                `${kubectl} delete deployment.apps/registry-reader-2`,
                 `pulumi refresh --yes --skip-preview --clear-pending-creates --target ${urn("random:index/randomPassword:RandomPassword", "registry-http-secret")}`,
             ],
         );
