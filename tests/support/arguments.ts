@@ -20,7 +20,7 @@ export function listFields(): Argument[] {
             const property = resolve(schema, reference);
             const path = [...parents, field, ...(property.items ? ["0"] : [])];
             const { properties: fields } = resolve(schema, property.items ?? property);
-            const name = path.join(".").replace(".0.", "[0].");
+            const name = path.join(".").replace(/\.0(?=\.|$)/g, "[0]");
             return fields ? list(fields, path) : [{ path, name, property }];
         });
     return Object.values(schema.resources).flatMap(({ inputProperties }) => list(inputProperties));
@@ -41,7 +41,7 @@ export function validArgs(exposure: "ingress" | "gateway" | "service" = "ingress
         pullSecrets: [{ namespace: "apps", user: "ci" }],
         bucket: { name: "layers", endpoint: "minio.example.com:9000" },
         [exposure]: exposures[exposure],
-        collection: { schedule: "0 4 * * 0" },
+        collection: { schedule: "0 4 * * 0", retention: [{ mostRecentlyPushedCount: 1 }] },
         metrics: { serviceMonitor: true },
         networkPolicy: {},
         mirrors: [{ name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io" }],
