@@ -13,9 +13,8 @@ const baseline = "35cbdf973ec5d54531837ed9346a9ae4ceb89ed3";
 
 /**
 /**
- * What may change, as CHANGELOG.md says: the objects that contain the garbage collector or its permissions, the
- * annotations of an Ingress of class nginx, secrets that a rotation of the access key left, and the caches' pods with
- * their configuration. Pulumi replaces a ConfigMap by another of the same name.
+ * What may change, as CHANGELOG.md says: the objects that contain the garbage collector or its permissions, annotations
+ * of class nginx, and what only a rotation or a cache has. Pulumi replaces a ConfigMap by another of the same name.
  */
 const mayChange = [
     /^update kubernetes:networking.k8s.io\/v1:Ingress::\S+( metadata.annotations\["nginx\.org\/[a-z-]+"\])+$/,
