@@ -20,8 +20,11 @@ const fonts = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono'
 async function deploy(): Promise<string> {
     await registry.configure({
         "users[0].name": "ci",
+        "users[1].name": "cluster",
+        "users[1].access": "pull",
         "pullSecrets[0].namespace": namespace,
-        "pullSecrets[0].user": "ci",
+        "pullSecrets[0].user": "cluster",
+        ingressClassName: "traefik",
     });
     const printed = await registry.up();
     const { user, password } = await registry.client("ci");

@@ -105,7 +105,7 @@ describe("Storage", () => {
                 bucket: { ...args.bucket, keyRotation },
                 anonymousPullHost: "public.example.com",
             });
-            return resources.filter(({ type }) => type.endsWith(":IamUser")).map(({ inputs }) => inputs);
+            return resources.filter(({ type }) => type.endsWith(":IamUser")).map(({ inputs }): unknown => inputs);
         };
         const users = [{ name: "registry-container-repo" }, { name: "registry-container-repo_reader" }];
         assert.deepEqual(await usersOf(), users);
