@@ -112,7 +112,10 @@ function newest<T extends PushedTag>(tags: T[], count: number): T[] {
     return tags.filter(({ pushed }) => pushed.getTime() >= oldest);
 }
 
-/** A policy in a sentence. Example: `"Of the tags pr-* in all repositories, the 5 newest stay, and latest. …"`. */
+/**
+ * A policy in a sentence. Example: `"Of the tags pr-* in each repository, a garbage collection keeps the 5 newest and
+ * latest, and removes the others."`.
+ */
 export function describePolicy(policy: RetentionPolicy): string {
     const { repositories, tags, keepPatterns, mostRecentlyPushedCount, pushedWithin } = policy;
     const of = tags.some((glob) => /^\*+$/.test(glob)) ? "Of all tags" : `Of the tags ${list(tags)}`;

@@ -103,7 +103,7 @@ describe("Users", function () {
     });
 
     it("get a pull secret in another namespace, and the preview shows only that", async () => {
-        await follow("Let Pods pull", { "user' cluster": "user' ci" });
+        await follow("Let Pods pull", { "pullSecrets[1]": "pullSecrets[0]", "user' cluster": "user' ci" });
         assert.deepEqual(await previewed(), [
             "create homelab-registry:index:PullSecrets::registry",
             "create kubernetes:core/v1:Secret::apps/registry-pull",

@@ -70,6 +70,7 @@ describe("The commands of docs/using.md", function () {
     it("let all Pods of a namespace pull", async () => {
         await follow("Pods", {
             ...here,
+            "pullSecrets[1]": "pullSecrets[0]",
             "namespace' apps": "namespace' apps-of-used",
             "--namespace apps": "--namespace apps-of-used",
             "user' cluster": `user' ${me.user}`,
