@@ -53,6 +53,9 @@ const fakes = {
     curl: `cat >"$FAKES/options"; cat "$FAKES/status"`,
     kubectl: `case "$*" in
         *"get secrets,deployments"*) cat "$FAKES/objects" ;;
+        *"get deployment.apps/registry-4 "*) printf registry-4 ;;
+        *"get deployment.apps/registry-2 "*) printf registry ;;
+        *"get deployment.apps/registry-reader-2 "*) printf registry-reader ;;
         *"create job"*) echo '{ "spec": { "template": { "spec": { "containers": [{ "command": ["collect"] }] } } } }' ;;
         *"create --filename -"*) cat >"$FAKES/job" ;;
         *"get job registry-"*) cat "$FAKES/result" ;;
@@ -504,6 +507,7 @@ describe("The scripts", function () {
                 "secret/of-somebody-else-44444444",
                 "deployment.apps/registry-2",
                 "deployment.apps/registry-3",
+                "deployment.apps/registry-4",
                 "deployment.apps/registry-reader-2",
                 "deployment.apps/registry-mirror-hub-2",
                 "deployment.apps/of-somebody-else-2",
@@ -515,7 +519,7 @@ describe("The scripts", function () {
         assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
         const kubectl = "kubectl --context homelab --namespace images";
         assert.deepEqual(
-            calls().filter((call) => !/^curl|^pulumi (config --json|whoami|stack)/.test(call)),
+            calls().filter((call) => !/^curl|^pulumi (config --json|whoami|stack)|jsonpath=/.test(call)),
             [
                 "pulumi cancel --yes",
                 "pulumi config set bucketImport true",
