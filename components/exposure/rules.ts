@@ -99,7 +99,9 @@ export function validateHosts(
     );
 
     function unique(value: string, i: number): string | undefined {
-        const isSame = (other: unknown) => typeof other === "string" && withoutPort(other) === withoutPort(value);
+        // A route has no port, but each Service of a node has one of its own.
+        const nameOf = (host: string) => (areRouted ? withoutPort(host) : host);
+        const isSame = (other: unknown) => typeof other === "string" && nameOf(other) === nameOf(value);
         const other = hosts.slice(0, i).find(([, earlier]) => isSame(earlier));
         return other && `"${value}" is already used by ${other[0]}; use a different DNS name for each`;
     }
@@ -125,7 +127,7 @@ function hostName(host: string, isRouted: boolean): string | undefined {
     if (isRouted && isIP(name)) {
         return `"${host}" is an IP address, which only a service can have; give a DNS name`;
     }
-    return name.includes(".")
+    return name.includes(".") || name !== host
         ? undefined
         : `"${host}" has no dot, so Docker would look for it on Docker Hub; give the full name`;
 }

@@ -33,6 +33,7 @@ export function validArgs(exposure: "ingress" | "gateway" | "service" = "ingress
         gateway: { name: "home", namespace: "gateways", httpSectionName: "http" },
         service: { type: "NodePort" },
     };
+    const policy = { repositories: ["**"], tags: ["pr-*"], keepPatterns: ["latest"], mostRecentlyPushedCount: 1 };
     return {
         host: "docker.registry.example.com",
         users: [{ name: "ci" }, { name: "cluster", access: "pull" }],
@@ -41,7 +42,7 @@ export function validArgs(exposure: "ingress" | "gateway" | "service" = "ingress
         pullSecrets: [{ namespace: "apps", user: "ci" }],
         bucket: { name: "layers", endpoint: "minio.example.com:9000" },
         [exposure]: exposures[exposure],
-        collection: { schedule: "0 4 * * 0", retention: [{ mostRecentlyPushedCount: 1 }] },
+        collection: { schedule: "0 4 * * 0", retention: [policy] },
         metrics: { serviceMonitor: true },
         networkPolicy: {},
         mirrors: [{ name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io" }],
