@@ -48,7 +48,7 @@ async function main(): Promise<void> {
         case "check":
             return check(bucket, flags);
         case "dry-run":
-            return dryRun(bucket, flags);
+            return preview(bucket, flags);
         case "collect":
             return collect(bucket, flags, stop.signal);
         default:
@@ -70,16 +70,13 @@ async function check(bucket: Bucket, flags: Flags): Promise<void> {
 }
 
 /** Shows what a collection would delete now: its tags, and how much disk space comes back. */
-async function dryRun(bucket: Bucket, flags: Flags): Promise<void> {
+async function preview(bucket: Bucket, flags: Flags): Promise<void> {
     const now = systemClock.now();
     const latest = now - Number(flags["min-age-minutes"]) * 60_000;
     const policies = parsePolicies(flags);
-    const policy = { deleteUntagged: flags["delete-untagged"], retention: { policies, now, latest } };
-    const inventory = await readInventory(
-        bucket,
-        systemClock,
-        policies.length > 0 ? policy : { ...policy, retention: undefined },
-    );
+    const retention = policies.length > 0 ? { policies, now } : undefined;
+    const rules = { deleteUntagged: flags["delete-untagged"], latest, retention };
+    const inventory = await readInventory(bucket, systemClock, rules);
     const { blobs, removals } = inventory;
     console.log(`In the bucket: ${totals(inventory)}.`);
     remarks(inventory).forEach((line) => console.log(line));

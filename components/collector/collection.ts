@@ -1,4 +1,4 @@
-import { isApproved, noteReport } from "./approval.ts";
+import { isReported, noteReport } from "./approval.ts";
 import { CachedBucket } from "./cachedBucket.ts";
 import { LeaseLostError, PermanentError, UnsettledDeletionError } from "./errors.ts";
 import { type Inventory, oldGarbage, readInventory, sum } from "./inventory.ts";
@@ -7,6 +7,7 @@ import type { CollectionSettings, Environment } from "./ports.ts";
 import { pollInterval, RegistryPods } from "./registryPods.ts";
 import { type Retention, versionOf } from "./removals.ts";
 import { assertIntact, count, formatBytes, remarks, removalReport, totals, versionsNote } from "./report.ts";
+import { seemCopied } from "./retention.ts";
 import { repeat, retry } from "./retry.ts";
 import { SecondOpinion } from "./secondOpinion.ts";
 import { stepsOf, sweep } from "./sweep.ts";
@@ -108,15 +109,14 @@ export class GarbageCollection {
     private async plan(): Promise<Plan> {
         const { log } = this.environment;
         const { retention } = this.settings;
-        const mayRemove = retention.length > 0 && (await this.mayRemoveTags());
-        const inventory = await this.readInventory(mayRemove ? this.retention() : undefined);
+        const { inventory, mayRemove } = await this.readToPlan();
         log(`In the bucket: ${totals(inventory)}.`);
         assertIntact(inventory, "Nothing was collected, because an image is already broken.");
         remarks(inventory).forEach(log);
         if (this.bucket.hasVersions) {
             log(versionsNote);
         }
-        if (mayRemove) {
+        if (retention.length > 0 && mayRemove) {
             removalReport(inventory, retention).forEach(log);
         }
         const garbage = await this.secondOpinion.findGarbage(inventory, inventory.blobs.keys(), this.stop);
@@ -140,25 +140,28 @@ export class GarbageCollection {
         return { candidates, removals, hasWork, bytes, untagged, odd };
     }
 
-    /** Whether an earlier collection has reported what the policies of retention select. If not, this one does. */
-    private async mayRemoveTags(): Promise<boolean> {
+    /** Reads the bucket. Tags go if an earlier collection has reported which; if not, this one does. */
+    private async readToPlan(): Promise<{ inventory: Inventory; mayRemove: boolean }> {
         const { cluster, log } = this.environment;
-        const mayRemove = await isApproved(cluster, this.settings);
-        if (!mayRemove) {
-            const inventory = await this.readInventory(this.retention());
-            removalReport(inventory, this.settings.retention).forEach(log);
+        const { retention, applyRetention } = this.settings;
+        const inventory = await this.readInventory(this.retention());
+        const areCopied = seemCopied([...inventory.tags, ...inventory.removals.tags]);
+        const mayRemove = applyRetention || (await isReported(cluster, this.settings, areCopied));
+        if (retention.length > 0 && !mayRemove) {
+            removalReport(inventory, retention).forEach(log);
             log(
-                "collectionRetention is new or has changed, so no tag goes yet. The next collection removes what the " +
-                    "policies select then. To remove these tags now: scripts/collect --apply-retention",
+                `${areCopied ? "The bucket was copied, or collectionRetention" : "collectionRetention"} is new or has ` +
+                    "changed, so no tag goes yet. The next collection removes what the policies select then. " +
+                    "To remove these tags now: scripts/collect --apply-retention",
             );
         }
-        await noteReport(cluster, this.settings);
-        return mayRemove;
+        await noteReport(cluster, this.settings, areCopied);
+        return { inventory: mayRemove ? inventory : await this.readInventory(), mayRemove };
     }
 
     /** @param only the tags that may go at most */
     private retention(only?: Set<string>): Retention {
-        return { policies: this.settings.retention, now: this.environment.clock.now(), latest: this.latest(), only };
+        return { policies: this.settings.retention, now: this.environment.clock.now(), only };
     }
 
     /** Nothing goes that was written later: an upload under way may need it. */
@@ -318,6 +321,7 @@ export class GarbageCollection {
 
     private readInventory(retention?: Retention): Promise<Inventory> {
         const { deleteUntagged } = this.settings;
-        return readInventory(this.bucket, this.environment.clock, { deleteUntagged, retention });
+        const rules = { deleteUntagged, latest: this.latest(), retention };
+        return readInventory(this.bucket, this.environment.clock, rules);
     }
 }

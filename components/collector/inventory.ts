@@ -1,6 +1,7 @@
 import {
     digestOf,
     isDigest,
+    isOlder,
     type Layout,
     linkKey,
     type Links,
@@ -62,16 +63,18 @@ export interface Inventory {
 }
 
 /** Which manifests are not retained. */
-export interface Policy {
+export interface Rules {
     /** Whether only tagged manifests are retained. */
     deleteUntagged: boolean;
+    /** What was written later is retained, tagged or not: milliseconds since 1970. Default: nothing is. */
+    latest?: number;
     /** Which tags are not retained. Default: none. */
     retention?: Retention;
 }
 
 /** What no manifest needs, and was not written later than that. */
-export const oldGarbage = ({ garbage, written }: Inventory, latest: number): string[] =>
-    garbage.filter((digest) => (written.get(digest) ?? Infinity) <= latest);
+export const oldGarbage = (inventory: Inventory, latest: number): string[] =>
+    inventory.garbage.filter((digest) => isOlder(inventory, digest, latest));
 
 /** Milliseconds until a bucket with a problem is read again: the problem may have been half of a client's deletion. */
 const rereadDelay = 5000;
@@ -81,22 +84,22 @@ const rereadDelay = 5000;
  * manifests of an index are read; each layer must exist, have the right length, and be linked in that repository. The
  * digests of manifests are verified; the content of layers is not read.
  */
-export async function readInventory(bucket: Bucket, clock: Clock, policy: Policy): Promise<Inventory> {
-    const inventory = await readOnce(bucket, policy);
+export async function readInventory(bucket: Bucket, clock: Clock, rules: Rules): Promise<Inventory> {
+    const inventory = await readOnce(bucket, rules);
     if (inventory.problems.length === 0) {
         return inventory;
     }
     await clock.sleep(rereadDelay);
-    return readOnce(bucket, policy);
+    return readOnce(bucket, rules);
 }
 
 /** @param except repositories of which retention removes nothing */
-async function readOnce(bucket: Bucket, policy: Policy, except = new Set<string>()): Promise<Inventory> {
-    const { deleteUntagged, retention } = policy;
+async function readOnce(bucket: Bucket, rules: Rules, except = new Set<string>()): Promise<Inventory> {
+    const { deleteUntagged, latest = Infinity, retention } = rules;
     const objects = await bucket.list(root);
     const layout = parseLayout(objects);
     const removals = retention
-        ? await planRemovals(bucket, layout, retention, deleteUntagged, except)
+        ? await planRemovals(bucket, layout, { ...rules, retention }, except)
         : { tags: [], interrupted: [] };
     const going = new Set(removals.tags.map(tagKey));
     const lost = revisionsOf(removals);
@@ -110,7 +113,10 @@ async function readOnce(bucket: Bucket, policy: Policy, except = new Set<string>
     const findings = [
         ...removals.tags.map(({ repository, name, image }) => makeFinding(`${repository}:${name}`, image)),
         ...tagged.map(([{ repository, name }, image]) => makeFinding(`${repository}:${name}`, image)),
-        ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, deleteUntagged))),
+        // A client may be about to push an index for a manifest that it has just pushed.
+        ...(await mapConcurrently(untagged, (link) =>
+            readUntagged(walker, link, deleteUntagged && isOlder(layout, digestOf(link), latest)),
+        )),
         ...layout.oddLinks.map(describeOddLink),
     ];
     const retained = new Set([...walker.needed, ...walker.spared]);
@@ -123,7 +129,7 @@ async function readOnce(bucket: Bucket, policy: Policy, except = new Set<string>
         walker.sparedRepositories.has(tag.repository),
     );
     if (spared.length > 0) {
-        return readOnce(bucket, policy, new Set([...except, ...walker.sparedRepositories]));
+        return readOnce(bucket, rules, new Set([...except, ...walker.sparedRepositories]));
     }
     const isGarbage = (digest: string) => !walker.needed.has(digest) && !walker.spared.has(digest);
     const garbage = [...layout.blobs.keys()].filter(isGarbage);

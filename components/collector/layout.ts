@@ -134,6 +134,10 @@ export function linkKey(repository: string, folder: LinkFolder, digest: string):
     return `${root}repositories/${repository}/${folder}/${digest.replace(":", "/")}/link`;
 }
 
+/** Whether a blob and all links to it were written by then: milliseconds since 1970. */
+export const isOlder = ({ written }: Pick<Layout, "written">, digest: string, latest: number) =>
+    (written.get(digest) ?? Infinity) <= latest;
+
 /** The key of a manifest's link, by its `linkId`. */
 export function revisionKey(id: string): string {
     const [repository, digest] = parseLinkId(id);

@@ -1,4 +1,15 @@
-import { digestOf, historyKey, isDigest, type Layout, linkId, revisionKey, tagKey, type TagLink } from "./layout.ts";
+import type { Rules } from "./inventory.ts";
+import {
+    digestOf,
+    historyKey,
+    isDigest,
+    isOlder,
+    type Layout,
+    linkId,
+    revisionKey,
+    tagKey,
+    type TagLink,
+} from "./layout.ts";
 import { type Image, ManifestWalker } from "./manifestWalker.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { Bucket } from "./ports.ts";
@@ -9,8 +20,6 @@ export interface Retention {
     policies: RetentionPolicy[];
     /** Milliseconds since 1970. */
     now: number;
-    /** Milliseconds since 1970: nothing goes that was written later. */
-    latest: number;
     /** The tags that may go at most, as {@link versionOf} names them. */
     only?: Set<string>;
 }
@@ -34,21 +43,17 @@ export interface Removals {
 /** A tag and when it was pushed: a tag that is pushed again has another one. */
 export const versionOf = ({ repository, name, pushed }: TagLink) => `${repository}:${name} ${pushed.getTime()}`;
 
-/**
- * Decides which tags go. Reads those repositories only that have any.
- *
- * @param deleteUntagged whether only tagged manifests are retained
- * @param except repositories of which nothing goes
- */
+/** Decides which tags go. Reads only repositories with such tags. Nothing goes of the repositories in `except`. */
 export async function planRemovals(
     bucket: Bucket,
     layout: Layout,
-    retention: Retention,
-    deleteUntagged: boolean,
+    { deleteUntagged, latest = Infinity, retention }: Rules & { retention: Retention },
     except: Set<string>,
 ): Promise<Removals> {
-    const { policies, now, latest, only } = retention;
-    const isOld = (digest: string) => (layout.written.get(digest) ?? Infinity) <= latest;
+    const { policies, now, only } = retention;
+    // A client may be about to push an index for a manifest that it has just pushed again.
+    const areOld = ({ revisions }: Pick<Read, "revisions">) =>
+        [...revisions].every((link) => isOlder(layout, digestOf(link), latest));
     const mayGo = (tag: TagLink) => tag.pushed.getTime() <= latest && (!only || only.has(versionOf(tag)));
     const selected = selectTags(layout.tags, policies, now);
     const readRevisions = (repository: string, digest: string) => read(bucket, layout, repository, digest);
@@ -57,24 +62,25 @@ export async function planRemovals(
     const left = layout.unlinkedTags
         .filter(({ repository, name }) => mayRemove(policies, repository, name))
         .flatMap(({ history, ...tag }) => history.map((digest) => ({ ...tag, digest })));
-    removals.interrupted = await mapConcurrently(
-        left.filter(({ repository, digest }) => isOld(digest) && !except.has(repository)),
+    const interrupted = await mapConcurrently(
+        left.filter(({ repository }) => !except.has(repository)),
         async (tag) => ({ ...tag, revisions: (await readRevisions(tag.repository, tag.digest)).revisions }),
     );
-    const interrupted = byRepository(removals.interrupted);
+    removals.interrupted = interrupted.filter(areOld);
+    const interruptedIn = byRepository(removals.interrupted);
     for (const [repository, tags] of byRepository(layout.tags)) {
-        if (except.has(repository) || !(interrupted.has(repository) || tags.some((tag) => selected.has(tag)))) {
+        if (except.has(repository) || !(interruptedIn.has(repository) || tags.some((tag) => selected.has(tag)))) {
             continue;
         }
         const images = (await mapConcurrently(tags, (tag) => readTag(bucket, layout, tag))).flat();
-        const going = images.filter((image) => selected.has(image.tag) && mayGo(image.tag) && isOld(image.digest));
-        const lost = new Set((interrupted.get(repository) ?? []).flatMap(({ revisions }) => [...revisions]));
-        const others = images.filter((image) => subjectOf(image.tag.name) && mayGo(image.tag) && isOld(image.digest));
+        const going = images.filter((image) => selected.has(image.tag) && mayGo(image.tag) && areOld(image));
+        const lost = new Set((interruptedIn.get(repository) ?? []).flatMap(({ revisions }) => [...revisions]));
+        const signatures = images.filter((image) => subjectOf(image.tag.name) && mayGo(image.tag) && areOld(image));
         going.forEach(({ revisions }) => revisions.forEach((link) => lost.add(link)));
-        if (others.length > 0 && lost.size > 0) {
+        if (signatures.length > 0 && lost.size > 0) {
             const untagged = deleteUntagged ? [] : untaggedOf(repository, layout, [...images, { revisions: lost }]);
             const kept = await mapConcurrently(untagged, (digest) => readRevisions(repository, digest));
-            addWithSubjects(going, lost, others, [...images, ...kept]);
+            addWithSubjects(going, lost, signatures, [...images, ...kept]);
         }
         removals.tags.push(...going.map(({ tag, ...image }) => ({ ...tag, ...image, policy: selected.get(tag) })));
     }

@@ -92,12 +92,12 @@ export function remarks({ untagged: { manifests, bytes }, notes, heldBackBytes }
             : []),
         ...notes.map((note) => `${note}.`),
         ...(heldBackBytes > 0
-            ? [`Because of that, ${formatBytes(heldBackBytes)} stay that no image is known to need.`]
+            ? [`For these reasons ${formatBytes(heldBackBytes)} stay, although no known image needs them.`]
             : []),
     ];
 }
 
-/** Is said if a bucket has versions. */
+/** The note for a bucket with versions. */
 export const versionsNote =
     "The bucket has versioning: what is deleted takes disk space until a lifecycle rule of the bucket removes it.";
 

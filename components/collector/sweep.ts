@@ -23,7 +23,7 @@ export function keysOf(garbage: string[], links: Map<string, Links>): string[][]
 
 /**
  * The keys to delete in steps, one after the other: tags, then what they needed, then their own manifests. What is left
- * of a tag goes last, so that the collection that follows an interrupted one still finds what the tag needed.
+ * of a tag goes with its manifest or later, so that the collection after an interrupted one finds what the tag needed.
  *
  * @param garbage the blobs that may be deleted now
  */

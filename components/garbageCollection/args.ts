@@ -9,7 +9,10 @@ export interface RetentionPolicy {
     repositories?: string[];
     /** Globs of tags that the policy may remove. Default: `["*"]`, all. Example: `["pr-*"]`. */
     tags?: string[];
-    /** Globs of tags that always stay, whatever other policies say. Default: `["latest"]`. Example: `["v*"]`. */
+    /**
+     * Globs of tags that always stay, whatever other policies say. Tags of signatures (`sha256-…`) go with their image.
+     * Default: `["latest"]`. Example: `["v*"]`.
+     */
     keepPatterns?: string[];
     /**
      * Number of the newest tags that stay in each repository, of those that the policy may remove. Default: none.

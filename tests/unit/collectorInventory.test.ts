@@ -317,7 +317,7 @@ describe("readInventory", () => {
             );
             assert.equal(
                 remarks(inventory).at(-1),
-                `Because of that, ${formatBytes(heldBackBytes)} stay that no image is known to need.`,
+                `For these reasons ${formatBytes(heldBackBytes)} stay, although no known image needs them.`,
             );
         });
 

@@ -138,9 +138,9 @@ class AgedBucket extends FakeBucket {
         this.written.set(key, new Date(this.now - hours * hour));
     }
     read(policies: RetentionPolicy[], deleteUntagged = false, change: Partial<Retention> = {}): Promise<Inventory> {
-        const retention = { policies, now: this.now, latest: this.now - hour, ...change };
+        const retention = { policies, now: this.now, ...change };
         const clock = new FakeClock();
-        return clock.run(readInventory(this, clock, { deleteUntagged, retention }));
+        return clock.run(readInventory(this, clock, { deleteUntagged, latest: this.now - hour, retention }));
     }
 }
 
@@ -215,6 +215,24 @@ describe("readInventory with retention", () => {
         bucket.age("web", "new", 0.1);
         bucket.age("web", "old", 0.9);
         assert.deepEqual(names(await bucket.read(policies)), []);
+    });
+
+    it("removes no tag with a manifest that was pushed again lately, as for a new index", async () => {
+        const index = bucket.manifest("web", { manifests: [{ digest: old.digest }] });
+        bucket.tag("web", "old", index.digest);
+        assert.deepEqual(names(await bucket.read(policies)), ["web:old"]);
+        const link = `repositories/web/_manifests/revisions/sha256/${old.digest.slice(7)}/link`;
+        bucket.written.set(link, new Date(bucket.now));
+        const inventory = await bucket.read(policies);
+        assert.deepEqual([names(inventory), inventory.garbage, inventory.lostLinks], [[], [], []]);
+    });
+
+    it("keeps the layers of an untagged manifest that was pushed lately, also with deleteUntagged", async () => {
+        const { digest } = bucket.manifest("web", { layers: [bucket.blob("old layer of a new manifest")] });
+        assert.ok((await garbageOf([], true)).has(digest));
+        const link = `repositories/web/_manifests/revisions/sha256/${digest.slice(7)}/link`;
+        bucket.written.set(link, new Date(bucket.now));
+        assert.deepEqual(await garbageOf([], true), new Set());
     });
 
     it("removes nothing of a repository with an index that lacks a manifest", async () => {
@@ -445,6 +463,32 @@ describe("A garbage collection with retention", () => {
         world.retention = [policy({ mostRecentlyPushedCount: 1, pushedWithin: "1h" })];
         await world.collect("second-1");
         assert.ok(isTagged());
+        await world.collect("third-1");
+        assert.ok(!isTagged());
+    });
+
+    it("reports again after the policies were removed, and came back", async () => {
+        const { retention } = world;
+        await world.collect("first-1");
+        world.retention = [];
+        await world.collect("second-1");
+        world.retention = retention;
+        await world.collect("third-1");
+        assert.ok(isTagged() && reported());
+    });
+
+    it("reports again after the bucket was copied, as all tags are of the same age then", async () => {
+        for (let day = 1; day <= 10; day++) {
+            world.bucket.tag("web", `${day}`, old.digest);
+            world.bucket.written.set(tagLink(`${day}`), new Date(world.clock.now() - day * 24 * hour));
+        }
+        await world.collect("first-1");
+        for (let day = 0; day <= 10; day++) {
+            world.bucket.written.set(tagLink(`${day}`), new Date(world.clock.now() - 2 * hour + day));
+        }
+        world.log.length = 0;
+        await world.collect("second-1");
+        assert.ok(isTagged() && world.log.some((line) => line.startsWith("The bucket was copied, or ")));
         await world.collect("third-1");
         assert.ok(!isTagged());
     });
