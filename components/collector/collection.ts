@@ -149,9 +149,10 @@ export class GarbageCollection {
         const mayRemove = applyRetention || (await isReported(cluster, this.settings, areCopied));
         if (retention.length > 0 && !mayRemove) {
             removalReport(inventory, retention).forEach(log);
+            const copied = areCopied ? "The bucket was copied, or " : "";
             log(
-                `${areCopied ? "The bucket was copied, or collectionRetention" : "collectionRetention"} is new or has ` +
-                    "changed, so no tag goes yet. The next collection removes what the policies select then. " +
+                `${copied}collectionRetention is new or has changed, so no tag goes yet. ` +
+                    "The next collection removes what the policies select then. " +
                     "To remove these tags now: scripts/collect --apply-retention",
             );
         }

@@ -110,13 +110,12 @@ async function readOnce(bucket: Bucket, rules: Rules, except = new Set<string>()
     const untagged = [...layout.linked["_manifests/revisions"]].filter(
         (link) => !walker.visited.has(link) && !lost.has(link),
     );
+    // A client may be about to push an index for a manifest that it has just pushed.
+    const mayGo = (link: string) => deleteUntagged && isOlder(layout, digestOf(link), latest);
     const findings = [
         ...removals.tags.map(({ repository, name, image }) => makeFinding(`${repository}:${name}`, image)),
         ...tagged.map(([{ repository, name }, image]) => makeFinding(`${repository}:${name}`, image)),
-        // A client may be about to push an index for a manifest that it has just pushed.
-        ...(await mapConcurrently(untagged, (link) =>
-            readUntagged(walker, link, deleteUntagged && isOlder(layout, digestOf(link), latest)),
-        )),
+        ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, mayGo(link)))),
         ...layout.oddLinks.map(describeOddLink),
     ];
     const retained = new Set([...walker.needed, ...walker.spared]);

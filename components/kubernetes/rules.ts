@@ -56,9 +56,9 @@ export const labels: typeof annotations = (texts) => {
 };
 
 const imagePart = "[a-z0-9]+(([.]|_{1,2}|-+)[a-z0-9]+)*";
-const imageReference = new RegExp(
-    `^([\\w.:[\\]-]+/)?${imagePart}(/${imagePart})*(:\\w[\\w.-]{0,127})?(@(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}))?$`,
-);
+const imageTag = ":\\w[\\w.-]{0,127}";
+const imageDigest = "@(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})";
+const imageReference = new RegExp(`^([\\w.:[\\]-]+/)?${imagePart}(/${imagePart})*(${imageTag})?(${imageDigest})?$`);
 
 /** The reference of an image. Example of `what`: `the registry, such as registry:3`. */
 export const imageName =

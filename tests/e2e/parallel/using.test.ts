@@ -81,24 +81,13 @@ describe("The commands of docs/using.md", function () {
         await eventually(300, async () => (await events()).includes(pulled));
     });
 
-    it("delete one tag, all tags of an image, and all but the newest tags", async () => {
+    it("delete one tag, and all tags of an image", async () => {
         await push("0.1", "1.0");
         await push("1.1", "latest");
-        for (const name of ["r1", "r2", "r3"]) {
-            await push(name);
-        }
-        const list = (command: string) => `crane ls ${me.host}/apps/web\n${command}`;
-        const printed = await follow("List and delete images", {
-            ...here,
-            "skopeo delete": list("skopeo delete"),
-            "scripts/images |": list("scripts/images |"),
-            "+11": "+2",
-        });
-        assert.deepEqual(printed.trim().split("\n"), [
-            ...["0.1", "1.1", "latest", "r1", "r2", "r3"],
-            ...["0.1", "r1", "r2", "r3"],
-        ]);
-        assert.deepEqual(await tags(), ["r3"]);
-        await run("crane", ["delete", `${me.host}/apps/web:r3`]);
+        const list = `crane ls ${me.host}/apps/web\n`;
+        const printed = await follow("List and delete images", { ...here, "skopeo delete": `${list}skopeo delete` });
+        assert.deepEqual(printed.trim().split("\n"), ["0.1", "1.1", "latest"]);
+        assert.deepEqual(await tags(), ["0.1"]);
+        await run("crane", ["delete", `${me.host}/apps/web:0.1`]);
     });
 });
