@@ -210,10 +210,22 @@ describe("A registry on existing resources", function () {
             ...plaintext({ bucketEndpoint: s3.publicEndpoint, collectionSchedule: "@yearly" }),
         );
         await pulumi("up", "--yes", "--skip-preview");
+        // A pod of the update may still end: then the Job's first pod would fail.
+        const pods = ["--namespace", "own", "--selector", "app.kubernetes.io/instance=registry", "--output", "name"];
+        await eventually(300, async () => (await kubectl("get", "pods", ...pods)).trim().split("\n").length === 1);
         await kubectl("create", "job", "collect", "--from=cronjob/registry-collection", "--namespace", "own");
-        // A pod of the update may still end: then the Job's first pod fails.
-        await kubectl("wait", "job/collect", "--namespace", "own", "--for=condition=Complete", "--timeout=5m");
+        const state = () =>
+            kubectl(
+                "get",
+                "job/collect",
+                "--namespace",
+                "own",
+                "--output",
+                "jsonpath={.status.failed} {.status.succeeded}",
+            );
+        await eventually(300, async () => (await state()).trim() !== "");
         const log = await kubectl("logs", "job/collect", "--namespace", "own", "--container", "collector");
+        assert.equal(await state(), " 1", log);
         assert.match(log, /^Freed /m);
         await kubectl("delete", "job/collect", "--namespace", "own");
     });
