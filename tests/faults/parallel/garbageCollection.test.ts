@@ -142,7 +142,7 @@ describe("Garbage collection", function () {
 
     const kills = isShort ? 3 : 42;
     /** In short mode mostly before the registry is read-only: after such a kill it takes minutes to be writable again. */
-    const latestKill = isShort ? 4 : 20;
+    const latestKill = isShort ? 1 : 20;
 
     /** Kills the collecting pod at a random second, and so the two that continue. Returns how many it has killed. */
     async function killAtRandom(): Promise<number> {
