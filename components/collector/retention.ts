@@ -55,7 +55,7 @@ export function selectTags<T extends PushedTag>(
 ): Map<T, RetentionPolicy> {
     const selected = new Map<T, RetentionPolicy>();
     for (const [repository, ordinary] of byRepository(tags.filter(({ name }) => subjectOf(name) === undefined))) {
-        const applicable = policies.filter((policy) => matchesOne(policy.repositories, repository));
+        const applicable = policiesFor(repository, policies);
         const kept = new Set([
             ...newest(ordinary, 1),
             ...applicable.flatMap((policy) => keptBy(policy, ordinary, now)),
@@ -71,9 +71,12 @@ export function selectTags<T extends PushedTag>(
     return selected;
 }
 
+const policiesFor = (repository: string, policies: RetentionPolicy[]) =>
+    policies.filter((policy) => matchesOne(policy.repositories, repository));
+
 /** Whether policies may remove a tag of this name. */
 export function mayRemove(policies: RetentionPolicy[], repository: string, name: string): boolean {
-    const applicable = policies.filter((policy) => matchesOne(policy.repositories, repository));
+    const applicable = policiesFor(repository, policies);
     const isSelected = applicable.some(({ tags }) => matchesOne(tags, name));
     const isKept = applicable.some(({ keepPatterns }) => matchesOne(keepPatterns, name));
     return subjectOf(name) === undefined ? isSelected && !isKept : applicable.length > 0;
