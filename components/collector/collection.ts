@@ -146,8 +146,10 @@ export class GarbageCollection {
         const { retention, applyRetention } = this.settings;
         const inventory = await this.readInventory(this.retention());
         const areCopied = seemCopied([...inventory.tags, ...inventory.removals.tags]);
-        const mayRemove = applyRetention || (await isReported(cluster, this.settings, areCopied));
-        if (retention.length > 0 && !mayRemove) {
+        // Without policies nothing goes, so what was read need not be read again.
+        const mayRemove =
+            retention.length === 0 || applyRetention || (await isReported(cluster, this.settings, areCopied));
+        if (!mayRemove) {
             removalReport(inventory, retention).forEach(log);
             const copied = areCopied ? "The bucket was copied, or " : "";
             log(

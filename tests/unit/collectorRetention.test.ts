@@ -561,18 +561,8 @@ describe("A garbage collection with retention", () => {
             world.bucket.tag("web", "0", index.digest);
             world.bucket.written.set(tagLink("0"), new Date(world.clock.now() - 50 * hour));
             world.findGarbage = markAndSweep;
-            const { cluster, clock, bucket } = world;
-            let isAlive = true;
-            let hasSucceeded = false;
-            const succeed = () => void (hasSucceeded = true);
-            world.begin("job-1", undefined, () => isAlive).then(succeed, () => undefined);
-            await clock.run(clock.sleep(second * 1000));
-            isAlive = false;
-            cluster.collectors = [];
-            for (let pod = 2; !hasSucceeded; pod++) {
-                assert.ok(pod < 8, "the Job has failed");
-                await world.collect(`job-${pod}`).then(succeed, () => clock.run(clock.sleep(10_000)));
-            }
+            const { bucket } = world;
+            await world.collectKilledAfter(second);
             const rest = [old.digest, old.layer, old.config, index.digest].filter((digest) => bucket.has(digest));
             assert.deepEqual([rest, isTagged()], [[], false], `killed after ${second} s`);
             assert.ok(![...bucket.objects.keys()].some((key) => key.includes("/tags/0/")));

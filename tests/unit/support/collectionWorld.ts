@@ -107,6 +107,23 @@ export class CollectionWorld {
         return new GarbageCollection({ bucket, cluster, clock, dryRun, log }, settings, stop.signal).run();
     }
 
+    /** Runs a Job whose pod is killed after some seconds, and then its next pods until one succeeds. */
+    async collectKilledAfter(seconds: number): Promise<void> {
+        const { clock } = this;
+        let isAlive = true;
+        let hasSucceeded = false;
+        const succeed = () => void (hasSucceeded = true);
+        this.begin("collector-1", undefined, () => isAlive).then(succeed, () => undefined);
+        await clock.run(clock.sleep(seconds * 1000));
+        isAlive = false;
+        this.cluster.collectors = [];
+        // The first ones may meet a rollout that is under way.
+        for (let pod = 2; !hasSucceeded; pod++) {
+            assert.ok(pod < 8, "the Job has failed");
+            await this.collect(`collector-${pod}`).then(succeed, () => clock.run(clock.sleep(10_000)));
+        }
+    }
+
     /** Fails unless the registry accepts pushes, or will within so many seconds, and no image has lost anything. */
     async assertRecovers(withinSeconds = 30): Promise<void> {
         const now = this.clock.seconds;
