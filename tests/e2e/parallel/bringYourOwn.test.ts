@@ -7,7 +7,7 @@ import * as path from "node:path";
 import { Authority, makeAuthority } from "../support/certificates";
 import { makeByHand } from "../support/handMade";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../support/otherMinio";
-import { assertUnchangedAfterRefresh, eventually, run } from "../support/run";
+import { eventually, run } from "../support/run";
 import { apply, kubectl, plaintext, request, s3At } from "../support/sandbox";
 import { makeImage, makeImages } from "../support/traffic";
 
@@ -133,7 +133,7 @@ describe("A registry on existing resources", function () {
             `bucketSecretKey=${s3.root.password}`,
         );
         await pulumi("up", "--yes", "--skip-preview");
-        await assertUnchangedAfterRefresh(pulumi);
+        await pulumi("preview", "--refresh", "--expect-no-changes");
         const state = await run("pulumi", ["stack", "export", "--stack", "own"]);
         assert.ok(!state.includes("minio:index"), state);
         assert.ok(!state.includes(s3.root.password));

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runDocumented } from "../support/docs";
 import { makeByHand } from "../support/handMade";
 import { OtherRegistry } from "../support/otherRegistry";
-import { assertUnchangedAfterRefresh, attempt, eventually, run } from "../support/run";
+import { attempt, eventually, run } from "../support/run";
 import {
     apply,
     deleteBucket,
@@ -190,7 +190,7 @@ describe("Migration from a registry set up by hand", function () {
         await assertUnnoticed(old, () => documented("Delete the old one", inNamespace));
         await assertImages(old);
         assert.equal(await findCertificate(), certificate);
-        await assertUnchangedAfterRefresh(pulumi);
+        await pulumi("preview", "--refresh", "--expect-no-changes");
         const objects = await kubectl(
             "get",
             "deployments,services,ingresses,secrets,poddisruptionbudgets",

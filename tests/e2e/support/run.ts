@@ -56,20 +56,3 @@ export async function eventually<T>(seconds: number, look: () => Promise<T | und
     }
     throw new Error(`the condition was not met within ${seconds} s`, { cause: last });
 }
-
-/**
- * Expects that a refresh finds nothing changed. A Service or Ingress counts as changed while no pod is ready, as after an
- * answer of MinIO that took long: then it tries again.
- */
-export async function assertUnchangedAfterRefresh(pulumi: (...args: string[]) => Promise<string>): Promise<void> {
-    const preview = await eventually(300, async () => {
-        try {
-            return { output: await pulumi("preview", "--refresh", "--expect-no-changes") };
-        } catch (error) {
-            return !String(error).includes("in an unhealthy state") && { error };
-        }
-    });
-    if ("error" in preview) {
-        throw preview.error;
-    }
-}
