@@ -46,13 +46,15 @@ export function memory(pid: number): { now: number; peak: number } {
     return { now: mebibytes("VmRSS"), peak: mebibytes("VmHWM") };
 }
 
-/** Number of container restarts in a namespace. */
+/** Number of container restarts in a namespace. Pods that are terminating do not count. */
 export async function restarts(namespace = "registry"): Promise<number> {
     interface Pod {
+        metadata: { deletionTimestamp?: string };
         status: { containerStatuses?: { restartCount: number }[] };
     }
     const { items } = await get<{ items: Pod[] }>("pods", "--namespace", namespace);
     return items
+        .filter(({ metadata }) => !metadata.deletionTimestamp)
         .flatMap(({ status }) => status.containerStatuses ?? [])
         .reduce((sum, { restartCount }) => sum + restartCount, 0);
 }
