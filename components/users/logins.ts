@@ -8,11 +8,6 @@ import { User } from "./args";
 import { htpasswdFile, htpasswdLine, saltAlphabet, saltLength } from "./htpasswd";
 import { bcryptHash, slowHash, validPassword, weakPassword } from "./rules";
 
-/** Every request pays this cost. A password of 40 random characters needs no more. */
-const generatedPasswordCost = 5;
-/** A password that a person chose does: each guess at a stolen file costs 32 times as much. */
-const chosenPasswordCost = 10;
-
 /** How a user logs in. */
 interface Login {
     user: User & { rotation: number };
@@ -65,13 +60,10 @@ export class Logins extends pulumi.ComponentResource {
             user.password !== undefined
                 ? this.onceValid(pulumi.secret(user.password), what, validPassword, weakPassword)
                 : this.generatePassword(`${name}-password`, user.rotation);
-        const cost = user.password !== undefined ? chosenPasswordCost : generatedPasswordCost;
         // Kept in the state: a fresh salt in each run would show as a change each time.
         const alphabet = { length: saltLength, overrideSpecial: saltAlphabet.slice(0, 2) };
         const salt = new random.RandomPassword(`${name}-salt`, alphabet, { parent: this }).result;
-        const line = pulumi
-            .all([password, salt])
-            .apply(([password, salt]) => htpasswdLine(user.name, password, cost, salt));
+        const line = pulumi.all([password, salt]).apply(([password, salt]) => htpasswdLine(user.name, password, salt));
         return { password, line };
     }
 

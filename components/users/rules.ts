@@ -68,7 +68,7 @@ export const bcryptHash: Rule<string> = (hash) => {
     if (cost !== undefined) {
         return Number(cost) > maxCost
             ? `has cost ${cost}, and each request would take seconds; ` +
-                  `use at most ${maxCost}, such as "htpasswd -nBC 10 NAME"`
+                  `use at most ${maxCost}, such as "htpasswd -nB NAME"`
             : undefined;
     }
     return hash.includes(":")
@@ -89,7 +89,7 @@ export const slowHash: Rule<string> = (hash) => {
     const seconds = secondsAtCost5 * 2 ** (cost - 5);
     return cost > maxQuickCost
         ? `has cost ${cost}, so each request, also one with a wrong password, takes about ${seconds.toFixed(1)} s ` +
-              `of a CPU; use at most ${maxQuickCost}, such as "htpasswd -nBC 10 NAME"`
+              `of a CPU; use at most ${maxQuickCost}, such as "htpasswd -nB NAME"`
         : undefined;
 };
 

@@ -128,7 +128,7 @@ describe("findValidationErrors", () => {
                 "a hash with which each request would take seconds",
                 errorsWith({ users: [{ name: "ci", hash: hash.replace("05", "15") }] }),
                 [
-                    'users[0].hash: has cost 15, and each request would take seconds; use at most 14, such as "htpasswd -nBC 10 NAME"',
+                    'users[0].hash: has cost 15, and each request would take seconds; use at most 14, such as "htpasswd -nB NAME"',
                 ],
             ],
             [

@@ -12,7 +12,6 @@ import { Machine, runOn } from "../support/workflows";
 const baseline = "35cbdf973ec5d54531837ed9346a9ae4ceb89ed3";
 
 /**
-/**
  * What may change, as CHANGELOG.md says: the objects that contain the garbage collector or its permissions, annotations
  * of class nginx, and what only a rotation or a cache has. Pulumi replaces a ConfigMap by another of the same name.
  */
