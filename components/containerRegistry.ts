@@ -57,74 +57,151 @@ export class ContainerRegistry extends pulumi.ComponentResource {
     /** The command that logs in the first user who may push. It asks for the password. */
     readonly loginCommand: pulumi.Output<string>;
 
-    // The children are accessors: properties would be outputs in other languages, which have no types for them.
-    /** Undefined if `createNamespace` is false. */
-    accessor namespace: kubernetes.core.v1.Namespace | undefined;
-    /** Undefined if the bucket has an access key of your own. */
-    accessor storage: Storage | undefined;
-    /** Undefined if `htpasswdSecret` is set. */
-    accessor logins: Logins | undefined;
-    /** Undefined unless `pullSecrets` is set. */
-    accessor pullSecrets: PullSecrets | undefined;
-    accessor workload: Workload;
-    /** The read-only replica with the logins of all users. Undefined unless a user has access "pull". */
-    accessor reader: ReadReplica | undefined;
-    /** The read-only replica without logins. Undefined unless `anonymousPullHost` is set. */
-    accessor anonymousReader: ReadReplica | undefined;
-    /** Undefined unless `collection` is set. */
-    accessor collection: GarbageCollectionJob | undefined;
-    /** By the names of the Deployments; empty unless `metrics` is set. */
-    accessor metrics: Record<string, MetricsService>;
-    /** The pull-through caches, by their names. */
-    accessor mirrors: Record<string, PullThroughCache>;
-    /** By the names of the Deployments; empty unless `networkPolicy` is set. */
-    accessor networkPolicies: Record<string, NetworkPolicies>;
-    /** Undefined with a `service`. */
-    accessor exposure: Exposure | undefined;
-
     constructor(name: string, args: ContainerRegistryArgs, opts?: pulumi.ComponentResourceOptions) {
         // No arguments here: the state would keep them, passwords included.
         super("homelab-registry:index:ContainerRegistry", name, {}, opts);
         assertSupportedSdk(this);
         const settings = resolveSettings(name, args, this);
-
-        this.namespace = makeNamespace(name, settings, this);
-        const namespace = this.namespace?.metadata.name ?? settings.namespace;
-        const keys = makeAccessKeys(name, settings, this);
-        this.storage = keys instanceof Storage ? keys : undefined;
-        const { users, logins } = settings;
-        this.logins = logins.kind === "users" ? new Logins(name, { namespace, users }, { parent: this }) : undefined;
-        const config = makeConfig(name, settings, keys.key, this);
-        const registry: Registry = { name, settings, namespace, keys, config, parent: this };
-
-        const allLogins = settings.hasPullUsers ? this.logins?.makeSecret(`${name}-reader`, () => true) : undefined;
-        this.reader = allLogins && makeReplica(registry, `${name}-reader`, settings.pullHost, allLogins.metadata.name);
-        const { anonymousPullHost } = settings;
-        this.anonymousReader = anonymousPullHost && makeReplica(registry, `${name}-anonymous`, anonymousPullHost);
-        this.exposure = makeExposure(registry, this.reader);
-        // A user who may no longer push still pulls: remove them here only after the route of pulls exists.
-        const pullRoute = this.reader && (this.exposure?.route ?? this.reader.workload.deployment);
-        const pushLogins = this.logins?.makeSecret(name, mayPush, pullRoute && [pullRoute]);
-        const pushSecret = logins.kind === "secret" ? logins.secretName : pushLogins?.metadata.name;
-        this.workload = makeWorkload(registry, pushSecret);
-        this.pullSecrets = makePullSecrets(registry, this.logins?.passwords, pushLogins);
-        this.collection = makeGarbageCollectionJob(registry, this.workload);
-        const workloads = [this.workload, this.reader?.workload, this.anonymousReader?.workload];
-        this.metrics = makeMetrics(registry, workloads);
-        this.networkPolicies = makeNetworkPolicies(registry, workloads, this.collection);
-        this.mirrors = makeMirrors(registry, allLogins?.metadata.name ?? pushSecret);
-
+        parts.set(this, makeParts(name, settings, this));
         this.host = settings.host;
         this.url = pulumi.interpolate`https://${this.host}`;
-        this.namespaceName = namespace;
+        this.namespaceName = namespaceNameOf(this.namespace, settings);
         this.bucketName = this.storage?.bucket.bucket ?? settings.bucket.name;
+        const { users } = settings;
         this.userNames = users.map((user) => user.name);
         this.passwords = pulumi.secret(pulumi.all(this.logins?.passwords ?? {}));
         const pusher = users.find(mayPush);
         this.loginCommand = pulumi.interpolate`docker login ${this.host}${pusher ? ` --username ${pusher.name}` : ""}`;
         this.registerOutputs({ url: this.url, bucketName: this.bucketName });
     }
+
+    // The children are getters: properties, also private ones, would be outputs in other languages.
+    /** Undefined if `createNamespace` is false. */
+    get namespace(): kubernetes.core.v1.Namespace | undefined {
+        return partsOf(this).namespace;
+    }
+
+    /** Undefined if the bucket has an access key of your own. */
+    get storage(): Storage | undefined {
+        return partsOf(this).storage;
+    }
+
+    /** Undefined if `htpasswdSecret` is set. */
+    get logins(): Logins | undefined {
+        return partsOf(this).logins;
+    }
+
+    /** Undefined unless `pullSecrets` is set. */
+    get pullSecrets(): PullSecrets | undefined {
+        return partsOf(this).pullSecrets;
+    }
+
+    /** The pods that accept pushes. */
+    get workload(): Workload {
+        return partsOf(this).workload;
+    }
+
+    /** The read-only replica with the logins of all users. Undefined unless a user has access "pull". */
+    get reader(): ReadReplica | undefined {
+        return partsOf(this).reader;
+    }
+
+    /** The read-only replica without logins. Undefined unless `anonymousPullHost` is set. */
+    get anonymousReader(): ReadReplica | undefined {
+        return partsOf(this).anonymousReader;
+    }
+
+    /** Undefined unless `collection` is set. */
+    get collection(): GarbageCollectionJob | undefined {
+        return partsOf(this).collection;
+    }
+
+    /** By the names of the Deployments; empty unless `metrics` is set. */
+    get metrics(): Record<string, MetricsService> {
+        return partsOf(this).metrics;
+    }
+
+    /** The pull-through caches, by their names. */
+    get mirrors(): Record<string, PullThroughCache> {
+        return partsOf(this).mirrors;
+    }
+
+    /** By the names of the Deployments; empty unless `networkPolicy` is set. */
+    get networkPolicies(): Record<string, NetworkPolicies> {
+        return partsOf(this).networkPolicies;
+    }
+
+    /** Undefined with a `service`. */
+    get exposure(): Exposure | undefined {
+        return partsOf(this).exposure;
+    }
 }
+
+/** The children of a registry. */
+type Parts = Pick<
+    ContainerRegistry,
+    | "namespace"
+    | "storage"
+    | "logins"
+    | "pullSecrets"
+    | "workload"
+    | "reader"
+    | "anonymousReader"
+    | "collection"
+    | "metrics"
+    | "mirrors"
+    | "networkPolicies"
+    | "exposure"
+>;
+
+const parts = new WeakMap<ContainerRegistry, Parts>();
+
+function partsOf(registry: ContainerRegistry): Parts {
+    const made = parts.get(registry);
+    if (!made) {
+        throw new Error("the registry is still being made");
+    }
+    return made;
+}
+
+function makeParts(name: string, settings: Settings, parent: ContainerRegistry): Parts {
+    const ownNamespace = makeNamespace(name, settings, parent);
+    const namespace = namespaceNameOf(ownNamespace, settings);
+    const keys = makeAccessKeys(name, settings, parent);
+    const { users } = settings;
+    const logins = settings.logins.kind === "users" ? new Logins(name, { namespace, users }, { parent }) : undefined;
+    const config = makeConfig(name, settings, keys.key, parent);
+    const registry: Registry = { name, settings, namespace, keys, config, parent };
+
+    const allLogins = settings.hasPullUsers ? logins?.makeSecret(`${name}-reader`, () => true) : undefined;
+    const reader = allLogins && makeReplica(registry, `${name}-reader`, settings.pullHost, allLogins.metadata.name);
+    const { anonymousPullHost } = settings;
+    const anonymousReader = anonymousPullHost && makeReplica(registry, `${name}-anonymous`, anonymousPullHost);
+    const exposure = makeExposure(registry, reader);
+    // A user who may no longer push still pulls: remove them here only after the route of pulls exists.
+    const pullRoute = reader && (exposure?.route ?? reader.workload.deployment);
+    const pushLogins = logins?.makeSecret(name, mayPush, pullRoute && [pullRoute]);
+    const pushSecret = settings.logins.kind === "secret" ? settings.logins.secretName : pushLogins?.metadata.name;
+    const workload = makeWorkload(registry, pushSecret);
+    const collection = makeGarbageCollectionJob(registry, workload);
+    const workloads = [workload, reader?.workload, anonymousReader?.workload];
+    return {
+        namespace: ownNamespace,
+        storage: keys instanceof Storage ? keys : undefined,
+        logins,
+        pullSecrets: makePullSecrets(registry, logins?.passwords, pushLogins),
+        workload,
+        reader,
+        anonymousReader,
+        collection,
+        metrics: makeMetrics(registry, workloads),
+        mirrors: makeMirrors(registry, allLogins?.metadata.name ?? pushSecret),
+        networkPolicies: makeNetworkPolicies(registry, workloads, collection),
+        exposure,
+    };
+}
+
+const namespaceNameOf = (own: Parts["namespace"], { namespace }: Settings) => own?.metadata.name ?? namespace;
 
 /** What the parts of a registry share. */
 interface Registry {
