@@ -29,9 +29,9 @@ test: $(packages) ## run the checks and the unit tests
 	npm run check
 	npm test
 
-e2e: up ## run the end-to-end tests in the homelab
+e2e: up ## run the end-to-end tests in the homelab; only=parallel or only=exclusive runs a part
 	tests/e2e/examples/install
-	sandbox/env tests/e2e/run
+	sandbox/env tests/e2e/run $(only)
 
 conformance: up ## run the OCI conformance suite; also part of e2e
 	sandbox/env node_modules/.bin/mocha tests/e2e/conformance.test.ts
