@@ -1,0 +1,63 @@
+import * as assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { eventually } from "../../e2e/support/run";
+import { assertUnnoticed } from "../../e2e/support/traffic";
+import { CollectedRegistry, kill } from "../support/collectedRegistry";
+import { isShort } from "../support/shortMode";
+
+/**
+ * Collections of several registries at a time: after a kill while a registry is read-only, it takes minutes until the
+ * dead collection's lease expires.
+ */
+const registries = Array.from({ length: isShort ? 1 : 6 }, (_, i) => new CollectedRegistry(`killed-${i + 1}`));
+const killsOfEach = isShort ? 3 : 7;
+/** In short mode, mostly before the registry is read-only. */
+const latestSecond = isShort ? 1 : 20;
+
+/** Kills the collecting pod at a random second, and so the two that continue. Returns how many it has killed. */
+async function killAtRandom(registry: CollectedRegistry): Promise<number> {
+    const killed = new Set<number>();
+    while (killed.size < 3) {
+        const pod = await eventually(300, () => registry.collector());
+        const second = Math.random() * latestSecond;
+        await sleep(second * 1000);
+        const pid = kill(pod);
+        if (pid === undefined) {
+            break;
+        }
+        killed.add(pid);
+        console.log(`      killed after ${second.toFixed(1)} s: ${pod.metadata.name}`);
+        await eventually(60, async () => (await registry.collector())?.metadata.uid !== pod.metadata.uid);
+    }
+    return killed.size;
+}
+
+async function killMany(registry: CollectedRegistry): Promise<void> {
+    for (let killed = 0; killed < killsOfEach;) {
+        const collectAndKill = async () => {
+            const collecting = async () => (killed += await killAtRandom(registry));
+            assert.equal(await registry.collectAnd(/^In the bucket/, collecting), 0);
+            await registry.assertWhole(300);
+        };
+        await assertUnnoticed(registry.me, collectAndKill, { pushRetries: 150, checkAll: true });
+    }
+}
+
+describe("Collections that are killed at random times", function () {
+    this.timeout("90m");
+
+    before(async () => {
+        for (const registry of registries) {
+            await registry.deploy();
+        }
+    });
+    after(async () => {
+        for (const registry of registries) {
+            await registry.remove();
+        }
+    });
+
+    it(`lose no image in ${registries.length * killsOfEach} kills, and the Jobs' next pods continue`, () =>
+        Promise.all(registries.map(killMany)));
+});
