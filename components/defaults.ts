@@ -29,7 +29,6 @@ export const defaultsOf = (name: string) => ({
         region: "us-east-1",
         // 5 MiB, for layers of up to 48 GiB. Twice as much is no faster, and needs twice the memory.
         chunkSize: 5 * 1024 * 1024,
-        redirect: false,
     },
     ingress: { tlsSecret: `${name}-tls-ingress`, import: false, annotations: {} },
     gateway: { sectionName: "https" },

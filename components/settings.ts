@@ -1,11 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs } from "./args";
-import { describePolicy } from "./collector/retention";
 import { fillDefaults, FilledArgs } from "./defaults";
 import { AccessKey } from "./storage/storage";
 import { assertNoErrors } from "./userError";
-import { findValidationErrors, findWarnings, hasPullUsers, hasReadReplicas } from "./validate";
+import { findConsequences, findValidationErrors, findWarnings, hasPullUsers, hasReadReplicas } from "./validate";
 
 /** What the component deploys: defaults filled in, validated, and narrowed to one kind where there is a choice. */
 export type Settings = ReturnType<typeof resolveSettings>;
@@ -78,8 +77,8 @@ function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pul
         void pulumi.log.warn(warning, component);
     }
     // An update has them in its preview.
-    for (const policy of pulumi.runtime.isDryRun() ? (fillDefaults(name, args).collection?.retention ?? []) : []) {
-        void pulumi.log.info(`collection.retention: ${describePolicy(policy)}`, component);
+    for (const consequence of pulumi.runtime.isDryRun() ? findConsequences(fillDefaults(name, args)) : []) {
+        void pulumi.log.info(consequence, component);
     }
     // Without the secrets, which would make every value secret. Of these, Logins validates those that are Outputs.
     const mirrors = args.mirrors?.map((mirror) => ({ ...mirror, password: mirror.password && "" }));

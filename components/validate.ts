@@ -1,13 +1,14 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs } from "./args";
+import { describePolicy } from "./collector/retention";
 import { fillDefaults, FilledArgs } from "./defaults";
 import { validateExposure, validateHosts, validatePullRoute } from "./exposure/rules";
 import { validateCollection } from "./garbageCollection/rules";
 import { label, objectName, validateNetworkPolicy } from "./kubernetes/rules";
 import { validateMetrics } from "./monitoring/rules";
 import { imageWarning, shellWarning, validateMirrors, validateServer } from "./server/rules";
-import { validateBucket } from "./storage/rules";
+import { describeRedirect, redirectWarning, validateBucket } from "./storage/rules";
 import { mayPush } from "./users/args";
 import { validateLogins, validatePullSecrets } from "./users/rules";
 import { Validation } from "./validation";
@@ -43,7 +44,8 @@ export function findValidationErrors(name: string, args: ContainerRegistryArgs):
     validation.check("htpasswdSecret", args.htpasswdSecret, objectName("a Secret, such as registry-auth-secret"));
     validateLogins(validation, users, args.htpasswdSecret);
     validatePullSecrets(validation, filled.pullSecrets, users);
-    validateBucket(validation, filled.bucket, args.bucket, hasReadReplicas(args));
+    const hostNames = hosts.map(([, host]) => host);
+    validateBucket(validation, filled.bucket, args.bucket, hostNames, hasReadReplicas(args));
     validateExposure(validation, filled, args);
     validateImports(validation, filled);
     validatePullRoute(validation, args.pullHost !== undefined, hasPullUsers(args), filled.ingress);
@@ -65,11 +67,21 @@ function validateImports(validation: Validation, { bucket, ingress, namespace }:
     }
 }
 
+/** What the arguments mean for tags and clients, in words. */
+export function findConsequences({ collection, bucket }: FilledArgs): string[] {
+    const { redirectEndpoint } = bucket;
+    return [
+        ...(collection?.retention ?? []).map((policy) => `collection.retention: ${describePolicy(policy)}`),
+        ...(typeof redirectEndpoint === "string" ? [describeRedirect(redirectEndpoint)] : []),
+    ];
+}
+
 /** What is valid, but may surprise. */
 export function findWarnings(args: ContainerRegistryArgs): string[] {
     return [
         typeof args.image === "string" && imageWarning(args.image),
         typeof args.image === "string" && args.collection && shellWarning(args.image),
+        typeof args.bucket.redirectEndpoint === "string" && redirectWarning(args.bucket.redirectEndpoint),
         args.ingress?.import &&
             "The imported Ingress stays as it is; the next update without the import routes clients here.",
     ].filter((warning) => typeof warning === "string");

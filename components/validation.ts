@@ -33,6 +33,9 @@ export class Validation {
     }
 }
 
+/** A URL for an error, in which nobody should see a password. */
+export const withoutLogin = (url: string) => url.replace(/\/\/.*@/, "//…@");
+
 /** A text that is not empty. */
 export const notEmpty =
     (what: string): Rule<string> =>

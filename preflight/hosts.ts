@@ -6,8 +6,11 @@ import { hasProxy } from "./connection";
 import { Finding, warning } from "./finding";
 
 /** Warns of each host that this machine cannot resolve. Its DNS record may follow. */
-export async function checkHosts({ host, pullHost, anonymousPullHost, mirrors = [] }: ContainerRegistryArgs) {
-    const hosts = Object.entries({ host, pullHost, anonymousPullHost });
+export async function checkHosts({ host, pullHost, anonymousPullHost, bucket, mirrors = [] }: ContainerRegistryArgs) {
+    const { redirectEndpoint } = bucket;
+    const bucketRedirectEndpoint =
+        typeof redirectEndpoint === "string" ? new URL(redirectEndpoint).hostname : undefined;
+    const hosts = Object.entries({ host, pullHost, anonymousPullHost, bucketRedirectEndpoint });
     hosts.push(...mirrors.map((mirror, i): [string, typeof host] => [`mirrors[${i}].host`, mirror.host]));
     // Behind a proxy, this machine may not resolve any name.
     const named = hosts.filter((named): named is [string, string] => named[1] !== undefined && !hasProxy());

@@ -65,6 +65,7 @@ export function registryConfig(config: RegistryConfig) {
                 region: bucket.region,
                 bucket: bucket.name,
                 regionendpoint: bucket.endpoint,
+                redirectendpoint: bucket.redirectEndpoint,
                 // MinIO has no DNS name for each bucket.
                 forcepathstyle: true,
                 secure: bucket.secure,
@@ -79,8 +80,8 @@ export function registryConfig(config: RegistryConfig) {
                 readonly: { enabled: config.readOnly },
                 ...(config.uploadPurging === false && { uploadpurging: { enabled: false } }),
             },
-            // A redirect sends clients to the bucket's endpoint, which in most homelabs only pods can reach.
-            redirect: { disable: !bucket.redirect },
+            // By default, redirects point to the bucket's endpoint, which in most homelabs only pods can reach.
+            redirect: { disable: !(bucket.redirect ?? bucket.redirectEndpoint !== undefined) },
         },
         validation: {
             manifests: {

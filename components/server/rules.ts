@@ -4,7 +4,7 @@ import { defaultsOf } from "../defaults";
 import { parseQuantity } from "../kubernetes/quantity";
 import { imageName, kubernetesQuantity, label } from "../kubernetes/rules";
 import { bucketName, pemCertificate } from "../storage/rules";
-import { oneOf, rotation, Rule, Validation, wholeNumber } from "../validation";
+import { oneOf, rotation, Rule, Validation, wholeNumber, withoutLogin } from "../validation";
 import { LogLevel, Mirror, Resources } from "./args";
 
 /** Validates the registry's pods and their process. */
@@ -102,8 +102,7 @@ const remoteUrl: Rule<string> = (remote) => {
     }
     return /^https?:\/\/[^/?#@]+$/.test(remote) && URL.canParse(remote)
         ? undefined
-        : `"${remote.replace(/\/\/.*@/, "//…@")}" is not the URL of a registry without a path; ` +
-              `give one such as ${dockerHub}`;
+        : `"${withoutLogin(remote)}" is not the URL of a registry without a path; ` + `give one such as ${dockerHub}`;
 };
 
 const goDuration: Rule<string> = (ttl) =>

@@ -63,7 +63,14 @@ export interface Bucket {
     /**
      * Whether clients fetch layers from `endpoint` directly, through links that are valid for 20 minutes. Set this
      * only if every client, and not just the pods, can reach `endpoint` and trusts its certificate.
-     * Default: `false`, and the registry serves layers itself.
+     * Default: none, and the registry serves layers itself, unless `redirectEndpoint` is set.
      */
     redirect?: pulumi.Input<boolean>;
+    /**
+     * URL by which clients reach the S3 server of `endpoint`: a scheme and a DNS name or IPv4 address. Clients then
+     * fetch layers from it, through links that are valid for 20 minutes. Every client must reach it, and trust its
+     * certificate. It must not be at the registry's hosts, or below one of them.
+     * Default: none. Example: `"https://minio.example.com"`.
+     */
+    redirectEndpoint?: pulumi.Input<string>;
 }

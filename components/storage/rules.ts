@@ -1,7 +1,9 @@
 import { isIP } from "node:net";
 
+import { withoutPort } from "../hostPort";
 import { parseQuantity } from "../kubernetes/quantity";
-import { notEmpty, rotation, Rule, Validation, wholeNumber } from "../validation";
+import { isDnsName } from "../kubernetes/rules";
+import { notEmpty, rotation, Rule, Validation, wholeNumber, withoutLogin } from "../validation";
 import { Bucket } from "./args";
 
 /** S3 accepts no smaller part, except as the last one of an upload. */
@@ -9,8 +11,19 @@ const minChunkSize = 5 * 1024 * 1024;
 /** S3 accepts no larger part. */
 const maxChunkSize = 5 * 1024 * 1024 * 1024;
 
-/** Validates where the images are. `given` has no defaults. */
-export function validateBucket(validation: Validation, bucket: Bucket, given: Bucket, hasReadReplicas: boolean): void {
+/**
+ * Validates where the images are.
+ *
+ * @param given has no defaults
+ * @param hosts of the registry
+ */
+export function validateBucket(
+    validation: Validation,
+    bucket: Bucket,
+    given: Bucket,
+    hosts: unknown[],
+    hasReadReplicas: boolean,
+): void {
     validation.check("bucket.name", bucket.name, bucketName);
     validation.check("bucket.endpoint", bucket.endpoint, endpoint("bucket.secure"));
     validation.check("bucket.region", bucket.region, notEmpty("the region of the S3 server, such as us-east-1"));
@@ -19,6 +32,10 @@ export function validateBucket(validation: Validation, bucket: Bucket, given: Bu
     validateKeys(validation, given, hasReadReplicas);
     validation.check("bucket.keyRotation", bucket.keyRotation, rotation);
     validation.check("bucket.ca", bucket.ca, pemCertificate);
+    validation.check("bucket.redirectEndpoint", bucket.redirectEndpoint, redirectEndpoint(hosts));
+    if (given.redirect === false && given.redirectEndpoint !== undefined) {
+        validation.add("bucket.redirect", "is false, but bucket.redirectEndpoint needs it; leave one of them out");
+    }
     const { accessKey } = given;
     for (const [field, value, fix] of [
         ["keyRotation", given.keyRotation, "leave it out, and replace that key yourself"],
@@ -85,6 +102,43 @@ export const endpoint =
         }
         return Number(port) >= 1 && Number(port) <= 65535 ? undefined : `"${value}" has port ${port}; use 1 to 65535`;
     };
+
+/** The URL by which clients reach the S3 server. `hosts` are the registry's. */
+const redirectEndpoint =
+    (hosts: unknown[]): Rule<string> =>
+    (url) => {
+        const { origin, hostname, port } = new URL(URL.canParse(url) ? url : "about:blank");
+        const isUsable = /^https?:/.test(origin) && isDnsName(hostname) && port !== "0";
+        // The signature of a link does not cover a default port, which some clients send to the S3 server.
+        if (!isUsable || url !== origin) {
+            const fix = isUsable ? `"${origin}"` : "one such as https://minio.example.com";
+            return `"${withoutLogin(url)}" is not a URL of a scheme and a host alone; give ${fix}`;
+        }
+        if (/^[^.]+\.[^.]+\.svc(\.|$)/.test(hostname)) {
+            return `"${url}" has a name that only pods can resolve; give the one by which clients reach the S3 server`;
+        }
+        // HTTP clients in Go, such as docker's and containerd's, send a login to such a host, too.
+        const parent = hosts.find((host) => typeof host === "string" && isWithin(hostname, withoutPort(host)));
+        return typeof parent === "string"
+            ? `"${url}" is at the registry's host "${parent}" or below it, so clients would send their passwords to ` +
+                  "the S3 server; use a name that is not below it"
+            : undefined;
+    };
+
+const isWithin = (host: string, domain: string) => `.${host}`.endsWith(`.${domain}`);
+
+/** A warning for links that are not encrypted. */
+export function redirectWarning(url: string): string | undefined {
+    return url.startsWith("http:")
+        ? `bucket.redirectEndpoint: "${url}" is not encrypted: everybody between a client and the S3 server can read ` +
+              "the layers, and can use the links; use https"
+        : undefined;
+}
+
+/** What a URL for clients asks of them. */
+export const describeRedirect = (url: string) =>
+    `bucket.redirectEndpoint: clients fetch layers from ${url}, through links that are valid for 20 minutes. Each ` +
+    "client, and each node that pulls, must reach that URL, and trust its certificate.";
 
 /** The name of a bucket in S3. */
 export const bucketName: Rule<string> = (name) =>

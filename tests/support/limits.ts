@@ -132,6 +132,14 @@ export const limits: Record<string, Limits> = {
     "bucket.region": chosenText,
     "bucket.quota": { accepted: ["1", "1.5Gi", "1e3", "100G"], refused: ["", "0", "-1", "0.5", "100 GB", "1e999"] },
     "bucket.chunkSize": { accepted: [5242880, 5368709120], refused: [5242879, 5368709121, 5242880.5] },
+    "bucket.redirectEndpoint": {
+        accepted: ["https://a", "http://s3.lan:9000", "https://10.0.0.1", "https://minio.svc.example.com:65535"],
+        refused: ["", "a", "https://", "ftp://a", "https://[fd00::1]", "https://256.0.0.1", "https://a_b"].concat(
+            ["https://a/", "https://a/b", "https://a?b", "https://A", "https://a.", "https://me:secret@a"],
+            ["https://a:0", "https://a:65536", "https://a:443", "http://a:80"],
+            ["https://minio.minio.svc", "https://minio.minio.svc.cluster.local"],
+        ),
+    },
     "bucket.ca": {
         accepted: [],
         refused: ["", "/etc/ssl/ca.crt", "-----BEGIN PRIVATE KEY-----"],

@@ -74,6 +74,7 @@ describe("The configuration", () => {
             bucketChunkSize: 33554432,
             bucketQuota: "100Gi",
             bucketRedirect: true,
+            bucketRedirectEndpoint: "https://minio.example.com",
             ingressClassName: "traefik",
             ingressClusterIssuer: "own-ca",
             ingressImport: true,
@@ -103,6 +104,7 @@ describe("The configuration", () => {
                 chunkSize: 33554432,
                 quota: "100Gi",
                 redirect: true,
+                redirectEndpoint: "https://minio.example.com",
             },
             ingress: {
                 className: "traefik",
@@ -150,7 +152,7 @@ describe("The configuration", () => {
         const defaults = {
             ...{ pullSecrets: null, namespace: "registry", createNamespace: true, bucketImport: false },
             ...{ bucketSecure: false, bucketKeyRotation: 1, bucketRegion: "us-east-1", bucketChunkSize: 5242880 },
-            ...{ bucketRedirect: false, minioServerSecure: true, ingressImport: false, ingressAnnotations: {} },
+            ...{ minioServerSecure: true, ingressImport: false, ingressAnnotations: {} },
             ...{ gatewaySectionName: "https", serviceType: "ClusterIP", serviceNodePort: 0, serviceAnnotations: {} },
             ...{ image: "docker.io/library/registry:3.1.2", replicas: 1, drainSeconds: 300, httpSecretRotation: 1 },
             ...{ logLevel: "info", deleteEnabled: true, readOnly: false, sparseIndexes: false },

@@ -201,6 +201,7 @@ describe("ContainerRegistry", () => {
                 region: "eu-1",
                 chunkSize: 33554432,
                 redirect: true,
+                redirectEndpoint: "https://minio.example.com",
             },
         });
         assert.equal(inputsOf(resources, "Namespace").metadata.name, "images");
@@ -217,6 +218,7 @@ describe("ContainerRegistry", () => {
             'regionendpoint: "s3.example.com:443"',
             "secure: true",
             'region: "eu-1"',
+            'redirectendpoint: "https://minio.example.com"',
             "chunksize: 33554432",
             "delete:\n    enabled: false",
             "readonly:\n      enabled: true",

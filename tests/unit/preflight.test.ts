@@ -531,8 +531,13 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
     it("warns of each host that this machine cannot resolve", async () => {
         const mirrors = [{ name: "hub", host: "hub..invalid:8443", remote: "https://registry-1.docker.io" }];
         const fix = "Add a DNS record for it, which clients and the cluster's nodes need.";
-        assert.deepEqual(await checkHosts({ ...registry, pullHost: "pull..invalid", mirrors }), [
+        const bucket = { ...registry.bucket, redirectEndpoint: "https://minio..invalid:9000" };
+        assert.deepEqual(await checkHosts({ ...registry, pullHost: "pull..invalid", bucket, mirrors }), [
             { severity: "warning", text: `pullHost: this machine cannot resolve "pull..invalid" (ENOTFOUND). ${fix}` },
+            {
+                severity: "warning",
+                text: `bucketRedirectEndpoint: this machine cannot resolve "minio..invalid" (ENOTFOUND). ${fix}`,
+            },
             {
                 severity: "warning",
                 text: `mirrors[0].host: this machine cannot resolve "hub..invalid:8443" (ENOTFOUND). ${fix}`,

@@ -20,11 +20,12 @@ const config: RegistryConfig = {
         secure: false,
         region: "us-east-1",
         chunkSize: 5242880,
-        redirect: false,
         accessKey: "AK",
         secretKey: "SK",
     },
 };
+
+const redirectEndpoint = "https://minio.example.com";
 
 describe("renderRegistryConfig", () => {
     it("renders the configuration that distribution 3.1 needs, and no more", () => {
@@ -77,6 +78,21 @@ describe("renderRegistryConfig", () => {
             'debug:\n    addr: ":5001"\n    prometheus:\n      enabled: true\n      path: "/metrics"',
         ],
         ["bucket.redirect", { bucket: { ...config.bucket, redirect: true } }, "redirect:\n    disable: false"],
+        [
+            "bucket.redirect that is off",
+            { bucket: { ...config.bucket, redirect: false } },
+            "redirect:\n    disable: true",
+        ],
+        [
+            "bucket.redirectEndpoint",
+            { bucket: { ...config.bucket, redirectEndpoint } },
+            `regionendpoint: "minio-svc.minio.svc.homelab-k8s:9000"\n    redirectendpoint: "${redirectEndpoint}"\n`,
+        ],
+        [
+            "bucket.redirectEndpoint, which turns redirects on",
+            { bucket: { ...config.bucket, redirectEndpoint } },
+            "redirect:\n    disable: false",
+        ],
     ] as const) {
         it(`renders the option ${option}`, () => {
             assert.ok(renderRegistryConfig({ ...config, ...change }).includes(yaml));

@@ -12,6 +12,7 @@ import {
     find,
     inputsOf,
     namesWith,
+    saidOf,
     secretOf,
 } from "./support/registry";
 
@@ -116,6 +117,39 @@ describe("Storage", () => {
                 users.map((user) => ({ ...user, ...newSecret })),
             );
         }
+    });
+
+    describe("with an endpoint for redirects", () => {
+        const redirectEndpoint = "https://minio.example.com";
+        const bucket = { ...args.bucket, redirectEndpoint };
+
+        it("says in a preview, and not in an update, what clients need", async () => {
+            assert.deepEqual(await saidOf({ bucket }, true), [
+                "bucket.redirectEndpoint: clients fetch layers from https://minio.example.com, through links that are " +
+                    "valid for 20 minutes. Each client, and each node that pulls, must reach that URL, and trust its " +
+                    "certificate.",
+            ]);
+            assert.deepEqual(await saidOf({ bucket }, false), []);
+        });
+
+        it("redirects clients of every instance, and changes no other line", async () => {
+            const others = {
+                users: [...args.users, { name: "cluster", access: "pull" as const }],
+                pullHost: "pull.example.com",
+                anonymousPullHost: "public.example.com",
+                mirrors: [{ name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io" }],
+            };
+            const before = (await deployRegistry(others)).resources;
+            const after = (await deployRegistry({ ...others, bucket })).resources;
+            for (const instance of ["registry", "registry-reader", "registry-anonymous", "registry-mirror-hub"]) {
+                const { "config.yml": config = "" } = secretOf(before, `${instance}-config`);
+                const redirected = config
+                    .replace(/^ {4}regionendpoint: .*\n/m, `$&    redirectendpoint: "${redirectEndpoint}"\n`)
+                    .replace("redirect:\n    disable: true", "redirect:\n    disable: false");
+                assert.notEqual(redirected, config);
+                assert.equal(secretOf(after, `${instance}-config`)["config.yml"], redirected, instance);
+            }
+        });
     });
 
     describe("with an access key of your own", () => {

@@ -30,6 +30,7 @@ const notKubernetes = (longest: number) =>
 const notBucketName =
     "is not a valid S3 bucket name; use 3 to 63 lower-case letters, digits, single dots and hyphens, with a letter or digit first and last, and no IP address";
 const notLoginName = "is not a valid login name; use letters, digits and . _ @ + -, with a letter or digit first";
+const notRedirectUrl = "is not a URL of a scheme and a host alone; give";
 const endpointExample = "give host:port, such as minio.minio.svc.cluster.local:9000";
 
 describe("findValidationErrors", () => {
@@ -461,6 +462,47 @@ describe("findValidationErrors", () => {
                 ],
             ],
             [
+                "a redirect that is off beside an endpoint for it",
+                bucket({ redirect: false, redirectEndpoint: "https://minio.example.com" }),
+                ["bucket.redirect: is false, but bucket.redirectEndpoint needs it; leave one of them out"],
+            ],
+            [
+                "an endpoint for redirects that is not a URL",
+                bucket({ redirectEndpoint: "minio.example.com:9000" }),
+                [
+                    `bucket.redirectEndpoint: "minio.example.com:9000" ${notRedirectUrl} one such as https://minio.example.com`,
+                ],
+            ],
+            [
+                "an endpoint for redirects with a login, a path and a default port",
+                bucket({ redirectEndpoint: "https://me:hunter22@minio.lan:443/images" }),
+                [`bucket.redirectEndpoint: "https://…@minio.lan:443/images" ${notRedirectUrl} "https://minio.lan"`],
+            ],
+            [
+                "an endpoint for redirects that only pods can resolve",
+                bucket({ redirectEndpoint: "http://minio.minio.svc.cluster.local:9000" }),
+                [
+                    'bucket.redirectEndpoint: "http://minio.minio.svc.cluster.local:9000" has a name that only pods can resolve; give the one by which clients reach the S3 server',
+                ],
+            ],
+            [
+                "an endpoint for redirects at another port of the registry's host",
+                bucket({ redirectEndpoint: "https://docker.registry.example.com:9000" }),
+                [
+                    'bucket.redirectEndpoint: "https://docker.registry.example.com:9000" is at the registry\'s host "docker.registry.example.com" or below it, so clients would send their passwords to the S3 server; use a name that is not below it',
+                ],
+            ],
+            [
+                "an endpoint for redirects below the host of a pull-through cache",
+                errorsWith({
+                    bucket: { ...valid.bucket, redirectEndpoint: "https://s3.hub.example.com" },
+                    mirrors: [{ name: "hub", host: "hub.example.com:8443", remote: "https://registry-1.docker.io" }],
+                }),
+                [
+                    'bucket.redirectEndpoint: "https://s3.hub.example.com" is at the registry\'s host "hub.example.com:8443" or below it, so clients would send their passwords to the S3 server; use a name that is not below it',
+                ],
+            ],
+            [
                 "an import whose bucket name or namespace is an Output",
                 errorsWith({
                     namespace: pulumi.output("registry"),
@@ -767,6 +809,11 @@ describe("findValidationErrors", () => {
     for (const endpoint of ["minio:9000", "192.168.1.10:9000", "[fd00::1]:9000"]) {
         it(`accepts the endpoint ${endpoint}`, () => assert.deepEqual(bucket({ endpoint }), []));
     }
+    // Of the last one, the host only ends with the same text.
+    for (const redirectEndpoint of ["https://registry.example.com", "https://other-docker.registry.example.com"]) {
+        it(`accepts the endpoint ${redirectEndpoint} for redirects, which is not below the registry's host`, () =>
+            assert.deepEqual(bucket({ redirectEndpoint, redirect: true }), []));
+    }
     const mirrorOf = (remote: string) => errorsWith({ mirrors: [{ name: "hub", host: "hub.example.com", remote }] });
     for (const remote of ["https://docker.io", "https://hub.docker.com/", "http://www.docker.com"]) {
         it(`rejects a pull-through cache of ${remote}, which would cache nothing`, () =>
@@ -822,6 +869,16 @@ describe("findValidationErrors", () => {
                 `image: "${unknown}" may not be distribution 3.1, which its configuration is for; check that it starts`,
             ));
     }
+
+    it("warns about an endpoint for redirects without https", () => {
+        const warningsOf = (redirectEndpoint: string) =>
+            findWarnings({ ...valid, bucket: { ...valid.bucket, redirectEndpoint } });
+        assert.deepEqual(warningsOf("http://minio.lan:9000"), [
+            'bucket.redirectEndpoint: "http://minio.lan:9000" is not encrypted: everybody between a client and the S3 ' +
+                "server can read the layers, and can use the links; use https",
+        ]);
+        assert.deepEqual(warningsOf("https://minio.lan:9000"), []);
+    });
 
     it("warns about a hardened image without a shell, if garbage is collected", () => {
         const image = "dhi.io/registry:3.1.2";

@@ -55,6 +55,7 @@ export const configurations: Record<string, Record<string, unknown>> = {
         bucketRegion: "eu-1",
         bucketChunkSize: 33554432,
         bucketRedirect: true,
+        bucketRedirectEndpoint: "https://s3.example.com",
         minioServer: "minio.api.example.com:443",
         minioServerSecure: true,
         minioServerCaFile: "package.json",

@@ -35,6 +35,20 @@ export function deployRegistry(change: Partial<ContainerRegistryArgs> = {}, opti
     }, options);
 }
 
+/** What a preview or an update of a registry says: messages that are not warnings. */
+export async function saidOf(change: Partial<ContainerRegistryArgs>, preview: boolean): Promise<string[]> {
+    const said: string[] = [];
+    const { info } = pulumi.log;
+    const replaced = pulumi.log as { info: (message: string) => Promise<void> };
+    replaced.info = (message) => Promise.resolve(void said.push(message));
+    try {
+        await deployRegistry(change, { preview });
+    } finally {
+        replaced.info = info;
+    }
+    return said;
+}
+
 export type Deployed = Awaited<ReturnType<typeof deployRegistry>>;
 
 let deployedOnce: Promise<Deployed> | undefined;
