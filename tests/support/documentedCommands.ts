@@ -123,6 +123,7 @@ export const executions: Record<string, Record<string, Execution>> = {
         "Permissions of minioUser": {
             notRun: "The sandbox has no `mc`. tests/e2e/parallel/storage.test.ts uses the policy.",
         },
+        "Let clients fetch layers from MinIO": { test: "tests/e2e/parallel/redirects.test.ts" },
         "Use your own bucket and key": { test: "tests/e2e/parallel/storage.test.ts" },
         "Use a CA of your own": { test: "tests/e2e/parallel/restore.test.ts" },
         "What MinIO's end means for you": { notRun: "The sandbox has no `mc`." },

@@ -1,15 +1,14 @@
 import { parse } from "yaml";
 
 import { documentedFile } from "./docs";
-import { OtherRegistry } from "./otherRegistry";
 import { apply, kubectl } from "./sandbox";
 
-/** Creates the Gateway of docs/exposure.md, with a certificate for the host of a registry. */
-export async function makeGateway(namespace: string, registry: OtherRegistry): Promise<void> {
+/** Creates the Gateway of docs/exposure.md, with a certificate for a host, for routes from the namespace `name`. */
+export async function makeGateway(namespace: string, { name, host }: { name: string; host: string }): Promise<void> {
     const gateway = documentedFile("docs/exposure.md", "yaml", "kind: Gateway", {
         "namespace: gateways": `namespace: ${namespace}`,
-        "*.example.com": registry.host.replace(/^[^.]*/, "*"),
-        "kubernetes.io/metadata.name: registry": `kubernetes.io/metadata.name: ${registry.name}`,
+        "*.example.com": host.replace(/^[^.]*/, "*"),
+        "kubernetes.io/metadata.name: registry": `kubernetes.io/metadata.name: ${name}`,
     });
     await apply(
         { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
@@ -19,7 +18,7 @@ export async function makeGateway(namespace: string, registry: OtherRegistry): P
             metadata: { name: "home-tls", namespace },
             spec: {
                 secretName: "home-tls",
-                dnsNames: [registry.host],
+                dnsNames: [host],
                 issuerRef: { kind: "ClusterIssuer", name: "letsencrypt-prod" },
             },
         },

@@ -84,12 +84,12 @@ export const apply = (...objects: object[]) =>
         input: objects.map((object) => JSON.stringify(object)).join("\n---\n"),
     });
 
-/** Creates a Pod in namespace `apps` that always pulls its image, prints a line, and exits. */
-export const applyPod = (name: string, image: string, imagePullSecrets: { name: string }[]) =>
+/** Creates a Pod that always pulls its image, prints a line, and exits. */
+export const applyPod = (name: string, image: string, imagePullSecrets: { name: string }[], namespace = "apps") =>
     apply({
         apiVersion: "v1",
         kind: "Pod",
-        metadata: { name, namespace: "apps" },
+        metadata: { name, namespace },
         spec: {
             restartPolicy: "Never",
             imagePullSecrets,
