@@ -93,11 +93,16 @@ export const setConfig = (name: string, ...settings: string[]) =>
 
 /** Removes the candidate and its bucket. */
 export async function removeCandidate(name: string): Promise<void> {
+    await removeStack(name);
+    await removeBucket(namesOf(name).bucket);
+}
+
+/** Removes the candidate's stack. Its bucket remains. */
+async function removeStack(name: string): Promise<void> {
     await pulumi(name, "cancel", "--yes");
     await pulumi(name, "state", "unprotect", "--all", "--yes");
     await pulumi(name, "destroy", "--yes", "--skip-preview");
     await pulumi(name, "stack", "rm", "--yes");
-    await removeBucket(namesOf(name).bucket);
 }
 
 /** Deploys the baseline, the hand-made registry, in an existing bucket. Returns when a login works. */
@@ -145,11 +150,9 @@ export const removeBucket = (bucket: string) => s3Client("purge", `minio:${bucke
 /** Removes the resources of an interrupted run. */
 export async function removeLeftovers(): Promise<void> {
     const stacks = JSON.parse(await run("pulumi", ["stack", "ls", "--json"])) as { name: string }[];
-    for (const name of ["candidate", "up"].filter((name) =>
-        stacks.some((stack) => stack.name === namesOf(name).stack),
-    )) {
+    for (const name of stacks.flatMap(({ name }) => /^bench-(.*)/.exec(name)?.[1] ?? [])) {
         // A stack that was interrupted early lacks some resources, so that its removal fails.
-        await removeCandidate(name).catch(() => pulumi(name, "stack", "rm", "--yes", "--force"));
+        await removeStack(name).catch(() => pulumi(name, "stack", "rm", "--yes", "--force"));
     }
     const namespaces = (await kubectl("get", "namespaces", "--output", "jsonpath={.items[*].metadata.name}")).split(
         " ",
