@@ -39,7 +39,7 @@ conformance: up ## run the OCI conformance suite; also part of e2e
 faults: up ## break things while clients push and pull; short=1 runs fewer tests
 	FAULTS_SHORT=$(short) sandbox/env tests/faults/run $(only)
 
-bench: up ## compare the speed with a hand-made registry; example: options="rounds=1 only=layer"
+bench: up ## compare the speed with other set-ups; example: options="rounds=1 only=layer"
 	sandbox/env node --require ts-node/register bench/bench.ts $(options)
 
 picture: up ## draw docs/picture.svg again

@@ -5,117 +5,32 @@ import * as path from "node:path";
 import { run } from "../tests/e2e/support/run";
 import { makeBucket } from "../tests/e2e/support/sandbox";
 import { collectionColumns, measureCollection } from "./collection";
-import { Growth, growths } from "./growth";
 import { emptyBucket, removeImages } from "./load";
+import { Options, readOptions } from "./options";
 import { profileSubject } from "./profile";
 import { chart, Result, table, variantTable } from "./report";
-import { Scenario, scenarios, Size } from "./scenarios";
+import { Size } from "./scenarios";
 import {
     configureCandidate,
     cordonOtherNodes,
-    deployBaseline,
     deployCandidate,
+    deploySide,
     deployVariant,
-    removeBaseline,
     removeCandidate,
     removeLeftovers,
+    removeSide,
     removeVariant,
     Subject,
 } from "./subjects";
-import { variants } from "./variants";
 
 /** The folder of the results. */
 const results = path.join(__dirname, "results");
-
-/** The modes, with the options that each one reads. */
-const optionsOfMode: Record<string, string[]> = {
-    compare: ["rounds", "layer", "duration", "only", "variants"],
-    profile: ["layer", "duration", "variants"],
-    growth: ["layer", "duration", "only"],
-    collection: ["tags"],
-};
-
-/** The options of a run. On the command line each one is `name=value`. */
-interface Options {
-    mode: string;
-    rounds: number;
-    size: Size;
-    scenarios: Record<string, Scenario>;
-    growths: Record<string, Growth>;
-    /** The numbers of tags, from the smallest. */
-    tags: number[];
-    /** If defined, these are measured beside the candidate, instead of the baseline. */
-    variants?: typeof variants;
-}
-
-/**
- * Reads the command line.
- *
- * @throws an error that lists every invalid option
- */
-function readOptions(): Options {
-    const errors: string[] = [];
-    const given: Record<string, string | undefined> = {};
-    for (const word of process.argv.slice(2)) {
-        const [name, value] = word.split("=") as [string, string?];
-        given[name] = value;
-    }
-    const mode = given.mode ?? "compare";
-    const accepted = optionsOfMode[mode];
-    if (!accepted) {
-        errors.push(`mode: "${mode}" is unknown; use one of ${Object.keys(optionsOfMode).join(", ")}`);
-    } else {
-        const usage = accepted.map((option) => `${option}=…`).join(", ");
-        for (const [name, value] of Object.entries(given)) {
-            if (name !== "mode" && (!accepted.includes(name) || !value)) {
-                errors.push(`"${name}=${value ?? ""}" is not an option of mode=${mode}; use ${usage}`);
-            }
-        }
-    }
-    const numbers = (name: string, defaultValue: string) =>
-        (given[name] ?? defaultValue).split(",").map((value) => {
-            if (!/^[1-9]\d*$/.test(value)) {
-                errors.push(`${name}: "${value}" must be a whole number of at least 1`);
-            }
-            return Number(value);
-        });
-    const number = (name: string, defaultValue: number) => {
-        const [value = NaN, ...others] = numbers(name, String(defaultValue));
-        if (others.length > 0) {
-            errors.push(`${name}: "${given[name]}" must be one number`);
-        }
-        return value;
-    };
-    const select = <T>(name: string, all: Record<string, T>): Record<string, T> => {
-        const names = given[name]?.split(",") ?? Object.keys(all);
-        for (const unknown of names.filter((value) => !(value in all))) {
-            errors.push(`${name}: "${unknown}" is unknown; use some of ${Object.keys(all).join(", ")}`);
-        }
-        return Object.fromEntries(Object.entries(all).filter(([value]) => names.includes(value)));
-    };
-    const options = {
-        mode,
-        rounds: number("rounds", 6),
-        size: {
-            layerBytes: number("layer", mode === "growth" ? 4096 : 1024) * 1024 * 1024,
-            duration: number("duration", 10),
-        },
-        scenarios: mode === "compare" ? select("only", scenarios) : {},
-        tags: numbers("tags", "300,2000,10000").sort((a, b) => a - b),
-        growths: mode === "growth" ? select("only", growths) : {},
-        variants: given.variants === undefined ? undefined : select("variants", variants),
-    };
-    if (errors.length > 0) {
-        throw new Error(errors.join("\n"));
-    }
-    return options;
-}
 
 const started = Date.now();
 const log = (text: string) => console.log(`${new Date(Date.now() - started).toISOString().slice(11, 19)} ${text}`);
 
 async function main(): Promise<void> {
-    const options = readOptions();
+    const options = readOptions(process.argv.slice(2));
     fs.rmSync(results, { recursive: true, force: true });
     fs.mkdirSync(results);
     const cleanups: (() => Promise<unknown>)[] = [];
@@ -156,21 +71,23 @@ async function deploySubjects(
     await cordonOtherNodes();
     cleanups.unshift(() => removeCandidate("candidate"));
     await configureCandidate("candidate");
-    const candidate = await deployCandidate("candidate");
-    if (options.variants) {
-        // In parallel, because each one waits for its pod.
-        const deployed = Object.entries(options.variants).map(([name, variant]) => {
-            cleanups.unshift(() => removeVariant(name));
-            return deployVariant(name, variant, candidate);
-        });
-        return [candidate, ...(await Promise.all(deployed))];
-    }
-    if (options.mode === "compare") {
-        await makeBucket("bench-baseline");
-        cleanups.unshift(() => removeBaseline("baseline"));
-        return [candidate, await deployBaseline("baseline")];
-    }
-    return [candidate];
+    // In parallel, because each one waits for its pod and its certificate.
+    const candidate = deployCandidate("candidate");
+    const deployedSides = Object.entries(options.sides).map(async ([name, side]) => {
+        cleanups.unshift(() => removeSide(name));
+        await makeBucket(`bench-${name}`);
+        return deploySide(name, side);
+    });
+    const deployedVariants = Object.entries(options.variants).map(async ([name, variant]) => {
+        // A variant is a copy of the candidate.
+        const original = await candidate;
+        cleanups.unshift(() => removeVariant(name));
+        return deployVariant(name, variant, original);
+    });
+    const others = [...deployedSides, ...deployedVariants];
+    // A registry that is still being deployed cannot be removed.
+    await Promise.allSettled([candidate, ...others]);
+    return [await candidate, ...(await Promise.all(others))];
 }
 
 /** Measures all subjects in turn. Writes the report after each round, so that an interrupted run keeps its rounds. */
@@ -192,6 +109,10 @@ async function compare(subjects: Subject[], { rounds, size, scenarios, variants 
                 const printed = values.map((value) => value.toPrecision(3)).join(" ");
                 log(`round ${round} of ${rounds}, ${name}, ${subject}: ${printed}`);
                 for (const [index, metric] of scenario.metrics.entries()) {
+                    // The metric does not apply to the subject. JSON has no NaN.
+                    if (Number.isNaN(values[index])) {
+                        continue;
+                    }
                     const result = found.get(metric.name) ?? { metric, values: {} };
                     (result.values[subject] ??= []).push(values[index]!);
                     found.set(metric.name, result);
@@ -200,7 +121,7 @@ async function compare(subjects: Subject[], { rounds, size, scenarios, variants 
             }
         }
         const description = `${round} rounds, large layers of ${size.layerBytes / 1024 / 1024} MiB`;
-        writeReport([...found.values()], variants !== undefined, description);
+        writeReport([...found.values()], Object.keys(variants).length > 0, description);
     }
     console.log(`\n${fs.readFileSync(path.join(results, "table.md"), "utf8")}`);
     console.log(`Results in ${path.relative(process.cwd(), results)}: ${fs.readdirSync(results).join(", ")}`);

@@ -19,14 +19,15 @@ import {
     pushLayer,
     putLayer,
 } from "./load";
+import { sides } from "./sides";
 import {
     configureCandidate,
-    deployBaseline,
     deployCandidate,
+    deploySide,
     preview,
-    removeBaseline,
     removeBucket,
     removeCandidate,
+    removeSide,
     Subject,
 } from "./subjects";
 
@@ -241,11 +242,12 @@ export const scenarios: Record<string, Scenario> = {
         async measure(subject) {
             // A new host each time: Pebble, the sandbox's ACME server, often skips the challenge for a known one.
             const name = `up-${randomBytes(3).toString("hex")}`;
-            if (subject.name === "baseline") {
+            const side = sides[subject.name];
+            if (side) {
                 await makeBucket(`bench-${name}`);
                 return measureThenRemove(
-                    () => deployBaseline(name),
-                    () => removeBaseline(name),
+                    () => deploySide(name, side),
+                    () => removeSide(name),
                 );
             }
             if (subject.name === "candidate") {

@@ -6,10 +6,10 @@ import * as path from "node:path";
 import { parse, stringify } from "yaml";
 
 import { Authority, makeAuthority } from "../tests/e2e/support/certificates";
-import { makeByHand } from "../tests/e2e/support/handMade";
 import { eventually, run } from "../tests/e2e/support/run";
 import { apply, get, kubectl, loginStatus, minio, minioRoot, mounted, plaintext } from "../tests/e2e/support/sandbox";
 import { Client } from "../tests/e2e/support/traffic";
+import { Side } from "./sides";
 
 /** A registry that is measured. */
 export interface Subject {
@@ -105,24 +105,18 @@ async function removeStack(name: string): Promise<void> {
     await pulumi(name, "stack", "rm", "--yes");
 }
 
-/** Deploys the baseline, the hand-made registry, in an existing bucket. Returns when a login works. */
-export async function deployBaseline(name: string): Promise<Subject> {
+/** Deploys a side in an existing bucket. Returns when a login works. */
+export async function deploySide(name: string, side: Side): Promise<Subject> {
     const { bucket, host, namespace } = namesOf(name);
-    const client = { host, user: "baseline", password: "correct horse battery staple" };
+    const client = { host, user: "owner", password: "correct horse battery staple" };
     await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } });
     const key = await minioRoot();
-    await makeByHand({
-        version: 3,
-        namespace,
-        s3: { bucket, endpoint: minio, secure: false, key },
-        login: client,
-        host,
-    });
+    await side.create({ namespace, s3: { bucket, endpoint: minio, secure: false, key }, login: client, host });
     return waitForLogin({ name, namespace, bucket, client });
 }
 
-/** Removes the baseline and its bucket. */
-export async function removeBaseline(name: string): Promise<void> {
+/** Removes a side and its bucket. */
+export async function removeSide(name: string): Promise<void> {
     await removeNamespace(namesOf(name).namespace);
     await removeBucket(namesOf(name).bucket);
 }

@@ -1,7 +1,9 @@
 import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
 
+import { readOptions } from "../../bench/options";
 import { chart, median, relativePerformance, Result, table, variantTable } from "../../bench/report";
+import { scenarios } from "../../bench/scenarios";
 
 const push: Result = {
     metric: { name: "push", unit: "s", goal: { relativeTo: "limit", atLeast: 0.5 } },
@@ -15,6 +17,42 @@ const memory: Result = {
     metric: { name: "memory", unit: "MiB", goal: { atMost: 256 } },
     values: { candidate: [200.4], baseline: [100] },
 };
+
+describe("The benchmark's options", () => {
+    const sidesOf = (...words: string[]) => Object.keys(readOptions(words).sides);
+
+    it("compare with all sides by default, and with those of sides=", () => {
+        assert.deepEqual(sidesOf(), ["baseline", "registry-2", "twuni"]);
+        assert.deepEqual(sidesOf("sides=twuni,baseline"), ["baseline", "twuni"]);
+    });
+
+    it("compare variants with the candidate alone, unless sides are listed, too", () => {
+        assert.deepEqual(sidesOf("variants=same"), []);
+        assert.deepEqual(sidesOf("variants=same", "sides=twuni"), ["twuni"]);
+        assert.deepEqual(Object.keys(readOptions(["variants=same"]).variants), ["same"]);
+    });
+
+    it("deploy no side in other modes", () => {
+        for (const mode of ["profile", "growth", "collection"]) {
+            assert.deepEqual(sidesOf(`mode=${mode}`), [], mode);
+        }
+    });
+
+    it("list every invalid one in an error", () => {
+        assert.throws(() => readOptions(["sides=baseline,zot", "rounds=0", "only="]), {
+            message: [
+                '"only=" is not an option of mode=compare; ' +
+                    "use rounds=…, layer=…, duration=…, only=…, sides=…, variants=…",
+                'rounds: "0" must be a whole number of at least 1',
+                `only: "" is unknown; use some of ${Object.keys(scenarios).join(", ")}`,
+                'sides: "zot" is unknown; use some of baseline, registry-2, twuni',
+            ].join("\n"),
+        });
+        assert.throws(() => readOptions(["mode=growth", "sides=twuni"]), {
+            message: '"sides=twuni" is not an option of mode=growth; use layer=…, duration=…, only=…',
+        });
+    });
+});
 
 describe("The benchmark's report", () => {
     it("takes the median of the rounds, and ignores missing values", () => {

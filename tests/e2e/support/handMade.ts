@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 import { apply, kubectl } from "./sandbox";
 
 /** Settings of a registry that is set up by hand, as people did in 2024: Secrets, Deployment, Service and Ingress. */
-interface HandMade {
+export interface HandMade {
     /** Major version of distribution: 2 is 2.8.3, the `registry:2` of that time; 3 is the version that this project deploys. */
     version: 2 | 3;
     /** An existing namespace. */
@@ -17,6 +17,10 @@ interface HandMade {
     /** Host of its Ingress. Without it, no Ingress is created. */
     host?: string;
 }
+
+/** The content of an htpasswd file with one login, in the format of `htpasswd -B`. */
+export const htpasswd = async ({ user, password }: HandMade["login"]) =>
+    `${user}:${(await bcrypt.hash(password, 5)).replace("$2b$", "$2y$")}\n`;
 
 /** Creates the registry, and waits until its pod accepts connections. */
 export async function makeByHand({ version, namespace, s3, login, host }: HandMade): Promise<void> {
@@ -55,14 +59,12 @@ export async function makeByHand({ version, namespace, s3, login, host }: HandMa
             headers: { "X-Content-Type-Options": ["nosniff"] },
         },
     };
-    // The format of `htpasswd -B`.
-    const hash = (await bcrypt.hash(login.password, 5)).replace("$2b$", "$2y$");
     await apply(
         {
             apiVersion: "v1",
             kind: "Secret",
             metadata: named("registry-auth-secret"),
-            stringData: { ".htpasswd": `${login.user}:${hash}\n` },
+            stringData: { ".htpasswd": await htpasswd(login) },
         },
         {
             apiVersion: "v1",
