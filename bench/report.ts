@@ -1,12 +1,27 @@
 import * as echarts from "echarts";
 
 import { isHigherBetter, Metric } from "./scenarios";
+import { sides } from "./sides";
 
 /** The measurements of a metric: the value of each round, by subject. */
 export interface Result {
     metric: Metric;
     values: Record<string, number[]>;
 }
+
+/** The names of subjects in reports, in an owner's words. Variants have their own names. */
+const labels: Record<string, string> = {
+    candidate: "this registry",
+    ...Object.fromEntries(Object.entries(sides).map(([name, { label }]) => [name, label])),
+    limit: "MinIO alone",
+    "bare requests": "bare requests to MinIO",
+    "empty program": "an empty program",
+};
+const labelOf = (subject: string) => labels[subject] ?? subject;
+
+/** The subjects with measurements, of those in a list. */
+const measured = (results: Result[], subjects: string[]) =>
+    subjects.filter((subject) => results.some(({ values }) => values[subject]));
 
 /** The median, without the values that are NaN. */
 export function median(values: number[]): number {
@@ -33,51 +48,57 @@ function formatRange(values: number[] = []): string {
         : `${format(median(measured))} (${format(Math.min(...measured))}-${format(Math.max(...measured))})`;
 }
 
-/** The goal of a metric, and whether the candidate reaches it. Undefined without a goal or without measurements. */
+/** Whether the candidate reaches the goal of a metric, and the goal. Undefined without a goal or without measurements. */
 function goalStatus(result: Result): string | undefined {
     const { goal, unit } = result.metric;
     if (!goal) {
         return undefined;
     }
     if ("atMost" in goal) {
-        return `≤ ${goal.atMost} ${unit}: ${median(result.values.candidate!) <= goal.atMost ? "yes" : "no"}`;
+        return `${median(result.values.candidate!) <= goal.atMost ? "yes" : "no"}: ≤ ${goal.atMost} ${unit}`;
     }
     const ratio = relativePerformance(result, "candidate", goal.relativeTo);
     return Number.isNaN(ratio)
         ? undefined
-        : `≥ ${format(goal.atLeast)} × ${goal.relativeTo}: ${ratio >= goal.atLeast ? "yes" : "no"}`;
+        : `${ratio >= goal.atLeast ? "yes" : "no"}: ≥ ${format(goal.atLeast)} × ${labelOf(goal.relativeTo)}`;
 }
 
-/** The results as a Markdown table: a row for each metric, with the candidate's ratio to each other subject. */
+/**
+ * The results as a Markdown table: a row for each metric, and a column for each side, with the candidate's ratio to it.
+ * Other subjects, which have few metrics, share a column.
+ */
 export function table(results: Result[]): string {
+    const columns = measured(results, Object.keys(sides));
     return formatTable([
-        ["metric", "candidate", "baseline", "ratio", "goal", "compared with others"],
+        ["metric", labelOf("candidate"), ...columns.map(labelOf), "goal reached", "compared with others"],
         ...results.map((result) => {
             const { metric, values } = result;
-            const others = Object.keys(values).filter((subject) => !["candidate", "baseline"].includes(subject));
-            const ratio = (subject: string) => format(relativePerformance(result, "candidate", subject));
+            const others = Object.keys(values).filter((subject) => subject !== "candidate" && !(subject in sides));
+            const compared = (subject: string) => {
+                const ratio = format(relativePerformance(result, "candidate", subject));
+                return ratio && `${formatRange(values[subject])}, ratio ${ratio}`;
+            };
             return [
                 `${metric.name}, ${metric.unit}`,
                 formatRange(values.candidate),
-                formatRange(values.baseline),
-                ratio("baseline"),
+                ...columns.map(compared),
                 goalStatus(result) ?? "",
-                others.map((other) => `${other} ${formatRange(values[other])}, ratio ${ratio(other)}`).join("; "),
+                others.map((other) => `${labelOf(other)} ${compared(other)}`).join("; "),
             ];
         }),
     ]);
 }
 
-/** The results of variants as a Markdown table: a row for each variant, with its ratio to the candidate. */
+/** The results of variants as a Markdown table: a row for each variant and side, with its ratio to the candidate. */
 export function variantTable(results: Result[]): string {
     const names = [...new Set(results.flatMap(({ values }) => Object.keys(values)))].filter(
         (name) => name !== "candidate",
     );
     return formatTable([
         ["", ...results.map(({ metric }) => `${metric.name}, ${metric.unit}`)],
-        ["candidate", ...results.map(({ values }) => formatRange(values.candidate))],
+        [labelOf("candidate"), ...results.map(({ values }) => formatRange(values.candidate))],
         ...names.map((name) => [
-            name,
+            labelOf(name),
             ...results.map((result) => {
                 const ratio = format(relativePerformance(result, name, "candidate"));
                 return ratio && `${ratio} ×: ${formatRange(result.values[name])}`;
@@ -91,46 +112,54 @@ function formatTable([head, ...rows]: string[][]): string {
     return [line(head!), `|${"---|".repeat(head!.length)}`, ...rows.map(line)].join("\n");
 }
 
-/** What the candidate is compared with in the chart, by subject. */
-const chartSubjects: Record<string, { legend: string; color: string }> = {
-    baseline: { legend: "compared with plain distribution", color: "#5b8ff9" },
-    limit: { legend: "compared with MinIO alone", color: "#9aa5b1" },
+/** The colors of the bars, by the subject that the candidate is compared with. Other subjects are not drawn. */
+const colors: Record<string, string> = {
+    baseline: "#5b8ff9",
+    "registry-2": "#e8a33d",
+    twuni: "#3c9d74",
+    limit: "#9aa5b1",
 };
 
-/** A row of the chart: the candidate's ratio to another subject, in one metric. */
+/** A row of the chart: the candidate's ratio to another subject, in one metric. Without a subject, it is a gap. */
 interface Row {
     label: string;
-    subject: string;
+    subject?: string;
     ratio: number;
     /** The ratio of each round. */
     rounds: number[];
 }
 
-/** The rows of the chart, from the top. */
+/** The rows of the chart, from the top. The first one of a metric has its name. A gap is between two metrics. */
 function chartRows(results: Result[]): Row[] {
-    return Object.keys(chartSubjects)
-        .flatMap((subject) => results.map((result) => ({ result, subject })))
-        .filter(({ result, subject }) => !Number.isNaN(relativePerformance(result, "candidate", subject)))
-        .map(({ result: { metric, values }, subject }) => ({
-            label: metric.name,
-            subject,
-            ratio: relativePerformance({ metric, values }, "candidate", subject),
-            rounds: values.candidate!.map((value, round) => {
-                const ofRound = { candidate: [value], [subject]: [values[subject]![round]!] };
-                return relativePerformance({ metric, values: ofRound }, "candidate", subject);
-            }),
-        }));
+    const rowsAndGaps = results.flatMap(({ metric, values }) => {
+        const rows: Row[] = Object.keys(colors)
+            .map((subject) => ({
+                label: "",
+                subject,
+                ratio: relativePerformance({ metric, values }, "candidate", subject),
+                rounds: values.candidate!.map((value, round) => {
+                    const ofRound = { candidate: [value], [subject]: [values[subject]?.[round] ?? NaN] };
+                    return relativePerformance({ metric, values: ofRound }, "candidate", subject);
+                }),
+            }))
+            .filter(({ ratio }) => !Number.isNaN(ratio));
+        if (rows[0]) {
+            rows[0].label = metric.name;
+            rows.push({ label: "", ratio: NaN, rounds: [] });
+        }
+        return rows;
+    });
+    return rowsAndGaps.slice(0, -1);
 }
 
 /** The bars of a subject in the chart, which leave the rows of other subjects empty. */
 function bars(rows: Row[], subject: string): echarts.BarSeriesOption {
-    const { legend, color } = chartSubjects[subject]!;
     return {
         type: "bar",
-        name: legend,
-        barWidth: 15,
+        name: labelOf(subject),
+        barWidth: 11,
         barGap: "-100%",
-        itemStyle: { color },
+        itemStyle: { color: colors[subject] },
         data: rows.map((row) => (row.subject === subject ? Number(format(row.ratio)) : null)),
         markLine: {
             silent: true,
@@ -142,36 +171,47 @@ function bars(rows: Row[], subject: string): echarts.BarSeriesOption {
     };
 }
 
-/** An SVG chart of the candidate's ratios to the baseline and to the limit: medians as bars, rounds as dots. */
+/** An SVG chart of the candidate's ratios to the sides and to the limit: medians as bars, rounds as dots. */
 export function chart(results: Result[], title: string): string {
     const rows = chartRows(results);
-    const height = 130 + 26 * rows.length;
+    const height = 130 + 15 * rows.length;
     const drawing = echarts.init(null, null, { renderer: "svg", ssr: true, width: 860, height });
-    const labels = { type: "category", inverse: true, axisTick: { show: false }, axisLine: { show: false } } as const;
+    // Without the interval, labels that are close to each other would be left out.
+    const labels = {
+        type: "category",
+        inverse: true,
+        axisTick: { show: false },
+        axisLine: { show: false },
+        axisLabel: { interval: 0 },
+    } as const;
     drawing.setOption({
         animation: false,
         backgroundColor: "#ffffff",
         title: {
-            text: "Speed compared with plain distribution: 1 × is as fast, longer is better",
+            text: "This registry compared with others: 1 × is equal, above 1 × this registry is better",
             subtext: title,
             left: 10,
             top: 6,
             textStyle: { fontSize: 15 },
         },
         // A browser's font may be wider than the one that the drawing assumes.
-        legend: { left: 10, top: 56, itemGap: 60, itemWidth: 14, selectedMode: false },
+        legend: { left: 10, top: 56, itemGap: 44, itemWidth: 14, selectedMode: false },
         grid: { left: 320, right: 70, top: 90, bottom: 30 },
         xAxis: { type: "value", min: 0, axisLabel: { formatter: "{value} ×" } },
         yAxis: [
             { ...labels, data: rows.map(({ label }) => label) },
-            { ...labels, data: rows.map(({ ratio }) => `${ratio.toFixed(2)} ×`), position: "right" },
+            {
+                ...labels,
+                data: rows.map(({ ratio }) => (Number.isNaN(ratio) ? "" : `${ratio.toFixed(2)} ×`)),
+                position: "right",
+            },
         ],
         series: [
-            ...Object.keys(chartSubjects).map((subject) => bars(rows, subject)),
+            ...measured(results, Object.keys(colors)).map((subject) => bars(rows, subject)),
             {
                 type: "scatter",
                 name: "each round",
-                symbolSize: 5,
+                symbolSize: 4,
                 itemStyle: { color: "#222222" },
                 data: rows.flatMap(({ rounds }, row) => rounds.map((ratio) => [ratio, row])),
             },

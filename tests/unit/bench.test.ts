@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import { readOptions } from "../../bench/options";
 import { chart, median, relativePerformance, Result, table, variantTable } from "../../bench/report";
 import { scenarios } from "../../bench/scenarios";
+import { sides } from "../../bench/sides";
 
 const push: Result = {
     metric: { name: "push", unit: "s", goal: { relativeTo: "limit", atLeast: 0.5 } },
@@ -72,37 +73,71 @@ describe("The benchmark's report", () => {
         assert.equal(
             table([push, rate, memory]),
             [
-                "| metric | candidate | baseline | ratio | goal | compared with others |",
-                "|---|---|---|---|---|---|",
-                "| push, s | 12 (10-20) | 20 (10-24) | 2 | ≥ 0.5 × limit: no | limit 5 (5-5), ratio 0.417 |",
-                "| GET /v2/, 1/s | 550 (500-600) | 275 (250-300) | 2 | ≥ 4 × baseline: no |  |",
-                "| memory, MiB | 200 | 100 | 0.499 | ≤ 256 MiB: yes |  |",
+                "| metric | this registry | by hand, registry:3 | goal reached | compared with others |",
+                "|---|---|---|---|---|",
+                "| push, s | 12 (10-20) | 20 (10-24), ratio 2 | no: ≥ 0.5 × MinIO alone | MinIO alone 5 (5-5), ratio 0.417 |",
+                "| GET /v2/, 1/s | 550 (500-600) | 275 (250-300), ratio 2 | no: ≥ 4 × by hand, registry:3 |  |",
+                "| memory, MiB | 200 | 100, ratio 0.499 | yes: ≤ 256 MiB |  |",
             ].join("\n"),
         );
     });
 
-    it("compares each variant with the candidate", () => {
-        const values = { candidate: [10, 10], "chunk-32": [5, 8] };
+    it("has a column for each side that was measured, and no goal relative to a side that was not", () => {
+        const values = { candidate: [600], twuni: [300], "registry-2": [400] };
         assert.equal(
-            variantTable([{ metric: push.metric, values }]),
-            ["|  | push, s |", "|---|---|", "| candidate | 10 (10-10) |", "| chunk-32 | 1.63 ×: 6.5 (5-8) |"].join(
-                "\n",
-            ),
+            table([
+                { metric: rate.metric, values },
+                { metric: memory.metric, values: { candidate: [300] } },
+            ]),
+            [
+                "| metric | this registry | by hand, registry:2 | Helm chart twuni/docker-registry | goal reached | compared with others |",
+                "|---|---|---|---|---|---|",
+                "| GET /v2/, 1/s | 600 | 400, ratio 1.5 | 300, ratio 2 |  |  |",
+                "| memory, MiB | 300 |  |  | no: ≤ 256 MiB |  |",
+            ].join("\n"),
         );
     });
 
-    it("draws a chart with a row for each metric and subject, and a legend", () => {
-        const svg = chart([push, rate], "today");
+    it("compares each variant and side with the candidate", () => {
+        const values = { candidate: [10, 10], twuni: [20, 20], "chunk-32": [5, 8] };
+        assert.equal(
+            variantTable([{ metric: push.metric, values }]),
+            [
+                "|  | push, s |",
+                "|---|---|",
+                "| this registry | 10 (10-10) |",
+                "| Helm chart twuni/docker-registry | 0.5 ×: 20 (20-20) |",
+                "| chunk-32 | 1.63 ×: 6.5 (5-8) |",
+            ].join("\n"),
+        );
+    });
+
+    it("draws a chart with each metric, a ratio to each side that was measured, and a legend of these", () => {
+        const twuni = { metric: rate.metric, values: { ...rate.values, twuni: [100, 125] } };
+        const svg = chart([push, twuni], "today");
         const texts = [...svg.matchAll(/<text [^>]*>([^<]*)<\/text>/g)].map(([, text]) => text);
         for (const [text, count] of Object.entries({
             today: 1,
-            push: 2,
+            push: 1,
             "GET /v2/": 1,
-            "compared with plain distribution": 1,
-            "compared with MinIO alone": 1,
+            // Compared with the baseline.
+            "2.00 ×": 2,
+            "0.42 ×": 1,
+            "5.00 ×": 1,
+            "by hand, registry:3": 1,
+            "by hand, registry:2": 0,
+            "Helm chart twuni/docker-registry": 1,
+            "MinIO alone": 1,
             "each round": 1,
         })) {
             assert.equal(texts.filter((drawn) => drawn === text).length, count, text);
+        }
+    });
+
+    it("has a color in the chart for each side", () => {
+        for (const [name, { label }] of Object.entries(sides)) {
+            const svg = chart([{ metric: push.metric, values: { candidate: [1], [name]: [1] } }], "today");
+            assert.ok(svg.includes(`>${label}</text>`), name);
         }
     });
 
