@@ -25,7 +25,7 @@ describe("Garbage collection", function () {
     let me: Client;
 
     before(async () => {
-        await registry.deploy();
+        await registry.deploy(60);
         ({ me } = registry);
     });
     after(() => registry.remove());

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { eventually } from "../../e2e/support/run";
 import { assertUnnoticed } from "../../e2e/support/traffic";
 import { CollectedRegistry, kill } from "../support/collectedRegistry";
-import { isShort } from "../support/shortMode";
+import { fullOrShort, isShort } from "../support/shortMode";
 
 /**
  * Collections of several registries at a time: after a kill while a registry is read-only, it takes minutes until the
@@ -49,7 +49,7 @@ describe("Collections that are killed at random times", function () {
 
     before(async () => {
         for (const registry of registries) {
-            await registry.deploy();
+            await registry.deploy(fullOrShort(60, 15));
         }
     });
     after(async () => {

@@ -41,13 +41,13 @@ export class CollectedRegistry extends OtherRegistry {
         this.folder = fs.mkdtempSync(path.join(os.tmpdir(), `${name}-`));
     }
 
-    /** Deploys it, and pushes so many images that reading and marking them takes seconds. */
-    async deploy(): Promise<void> {
+    /** Deploys it, and pushes images, so that reading and marking them takes a while: of 60, seconds. */
+    async deploy(images: number): Promise<void> {
         await this.configure(this.settings);
         await this.up();
         this.me = await this.client();
         const image = path.join(this.folder, "many");
-        for (let number = 1; number <= 60; number++) {
+        for (let number = 1; number <= images; number++) {
             makeImageOf(image, [1024]);
             assert.equal((await tryPush(image, this.me, `many:${number}`)).code, 0);
             fs.rmSync(image, { recursive: true });
