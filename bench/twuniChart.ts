@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { stringify } from "yaml";
 
 import { htpasswd } from "../tests/e2e/support/handMade";
-import { apply } from "../tests/e2e/support/sandbox";
+import { apply, ingressSpec } from "../tests/e2e/support/sandbox";
 import { SideSettings } from "./sides";
 
 /**
@@ -145,24 +145,7 @@ export async function installTwuniChart({ namespace, s3, login, host }: SideSett
                     "nginx.ingress.kubernetes.io/proxy-body-size": "0",
                 },
             },
-            spec: {
-                ingressClassName: "nginx",
-                tls: [{ hosts: [host], secretName: "registry-tls" }],
-                rules: [
-                    {
-                        host,
-                        http: {
-                            paths: [
-                                {
-                                    path: "/",
-                                    pathType: "Prefix",
-                                    backend: { service: { name, port: { number: 5000 } } },
-                                },
-                            ],
-                        },
-                    },
-                ],
-            },
+            spec: ingressSpec(host, "registry-tls", { name, port: { number: 5000 } }),
         },
     );
 }

@@ -102,7 +102,7 @@ const remoteUrl: Rule<string> = (remote) => {
     }
     return /^https?:\/\/[^/?#@]+$/.test(remote) && URL.canParse(remote)
         ? undefined
-        : `"${withoutLogin(remote)}" is not the URL of a registry without a path; ` + `give one such as ${dockerHub}`;
+        : `"${withoutLogin(remote)}" is not the URL of a registry without a path; give one such as ${dockerHub}`;
 };
 
 const goDuration: Rule<string> = (ttl) =>

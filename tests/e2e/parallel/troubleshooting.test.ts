@@ -12,7 +12,7 @@ import { interruptUp } from "../support/interrupt";
 import { OtherRegistry } from "../support/otherRegistry";
 import { registryProcess } from "../support/processes";
 import { attempt, eventually, run } from "../support/run";
-import { apply, get, keysOf, kubectl, loginStatus, request } from "../support/sandbox";
+import { apply, get, ingressSpec, keysOf, kubectl, loginStatus, request } from "../support/sandbox";
 import { Client, makeImage, makeImageOf, makeImages, pull, tryPush } from "../support/traffic";
 import { assertInTroubleshooting } from "../support/troubleshooting";
 
@@ -77,11 +77,7 @@ describe("docs/troubleshooting.md has what is printed", function () {
                 apiVersion: "networking.k8s.io/v1",
                 kind: "Ingress",
                 metadata: { name, namespace: registry.name },
-                spec: {
-                    ingressClassName,
-                    tls: [{ hosts: [host], secretName: name }],
-                    rules: [{ host, http: { paths: [{ path: "/", pathType: "Prefix", backend: { service } }] } }],
-                },
+                spec: { ...ingressSpec(host, name, service), ingressClassName },
             });
             return host;
         }

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import * as bcrypt from "bcryptjs";
 import { stringify } from "yaml";
 
-import { apply, kubectl } from "./sandbox";
+import { apply, ingressSpec, kubectl } from "./sandbox";
 
 /** Settings of a registry that is set up by hand, as people did in 2024: Secrets, Deployment, Service and Ingress. */
 export interface HandMade {
@@ -127,26 +127,10 @@ export async function makeByHand({ version, namespace, s3, login, host }: HandMa
                               "nginx.ingress.kubernetes.io/ssl-redirect": "true",
                           },
                       },
-                      spec: {
-                          ingressClassName: "nginx",
-                          tls: [{ hosts: [host], secretName: "registry-tls-ingress" }],
-                          rules: [
-                              {
-                                  host,
-                                  http: {
-                                      paths: [
-                                          {
-                                              path: "/",
-                                              pathType: "Prefix",
-                                              backend: {
-                                                  service: { name: "registry-svc", port: { name: "http-port" } },
-                                              },
-                                          },
-                                      ],
-                                  },
-                              },
-                          ],
-                      },
+                      spec: ingressSpec(host, "registry-tls-ingress", {
+                          name: "registry-svc",
+                          port: { name: "http-port" },
+                      }),
                   },
               ]
             : []),

@@ -84,6 +84,13 @@ export const apply = (...objects: object[]) =>
         input: objects.map((object) => JSON.stringify(object)).join("\n---\n"),
     });
 
+/** What an Ingress of class nginx has for a host: its certificate, and the Service that everything is sent to. */
+export const ingressSpec = (host: string, tlsSecret: string, service: { name: string; port: object }) => ({
+    ingressClassName: "nginx",
+    tls: [{ hosts: [host], secretName: tlsSecret }],
+    rules: [{ host, http: { paths: [{ path: "/", pathType: "Prefix", backend: { service } }] } }],
+});
+
 /** Creates a Pod that always pulls its image, prints a line, and exits. */
 export const applyPod = (name: string, image: string, imagePullSecrets: { name: string }[], namespace = "apps") =>
     apply({

@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { attempt, eventually, run } from "../../e2e/support/run";
-import { apply, client, kubectl } from "../../e2e/support/sandbox";
+import { apply, client, ingressSpec, kubectl } from "../../e2e/support/sandbox";
 import { assertUnnoticed } from "../../e2e/support/traffic";
 import { assertInTroubleshooting } from "../../e2e/support/troubleshooting";
 import { itInFull } from "../support/shortMode";
@@ -101,24 +101,7 @@ describe("The certificate", function () {
                     apiVersion: "networking.k8s.io/v1",
                     kind: "Ingress",
                     metadata,
-                    spec: {
-                        ingressClassName: "nginx",
-                        tls: [{ hosts: [host], secretName: "expired" }],
-                        rules: [
-                            {
-                                host,
-                                http: {
-                                    paths: [
-                                        {
-                                            path: "/",
-                                            pathType: "Prefix",
-                                            backend: { service: { name: "registry", port: { name: "http-port" } } },
-                                        },
-                                    ],
-                                },
-                            },
-                        ],
-                    },
+                    spec: ingressSpec(host, "expired", { name: "registry", port: { name: "http-port" } }),
                 },
             );
             fs.mkdirSync(`/etc/docker/certs.d/${host}`, { recursive: true });
