@@ -1,17 +1,21 @@
 const Mocha = require("mocha");
 
-const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_TEST_END } = Mocha.Runner.constants;
+const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_TEST_END, EVENT_TEST_FAIL } = Mocha.Runner.constants;
 /** How many of the slowest tests and hooks are listed. */
 const listed = 10;
 
+/** Characters of an error that are shown beside the title of its test. */
+const errorLength = 300;
+
 /**
- * Mocha's own report, then the slowest tests and hooks as lines "  12.3 s  title", then a last line that other tools
- * read: "N passed, N failed".
+ * Mocha's own report, then the slowest tests and hooks as lines "  12.3 s  title", then what failed as lines
+ * "  FAILED  title: error", then a last line that other tools read: "N passed, N failed".
  */
 module.exports = class extends Mocha.reporters.Spec {
     constructor(runner, options) {
         super(runner, options);
         const durations = [];
+        const failures = [];
         for (const event of [EVENT_TEST_END, EVENT_HOOK_END]) {
             runner.on(event, (runnable) => {
                 if (runnable.duration) {
@@ -19,6 +23,7 @@ module.exports = class extends Mocha.reporters.Spec {
                 }
             });
         }
+        runner.on(EVENT_TEST_FAIL, (runnable, error) => failures.push(`${runnable.fullTitle()}: ${error.message}`));
         runner.once(EVENT_RUN_END, () => {
             const slowest = durations.sort((a, b) => b.seconds - a.seconds).slice(0, listed);
             if (slowest[0]?.seconds >= 1) {
@@ -27,6 +32,9 @@ module.exports = class extends Mocha.reporters.Spec {
                     console.log(`${seconds.toFixed(1).padStart(8)} s  ${title.replaceAll('"', "")}`),
                 );
                 console.log();
+            }
+            for (const failure of failures) {
+                console.log(`  FAILED  ${failure.replace(/\s+/g, " ").slice(0, errorLength)}`);
             }
             console.log(
                 [`${this.stats.passes} passed`, `${this.stats.failures} failed`]

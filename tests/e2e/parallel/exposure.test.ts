@@ -203,11 +203,16 @@ describe("A registry", function () {
 
         it("accepts a layer from a client that needs over two minutes", () => slowPush);
 
-        it("replaces its pods without a failed push or pull", () =>
-            assertUnnoticed(me, async () => {
-                await kubectl("rollout", "restart", "deployment/registry", "--namespace", registry.name);
-                await kubectl("rollout", "status", "deployment/registry", "--namespace", registry.name);
-            }));
+        // A push may use a connection that is just being closed: docs/design/reliability.md lists this limitation.
+        it("replaces its pods without a failed pull, and a push needs at most one retry", () =>
+            assertUnnoticed(
+                me,
+                async () => {
+                    await kubectl("rollout", "restart", "deployment/registry", "--namespace", registry.name);
+                    await kubectl("rollout", "status", "deployment/registry", "--namespace", registry.name);
+                },
+                { pushRetries: 1 },
+            ));
     }
     const answers = (what: string) =>
         request(`${what}://${me.host}/v2/`, "--user", `${me.user}:${me.password}`, "--include");

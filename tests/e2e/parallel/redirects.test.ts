@@ -215,7 +215,11 @@ describe("Redirects to MinIO:", function () {
         const first = trace.requests.length;
         await work();
         const requests = () => trace.requests.slice(first).filter(({ host }) => host === minioAt(entrance));
-        await eventually(60, () => Promise.resolve(requests().some(({ method }) => method === "GET")));
+        const isFetched = () => requests().some(({ method }) => method === "GET");
+        await eventually(60, () => Promise.resolve(isFetched())).catch(() => {
+            const hosts = new Set(trace.requests.slice(first).map(({ host }) => host));
+            assert.fail(`MinIO was asked at ${[...hosts].join(", ") || "no host"}, not at ${minioAt(entrance)}`);
+        });
         assert.deepEqual(
             requests().filter(({ authorization, status }) => authorization !== undefined || status >= 300),
             [],
@@ -321,7 +325,13 @@ describe("Redirects to MinIO:", function () {
                 await registry.configure({ bucketRedirectEndpoint: `https://${minioAt(entrance)}` });
                 await registry.up();
                 // A pod that is ending may still answer.
-                await eventually(300, async () => (await linkTo(layer, me)).host === minioAt(entrance));
+                const ending = "jsonpath={.items[*].metadata.deletionTimestamp}";
+                const areGone = async () =>
+                    !(await kubectl("get", "pods", "--namespace", registry.name, "--output", ending));
+                await eventually(300, areGone);
+                for (const client of [me, cluster, nobody]) {
+                    await eventually(300, async () => (await linkTo(layer, client)).host === minioAt(entrance));
+                }
             });
 
             for (const name of ["docker", "skopeo"]) {
