@@ -7,7 +7,17 @@ import { parse, stringify } from "yaml";
 
 import { Authority, makeAuthority } from "../tests/e2e/support/certificates";
 import { eventually, run } from "../tests/e2e/support/run";
-import { apply, get, kubectl, loginStatus, minio, minioRoot, mounted, plaintext } from "../tests/e2e/support/sandbox";
+import {
+    apply,
+    get,
+    ingressSpec,
+    kubectl,
+    loginStatus,
+    minio,
+    minioRoot,
+    mounted,
+    plaintext,
+} from "../tests/e2e/support/sandbox";
 import { Client } from "../tests/e2e/support/traffic";
 import { Side } from "./sides";
 
@@ -122,7 +132,10 @@ export async function removeSide(name: string): Promise<void> {
 }
 
 /** Removes a variant of the candidate. */
-export const removeVariant = (name: string) => removeNamespace(namesOf(name).namespace);
+export async function removeVariant(name: string): Promise<void> {
+    await removeNamespace(namesOf(name).namespace);
+    await hideMinio();
+}
 
 /** Deletes a namespace, its pods first: otherwise Kubernetes retries only after half of their grace period. */
 async function removeNamespace(namespace: string): Promise<void> {
@@ -152,6 +165,7 @@ export async function removeLeftovers(): Promise<void> {
         " ",
     );
     await Promise.all(namespaces.filter((name) => name.startsWith("bench-")).map(removeNamespace));
+    await hideMinio();
     await s3Client("delete", "--rmdirs", "minio:", "--include", "/bench-*/**");
 }
 
@@ -164,6 +178,7 @@ interface RegistryConfig {
     storage: {
         s3: Partial<Record<"chunksize" | "multipartcopymaxconcurrency" | "multipartcopythresholdsize", number>> & {
             v4auth: boolean;
+            redirectendpoint?: string;
         };
         cache?: { blobdescriptor: string };
         redirect: { disable: boolean };
@@ -192,7 +207,34 @@ export interface Variant {
     config?: (config: RegistryConfig, root: { user: string; password: string }) => void;
     pod?: (pod: Pod) => void;
     annotations?: (annotations: Record<string, string>) => void;
+    /** Whether clients reach MinIO at `minioHost`. */
+    exposesMinio?: boolean;
 }
+
+/** The host of MinIO behind the ingress controller. */
+export const minioHost = "bench-minio.registry.homelab.test";
+
+async function exposeMinio(): Promise<void> {
+    const metadata = { name: "bench-minio", namespace: "minio" };
+    await apply(tlsSecret(metadata, await issueCertificate(minioHost)), {
+        apiVersion: "networking.k8s.io/v1",
+        kind: "Ingress",
+        metadata,
+        spec: ingressSpec(minioHost, metadata.name, { name: "minio-svc", port: { number: 9000 } }),
+    });
+}
+const hideMinio = () =>
+    kubectl("delete", "ingress/bench-minio", "secret/bench-minio", "--namespace", "minio", "--ignore-not-found");
+
+type Issued = Awaited<ReturnType<Authority["issue"]>>;
+
+const tlsSecret = (metadata: object, { certificate, key }: Issued) => ({
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata,
+    type: "kubernetes.io/tls",
+    stringData: { "tls.crt": certificate, "tls.key": key },
+});
 
 /** Deploys a copy of the candidate with the changes of a variant, in the same bucket. */
 export async function deployVariant(name: string, variant: Variant, candidate: Subject): Promise<Subject> {
@@ -221,21 +263,22 @@ export async function deployVariant(name: string, variant: Variant, candidate: S
         secret.secretName = name;
     }
     const htpasswd = (await mounted("auth", candidate.namespace))[".htpasswd"]!;
-    const { certificate, key } = await issueCertificate(host);
+    if (variant.exposesMinio) {
+        await exposeMinio();
+    }
 
     const metadata = { name: "registry", namespace };
-    const inNamespace = (name: string, stringData: Record<string, string>, type?: string) => ({
+    const inNamespace = (name: string, stringData: Record<string, string>) => ({
         apiVersion: "v1",
         kind: "Secret",
         metadata: { name, namespace },
-        type,
         stringData,
     });
     await apply(
         { apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } },
         inNamespace("config", { "config.yml": stringify(config) }),
         inNamespace("auth", { ".htpasswd": htpasswd }),
-        inNamespace("tls", { "tls.crt": certificate, "tls.key": key }, "kubernetes.io/tls"),
+        tlsSecret({ name: "tls", namespace }, await issueCertificate(host)),
         { apiVersion: "apps/v1", kind: "Deployment", metadata, spec: deployment },
         { apiVersion: "v1", kind: "Service", metadata, spec: { ports, selector } },
         {
@@ -265,7 +308,7 @@ const trustedAuthority = () =>
     })());
 /** The previous certificate. They are issued one after another, because the CA writes them all to the same files. */
 let lastIssue: Promise<unknown> = Promise.resolve();
-const issueCertificate = (host: string) => {
+const issueCertificate = (host: string): Promise<Issued> => {
     const issued = lastIssue.then(async () => (await trustedAuthority()).issue(host));
     lastIssue = issued;
     return issued;

@@ -1,4 +1,4 @@
-import { debugPort, Variant } from "./subjects";
+import { debugPort, minioHost, Variant } from "./subjects";
 
 const MiB = 1024 * 1024;
 const variable = (name: string, value: string): Variant => ({
@@ -25,6 +25,14 @@ export const variants: Record<string, Variant> = {
     },
     // The clients of the sandbox can reach the address of MinIO.
     redirect: { config: ({ storage }) => void (storage.redirect.disable = false) },
+    // As with bucketRedirectEndpoint: clients reach MinIO through the ingress controller, too.
+    "redirect-ingress": {
+        config: ({ storage }) => {
+            storage.redirect.disable = false;
+            storage.s3.redirectendpoint = `https://${minioHost}`;
+        },
+        exposesMinio: true,
+    },
     "blob-cache": { config: ({ storage }) => void (storage.cache = { blobdescriptor: "inmemory" }) },
     "no-access-log": { config: ({ log }) => void (log.accesslog.disabled = true) },
     // Not an option for a real registry. It shows the cost of a login.

@@ -8,8 +8,8 @@ const listed = 10;
 const errorLength = 300;
 
 /**
- * Mocha's own report, then the slowest tests and hooks as lines "  12.3 s  title", then what failed as lines
- * "  FAILED  title: error", then a last line that other tools read: "N passed, N failed".
+ * Mocha's own report. Then, for other tools: the slowest tests and hooks as lines "  12.3 s  title", what failed as lines
+ * "  FAILED  title: error", and as the last line "N passed, N failed".
  */
 module.exports = class extends Mocha.reporters.Spec {
     constructor(runner, options) {

@@ -215,6 +215,19 @@ export function makeImageOf(folder: string, layers: number[]): string {
     return makeManifest(folder, "manifest.json", "amd64", layers).digest;
 }
 
+/** Makes an image with one large layer, almost all zeros, that needs no space on the disk. Returns the image's digest. */
+export async function makeLargeImage(folder: string, bytes: number): Promise<string> {
+    fs.mkdirSync(folder);
+    const layer = path.join(folder, "layer");
+    fs.writeFileSync(layer, randomBytes(32));
+    fs.truncateSync(layer, bytes);
+    const [hash] = (await run("sha256sum", [layer])).split(" ") as [string];
+    fs.renameSync(layer, path.join(folder, hash));
+    return writeManifest(folder, "manifest.json", "amd64", [
+        { mediaType: "application/vnd.oci.image.layer.v1.tar", digest: `sha256:${hash}`, size: bytes },
+    ]).digest;
+}
+
 /** Makes an image for each architecture, and an index of them. */
 export function makeImages(folder: string, architectures: string[]): void {
     fs.mkdirSync(folder);
@@ -232,41 +245,45 @@ export function makeImages(folder: string, architectures: string[]): void {
 
 const manifestType = "application/vnd.oci.image.manifest.v1+json";
 
-/** Writes a manifest and the blobs that it references. */
-function makeManifest(
-    folder: string,
-    file: string,
-    architecture: string,
-    layers: number[],
-): { digest: string; size: number } {
-    const write = (name: (digest: string) => string, content: Buffer) => {
-        const digest = digestOf(content);
-        fs.writeFileSync(path.join(folder, name(digest)), content);
-        return { digest, size: content.length };
-    };
-    const blob = (mediaType: string, content: Buffer) => ({
-        mediaType,
-        ...write((digest) => digest.replace("sha256:", ""), content),
-    });
-    const layer = (bytes: number) =>
-        blob("application/vnd.oci.image.layer.v1.tar+gzip", gzipSync(randomBytes(bytes), { level: 0 }));
-    fs.writeFileSync(path.join(folder, "version"), "Directory Transport Version: 1.1\n");
-    return write(
-        () => file,
-        Buffer.from(
-            JSON.stringify({
-                schemaVersion: 2,
-                mediaType: manifestType,
-                config: blob(
-                    "application/vnd.oci.image.config.v1+json",
-                    Buffer.from(
-                        JSON.stringify({ architecture, os: "linux", rootfs: { type: "layers", diff_ids: [] } }),
-                    ),
-                ),
-                layers: layers.map(layer),
-            }),
-        ),
+interface Blob {
+    digest: string;
+    size: number;
+}
+
+function writeBlob(folder: string, name: (digest: string) => string, content: Buffer): Blob {
+    const digest = digestOf(content);
+    fs.writeFileSync(path.join(folder, name(digest)), content);
+    return { digest, size: content.length };
+}
+
+const nameInFolder = (digest: string) => digest.replace("sha256:", "");
+
+/** Writes a manifest, and layers of these sizes in bytes. */
+const makeManifest = (folder: string, file: string, architecture: string, layers: number[]): Blob =>
+    writeManifest(
+        folder,
+        file,
+        architecture,
+        layers.map((bytes) => ({
+            mediaType: "application/vnd.oci.image.layer.v1.tar+gzip",
+            ...writeBlob(folder, nameInFolder, gzipSync(randomBytes(bytes), { level: 0 })),
+        })),
     );
+
+/** Writes a manifest and its configuration, for layers that exist. */
+function writeManifest(folder: string, file: string, architecture: string, layers: object[]): Blob {
+    fs.writeFileSync(path.join(folder, "version"), "Directory Transport Version: 1.1\n");
+    const config = JSON.stringify({ architecture, os: "linux", rootfs: { type: "layers", diff_ids: [] } });
+    const manifest = {
+        schemaVersion: 2,
+        mediaType: manifestType,
+        config: {
+            mediaType: "application/vnd.oci.image.config.v1+json",
+            ...writeBlob(folder, nameInFolder, Buffer.from(config)),
+        },
+        layers,
+    };
+    return writeBlob(folder, () => file, Buffer.from(JSON.stringify(manifest)));
 }
 
 const digestOf = (content: Buffer) => `sha256:${createHash("sha256").update(content).digest("hex")}`;

@@ -10,4 +10,5 @@ export const fullOrShort = (full: number, short: number) => (isShort ? short : f
 export const itInFull = (title: string, test: Mocha.AsyncFunc) => (isShort ? it.skip : it)(title, test);
 
 /** Tests that the short run skips, because they take minutes. */
-export const describeInFull = (title: string, tests: () => void) => (isShort ? describe.skip : describe)(title, tests);
+export const describeInFull = (title: string, tests: (this: Mocha.Suite) => void) =>
+    (isShort ? describe.skip : describe)(title, tests);

@@ -1,0 +1,90 @@
+import * as assert from "node:assert/strict";
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
+
+import { OtherRegistry } from "../../e2e/support/otherRegistry";
+import { processesOf } from "../../e2e/support/processes";
+import { run } from "../../e2e/support/run";
+import { get, kubectl, ofRegistry } from "../../e2e/support/sandbox";
+import { Client, makeLargeImage, tryPush } from "../../e2e/support/traffic";
+import { withSlowDisk } from "../support/disk";
+import { describeInFull } from "../support/shortMode";
+
+const GiB = 1024 ** 3;
+const MB = 1000 ** 2;
+/** The folder of MinIO's buckets on its node. */
+const minioFolder = "/var/lib/minio";
+
+describeInFull("A layer of 10 GiB, where MinIO's disk reads and writes 50 MB/s,", function () {
+    this.timeout("60m");
+
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "large-"));
+    after(() => fs.rmSync(folder, { recursive: true }));
+
+    async function minioProcess(): Promise<number> {
+        const { items } = await get<{ items: { metadata: { uid: string } }[] }>("pods", "--namespace", "minio");
+        return processesOf(
+            items.map(({ metadata }) => metadata.uid),
+            "minio",
+        )[0]!;
+    }
+
+    /** How long the registry needed to answer the last request that completed an upload. */
+    async function commitDuration(namespace: string): Promise<string> {
+        const log = await kubectl("logs", ...ofRegistry(namespace), "--tail=-1");
+        const commits = log
+            .split("\n")
+            .filter((line) => /"http.request.method":"PUT".*blobs\/uploads/.test(line))
+            .flatMap((line) => /"http.response.duration":"([^"]*)"/.exec(line)?.[1] ?? []);
+        return commits.at(-1) ?? "unknown";
+    }
+
+    const pull = ({ host, user, password }: Client, digest: string) =>
+        run("sh", [
+            "-c",
+            'curl --silent --show-error --fail --user "$1" "$2" | sha256sum',
+            "sh",
+            `${user}:${password}`,
+            `https://${host}/v2/large/blobs/${digest}`,
+        ]);
+
+    for (const ingressClassName of ["nginx", "traefik"]) {
+        it(`is accepted and served through class ${ingressClassName}`, async () => {
+            const registry = new OtherRegistry(`large-${ingressClassName}`);
+            const image = path.join(folder, ingressClassName);
+            await makeLargeImage(image, 10 * GiB);
+            const [{ digest }] = (
+                JSON.parse(fs.readFileSync(path.join(image, "manifest.json"), "utf8")) as {
+                    layers: [{ digest: string }];
+                }
+            ).layers;
+            try {
+                await registry.configure({ ingressClassName });
+                await registry.up();
+                const me = await registry.client();
+                await withSlowDisk(await minioProcess(), minioFolder, 50 * MB, async () => {
+                    const seconds = async (work: () => Promise<unknown>) => {
+                        const began = performance.now();
+                        await work();
+                        return Math.round((performance.now() - began) / 1000);
+                    };
+                    const pushing = await seconds(async () => {
+                        const { code, stderr } = await tryPush(image, me, "large:1");
+                        assert.equal(code, 0, stderr);
+                    });
+                    let pulled = "";
+                    const pulling = await seconds(async () => (pulled = await pull(me, digest)));
+                    assert.equal(`sha256:${pulled.split(" ")[0]}`, digest);
+                    console.log(
+                        `      pushed in ${pushing} s, of which the commit ${await commitDuration(registry.name)}; ` +
+                            `pulled in ${pulling} s`,
+                    );
+                });
+            } finally {
+                await registry.remove();
+                fs.rmSync(image, { recursive: true });
+            }
+        });
+    }
+});
