@@ -30,7 +30,7 @@ test: $(packages) ## run the checks and the unit tests
 	npm test
 
 e2e: up ## run the end-to-end tests in the homelab; only=parallel or only=exclusive runs a part
-	tests/e2e/examples/install
+	[ "$(only)" = exclusive ] || tests/e2e/examples/install
 	sandbox/env tests/e2e/run $(only)
 
 conformance: up ## run the OCI conformance suite; also part of e2e

@@ -68,7 +68,7 @@ export const executions: Record<string, Record<string, Execution>> = {
     },
     "docs/maintenance.md": {
         "Undo an interrupted update": { test: "tests/e2e/exclusive/rollouts.test.ts" },
-        "Restart a node": { test: "tests/e2e/exclusive/rollouts.test.ts" },
+        "Restart a node": { test: "tests/e2e/exclusive/drain.test.ts" },
         "Garbage collection": { test: "tests/e2e/parallel/garbageCollection.test.ts" },
         "Remove old tags": { test: "tests/e2e/parallel/garbageCollection.test.ts" },
         "Restrict the network": { given: { metrics: true } },

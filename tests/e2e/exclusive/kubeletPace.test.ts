@@ -5,19 +5,9 @@ import { parse, stringify } from "yaml";
 
 import { nodes } from "../../../sandbox/paths";
 import { daemon } from "../../faults/support/daemons";
-import { eventually, run } from "../support/run";
-import {
-    client,
-    configure,
-    keysOf,
-    kubectl,
-    loginStatus,
-    output,
-    pods,
-    putObject,
-    restoreConfiguration,
-    up,
-} from "../support/sandbox";
+import { OtherRegistry } from "../support/otherRegistry";
+import { eventually } from "../support/run";
+import { keysOf, kubectl, loginStatus, pods, putObject } from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
 /**
@@ -27,6 +17,7 @@ import { assertUnnoticed } from "../support/traffic";
 describe("A registry on kubelets with Kubernetes' default syncFrequency", function () {
     this.timeout("20m");
 
+    const registry = new OtherRegistry("paced");
     const file = (suffix: string) => `/etc/kubernetes/kubelet${suffix}.yaml`;
     const sandboxFiles = new Map<string, string>();
 
@@ -42,7 +33,6 @@ describe("A registry on kubelets with Kubernetes' default syncFrequency", functi
         });
     }
 
-    restoreConfiguration();
     before(async () => {
         for (const { name, suffix } of nodes) {
             const content = fs.readFileSync(file(suffix), "utf8");
@@ -52,10 +42,15 @@ describe("A registry on kubelets with Kubernetes' default syncFrequency", functi
             fs.writeFileSync(file(suffix), stringify(others));
             await restartKubelet(name, suffix, "1m0s");
         }
-        await configure("users[1].name=ci", "collectionSchedule=0 4 * * 0", "collectionMinAgeMinutes=0");
-        await up();
+        await registry.configure({
+            "users[1].name": "ci",
+            collectionSchedule: "0 4 * * 0",
+            collectionMinAgeMinutes: "0",
+        });
+        await registry.up();
     });
     after(async () => {
+        await registry.remove();
         for (const { name, suffix } of nodes) {
             const content = sandboxFiles.get(suffix);
             if (content !== undefined) {
@@ -67,22 +62,22 @@ describe("A registry on kubelets with Kubernetes' default syncFrequency", functi
     });
 
     it("accepts a rotated password in running pods, without a failed push or pull", async () => {
-        const me = await client();
-        const passwordOf = async () => (await output<Record<string, string>>("passwords")).ci!;
+        const me = await registry.client();
+        const passwordOf = async () => (await registry.outputs<{ passwords: { ci: string } }>()).passwords.ci;
         const status = async (password: string) => loginStatus({ ...me, user: "ci", password });
         const old = await passwordOf();
         await eventually(600, async () => (await status(old)) === 200);
-        const before = (await pods()).map(({ metadata }) => metadata.uid);
-        await configure("users[1].rotation=2");
+        const before = (await pods(registry.name)).map(({ metadata }) => metadata.uid);
+        await registry.configure({ "users[1].rotation": "2" });
         await assertUnnoticed(me, async () => {
-            await up();
+            await registry.up();
             const rotated = await passwordOf();
             assert.notEqual(rotated, old);
             await eventually(600, async () => (await status(rotated)) === 200);
         });
         assert.equal(await status(old), 401);
         assert.deepEqual(
-            (await pods()).map(({ metadata }) => metadata.uid),
+            (await pods(registry.name)).map(({ metadata }) => metadata.uid),
             before,
         );
     });
@@ -90,14 +85,15 @@ describe("A registry on kubelets with Kubernetes' default syncFrequency", functi
     it("collects garbage without a failed pull, and accepts pushes afterwards", async () => {
         // Without garbage the registry would stay writable.
         const key = `docker/registry/v2/blobs/sha256/00/${"0".repeat(64)}/data`;
-        await putObject("container-repo", key, "garbage");
+        await putObject(registry.name, key, "garbage");
         await assertUnnoticed(
-            await client(),
+            await registry.client(),
             async () => {
-                await run("env", ["PULUMI_STACK=sandbox", "scripts/collect"]);
+                const { code, stdout, stderr } = await registry.script("collect");
+                assert.equal(code, 0, stdout + stderr);
             },
             { pushRetries: 30 },
         );
-        assert.ok(!(await keysOf("container-repo")).includes(key));
+        assert.ok(!(await keysOf(registry.name)).includes(key));
     });
 });

@@ -16,12 +16,12 @@ export interface OtherMinio {
 /**
  * Creates the second MinIO.
  *
- * @param disk `emptyDir` of the volume with its data
+ * @param disk the volume with its data
  */
 export async function makeOtherMinio(
     authority: Authority,
     namespace = "other-minio",
-    disk: object = {},
+    disk: object = { emptyDir: {} },
 ): Promise<OtherMinio> {
     const [host, publicHost] = ["minio-svc", "public-svc"].map((name) => `${name}.${namespace}.svc.homelab-k8s`) as [
         string,
@@ -96,7 +96,7 @@ export async function makeOtherMinio(
                             },
                         ],
                         volumes: [
-                            { name: "data", emptyDir: disk },
+                            { name: "data", ...disk },
                             { name: "certs", secret: { secretName: "minio", items } },
                         ],
                     },

@@ -220,7 +220,7 @@ export const ofRegistry = (namespace = "registry") => [
     namespace,
 ];
 
-interface Pod {
+export interface Pod {
     metadata: { name: string; uid: string; deletionTimestamp?: string };
     spec: { nodeName: string };
     status: { conditions?: { type: string; status: string }[] };

@@ -1,55 +1,42 @@
 import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { makeAuthority } from "../../e2e/support/certificates";
-import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../../e2e/support/otherMinio";
-import { OtherRegistry } from "../../e2e/support/otherRegistry";
 import { restarts } from "../../e2e/support/processes";
 import { eventually, run } from "../../e2e/support/run";
-import { client, kubectl, request, s3At } from "../../e2e/support/sandbox";
+import { request } from "../../e2e/support/sandbox";
 import { assertUnnoticed, Client, makeImage, tryPush } from "../../e2e/support/traffic";
 import { assertInTroubleshooting } from "../../e2e/support/troubleshooting";
 import { pollDuring, summary } from "../support/poll";
+import { RegistryWithMinio } from "../support/registryWithMinio";
 import { describeInFull, fullOrShort } from "../support/shortMode";
 
 describe("MinIO", function () {
     this.timeout("20m");
 
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "minio-"));
-    after(() => fs.rmSync(folder, { recursive: true }));
-
     const manifest = ({ host, user, password }: Client, name: string) =>
         run("skopeo", ["inspect", "--raw", "--creds", `${user}:${password}`, `docker://${host}/${name}`]);
 
     describe("that is stopped", () => {
-        const scale = async (replicas: number) => {
-            await kubectl("scale", "deployment/minio", "--namespace", "minio", `--replicas=${replicas}`);
-            await kubectl(
-                "wait",
-                "pods",
-                "--namespace",
-                "minio",
-                "--selector",
-                "app=minio",
-                ...(replicas ? ["--for=condition=Ready"] : ["--for=delete"]),
-                "--timeout=300s",
-            );
-        };
-        after(() => scale(1));
+        const registry = new RegistryWithMinio("minio-stopped");
+        before(async () => {
+            await registry.makeMinio();
+            await registry.configure();
+            await registry.up();
+        });
+        after(() => registry.remove());
 
         it("makes the registry answer 503; it recovers without a restart, and keeps every image", async () => {
-            const me = await client();
-            const image = path.join(folder, "known");
+            const me = await registry.client();
+            const image = path.join(registry.folder, "known");
             makeImage(image);
             assert.equal((await tryPush(image, me, "known:1")).code, 0);
-            const restarted = await restarts();
+            const restarted = await restarts(registry.name);
             await assertUnnoticed(
                 me,
                 async () => {
-                    await scale(0);
+                    await registry.scaleMinio(0);
                     const stopped = Date.now();
                     const answers = await pollDuring(
                         me,
@@ -65,7 +52,7 @@ describe("MinIO", function () {
                             await sleep(fullOrShort(30, 25) * 1000);
                         },
                     );
-                    await scale(1);
+                    await registry.scaleMinio(1);
                     const started = Date.now();
                     await eventually(300, async () => (await tryPush(image, me, "known:2")).code === 0);
 
@@ -93,39 +80,25 @@ describe("MinIO", function () {
                 },
                 { retries: 30, checkAll: true },
             );
-            assert.equal(await restarts(), restarted);
+            assert.equal(await restarts(registry.name), restarted);
             assert.equal(await manifest(me, "known:1"), fs.readFileSync(path.join(image, "manifest.json"), "utf8"));
         });
     });
 
     describeInFull("with a full disk", () => {
-        const registry = new OtherRegistry("faults");
-        let minio: OtherMinio, me: Client, ca: string;
+        const registry = new RegistryWithMinio("disk-full");
+        let me: Client;
         before(async () => {
-            const authority = await makeAuthority(folder);
-            ca = authority.ca;
-            minio = await makeOtherMinio(authority, "full-minio", { medium: "Memory", sizeLimit: "256Mi" });
-            await registry.configure({
-                bucketEndpoint: minio.endpoint,
-                bucketSecure: "true",
-                bucketCa: fs.readFileSync(ca, "utf8"),
-                minioServerCaFile: ca,
-                minioUser: minio.root.user,
-                minioPassword: minio.root.password,
-            });
+            await registry.makeMinio({ emptyDir: { medium: "Memory", sizeLimit: "256Mi" } });
+            await registry.configure();
             await registry.up();
             me = await registry.client();
         });
-        after(async () => {
-            await registry.remove();
-            await removeOtherMinio("full-minio");
-        });
+        after(() => registry.remove());
 
         it("makes pushes fail with a clear answer while pulls work; after space is freed pushes work again", async () => {
-            const s3 = (method: string, key: string, ...options: string[]) =>
-                s3At(`https://${minio.endpoint}`, minio.root, method, `faults/${key}`, "--cacert", ca, ...options);
             const [image, other, filler, chunk] = ["image", "other", "filler", "chunk"].map((name) =>
-                path.join(folder, name),
+                path.join(registry.folder, name),
             ) as [string, string, string, string];
             makeImage(image);
             makeImage(other);
@@ -136,14 +109,17 @@ describe("MinIO", function () {
 
             const pulls = await pollDuring(me, [["kept/manifests/1"]], async () => {
                 let fillers = 0;
-                while ((await s3("PUT", `filler-${fillers}`, "--upload-file", filler)).status === 200) {
+                while ((await registry.s3("PUT", `filler-${fillers}`, "--upload-file", filler)).status === 200) {
                     fillers++;
                 }
                 const refused = await tryPush(other, me, "other:1");
                 console.log(`      after ${fillers} × 16 MiB: ${refused.stderr.trim()}`);
                 assert.match(refused.stderr, /500 Internal Server Error/);
                 // Docker and skopeo show only that, but the answer contains the reason.
-                const [url, headers] = [`https://${me.host}/v2/other/blobs/uploads/`, path.join(folder, "headers")];
+                const [url, headers] = [
+                    `https://${me.host}/v2/other/blobs/uploads/`,
+                    path.join(registry.folder, "headers"),
+                ];
                 await request(
                     url,
                     "--request",
@@ -167,14 +143,14 @@ describe("MinIO", function () {
                 console.log(`      ${body.trim()}`);
                 assertInTroubleshooting("XMinioStorageFull", body);
                 for (let number = 0; number < fillers; number++) {
-                    await s3("DELETE", `filler-${number}`);
+                    await registry.s3("DELETE", `filler-${number}`);
                 }
                 await eventually(300, async () => (await tryPush(other, me, "other:1")).code === 0);
             });
             assert.deepEqual([...new Set(pulls.map(({ status }) => status))], ["200"]);
             assert.equal(await manifest(me, "kept:1"), fs.readFileSync(path.join(image, "manifest.json"), "utf8"));
             assert.equal(await manifest(me, "other:1"), fs.readFileSync(path.join(other, "manifest.json"), "utf8"));
-            assert.equal(await restarts("faults"), 0);
+            assert.equal(await restarts(registry.name), 0);
         });
     });
 });
