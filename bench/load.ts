@@ -183,31 +183,28 @@ export function makeImage(layers: number, bytes: number): string {
     return image;
 }
 
-const skopeo = (
-    { client }: Subject,
-    direction: "src" | "dest",
-    from: string,
-    to: string,
-    variables?: Record<string, string>,
-) => {
-    const login = [`--${direction}-creds`, `${client.user}:${client.password}`];
-    return run("skopeo", ["copy", "--quiet", "--preserve-digests", ...login, from, to], {
-        env: { ...(process.env as Record<string, string>), ...variables },
-    });
-};
+const skopeo = ({ client }: Subject, direction: "src" | "dest", from: string, to: string) =>
+    run("skopeo", [
+        "copy",
+        "--quiet",
+        "--preserve-digests",
+        `--${direction}-creds`,
+        `${client.user}:${client.password}`,
+        from,
+        to,
+    ]);
 
 /** Pushes an image. */
 export const pushImage = (subject: Subject, image: string, name: string) =>
     skopeo(subject, "dest", `dir:${image}`, `docker://${subject.client.host}/${name}`);
 
-/** Pulls an image, over HTTP/2 by default. `variables` are further environment variables of skopeo, which is written in Go. */
-export async function pullImage(subject: Subject, name: string, variables?: Record<string, string>): Promise<void> {
+/** Pulls an image. */
+export async function pullImage(subject: Subject, name: string): Promise<void> {
     await skopeo(
         subject,
         "src",
         `docker://${subject.client.host}/${name}`,
         `dir:${fs.mkdtempSync(path.join(scratchFolder(), "image-"))}`,
-        variables,
     );
 }
 

@@ -115,8 +115,7 @@ export const scenarios: Record<string, Scenario> = {
                 unit: "s",
                 goal: { relativeTo: "baseline", atLeast: 2 },
             },
-            { name: "pull that image, HTTP/2", unit: "s", goal: { relativeTo: "baseline", atLeast: 2 } },
-            { name: "pull that image, HTTP/1.1", unit: "s", goal: { relativeTo: "baseline", atLeast: 2 } },
+            { name: "pull that image", unit: "s", goal: { relativeTo: "baseline", atLeast: 2 } },
         ],
         async measure(subject) {
             const image = makeImage(40, MiB);
@@ -124,7 +123,6 @@ export const scenarios: Record<string, Scenario> = {
                 await measureSeconds(() => pushImage(subject, image, "image:one")),
                 await measureSeconds(() => pushImage(subject, image, "image:two")),
                 await measureSeconds(() => pullImage(subject, "image:one")),
-                await measureSeconds(() => pullImage(subject, "image:one", { GODEBUG: "http2client=0" })),
             ];
         },
     },

@@ -184,21 +184,19 @@ interface RegistryConfig {
         redirect: { disable: boolean };
     };
     auth?: object;
-    health?: object;
     http: { host: string; headers: { Connection?: string[] }; debug?: { addr: string } };
 }
 
 /** The part of its container that a variant may change. */
 interface Container {
     env: { name: string; value: string }[];
-    resources: { requests?: { cpu?: string }; limits?: object };
-    securityContext?: object;
+    resources: { requests: { cpu?: string } };
 }
 
 /** The part of its pod that a variant may change. */
 interface Pod {
     nodeName?: string;
-    securityContext?: { seccompProfile?: object };
+    securityContext: { seccompProfile?: object };
     containers: [Container];
     volumes: { name: string; secret: { secretName: string } }[];
 }

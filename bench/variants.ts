@@ -41,20 +41,9 @@ export const variants: Record<string, Variant> = {
     "gogc-50": variable("GOGC", "50"),
     "gogc-400": variable("GOGC", "400"),
     gomemlimit: variable("GOMEMLIMIT", "200MiB"),
-    "no-cpu-request": { pod: ({ containers: [{ resources }] }) => delete resources.requests!.cpu },
-    "request-1-cpu": { pod: ({ containers: [{ resources }] }) => void (resources.requests!.cpu = "1") },
-    "no-resources": { pod: ({ containers: [container] }) => void (container.resources = {}) },
-    unconfined: { pod: ({ securityContext }) => delete securityContext!.seccompProfile },
-    "as-root": {
-        pod: (pod) => {
-            delete pod.securityContext;
-            delete pod.containers[0].securityContext;
-        },
-    },
-    "no-health-check": { config: (config) => delete config.health },
-    "no-annotations": {
-        annotations: (annotations) => Object.keys(annotations).forEach((name) => delete annotations[name]),
-    },
+    "no-cpu-request": { pod: ({ containers: [{ resources }] }) => delete resources.requests.cpu },
+    "request-1-cpu": { pod: ({ containers: [{ resources }] }) => void (resources.requests.cpu = "1") },
+    unconfined: { pod: ({ securityContext }) => delete securityContext.seccompProfile },
     // All other variants run on MinIO's node.
     "other-node": { pod: (pod) => void (pod.nodeName = "homelab-2") },
     "no-timeouts": {

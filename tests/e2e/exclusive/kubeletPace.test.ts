@@ -50,7 +50,6 @@ describe("A registry on kubelets with Kubernetes' default syncFrequency", functi
         await registry.up();
     });
     after(async () => {
-        await registry.remove();
         for (const { name, suffix } of nodes) {
             const content = sandboxFiles.get(suffix);
             if (content !== undefined) {
@@ -59,6 +58,7 @@ describe("A registry on kubelets with Kubernetes' default syncFrequency", functi
             }
         }
         await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=300s");
+        await registry.remove();
     });
 
     it("accepts a rotated password in running pods, without a failed push or pull", async () => {

@@ -104,14 +104,18 @@ describe("A registry", function () {
 
     async function pushAndPullLarge(): Promise<void> {
         const [pushed, pulled] = [path.join(folder, "pushed"), path.join(folder, "pulled")];
-        await makeLargeImage(pushed, 2 * GiB);
-        const { code, stderr } = await tryPush(pushed, me, "large:1");
-        assert.equal(code, 0, stderr);
-        await pull("large:1", me, pulled);
-        const manifest = (image: string) => fs.readFileSync(path.join(image, "manifest.json"), "utf8");
-        assert.equal(manifest(pulled), manifest(pushed));
-        fs.rmSync(pushed, { recursive: true });
-        fs.rmSync(pulled, { recursive: true });
+        try {
+            await makeLargeImage(pushed, 2 * GiB);
+            const { code, stderr } = await tryPush(pushed, me, "large:1");
+            assert.equal(code, 0, stderr);
+            await pull("large:1", me, pulled);
+            const manifest = (image: string) => fs.readFileSync(path.join(image, "manifest.json"), "utf8");
+            assert.equal(manifest(pulled), manifest(pushed));
+        } finally {
+            for (const image of [pushed, pulled]) {
+                fs.rmSync(image, { recursive: true, force: true });
+            }
+        }
         await run("skopeo", ["delete", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/large:1`]);
     }
 

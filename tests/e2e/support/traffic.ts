@@ -215,7 +215,7 @@ export function makeImageOf(folder: string, layers: number[]): string {
     return makeManifest(folder, "manifest.json", "amd64", layers).digest;
 }
 
-/** Makes an image with one large layer, almost all zeros, that needs no space on the disk. Returns the image's digest. */
+/** Makes an image with one large layer, almost all zeros, that needs no space on the disk. Returns the layer's digest. */
 export async function makeLargeImage(folder: string, bytes: number): Promise<string> {
     fs.mkdirSync(folder);
     const layer = path.join(folder, "layer");
@@ -223,9 +223,11 @@ export async function makeLargeImage(folder: string, bytes: number): Promise<str
     fs.truncateSync(layer, bytes);
     const [hash] = (await run("sha256sum", [layer])).split(" ") as [string];
     fs.renameSync(layer, path.join(folder, hash));
-    return writeManifest(folder, "manifest.json", "amd64", [
-        { mediaType: "application/vnd.oci.image.layer.v1.tar", digest: `sha256:${hash}`, size: bytes },
-    ]).digest;
+    const digest = `sha256:${hash}`;
+    writeManifest(folder, "manifest.json", "amd64", [
+        { mediaType: "application/vnd.oci.image.layer.v1.tar", digest, size: bytes },
+    ]);
+    return digest;
 }
 
 /** Makes an image for each architecture, and an index of them. */

@@ -19,7 +19,8 @@ const minioFolder = "/var/lib/minio";
 describeInFull("A layer of 10 GiB, where MinIO's disk reads and writes 50 MB/s,", function () {
     this.timeout("60m");
 
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "large-"));
+    let folder: string;
+    before(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), "large-"))));
     after(() => fs.rmSync(folder, { recursive: true }));
 
     async function minioProcess(): Promise<number> {
@@ -30,14 +31,13 @@ describeInFull("A layer of 10 GiB, where MinIO's disk reads and writes 50 MB/s,"
         )[0]!;
     }
 
-    /** How long the registry needed to answer the last request that completed an upload. */
-    async function commitDuration(namespace: string): Promise<string> {
+    /** How long the registry needed to answer the request that completed the upload of a layer. */
+    async function commitDuration(namespace: string, digest: string): Promise<string> {
         const log = await kubectl("logs", ...ofRegistry(namespace), "--tail=-1");
-        const commits = log
-            .split("\n")
-            .filter((line) => /"http.request.method":"PUT".*blobs\/uploads/.test(line))
-            .flatMap((line) => /"http.response.duration":"([^"]*)"/.exec(line)?.[1] ?? []);
-        return commits.at(-1) ?? "unknown";
+        const [, hash] = digest.split(":");
+        const isCommit = (line: string) => line.includes('"PUT"') && line.includes(hash!);
+        const commits = log.split("\n").filter(isCommit).join("\n");
+        return /"http.response.duration":"([^"]*)"/.exec(commits)![1]!;
     }
 
     const pull = ({ host, user, password }: Client, digest: string) =>
@@ -53,12 +53,7 @@ describeInFull("A layer of 10 GiB, where MinIO's disk reads and writes 50 MB/s,"
         it(`is accepted and served through class ${ingressClassName}`, async () => {
             const registry = new OtherRegistry(`large-${ingressClassName}`);
             const image = path.join(folder, ingressClassName);
-            await makeLargeImage(image, 10 * GiB);
-            const [{ digest }] = (
-                JSON.parse(fs.readFileSync(path.join(image, "manifest.json"), "utf8")) as {
-                    layers: [{ digest: string }];
-                }
-            ).layers;
+            const digest = await makeLargeImage(image, 10 * GiB);
             try {
                 await registry.configure({ ingressClassName });
                 await registry.up();
@@ -73,11 +68,12 @@ describeInFull("A layer of 10 GiB, where MinIO's disk reads and writes 50 MB/s,"
                         const { code, stderr } = await tryPush(image, me, "large:1");
                         assert.equal(code, 0, stderr);
                     });
+                    assert.ok(pushing > (10 * GiB) / (50 * MB), `pushed in ${pushing} s: the disk was not slow`);
                     let pulled = "";
                     const pulling = await seconds(async () => (pulled = await pull(me, digest)));
                     assert.equal(`sha256:${pulled.split(" ")[0]}`, digest);
                     console.log(
-                        `      pushed in ${pushing} s, of which the commit ${await commitDuration(registry.name)}; ` +
+                        `      pushed in ${pushing} s, of which the commit ${await commitDuration(registry.name, digest)}; ` +
                             `pulled in ${pulling} s`,
                     );
                 });

@@ -25,7 +25,13 @@ describe("MinIO", function () {
             await registry.configure();
             await registry.up();
         });
-        after(() => registry.remove());
+        after(async () => {
+            try {
+                await registry.scaleMinio(1);
+            } finally {
+                await registry.remove();
+            }
+        });
 
         it("makes the registry answer 503; it recovers without a restart, and keeps every image", async () => {
             const me = await registry.client();

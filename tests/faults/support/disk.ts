@@ -35,8 +35,8 @@ export async function withSlowDisk(
             fs.writeFileSync(path.join(group, `blkio.throttle.${direction}_bps_device`), `${diskOf(file)} ${bytes}`);
         }
     };
-    limit(bytesPerSecond);
     try {
+        limit(bytesPerSecond);
         await work();
     } finally {
         limit(0);

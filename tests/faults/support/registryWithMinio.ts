@@ -3,8 +3,9 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { makeAuthority } from "../../e2e/support/certificates";
-import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../../e2e/support/otherMinio";
+import { makeOtherMinio, OtherMinio } from "../../e2e/support/otherMinio";
 import { OtherRegistry, Settings } from "../../e2e/support/otherRegistry";
+import { attempt } from "../../e2e/support/run";
 import { kubectl, s3At } from "../../e2e/support/sandbox";
 
 /** A registry with a MinIO of its own, so that its faults affect no other test. */
@@ -15,19 +16,20 @@ export class RegistryWithMinio extends OtherRegistry {
     readonly data: string;
     minio!: OtherMinio;
     /** Files of the tests. */
-    readonly folder: string;
+    folder!: string;
     private ca!: string;
 
     constructor(name: string) {
         super(name);
         this.minioNamespace = `${name}-minio`;
         this.data = `/var/lib/${this.minioNamespace}`;
-        this.folder = fs.mkdtempSync(path.join(os.tmpdir(), `${name}-`));
     }
 
-    /** Creates its MinIO, and forgets the data of an interrupted run. */
+    /** Creates its MinIO, and removes what an interrupted run left. */
     async makeMinio(disk?: object): Promise<void> {
-        fs.rmSync(this.data, { recursive: true, force: true });
+        await attempt("pulumi", ["stack", "rm", "--yes", "--force", "--stack", this.name]);
+        await this.removeNamespaces();
+        this.folder = fs.mkdtempSync(path.join(os.tmpdir(), `${this.name}-`));
         const authority = await makeAuthority(this.folder);
         this.ca = authority.ca;
         const onHost = { hostPath: { path: this.data, type: "DirectoryOrCreate" } };
@@ -36,10 +38,13 @@ export class RegistryWithMinio extends OtherRegistry {
 
     /** Stops or starts MinIO, and waits until its pod is gone or ready. */
     async scaleMinio(replicas: 0 | 1): Promise<void> {
-        const inNamespace = ["--namespace", this.minioNamespace];
-        await kubectl("scale", "deployment/minio", `--replicas=${replicas}`, ...inNamespace);
-        const state = replicas ? "--for=condition=Ready" : "--for=delete";
-        await kubectl("wait", "pods", "--selector", "app=other-minio", state, "--timeout=300s", ...inNamespace);
+        const options = ["--timeout=300s", "--namespace", this.minioNamespace];
+        await kubectl("scale", "deployment/minio", `--replicas=${replicas}`, ...options);
+        if (replicas) {
+            await kubectl("rollout", "status", "deployment/minio", ...options);
+        } else {
+            await kubectl("wait", "pods", "--selector", "app=other-minio", "--for=delete", ...options);
+        }
     }
 
     /** Sends a request for an object of its bucket, or without a key for the bucket. */
@@ -67,9 +72,16 @@ export class RegistryWithMinio extends OtherRegistry {
     }
 
     override async remove(): Promise<void> {
-        await super.remove();
-        await removeOtherMinio(this.minioNamespace);
+        try {
+            await super.remove();
+        } finally {
+            await this.removeNamespaces();
+            fs.rmSync(this.folder, { recursive: true });
+        }
+    }
+
+    private async removeNamespaces(): Promise<void> {
+        await kubectl("delete", "namespace", this.name, this.minioNamespace, "--ignore-not-found", "--wait");
         fs.rmSync(this.data, { recursive: true, force: true });
-        fs.rmSync(this.folder, { recursive: true });
     }
 }
