@@ -20,8 +20,8 @@ export const processesOf = (podUids: string[], program: string): number[] =>
         })
         .map(Number);
 
-/** The process of a registry with one pod, whatever its labels are. Pods that are terminating do not count. */
-export async function registryProcess(namespace = "registry"): Promise<number> {
+/** The only process of a program in the pods of a namespace. Pods that are terminating do not count. */
+export async function processIn(namespace: string, program: string): Promise<number> {
     const { items } = await get<{ items: { metadata: { uid: string; deletionTimestamp?: string } }[] }>(
         "pods",
         "--namespace",
@@ -29,14 +29,17 @@ export async function registryProcess(namespace = "registry"): Promise<number> {
     );
     const [found, ...more] = processesOf(
         items.filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => metadata.uid),
-        "registry",
+        program,
     );
     assert.ok(
         found && more.length === 0,
-        `there are ${found ? more.length + 1 : "no"} processes of the registry in ${namespace}`,
+        `there are ${found ? more.length + 1 : "no"} processes of ${program} in ${namespace}`,
     );
     return found;
 }
+
+/** The process of a registry with one pod, whatever its labels are. */
+export const registryProcess = (namespace = "registry") => processIn(namespace, "registry");
 
 /** Current and peak memory of a process, in MiB. */
 export function memory(pid: number): { now: number; peak: number } {

@@ -235,10 +235,7 @@ export function makeImages(folder: string, architectures: string[]): void {
     fs.mkdirSync(folder);
     const manifests = architectures.map((architecture) => {
         const manifest = makeManifest(folder, "manifest", architecture, [64 * 1024, layerBytes]);
-        fs.renameSync(
-            path.join(folder, "manifest"),
-            path.join(folder, `${manifest.digest.replace("sha256:", "")}.manifest.json`),
-        );
+        fs.renameSync(path.join(folder, "manifest"), path.join(folder, `${hashOf(manifest.digest)}.manifest.json`));
         return { mediaType: manifestType, ...manifest, platform: { architecture, os: "linux" } };
     });
     const mediaType = "application/vnd.oci.image.index.v1+json";
@@ -258,7 +255,7 @@ function writeBlob(folder: string, name: (digest: string) => string, content: Bu
     return { digest, size: content.length };
 }
 
-const nameInFolder = (digest: string) => digest.replace("sha256:", "");
+const hashOf = (digest: string) => digest.replace("sha256:", "");
 
 /** Writes a manifest, and layers of these sizes in bytes. */
 const makeManifest = (folder: string, file: string, architecture: string, layers: number[]): Blob =>
@@ -268,7 +265,7 @@ const makeManifest = (folder: string, file: string, architecture: string, layers
         architecture,
         layers.map((bytes) => ({
             mediaType: "application/vnd.oci.image.layer.v1.tar+gzip",
-            ...writeBlob(folder, nameInFolder, gzipSync(randomBytes(bytes), { level: 0 })),
+            ...writeBlob(folder, hashOf, gzipSync(randomBytes(bytes), { level: 0 })),
         })),
     );
 
@@ -281,7 +278,7 @@ function writeManifest(folder: string, file: string, architecture: string, layer
         mediaType: manifestType,
         config: {
             mediaType: "application/vnd.oci.image.config.v1+json",
-            ...writeBlob(folder, nameInFolder, Buffer.from(config)),
+            ...writeBlob(folder, hashOf, Buffer.from(config)),
         },
         layers,
     };

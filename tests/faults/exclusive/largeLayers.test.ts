@@ -4,9 +4,9 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { OtherRegistry } from "../../e2e/support/otherRegistry";
-import { processesOf } from "../../e2e/support/processes";
+import { processIn } from "../../e2e/support/processes";
 import { run } from "../../e2e/support/run";
-import { get, kubectl, ofRegistry } from "../../e2e/support/sandbox";
+import { kubectl, ofRegistry } from "../../e2e/support/sandbox";
 import { Client, makeLargeImage, tryPush } from "../../e2e/support/traffic";
 import { withSlowDisk } from "../support/disk";
 import { describeInFull } from "../support/shortMode";
@@ -22,14 +22,6 @@ describeInFull("A layer of 10 GiB, where MinIO's disk reads and writes 50 MB/s,"
     let folder: string;
     before(() => (folder = fs.mkdtempSync(path.join(os.tmpdir(), "large-"))));
     after(() => fs.rmSync(folder, { recursive: true }));
-
-    async function minioProcess(): Promise<number> {
-        const { items } = await get<{ items: { metadata: { uid: string } }[] }>("pods", "--namespace", "minio");
-        return processesOf(
-            items.map(({ metadata }) => metadata.uid),
-            "minio",
-        )[0]!;
-    }
 
     /** How long the registry needed to answer the request that completed the upload of a layer. */
     async function commitDuration(namespace: string, digest: string): Promise<string> {
@@ -58,7 +50,7 @@ describeInFull("A layer of 10 GiB, where MinIO's disk reads and writes 50 MB/s,"
                 await registry.configure({ ingressClassName });
                 await registry.up();
                 const me = await registry.client();
-                await withSlowDisk(await minioProcess(), minioFolder, 50 * MB, async () => {
+                await withSlowDisk(await processIn("minio", "minio"), minioFolder, 50 * MB, async () => {
                     const seconds = async (work: () => Promise<unknown>) => {
                         const began = performance.now();
                         await work();

@@ -2,7 +2,6 @@ import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { run } from "../../e2e/support/run";
 import { get } from "../../e2e/support/sandbox";
 import { RegistryWithMinio } from "./registryWithMinio";
 
@@ -16,7 +15,7 @@ interface Resource {
 /** A registry whose updates are disturbed, and completed later. */
 export class ConvergingRegistry extends RegistryWithMinio {
     private async exported(): Promise<{ resources?: Resource[]; pending_operations?: unknown[] }> {
-        const exported = await run("pulumi", ["stack", "export", "--show-secrets", "--stack", this.name]);
+        const exported = await this.pulumi("stack", "export", "--show-secrets");
         return (JSON.parse(exported) as { deployment: { resources?: Resource[] } }).deployment;
     }
 
