@@ -17,6 +17,7 @@ import {
     minioRoot,
     mounted,
     plaintext,
+    tlsSecret,
 } from "../tests/e2e/support/sandbox";
 import { Client } from "../tests/e2e/support/traffic";
 import { Side } from "./sides";
@@ -226,16 +227,6 @@ async function exposeMinio(): Promise<void> {
 const hideMinio = () =>
     kubectl("delete", "ingress/bench-minio", "secret/bench-minio", "--namespace", "minio", "--ignore-not-found");
 
-type Issued = Awaited<ReturnType<Authority["issue"]>>;
-
-const tlsSecret = (metadata: object, { certificate, key }: Issued) => ({
-    apiVersion: "v1",
-    kind: "Secret",
-    metadata,
-    type: "kubernetes.io/tls",
-    stringData: { "tls.crt": certificate, "tls.key": key },
-});
-
 /** Deploys a copy of the candidate with the changes of a variant, in the same bucket. */
 export async function deployVariant(name: string, variant: Variant, candidate: Subject): Promise<Subject> {
     const { host, namespace } = namesOf(name);
@@ -308,7 +299,7 @@ const trustedAuthority = () =>
     })());
 /** The previous certificate. They are issued one after another, because the CA writes them all to the same files. */
 let lastIssue: Promise<unknown> = Promise.resolve();
-const issueCertificate = (host: string): Promise<Issued> => {
+const issueCertificate = (host: string) => {
     const issued = lastIssue.then(async () => (await trustedAuthority()).issue(host));
     lastIssue = issued;
     return issued;

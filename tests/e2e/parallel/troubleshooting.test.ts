@@ -12,7 +12,7 @@ import { interruptUp } from "../support/interrupt";
 import { OtherRegistry } from "../support/otherRegistry";
 import { registryProcess } from "../support/processes";
 import { attempt, eventually, run } from "../support/run";
-import { apply, get, ingressSpec, keysOf, kubectl, loginStatus, request } from "../support/sandbox";
+import { apply, get, ingressSpec, keysOf, kubectl, loginStatus, request, tlsSecret } from "../support/sandbox";
 import { Client, makeImage, makeImageOf, makeImages, pull, tryPush } from "../support/traffic";
 import { assertInTroubleshooting } from "../support/troubleshooting";
 
@@ -96,14 +96,8 @@ describe("docs/troubleshooting.md has what is printed", function () {
 
         it("by docker: an unknown authority", async () => {
             const host = await route("private-ca", "traefik");
-            const { certificate, key } = await (await makeAuthority(folder)).issue(host);
-            await apply({
-                apiVersion: "v1",
-                kind: "Secret",
-                metadata: { name: "private-ca", namespace: registry.name },
-                type: "kubernetes.io/tls",
-                stringData: { "tls.crt": certificate, "tls.key": key },
-            });
+            const issued = await (await makeAuthority(folder)).issue(host);
+            await apply(tlsSecret({ name: "private-ca", namespace: registry.name }, issued));
             await eventually(60, async () => /unknown authority/.test(await dockerPull(`${host}/app:1`)));
             const printed = await dockerPull(`${host}/app:1`);
             assertInTroubleshooting("x509: certificate signed by unknown authority", printed);

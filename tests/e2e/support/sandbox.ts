@@ -91,6 +91,18 @@ export const ingressSpec = (host: string, tlsSecret: string, service: { name: st
     rules: [{ host, http: { paths: [{ path: "/", pathType: "Prefix", backend: { service } }] } }],
 });
 
+/** A Secret with a certificate and its key, in PEM. */
+export const tlsSecret = (
+    metadata: { name: string; namespace: string },
+    { certificate, key }: { certificate: string; key: string },
+) => ({
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata,
+    type: "kubernetes.io/tls",
+    stringData: { "tls.crt": certificate, "tls.key": key },
+});
+
 /** Creates a Pod that always pulls its image, prints a line, and exits. */
 export const applyPod = (name: string, image: string, imagePullSecrets: { name: string }[], namespace = "apps") =>
     apply({

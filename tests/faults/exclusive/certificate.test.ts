@@ -4,7 +4,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { attempt, eventually, run } from "../../e2e/support/run";
-import { apply, client, ingressSpec, kubectl } from "../../e2e/support/sandbox";
+import { apply, client, ingressSpec, kubectl, tlsSecret } from "../../e2e/support/sandbox";
 import { assertUnnoticed } from "../../e2e/support/traffic";
 import { assertInTroubleshooting } from "../../e2e/support/troubleshooting";
 import { itInFull } from "../support/shortMode";
@@ -90,13 +90,10 @@ describe("The certificate", function () {
             ]);
             const metadata = { name: "expired", namespace: "registry" };
             await apply(
-                {
-                    apiVersion: "v1",
-                    kind: "Secret",
-                    metadata,
-                    type: "kubernetes.io/tls",
-                    stringData: { "tls.crt": fs.readFileSync(file, "utf8"), "tls.key": fs.readFileSync(key, "utf8") },
-                },
+                tlsSecret(metadata, {
+                    certificate: fs.readFileSync(file, "utf8"),
+                    key: fs.readFileSync(key, "utf8"),
+                }),
                 {
                     apiVersion: "networking.k8s.io/v1",
                     kind: "Ingress",
