@@ -96,8 +96,7 @@ export async function readInventory(bucket: Bucket, clock: Clock, rules: Rules):
 /** @param except repositories of which retention removes nothing */
 async function readOnce(bucket: Bucket, rules: Rules, except = new Set<string>()): Promise<Inventory> {
     const { deleteUntagged, latest = Infinity, retention } = rules;
-    const objects = await bucket.list(root);
-    const layout = parseLayout(objects);
+    const layout = parseLayout(await bucket.list(root));
     const removals = retention
         ? await planRemovals(bucket, layout, { ...rules, retention }, except)
         : { tags: [], interrupted: [] };
@@ -153,7 +152,7 @@ async function readOnce(bucket: Bucket, rules: Rules, except = new Set<string>()
         links: new Map(garbage.map((digest) => [digest, layout.links.get(digest) ?? noLinks])),
         removals,
         lostLinks: lostKeys(removals, layout, isKept),
-        bytes: sum([...objects.values()].map(({ bytes }) => bytes)),
+        bytes: layout.bytes,
     };
 }
 

@@ -41,6 +41,8 @@ export interface Layout {
     unlinkedTags: Omit<TagLink, "pushed">[];
     /** The links to layers and manifests that contain no digest. */
     oddLinks: OddLink[];
+    /** Of all objects, links and uploads under way included. */
+    bytes: number;
 }
 
 /** A link to a layer or manifest that contains no digest: distribution's dry run would fail because of it. */
@@ -68,6 +70,7 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
         tags: [],
         unlinkedTags: [],
         oddLinks: [],
+        bytes: 0,
     };
     const tags = new Map<string, Partial<TagLink> & Layout["unlinkedTags"][number]>();
     const noteTag = (repository: string, name: string) => {
@@ -79,6 +82,7 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
     const note = (digest: string, written: Date) =>
         layout.written.set(digest, Math.max(layout.written.get(digest) ?? 0, written.getTime()));
     for (const [key, { bytes, written }] of objects) {
+        layout.bytes += bytes;
         const [, algorithm = "", hash = ""] = blobPattern.exec(key) ?? [];
         const [, repository = "", folder = "", name = ""] = linkPattern.exec(key) ?? [];
         const [, tag] = /^([^/]+)\/current$/.exec(name) ?? [];

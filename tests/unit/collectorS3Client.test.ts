@@ -1,6 +1,8 @@
 import * as assert from "node:assert/strict";
 import * as http from "node:http";
 import { AddressInfo } from "node:net";
+import * as v8 from "node:v8";
+import * as vm from "node:vm";
 
 import { BucketError, InterruptedError } from "../../components/collector/errors";
 import { S3Client } from "../../components/collector/s3Client";
@@ -77,6 +79,25 @@ describe("S3Client", () => {
             "GET /images?list-type=2&prefix=root%2F",
             "GET /images?list-type=2&prefix=root%2F&continuation-token=next%2B1",
         ]);
+    });
+
+    it("keeps no page of a list in memory", async () => {
+        const megabyte = 1024 ** 2;
+        answers = Array.from({ length: 20 }, (_, number) => {
+            const next = number < 19 ? "next" : undefined;
+            return respond(200, `<!--${"-".repeat(megabyte)}-->${page([`root/key-of-page-${number}`], next)}`);
+        });
+        v8.setFlagsFromString("--expose-gc");
+        const collectGarbage = vm.runInNewContext("gc") as () => void;
+        const usedMegabytes = () => {
+            collectGarbage();
+            return process.memoryUsage().heapUsed / megabyte;
+        };
+        const before = usedMegabytes();
+        const objects = await client.list("root/");
+        const kept = usedMegabytes() - before;
+        assert.equal(objects.size, 20);
+        assert.ok(kept < 10, `20 pages of 1 MiB leave ${kept} MiB`);
     });
 
     it("names the bucket if it does not exist", async () => {
