@@ -10,8 +10,10 @@ wrong_usage() {
     exit 2
 }
 
-# Prints a setting of the stack as the program reads it; scripts/settings.ts lists the settings.
-setting() { node --require ts-node/register scripts/settings.ts "$1"; }
+# Sets a variable for each of these settings of the stack, as the program reads them; scripts/settings.ts lists them.
+read_settings() {
+    assignments=$(node --require ts-node/register scripts/settings.ts "$@") && eval "$assignments"
+}
 
 # Deletes what would keep Pulumi from reading its state. If Pulumi was killed while it wrote a state file, it left an
 # empty .attrs file beside it.
@@ -32,12 +34,13 @@ state() {
 guard_refresh() {
     minio=$(scripts/check-minio)
     echo "$minio"
-    server=$(setting minioServer)
+    read_settings minioServer
     provider='map(select(.type == "pulumi:providers:minio"))[0]'
     address=$(state ".deployment.resources // [] | $provider.inputs.minioServer // empty")
-    if [ -n "$address" ] && [ "$address" != "${server:-$address}" ]; then
-        printf '%s\n' "The state has MinIO at $address, and the configuration at $server. For another MinIO, run:" \
-            "    scripts/restore" "For the same one at another address, update it first, and run this script again:" \
+    if [ -n "$address" ] && [ "$address" != "${minioServer:-$address}" ]; then
+        printf '%s\n' "The state has MinIO at $address, and the configuration at $minioServer." \
+            "For another MinIO, run:" "    scripts/restore" \
+            "For the same one at another address, update it first, and run this script again:" \
             "    pulumi cancel && pulumi up --target '**:providers:minio::homelab'" "Nothing was changed." >&2
         exit 1
     fi

@@ -1,8 +1,8 @@
 /**
- * Prints a setting of the selected Pulumi stack, or of `$PULUMI_STACK`, as the program itself reads it. For the scripts
- * in this folder. Usage, from the project's folder:
+ * Prints settings of the selected Pulumi stack, or of `$PULUMI_STACK`, as the program itself reads them: assignments
+ * for a shell. For the scripts in this folder. Usage, from the project's folder:
  *
- *     node --require ts-node/register scripts/settings.ts NAME
+ *     node --require ts-node/register scripts/settings.ts NAME...
  *
  * Exit codes: 0, printed; 1, the configuration cannot be read or is invalid; 2, wrong usage.
  */
@@ -24,7 +24,7 @@ interface BucketAccess extends Omit<BucketServer, "caFile" | "source"> {
     ca: string;
 }
 
-/** The text that is printed, by the name of the setting. */
+/** The value of each setting, by its name. */
 export const settings: Record<string, (configuration: StackConfiguration) => string | Promise<string>> = {
     /** The context of the kubeconfig. Empty: the current one. */
     kubeContext: ({ kubeContext = "" }) => kubeContext,
@@ -114,17 +114,22 @@ export function readStack(): StackConfiguration {
     return readStackConfiguration("registry");
 }
 
-async function main([name = "", ...others]: string[]): Promise<number> {
-    const print = Object.hasOwn(settings, name) ? settings[name] : undefined;
-    if (!print || others.length > 0) {
-        console.error(`Usage: scripts/settings.ts NAME; NAME is one of ${Object.keys(settings).join(", ")}`);
+const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
+
+async function main(names: string[]): Promise<number> {
+    if (names.length === 0 || !names.every((name) => Object.hasOwn(settings, name))) {
+        console.error(`Usage: scripts/settings.ts NAME...; NAME is one of ${Object.keys(settings).join(", ")}`);
         return 2;
     }
-    if (secretSettings.includes(name) && process.stdout.isTTY) {
-        console.error(`${name} contains a secret; it is not printed to a terminal`);
+    const secret = names.find((name) => secretSettings.includes(name));
+    if (secret && process.stdout.isTTY) {
+        console.error(`${secret} contains a secret; it is not printed to a terminal`);
         return 2;
     }
-    process.stdout.write(await print(readStack()));
+    const configuration = readStack();
+    for (const name of names) {
+        console.log(`${name}=${quote(await settings[name]!(configuration))}`);
+    }
     return 0;
 }
 

@@ -61,8 +61,11 @@ const fakes = {
         *"get job registry-"*) cat "$FAKES/result" ;;
         esac`,
 };
-/** Answers for scripts/settings.ts, which takes a second to start. */
-const fakeNode = `cat "$FAKES/$4"`;
+/** Answers for scripts/settings.ts, which starts in a second, and for the collector. */
+const fakeNode = `case "$3" in
+    scripts/settings.ts) shift 3; for name; do printf "%s='%s'\\n" "$name" "$(cat "$FAKES/$name")"; done ;;
+    *) cat "$FAKES/$4" ;;
+    esac`;
 
 describe("The scripts", function () {
     this.timeout("2m");
@@ -257,13 +260,33 @@ describe("The scripts", function () {
         });
     });
 
-    it("print a setting, and nothing else", () => {
+    it("set a variable for each setting, whatever its value contains", () => {
+        configure({ ...managed, minioUser: "$(date) 'me'", minioPassword: "a'b\\n\"c" });
+        const script =
+            '. scripts/common.sh; read_settings minioServer collector; printf "%s\\n" "$minioServer" "$collector"';
+        const { status, stdout, stderr } = spawnSync("sh", ["-c", script], { encoding: "utf8" });
+        assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
+        const [minioServer, collector] = stdout.trimEnd().split("\n");
+        assert.equal(minioServer, "minio.minio.svc:9000");
+        const { storage } = JSON.parse(collector!) as { storage: { s3: Record<string, string> } };
+        const { accesskey, secretkey } = storage.s3;
+        assert.deepEqual({ accesskey, secretkey }, { accesskey: "$(date) 'me'", secretkey: "a'b\\n\"c" });
+    });
+
+    it("end if a setting does not exist, or the configuration is invalid", () => {
+        const read = (...names: string[]) =>
+            spawnSync("sh", ["-euc", '. scripts/common.sh; read_settings "$@"; echo set', "sh", ...names], {
+                encoding: "utf8",
+            });
         configure(managed);
-        const setting = (...args: string[]) =>
-            spawnSync("node", ["--require", "ts-node/register", "scripts/settings.ts", ...args], { encoding: "utf8" });
-        const { status, stdout, stderr } = setting("minioServer");
-        assert.deepEqual({ status, stdout, stderr }, { status: 0, stdout: "minio.minio.svc:9000", stderr: "" });
-        assert.equal(setting("toString").status, 2);
+        for (const names of [["toString"], ["minioServer", "toString"], []]) {
+            const { status, stdout } = read(...names);
+            assert.deepEqual({ status, stdout }, { status: 2, stdout: "" });
+        }
+        configure({ ...managed, host: "UPPER" });
+        const { status, stdout, stderr } = read("minioServer");
+        assert.deepEqual({ status, stdout }, { status: 1, stdout: "" });
+        assert.match(stderr, /host: "UPPER" is not a DNS name/);
     });
 
     describe("check-minio", () => {

@@ -598,7 +598,7 @@ To keep it, change the configuration.
         await minioProxy.close();
         const { ok, log, outputs } = await looks();
         assert.ok(!ok);
-        const consequence = "so nothing was refreshed: a refresh would take the bucket for deleted.";
+        const consequence = "so nothing was refreshed:\na refresh would take the bucket for deleted.";
         assert.ok(log.includes(`MinIO does not respond at ${minioProxy.address}, ${consequence}\n`), log);
         assert.doesNotMatch(log, /refresh\)|Previewing/);
         assert.deepEqual(await tells(drift.jobs.issue!, onMain, { look: { outputs } }), []);
