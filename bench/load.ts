@@ -9,6 +9,7 @@ import { memory, registryProcess } from "../tests/e2e/support/processes";
 import { attempt, run } from "../tests/e2e/support/run";
 import { minio, minioRoot } from "../tests/e2e/support/sandbox";
 import { Client, makeImageOf } from "../tests/e2e/support/traffic";
+import { median } from "./median";
 import { createEmptyFolder, s3Client, Subject } from "./subjects";
 
 /** Files that are sent and received stay in memory, so that only MinIO uses the disk. Larger files are on disk. */
@@ -31,6 +32,11 @@ export async function measureSeconds(work: () => Promise<unknown>): Promise<numb
     const began = performance.now();
     await work();
     return (performance.now() - began) / 1000;
+}
+
+/** The median of the seconds that some work lasts three times in a row. */
+export async function measureMedianSeconds(work: () => Promise<unknown>): Promise<number> {
+    return median([await measureSeconds(work), await measureSeconds(work), await measureSeconds(work)]);
 }
 
 /** A layer: a file of random bytes, and its digest. */

@@ -1,5 +1,6 @@
 import * as echarts from "echarts";
 
+import { median } from "./median";
 import { isHigherBetter, Metric } from "./scenarios";
 import { sides } from "./sides";
 
@@ -22,14 +23,6 @@ const labelOf = (subject: string) => labels[subject] ?? subject;
 /** The subjects with measurements, of those in a list. */
 const measured = (results: Result[], subjects: string[]) =>
     subjects.filter((subject) => results.some(({ values }) => values[subject]));
-
-/** The median, without the values that are NaN. */
-export function median(values: number[]): number {
-    const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
-    return sorted.length === 0
-        ? NaN
-        : (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.ceil((sorted.length - 1) / 2)]!) / 2;
-}
 
 /** How many times as good a subject is as another one: the median of the ratios in each round. Above 1 is better. */
 export function relativePerformance({ metric, values }: Result, subject: string, other: string): number {

@@ -185,13 +185,15 @@ interface RegistryConfig {
         redirect: { disable: boolean };
     };
     auth?: object;
+    health?: object;
     http: { host: string; headers: { Connection?: string[] }; debug?: { addr: string } };
 }
 
 /** The part of its container that a variant may change. */
 interface Container {
     env: { name: string; value: string }[];
-    resources: { requests: { cpu?: string } };
+    resources: { requests: { cpu?: string }; limits?: object };
+    securityContext?: object;
 }
 
 /** The part of its pod that a variant may change. */

@@ -43,7 +43,16 @@ export const variants: Record<string, Variant> = {
     gomemlimit: variable("GOMEMLIMIT", "200MiB"),
     "no-cpu-request": { pod: ({ containers: [{ resources }] }) => delete resources.requests.cpu },
     "request-1-cpu": { pod: ({ containers: [{ resources }] }) => void (resources.requests.cpu = "1") },
+    "no-limits": { pod: ({ containers: [{ resources }] }) => delete resources.limits },
     unconfined: { pod: ({ securityContext }) => delete securityContext.seccompProfile },
+    // As root, with all capabilities, and a writable root file system.
+    unrestricted: {
+        pod: (pod) => {
+            pod.securityContext = {};
+            delete pod.containers[0].securityContext;
+        },
+    },
+    "no-storage-check": { config: (config) => delete config.health },
     // All other variants run on MinIO's node.
     "other-node": { pod: (pod) => void (pod.nodeName = "homelab-2") },
     "no-timeouts": {
@@ -51,6 +60,9 @@ export const variants: Record<string, Variant> = {
             ["read", "send"].forEach(
                 (which) => delete annotations[`nginx.ingress.kubernetes.io/proxy-${which}-timeout`],
             ),
+    },
+    "no-annotations": {
+        annotations: (annotations) => Object.keys(annotations).forEach((name) => delete annotations[name]),
     },
     // The ingress controller connects to the pods directly, without the Service.
     direct: { annotations: (annotations) => delete annotations["nginx.ingress.kubernetes.io/service-upstream"] },

@@ -1,8 +1,9 @@
 import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
 
+import { median } from "../../bench/median";
 import { readOptions } from "../../bench/options";
-import { chart, median, relativePerformance, Result, table, variantTable } from "../../bench/report";
+import { chart, relativePerformance, Result, table, variantTable } from "../../bench/report";
 import { scenarios } from "../../bench/scenarios";
 import { sides } from "../../bench/sides";
 
