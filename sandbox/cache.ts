@@ -26,6 +26,17 @@ export async function addToCache(name: string, make: (scratch: string) => Promis
     }
 }
 
+/** Links the files of a folder into another one. An existing link is replaced atomically. */
+export function linkFiles(from: string, into: string): void {
+    fs.mkdirSync(into, { recursive: true });
+    for (const entry of fs.readdirSync(from, { withFileTypes: true }).filter((entry) => !entry.isDirectory())) {
+        const at = path.join(into, entry.name);
+        const next = `${at}.${process.pid}`;
+        fs.symlinkSync(path.join(from, entry.name), next);
+        fs.renameSync(next, at);
+    }
+}
+
 /** Removes the scratch folders of interrupted runs. */
 function removeLeftovers(): void {
     fs.mkdirSync(cacheFolder(), { recursive: true });

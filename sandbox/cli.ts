@@ -39,8 +39,9 @@ async function up(): Promise<void> {
     const log = inState("logs", "up.log");
 
     const { crds } = await step(1, "installing the tools", async () => {
-        await ensureNode(log);
-        return ensureTools({ bin: inState("bin"), pluginHome: inState("pulumi-home"), log });
+        const bin = inState("bin");
+        await ensureNode(bin, log);
+        return ensureTools({ bin, pluginHome: inState("pulumi-home"), log });
     });
     await step(2, "starting the nodes", async () => {
         createSecrets();

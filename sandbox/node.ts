@@ -1,7 +1,7 @@
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { addToCache, cachePath } from "./cache";
+import { addToCache, cachePath, linkFiles } from "./cache";
 import { run } from "./command";
 import { printAndLog } from "./progress";
 
@@ -13,12 +13,16 @@ const npmPackage = `node-linux-${process.arch}`;
 export const nodeVersion = optionalDependencies[npmPackage]!;
 const cached = `node-${nodeVersion}-${process.arch}`;
 
-/** The official build of Node, for the image `node`. It is not on the PATH, because the machine has its own Node. */
+/** The official build of Node: for the image `node`, and for the programs in the sandbox. */
 export const nodeProgram = cachePath(`${cached}/bin/node`);
 
-/** Downloads the official build of Node, unless it is in the cache. */
-export async function ensureNode(log: string): Promise<void> {
-    if (fs.existsSync(nodeProgram)) return;
+/** Downloads the official build of Node, unless it is in the cache, and links its program into a folder. */
+export async function ensureNode(bin: string, log: string): Promise<void> {
+    if (!fs.existsSync(nodeProgram)) await downloadNode(log);
+    linkFiles(path.dirname(nodeProgram), bin);
+}
+
+async function downloadNode(log: string): Promise<void> {
     printAndLog(log, `downloading Node ${nodeVersion}`);
     await addToCache(cached, async (scratch) => {
         for (const file of ["package.json", "package-lock.json"]) {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 import * as path from "node:path";
 
-import { addToCache, cachePath } from "./cache";
+import { addToCache, cachePath, linkFiles } from "./cache";
 import { run } from "./command";
 import { ensureDebianPackages } from "./debian";
 import { build, checkGo, copyFiles, download, flags, modules, pinned, Program } from "./go";
@@ -277,16 +277,5 @@ async function downloadOfficialReleases(log: string): Promise<void> {
             log,
             `Pulumi's official releases are unreachable, so its CLI and plugins are built. The reason is in ${log}`,
         );
-    }
-}
-
-/** Links the files of a folder into another one. An existing link is replaced atomically. */
-function linkFiles(from: string, into: string): void {
-    fs.mkdirSync(into, { recursive: true });
-    for (const entry of fs.readdirSync(from, { withFileTypes: true }).filter((entry) => !entry.isDirectory())) {
-        const at = path.join(into, entry.name);
-        const next = `${at}.${process.pid}`;
-        fs.symlinkSync(path.join(from, entry.name), next);
-        fs.renameSync(next, at);
     }
 }
