@@ -81,7 +81,7 @@ async function deploySubjects(
     const deployedVariants = Object.entries(options.variants).map(async ([name, variant]) => {
         // A variant is a copy of the candidate.
         const original = await candidate;
-        cleanups.unshift(() => removeVariant(name));
+        cleanups.unshift(() => removeVariant(name, variant));
         return deployVariant(name, variant, original);
     });
     const others = [...deployedSides, ...deployedVariants];

@@ -133,9 +133,11 @@ export async function removeSide(name: string): Promise<void> {
 }
 
 /** Removes a variant of the candidate. */
-export async function removeVariant(name: string): Promise<void> {
+export async function removeVariant(name: string, { exposesMinio }: Variant): Promise<void> {
     await removeNamespace(namesOf(name).namespace);
-    await hideMinio();
+    if (exposesMinio) {
+        await hideMinio();
+    }
 }
 
 /** Deletes a namespace, its pods first: otherwise Kubernetes retries only after half of their grace period. */

@@ -8,7 +8,7 @@ import { Authority, makeAuthority } from "../support/certificates";
 import { makeByHand } from "../support/handMade";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../support/otherMinio";
 import { eventually, run } from "../support/run";
-import { apply, kubectl, plaintext, request, s3At } from "../support/sandbox";
+import { apply, kubectl, plaintext, request, s3At, tlsSecret } from "../support/sandbox";
 import { makeImage, makeImages } from "../support/traffic";
 
 /**
@@ -48,17 +48,9 @@ describe("A registry on existing resources", function () {
                 (await s3At(`https://${s3.endpoint}`, s3.root, "PUT", "container-repo", "--cacert", authority.ca))
                     .status === 200,
         );
-        const { certificate, key } = await authority.issue(host);
-        const inOwn = (name: string, stringData: Record<string, string>, type?: string) => ({
-            apiVersion: "v1",
-            kind: "Secret",
-            metadata: { name, namespace: "own" },
-            type,
-            stringData,
-        });
         await apply(
             { apiVersion: "v1", kind: "Namespace", metadata: { name: "own", labels: { mine: "yes" } } },
-            inOwn("wildcard-tls", { "tls.crt": certificate, "tls.key": key }, "kubernetes.io/tls"),
+            tlsSecret({ name: "wildcard-tls", namespace: "own" }, await authority.issue(host)),
         );
     });
     after(async () => {

@@ -109,5 +109,6 @@ export async function makeOtherMinio(
     return { endpoint: `${host}:9000`, publicEndpoint: `${publicHost}:9000`, root };
 }
 
-/** Deletes the second MinIO and its data. */
-export const removeOtherMinio = (namespace = "other-minio") => kubectl("delete", "namespace", namespace, "--wait");
+/** Deletes the second MinIO and its data, if it exists. */
+export const removeOtherMinio = (namespace = "other-minio") =>
+    kubectl("delete", "namespace", namespace, "--ignore-not-found", "--wait");

@@ -3,7 +3,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 
 import { makeAuthority } from "../../e2e/support/certificates";
-import { makeOtherMinio, OtherMinio } from "../../e2e/support/otherMinio";
+import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../../e2e/support/otherMinio";
 import { OtherRegistry, Settings } from "../../e2e/support/otherRegistry";
 import { attempt } from "../../e2e/support/run";
 import { kubectl, s3At } from "../../e2e/support/sandbox";
@@ -81,7 +81,10 @@ export class RegistryWithMinio extends OtherRegistry {
     }
 
     private async removeNamespaces(): Promise<void> {
-        await kubectl("delete", "namespace", this.name, this.minioNamespace, "--ignore-not-found", "--wait");
+        await Promise.all([
+            kubectl("delete", "namespace", this.name, "--ignore-not-found", "--wait"),
+            removeOtherMinio(this.minioNamespace),
+        ]);
         fs.rmSync(this.data, { recursive: true, force: true });
     }
 }
