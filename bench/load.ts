@@ -34,7 +34,7 @@ export async function measureSeconds(work: () => Promise<unknown>): Promise<numb
     return (performance.now() - began) / 1000;
 }
 
-/** The median of the seconds that some work lasts three times in a row. */
+/** Measures three times in a row how many seconds some work lasts. Returns the median. */
 export async function measureMedianSeconds(work: () => Promise<unknown>): Promise<number> {
     return median([await measureSeconds(work), await measureSeconds(work), await measureSeconds(work)]);
 }

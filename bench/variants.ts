@@ -45,7 +45,8 @@ export const variants: Record<string, Variant> = {
     "request-1-cpu": { pod: ({ containers: [{ resources }] }) => void (resources.requests.cpu = "1") },
     "no-limits": { pod: ({ containers: [{ resources }] }) => delete resources.limits },
     unconfined: { pod: ({ securityContext }) => delete securityContext.seccompProfile },
-    // As root, with all capabilities, and a writable root file system.
+    // Without all restrictions of a pod: as root, with the runtime's capabilities and system calls, and a writable root
+    // file system.
     unrestricted: {
         pod: (pod) => {
             pod.securityContext = {};

@@ -12,7 +12,10 @@ wrong_usage() {
 
 # Sets a variable for each of these settings of the stack, as the program reads them; scripts/settings.ts lists them.
 read_settings() {
-    assignments=$(node --require ts-node/register scripts/settings.ts "$@") && eval "$assignments"
+    # A variable that the caller exported would pass a secret to every command.
+    unset -v assignments "$@"
+    assignments=$(node --require ts-node/register scripts/settings.ts "$@") && eval "$assignments" &&
+        unset -v assignments
 }
 
 # Deletes what would keep Pulumi from reading its state. If Pulumi was killed while it wrote a state file, it left an
@@ -31,6 +34,7 @@ state() {
 }
 
 # Ends the script unless a refresh is safe. It asks the MinIO in the state, and takes any error for a deleted bucket.
+# shellcheck disable=SC2154 # read_settings sets minioServer.
 guard_refresh() {
     minio=$(scripts/check-minio)
     echo "$minio"

@@ -20,8 +20,6 @@ interface BucketAccess extends Omit<BucketServer, "caFile" | "source"> {
     bucket: string;
     accessKey: string;
     secretKey: string;
-    /** Certificates (PEM) to trust for `server`, besides those that the system trusts. Empty if there are none. */
-    ca: string;
 }
 
 /** The value of each setting, by its name. */
@@ -41,9 +39,10 @@ export const settings: Record<string, (configuration: StackConfiguration) => str
     /** MinIO's address, if the stack manages its bucket there. Empty: the stack uses an existing bucket. */
     minioServer: ({ minio }) => minio?.server ?? "",
     /** Options of curl for a request to the bucket. Contains a secret. */
-    curl: async (configuration) => curlOptions(await bucketAccess(configuration), configuration.bucketServer.caFile),
+    curlOptions: async (configuration) =>
+        formatCurlOptions(await bucketAccess(configuration), configuration.bucketServer.caFile),
     /** What the collector reads of the registry's configuration. Contains a secret. */
-    collector: async (configuration) => {
+    collectorConfig: async (configuration) => {
         const { server, secure, region, bucket, accessKey, secretKey } = await bucketAccess(configuration);
         return JSON.stringify({
             storage: {
@@ -51,15 +50,19 @@ export const settings: Record<string, (configuration: StackConfiguration) => str
             },
         });
     },
-    /** The certificates to trust for the bucket's server, in PEM. */
-    ca: async (configuration) => (await bucketAccess(configuration)).ca,
+    /** The certificates to trust for the bucket's server, besides those that the system trusts, in PEM. Empty: none. */
+    ca: async ({ bucketServer: { server, caFile }, registry }) => {
+        const { endpoint, ca = "" } = await resolve(fillDefaults("registry", registry).bucket);
+        // The registry's CA is for `bucketEndpoint`.
+        return [...(caFile ? [fs.readFileSync(caFile, "utf8")] : []), ...(server === endpoint ? [ca] : [])].join("\n");
+    },
 };
-const secretSettings = ["curl", "collector"];
+const secretSettings = ["curlOptions", "collectorConfig"];
 
 async function bucketAccess({ bucketServer, minio, registry }: StackConfiguration): Promise<BucketAccess> {
-    const { server, secure, caFile, region } = bucketServer;
+    const { server, secure, region } = bucketServer;
     const bucket = await resolve(fillDefaults("registry", registry).bucket);
-    const { name, endpoint, accessKey = "", secretKey = "", ca = "" } = bucket;
+    const { name, accessKey = "", secretKey = "" } = bucket;
     return {
         server,
         secure,
@@ -67,13 +70,11 @@ async function bucketAccess({ bucketServer, minio, registry }: StackConfiguratio
         bucket: name,
         accessKey: minio?.user ?? accessKey,
         secretKey: minio ? await resolve(minio.password) : secretKey,
-        // The registry's CA is for `bucketEndpoint`.
-        ca: [...(caFile ? [fs.readFileSync(caFile, "utf8")] : []), ...(server === endpoint ? [ca] : [])].join("\n"),
     };
 }
 
 /** Options for `curl --config`, so that no secret is among its arguments: everybody on this machine can see those. */
-function curlOptions(access: BucketAccess, caFile?: string): string {
+function formatCurlOptions(access: BucketAccess, caFile?: string): string {
     const { server, secure, region, bucket, accessKey, secretKey } = access;
     const options = {
         url: `${secure ? "https" : "http"}://${server}/${bucket}`,
@@ -121,9 +122,9 @@ async function main(names: string[]): Promise<number> {
         console.error(`Usage: scripts/settings.ts NAME...; NAME is one of ${Object.keys(settings).join(", ")}`);
         return 2;
     }
-    const secret = names.find((name) => secretSettings.includes(name));
-    if (secret && process.stdout.isTTY) {
-        console.error(`${secret} contains a secret; it is not printed to a terminal`);
+    const secretName = names.find((name) => secretSettings.includes(name));
+    if (secretName && process.stdout.isTTY) {
+        console.error(`${secretName} contains a secret; it is not printed to a terminal`);
         return 2;
     }
     const configuration = readStack();

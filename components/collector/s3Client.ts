@@ -112,7 +112,7 @@ export class S3Client implements Bucket {
 
 const pathOf = (key: string) => `/${key.split("/").map(encodeURIComponent).join("/")}`;
 
-/** The text of an element, without its page. The keys that distribution writes need no escapes in XML. */
+/** The text of an element. The keys that distribution writes need no escapes in XML. */
 function element(xml: string, name: string): string {
     const [, text] = new RegExp(`<${name}>(.*?)</`).exec(xml) ?? [];
     if (text === undefined) {

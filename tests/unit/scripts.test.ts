@@ -61,9 +61,11 @@ const fakes = {
         *"get job registry-"*) cat "$FAKES/result" ;;
         esac`,
 };
-/** Answers for scripts/settings.ts, which starts in a second, and for the collector. */
+/** Answers for the collector, and for scripts/settings.ts, which needs a second to start. */
 const fakeNode = `case "$3" in
-    scripts/settings.ts) shift 3; for name; do printf "%s='%s'\\n" "$name" "$(cat "$FAKES/$name")"; done ;;
+    scripts/settings.ts) 
+        shift 3
+        for name; do value=$(cat "$FAKES/$name") || exit 1; printf "%s='%s'\\n" "$name" "$value"; done ;;
     *) cat "$FAKES/$4" ;;
     esac`;
 
@@ -93,10 +95,11 @@ describe("The scripts", function () {
     ) {
         const defaults = {
             minioServer: "minio:9000",
-            curl: "user = admin",
+            curlOptions: "user = admin",
             bucketImport: "false",
             keyRotation: "1",
             kubeContext: "homelab",
+            hosts: common.host,
             status: "200",
             backend: "s3://state",
         };
@@ -181,21 +184,21 @@ describe("The scripts", function () {
         it("takes the server, and whether it has TLS, from bucketEndpoint by default", async () => {
             configure(managed);
             assert.equal(await settings.minioServer!(readStack()), "minio.minio.svc:9000");
-            assert.match(await settings.curl!(readStack()), /^url = "http:\/\/minio.minio.svc:9000\/layers"$/m);
+            assert.match(await settings.curlOptions!(readStack()), /^url = "http:\/\/minio.minio.svc:9000\/layers"$/m);
             configure({ ...managed, bucketSecure: "true" });
-            assert.match(await settings.curl!(readStack()), /^url = "https:\/\/minio.minio.svc:9000\/layers"$/m);
+            assert.match(await settings.curlOptions!(readStack()), /^url = "https:\/\/minio.minio.svc:9000\/layers"$/m);
         });
 
         it("takes the server from minioServer also beside an access key of the owner's", async () => {
             const own = { bucketAccessKey: "OWN", bucketSecretKey: "own-secret", minioServer: "s3.example.com:443" };
             configure({ ...managed, ...own });
-            assert.match(await settings.curl!(readStack()), /^url = "https:\/\/s3.example.com:443\/layers"$/m);
+            assert.match(await settings.curlOptions!(readStack()), /^url = "https:\/\/s3.example.com:443\/layers"$/m);
         });
 
         it("escapes the password for curl", async () => {
             configure({ ...managed, minioServer: "minio.example.com:443", minioServerSecure: "true" });
             assert.equal(
-                await settings.curl!(readStack()),
+                await settings.curlOptions!(readStack()),
                 [
                     'url = "https://minio.example.com:443/layers"',
                     'user = "admin:a \\"quoted\\\\ password"',
@@ -215,9 +218,9 @@ describe("The scripts", function () {
                 regionendpoint: "minio.minio.svc:9000",
                 secure: false,
             };
-            assert.deepEqual(JSON.parse(await settings.collector!(readStack())), { storage: { s3 } });
+            assert.deepEqual(JSON.parse(await settings.collectorConfig!(readStack())), { storage: { s3 } });
             configure(external);
-            assert.deepEqual(JSON.parse(await settings.collector!(readStack())), {
+            assert.deepEqual(JSON.parse(await settings.collectorConfig!(readStack())), {
                 storage: {
                     s3: {
                         ...s3,
@@ -237,7 +240,13 @@ describe("The scripts", function () {
             fs.writeFileSync(file("ca.crt"), "The CA of minioServer");
             configure({ ...managed, minioServer: "minio.example.com:443", minioServerCaFile: file("ca.crt") });
             assert.equal(await settings.ca!(readStack()), "The CA of minioServer");
-            assert.match(await settings.curl!(readStack()), new RegExp(`\ncacert = "${file("ca.crt")}"$`));
+            assert.match(await settings.curlOptions!(readStack()), new RegExp(`\ncacert = "${file("ca.crt")}"$`));
+        });
+
+        it("reads a file with certificates only for the setting that has them", async () => {
+            configure({ ...external, minioServer: "minio.example.com:443", minioServerCaFile: "no-such-file" });
+            assert.equal(settings.minioServer!(readStack()), "");
+            assert.match(await settings.curlOptions!(readStack()), /\ncacert = "no-such-file"$/);
         });
 
         it("prints the other settings", async () => {
@@ -260,33 +269,45 @@ describe("The scripts", function () {
         });
     });
 
-    it("set a variable for each setting, whatever its value contains", () => {
-        configure({ ...managed, minioUser: "$(date) 'me'", minioPassword: "a'b\\n\"c" });
-        const script =
-            '. scripts/common.sh; read_settings minioServer collector; printf "%s\\n" "$minioServer" "$collector"';
-        const { status, stdout, stderr } = spawnSync("sh", ["-c", script], { encoding: "utf8" });
-        assert.deepEqual({ status, stderr }, { status: 0, stderr: "" });
-        const [minioServer, collector] = stdout.trimEnd().split("\n");
-        assert.equal(minioServer, "minio.minio.svc:9000");
-        const { storage } = JSON.parse(collector!) as { storage: { s3: Record<string, string> } };
-        const { accesskey, secretkey } = storage.s3;
-        assert.deepEqual({ accesskey, secretkey }, { accesskey: "$(date) 'me'", secretkey: "a'b\\n\"c" });
-    });
+    describe("read_settings", () => {
+        /** Runs commands in a shell after it has read settings. */
+        const read = (shell: string[], names: string, commands: string, env: Record<string, string> = {}) => {
+            const [program, ...options] = [
+                ...shell,
+                "-euc",
+                `. scripts/common.sh; read_settings ${names}; ${commands}`,
+            ];
+            const PATH = `${process.env.PATH}:${pathWithBusyBox}`;
+            return spawnSync(program!, options, { encoding: "utf8", env: { ...process.env, PATH, ...env } });
+        };
 
-    it("end if a setting does not exist, or the configuration is invalid", () => {
-        const read = (...names: string[]) =>
-            spawnSync("sh", ["-euc", '. scripts/common.sh; read_settings "$@"; echo set', "sh", ...names], {
-                encoding: "utf8",
-            });
-        configure(managed);
-        for (const names of [["toString"], ["minioServer", "toString"], []]) {
-            const { status, stdout } = read(...names);
-            assert.deepEqual({ status, stdout }, { status: 2, stdout: "" });
-        }
-        configure({ ...managed, host: "UPPER" });
-        const { status, stdout, stderr } = read("minioServer");
-        assert.deepEqual({ status, stdout }, { status: 1, stdout: "" });
-        assert.match(stderr, /host: "UPPER" is not a DNS name/);
+        it("sets a variable for each setting, whatever its value contains, and exports none", () => {
+            const values = { bucketSecretKey: "a'b\\n\"c$(date)", bucketCa: `${external.bucketCa}\n` };
+            configure({ ...external, ...values });
+            const exported = { assignments: "exported", collectorConfig: "exported" };
+            const commands = 'printf "%s|%s|" "$ca" "$collectorConfig"; env';
+            for (const shell of [["sh"], ["bash", "--posix"], ["busybox", "sh"]]) {
+                const { stdout, stderr } = read(shell, "ca collectorConfig", commands, exported);
+                assert.equal(stderr, "");
+                const [ca, collectorConfig, environment] = stdout.split("|");
+                assert.equal(ca, values.bucketCa);
+                const { storage } = JSON.parse(collectorConfig!) as { storage: { s3: { secretkey: string } } };
+                assert.equal(storage.s3.secretkey, values.bucketSecretKey);
+                assert.match(environment!, /^PATH=/m);
+                assert.doesNotMatch(environment!, /^(assignments|ca|collectorConfig)=|\$\(date\)/m);
+            }
+        });
+
+        it("ends the script if a setting does not exist, or the configuration is invalid", () => {
+            configure({ ...managed, host: "UPPER" });
+            for (const [names, status] of [
+                ["minioServer toString", 2],
+                ["minioServer", 1],
+            ] as const) {
+                const ended = read(["sh"], names, "echo set");
+                assert.deepEqual([ended.status, ended.stdout], [status, ""], ended.stderr);
+            }
+        });
     });
 
     describe("check-minio", () => {
@@ -476,7 +497,7 @@ describe("The scripts", function () {
     });
 
     it("images checks the bucket with the settings of the stack", () => {
-        const answers = { deleteUntagged: "true", collector: "{}", ca: "", check: "Every image is whole.\n" };
+        const answers = { deleteUntagged: "true", collectorConfig: "{}", ca: "", check: "Every image is whole.\n" };
         assert.deepEqual(run("images", [], answers), { code: 0, stdout: answers.check, stderr: "" });
     });
 
