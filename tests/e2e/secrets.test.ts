@@ -145,7 +145,11 @@ describe("Secrets do not appear in plain text", function () {
             clearInterval(sampling);
         }
         const all = [...lines].join("\n");
-        for (const seen of ["pulumi-resource-minio", "scripts/settings.ts deleteUntagged collectorConfig", "cli.ts check"]) {
+        for (const seen of [
+            "pulumi-resource-minio",
+            "scripts/settings.ts deleteUntagged collectorConfig",
+            "cli.ts check",
+        ]) {
             assert.ok(all.includes(seen), `${seen} was not seen`);
         }
         assertNone("the process list", all);

@@ -278,7 +278,7 @@ describe("The scripts", function () {
                 `. scripts/common.sh; read_settings ${names}; ${commands}`,
             ];
             const PATH = `${process.env.PATH}:${pathWithBusyBox}`;
-            return spawnSync(program!, options, { encoding: "utf8", env: { ...process.env, PATH, ...env } });
+            return spawnSync(program, options, { encoding: "utf8", env: { ...process.env, PATH, ...env } });
         };
 
         it("sets a variable for each setting, whatever its value contains, and exports none", () => {
