@@ -56,13 +56,23 @@ describe("The GitHub workflows", () => {
     });
 
     it("use the Node and the Pulumi of package.json, as does the example for the operator", () => {
-        const { devDependencies } = JSON.parse(fs.readFileSync("package.json", "utf8")) as {
+        const { devDependencies, engines } = JSON.parse(fs.readFileSync("package.json", "utf8")) as {
             devDependencies: { pulumi: string };
+            engines: { node: string };
         };
+        const { strategy } = ci.jobs.test!;
+        assert.equal(`>=${strategy!.matrix.node![0]}`, engines.node);
+        for (const job of jobs) {
+            const node = job.strategy
+                ? { "node-version": "${{ matrix.node }}" }
+                : { "node-version-file": "package.json" };
+            const steps = job.steps.filter(({ uses }) => uses?.startsWith("actions/setup-node@"));
+            assert.deepEqual(
+                steps.map((step) => step.with),
+                steps.map(() => node),
+            );
+        }
         for (const step of jobs.flatMap(({ steps }) => steps)) {
-            if (step.uses?.startsWith("actions/setup-node@")) {
-                assert.deepEqual(step.with, { "node-version-file": "package.json" });
-            }
             if (step.uses?.startsWith("pulumi/actions@")) {
                 assert.equal(step.with!["pulumi-version"], devDependencies.pulumi);
             }

@@ -47,9 +47,12 @@ export class OtherRegistry {
         if (this.isInitialized) {
             return;
         }
-        if ((await this.tryPulumi("stack", "export")).code !== 0) {
+        const file = `Pulumi.${this.name}.yaml`;
+        if (fs.existsSync(file) && (await this.tryPulumi("stack", "export")).code === 0) {
+            await attempt("pulumi", ["cancel", "--yes", "--stack", this.name]);
+        } else {
             // A file that a removed sandbox left: its secrets need another passphrase.
-            fs.rmSync(`Pulumi.${this.name}.yaml`, { force: true });
+            fs.rmSync(file, { force: true });
             await run("pulumi", ["stack", "init", "--no-select", this.name]);
         }
         this.isInitialized = true;
@@ -123,17 +126,15 @@ export class OtherRegistry {
     }
 
     /** Deletes everything that it deployed, and the bucket if it is in the sandbox's MinIO. */
-    async destroy(): Promise<void> {
-        await attempt("pulumi", ["cancel", "--yes", "--stack", this.name]);
+    async destroy(...options: "--remove"[]): Promise<void> {
         await attempt("pulumi", ["state", "unprotect", "--all", "--yes", "--stack", this.name]);
-        await this.pulumi("destroy", "--yes", "--skip-preview");
+        await this.pulumi("destroy", "--yes", "--skip-preview", ...options);
         await deleteBucket(this.name).catch(() => undefined);
     }
 
     /** Deletes everything that it deployed, and the stack with its configuration. */
     async remove(): Promise<void> {
-        await this.destroy();
-        await run("pulumi", ["stack", "rm", "--yes", "--stack", this.name]);
+        await this.destroy("--remove");
         this.isInitialized = false;
         await kubectl("delete", "namespace", this.name, "--ignore-not-found");
     }

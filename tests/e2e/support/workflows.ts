@@ -17,6 +17,7 @@ export interface Job {
     needs?: string;
     if?: string;
     "runs-on": string;
+    strategy?: { matrix: Record<string, string[]> };
     environment?: string;
     permissions?: Record<string, string>;
     env?: Record<string, string>;

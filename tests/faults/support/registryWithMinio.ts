@@ -66,8 +66,8 @@ export class RegistryWithMinio extends OtherRegistry {
     }
 
     /** Deletes everything that it deployed, and the bucket if it is empty. */
-    override async destroy(): Promise<void> {
-        await super.destroy();
+    override async destroy(...options: "--remove"[]): Promise<void> {
+        await super.destroy(...options);
         await this.s3("DELETE", "");
     }
 
