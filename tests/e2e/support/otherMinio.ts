@@ -88,6 +88,8 @@ export async function makeOtherMinio(
                                 readinessProbe: {
                                     httpGet: { path: "/minio/health/ready", port: 9000, scheme: "HTTPS" },
                                     periodSeconds: 1,
+                                    // A busy machine answers late, and must not take this pod out of service.
+                                    timeoutSeconds: 10,
                                 },
                                 volumeMounts: [
                                     { name: "data", mountPath: "/data" },

@@ -40,7 +40,8 @@ async function killMany(registry: CollectedRegistry): Promise<void> {
             assert.equal(await registry.collectAnd(/^In the bucket/, collecting), 0);
             await registry.assertWhole(300);
         };
-        await assertUnnoticed(registry.me, collectAndKill, { pushRetries: 150, checkAll: true });
+        // Other tests do not allow a failed pull. Here, the collections of many registries keep the machine busy.
+        await assertUnnoticed(registry.me, collectAndKill, { retries: 2, pushRetries: 150, checkAll: true });
     }
 }
 
