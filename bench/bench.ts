@@ -7,7 +7,7 @@ import { makeBucket } from "../tests/e2e/support/sandbox";
 import { collectionColumns, measureCollection } from "./collection";
 import { emptyBucket, removeImages } from "./load";
 import { Options, readOptions } from "./options";
-import { profileSubject } from "./profile";
+import { profilePreview, profileSubject } from "./profile";
 import { chart, Result, table, variantTable } from "./report";
 import { Size } from "./scenarios";
 import {
@@ -148,8 +148,9 @@ function writeReport(found: Result[], isOfVariants: boolean, description: string
     }
 }
 
-/** Prints where the time goes: in the program's start, and in each subject. */
+/** Prints where the time goes: in a preview, in the program's start, and in each subject. */
 async function profile(subjects: Subject[], size: Size): Promise<void> {
+    await profilePreview("candidate");
     const importTimes = await run("node", ["--require", "ts-node/register", path.join(__dirname, "importTimes.ts")]);
     console.log(`\nTime to load each package of the program:\n\n${importTimes}`);
     for (const subject of subjects) {

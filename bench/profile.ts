@@ -14,26 +14,9 @@ import {
     pushImage,
     pushLayer,
 } from "./load";
+import { Cpu, readCpu, readMachineCpu, sampleProcesses } from "./processes";
 import { Size } from "./scenarios";
-import { debugPort, Subject } from "./subjects";
-
-/** CPU seconds of a process, in its own code and in the kernel. */
-interface Cpu {
-    user: number;
-    system: number;
-}
-
-/** The clock ticks per second in `/proc`. */
-const ticksPerSecond = 100;
-
-/** The CPU seconds of a process since its start. */
-function readCpu(pid: string): Cpu {
-    const fields = fs
-        .readFileSync(`/proc/${pid}/stat`, "utf8")
-        .replace(/^.*\) /, "")
-        .split(" ");
-    return { user: Number(fields[11]) / ticksPerSecond, system: Number(fields[12]) / ticksPerSecond };
-}
+import { debugPort, preview, Subject } from "./subjects";
 
 /** The processes that a request passes through, by component. */
 async function findProcesses(subject: Subject): Promise<Record<string, string[]>> {
@@ -42,19 +25,6 @@ async function findProcesses(subject: Subject): Promise<Record<string, string[]>
         ingress: await findByName("traefik"),
         registry: [String(await registryProcess(subject.namespace))],
         MinIO: await findByName("minio"),
-    };
-}
-
-/** The CPU seconds of the whole machine. Idle time shows how long the work waited. */
-function readMachineCpu(): Record<string, number> {
-    const [, user, nice, system, idle, iowait, irq, softirq] = fs
-        .readFileSync("/proc/stat", "utf8")
-        .split("\n")[0]!
-        .split(/ +/)
-        .map(Number);
-    return {
-        "all, including clients": (user! + nice! + system! + irq! + softirq!) / ticksPerSecond,
-        idle: (idle! + iowait!) / ticksPerSecond,
     };
 }
 
@@ -151,5 +121,17 @@ export async function profileSubject(subject: Subject, { layerBytes, duration }:
             () => measureRequests(subject, "image/manifests/one", duration),
             duration,
         );
+    }
+}
+
+/** Prints a table of the processes of a preview without changes, in the order of their starts. */
+export async function profilePreview(name: string): Promise<void> {
+    await preview(name);
+    const processes = await sampleProcesses(() => preview(name));
+    console.log("\nThe processes of a preview, and their CPU seconds in their own code + in the kernel:\n");
+    console.log("| process | first seen, s | last seen, s | CPU, s |\n|---|---|---|---|");
+    for (const { program, began, ended, cpu } of processes.sort((a, b) => a.began - b.began)) {
+        const spent = `${cpu.user.toFixed(2)} + ${cpu.system.toFixed(2)}`;
+        console.log(`| ${program} | ${began.toFixed(2)} | ${ended.toFixed(2)} | ${spent} |`);
     }
 }
