@@ -221,7 +221,11 @@ export async function makeLargeImage(folder: string, bytes: number): Promise<str
     const layer = path.join(folder, "layer");
     fs.writeFileSync(layer, randomBytes(32));
     fs.truncateSync(layer, bytes);
-    const [hash] = (await run("sha256sum", [layer])).split(" ") as [string];
+    const reading = createHash("sha256");
+    for await (const chunk of fs.createReadStream(layer, { highWaterMark: 1024 * 1024 })) {
+        reading.update(chunk as Buffer);
+    }
+    const hash = reading.digest("hex");
     fs.renameSync(layer, path.join(folder, hash));
     const digest = `sha256:${hash}`;
     writeManifest(folder, "manifest.json", "amd64", [
