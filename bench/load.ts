@@ -1,14 +1,13 @@
 import * as assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { pipeline } from "node:stream/promises";
 
 import { memory, registryProcess } from "../tests/e2e/support/processes";
 import { attempt, run } from "../tests/e2e/support/run";
 import { minio, minioRoot } from "../tests/e2e/support/sandbox";
-import { Client, makeImageOf } from "../tests/e2e/support/traffic";
+import { Client, digestOfFile, makeImageOf } from "../tests/e2e/support/traffic";
 import { median } from "./median";
 import { createEmptyFolder, s3Client, Subject } from "./subjects";
 
@@ -55,9 +54,7 @@ export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
     const handle = fs.openSync(file, "r+");
     fs.writeSync(handle, randomBytes(32), 0, 32, 0);
     fs.closeSync(handle);
-    const hash = createHash("sha256");
-    await pipeline(fs.createReadStream(file, { highWaterMark: 1 << 20 }), hash);
-    return { file, digest: `sha256:${hash.digest("hex")}`, bytes };
+    return { file, digest: await digestOfFile(file), bytes };
 }
 
 /** Makes several layers, each in its own file. */

@@ -60,21 +60,16 @@ describe("The GitHub workflows", () => {
             devDependencies: { pulumi: string };
             engines: { node: string };
         };
-        const { strategy } = ci.jobs.test!;
-        assert.equal(`>=${strategy!.matrix.node![0]}`, engines.node);
-        for (const job of jobs) {
-            const node = job.strategy
-                ? { "node-version": "${{ matrix.node }}" }
-                : { "node-version-file": "package.json" };
-            const steps = job.steps.filter(({ uses }) => uses?.startsWith("actions/setup-node@"));
-            assert.deepEqual(
-                steps.map((step) => step.with),
-                steps.map(() => node),
-            );
-        }
-        for (const step of jobs.flatMap(({ steps }) => steps)) {
-            if (step.uses?.startsWith("pulumi/actions@")) {
-                assert.equal(step.with!["pulumi-version"], devDependencies.pulumi);
+        assert.equal(`>=${ci.jobs.test!.strategy!.matrix.node![0]}`, engines.node);
+        for (const { strategy, steps } of jobs) {
+            const node = strategy ? { "node-version": "${{ matrix.node }}" } : { "node-version-file": "package.json" };
+            for (const step of steps) {
+                if (step.uses?.startsWith("actions/setup-node@")) {
+                    assert.deepEqual(step.with, node);
+                }
+                if (step.uses?.startsWith("pulumi/actions@")) {
+                    assert.equal(step.with!["pulumi-version"], devDependencies.pulumi);
+                }
             }
         }
         const stack = fs.readFileSync("examples/operator/stack.yaml", "utf8");

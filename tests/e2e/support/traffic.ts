@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
+import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 
@@ -221,17 +222,19 @@ export async function makeLargeImage(folder: string, bytes: number): Promise<str
     const layer = path.join(folder, "layer");
     fs.writeFileSync(layer, randomBytes(32));
     fs.truncateSync(layer, bytes);
-    const reading = createHash("sha256");
-    for await (const chunk of fs.createReadStream(layer, { highWaterMark: 1024 * 1024 })) {
-        reading.update(chunk as Buffer);
-    }
-    const hash = reading.digest("hex");
-    fs.renameSync(layer, path.join(folder, hash));
-    const digest = `sha256:${hash}`;
+    const digest = await digestOfFile(layer);
+    fs.renameSync(layer, path.join(folder, hashOf(digest)));
     writeManifest(folder, "manifest.json", "amd64", [
         { mediaType: "application/vnd.oci.image.layer.v1.tar", digest, size: bytes },
     ]);
     return digest;
+}
+
+/** The digest of a file, which may be too large for the memory. */
+export async function digestOfFile(file: string): Promise<string> {
+    const hash = createHash("sha256");
+    await pipeline(fs.createReadStream(file, { highWaterMark: 1024 * 1024 }), hash);
+    return `sha256:${hash.digest("hex")}`;
 }
 
 /** Makes an image for each architecture, and an index of them. */
