@@ -24,7 +24,8 @@ repair_state_files() {
     backend=$(pulumi whoami --verbose --json | jq --raw-output .url)
     if [ "${backend#file://}" != "$backend" ]; then
         folder=$(printf '%s' "$backend" | sed "s,^file://,,; s,?.*,,; s,^~,$HOME,")
-        find "$folder/.pulumi" -name '*.attrs' -size 0 -exec rm -f {} +
+        # It fails if a file disappears meanwhile, as in an update of another stack.
+        find "$folder/.pulumi" -name '*.attrs' -size 0 -exec rm -f {} + 2>/dev/null || true
     fi
 }
 

@@ -506,12 +506,21 @@ describe("The scripts", function () {
     it("recover deletes empty files beside the state, which a killed Pulumi left, and no others", () => {
         const stacks = file(".pulumi/stacks");
         fs.mkdirSync(stacks, { recursive: true });
+        const find = file("bin/find");
+        const whileAnotherStackIsUpdated = `#!/bin/sh
+            PATH='${pathWithBusyBox}' find "$@"
+            echo "find: moved.json.tmp: No such file or directory" >&2
+            exit 1`;
         for (const [name, content] of Object.entries({ "a.json.attrs": "", "b.json.attrs": "{}", "c.json": "" })) {
             fs.writeFileSync(path.join(stacks, name), content);
         }
+        fs.writeFileSync(find, whileAnotherStackIsUpdated, { mode: 0o755 });
         writeState("old:9000");
-        assert.equal(run("recover", [], { backend: `file://${folder}?no_tmp_dir=true` }).code, 1);
+        const { code, stderr } = run("recover", [], { backend: `file://${folder}?no_tmp_dir=true` });
+        fs.rmSync(find);
         assert.deepEqual(fs.readdirSync(stacks).sort(), ["b.json.attrs", "c.json"]);
+        assert.equal(code, 1);
+        assert.match(stderr, /^The state has MinIO at old:9000, and the configuration at minio:9000\./);
     });
 
     it("recover completes an interrupted update, and deletes what Pulumi did not record", () => {

@@ -337,13 +337,13 @@ describe("docs/troubleshooting.md has what is printed", function () {
         });
 
         /** The file with the state, in the sandbox's backend. */
-        const stateFile = async () => {
-            const stacks = path.join(fileURLToPath(process.env.PULUMI_BACKEND_URL!), ".pulumi", "stacks");
-            return (await run("find", [stacks, "-name", `${registry.name}.json`])).trim();
+        const stateFile = () => {
+            const stacks = path.join(fileURLToPath(process.env.PULUMI_BACKEND_URL!), ".pulumi/stacks");
+            return path.join(stacks, "homelab-registry", `${registry.name}.json`);
         };
 
         it("after it was killed while it wrote its state in files", async () => {
-            const attributes = `${await stateFile()}.attrs`;
+            const attributes = `${stateFile()}.attrs`;
             fs.writeFileSync(attributes, "");
             try {
                 const { stderr } = await registry.tryPulumi("stack");
@@ -362,8 +362,8 @@ describe("docs/troubleshooting.md has what is printed", function () {
             await registry.pulumi("cancel", "--yes");
 
             // Milliseconds decide whether Pulumi had recorded the operation before it was killed, so this records one.
-            const setPending = async (types: string[]) => {
-                const file = await stateFile();
+            const setPending = (types: string[]) => {
+                const file = stateFile();
                 const state = JSON.parse(fs.readFileSync(file, "utf8")) as {
                     checkpoint: { latest: { resources: object[]; pending_operations: object[] } };
                 };
@@ -371,9 +371,9 @@ describe("docs/troubleshooting.md has what is printed", function () {
                 latest.pending_operations = types.map((type) => ({ resource: latest.resources.at(-1), type }));
                 fs.writeFileSync(file, JSON.stringify(state));
             };
-            await setPending(["creating"]);
+            setPending(["creating"]);
             assertInTroubleshooting("pending operations", await registry.up());
-            await setPending([]);
+            setPending([]);
         });
 
         it("after the cluster was created again, and docs/recovery.md has the commands", async () => {

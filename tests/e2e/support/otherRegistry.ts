@@ -128,7 +128,12 @@ export class OtherRegistry {
     /** Deletes everything that it deployed, and the bucket if it is in the sandbox's MinIO. */
     async destroy(...options: "--remove"[]): Promise<void> {
         await attempt("pulumi", ["state", "unprotect", "--all", "--yes", "--stack", this.name]);
-        await this.pulumi("destroy", "--yes", "--skip-preview", ...options);
+        const destroy = ["destroy", "--yes", "--skip-preview", ...options];
+        if ((await this.tryPulumi(...destroy)).code !== 0) {
+            // A test that failed may have left the lock of a killed update.
+            await this.pulumi("cancel", "--yes");
+            await this.pulumi(...destroy);
+        }
         await deleteBucket(this.name).catch(() => undefined);
     }
 

@@ -1,6 +1,5 @@
 import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
-import { fileURLToPath } from "node:url";
 
 import { interruptUp } from "../../e2e/support/interrupt";
 import { run } from "../../e2e/support/run";
@@ -127,13 +126,7 @@ describe("An update", function () {
                         steps.push(step);
                         assert.ok(steps.length < 30, steps.join("\n"));
                         // The first steps of scripts/recover.
-                        await run("find", [
-                            fileURLToPath(process.env.PULUMI_BACKEND_URL!),
-                            "-name",
-                            "*.attrs",
-                            "-empty",
-                            "-delete",
-                        ]);
+                        await run("sh", ["-ec", ". scripts/common.sh; repair_state_files"], { env: registry.env });
                         await run("pulumi", ["cancel", "--yes", "--stack", registry.name]);
                     }
                 },
