@@ -230,8 +230,7 @@ export const scenarios: Record<string, Scenario> = {
                     await pulumi("up", "--yes", "--skip-preview");
                     return [await measureMedianSeconds(() => pulumi("preview", "--expect-no-changes"))];
                 } finally {
-                    await pulumi("destroy", "--yes", "--skip-preview");
-                    await pulumi("stack", "rm", "--yes");
+                    await pulumi("destroy", "--yes", "--skip-preview", "--remove");
                 }
             },
         },

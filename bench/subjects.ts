@@ -112,8 +112,7 @@ export async function removeCandidate(name: string): Promise<void> {
 async function removeStack(name: string): Promise<void> {
     await pulumi(name, "cancel", "--yes");
     await pulumi(name, "state", "unprotect", "--all", "--yes");
-    await pulumi(name, "destroy", "--yes", "--skip-preview");
-    await pulumi(name, "stack", "rm", "--yes");
+    await pulumi(name, "destroy", "--yes", "--skip-preview", "--remove");
 }
 
 /** Deploys a side in an existing bucket. Returns when a login works. */
