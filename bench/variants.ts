@@ -43,6 +43,8 @@ export const variants: Record<string, Variant> = {
     gomemlimit: variable("GOMEMLIMIT", "200MiB"),
     "no-cpu-request": { pod: ({ containers: [{ resources }] }) => delete resources.requests.cpu },
     "request-1-cpu": { pod: ({ containers: [{ resources }] }) => void (resources.requests.cpu = "1") },
+    // The pod has the class BestEffort, as in most set-ups by hand.
+    "best-effort": { pod: ({ containers: [container] }) => void (container.resources = { requests: {} }) },
     "no-limits": { pod: ({ containers: [{ resources }] }) => delete resources.limits },
     unconfined: { pod: ({ securityContext }) => delete securityContext.seccompProfile },
     // Without all restrictions of a pod: as root, with the runtime's capabilities and system calls, and a writable root
