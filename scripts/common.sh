@@ -24,8 +24,9 @@ repair_state_files() {
     backend=$(pulumi whoami --verbose --json | jq --raw-output .url)
     if [ "${backend#file://}" != "$backend" ]; then
         folder=$(printf '%s' "$backend" | sed "s,^file://,,; s,?.*,,; s,^~,$HOME,")
-        # It fails if a file disappears meanwhile, as in an update of another stack.
-        find "$folder/.pulumi" -name '*.attrs' -size 0 -exec rm -f {} + 2>/dev/null || true
+        # find also reports what an update of another stack deletes meanwhile. That is no error.
+        LC_ALL=C find "$folder/.pulumi" -name '*.attrs' -size 0 -exec rm -f {} + 2>&1 |
+            grep -v 'No such file or directory$' >&2 || true
     fi
 }
 

@@ -503,13 +503,14 @@ describe("The scripts", function () {
         assert.deepEqual(run("images", [], answers), { code: 0, stdout: answers.check, stderr: "" });
     });
 
-    it("recover deletes empty files beside the state, which a killed Pulumi left, and no others", () => {
+    it("recover deletes empty files beside the state, which a killed Pulumi left, and no others, while another stack is updated", () => {
         const stacks = file(".pulumi/stacks");
         fs.mkdirSync(stacks, { recursive: true });
         const find = file("bin/find");
         const whileAnotherStackIsUpdated = `#!/bin/sh
             PATH='${pathWithBusyBox}' find "$@"
             echo "find: moved.json.tmp: No such file or directory" >&2
+            echo "find: protected: Permission denied" >&2
             exit 1`;
         for (const [name, content] of Object.entries({ "a.json.attrs": "", "b.json.attrs": "{}", "c.json": "" })) {
             fs.writeFileSync(path.join(stacks, name), content);
@@ -520,7 +521,10 @@ describe("The scripts", function () {
         fs.rmSync(find);
         assert.deepEqual(fs.readdirSync(stacks).sort(), ["b.json.attrs", "c.json"]);
         assert.equal(code, 1);
-        assert.match(stderr, /^The state has MinIO at old:9000, and the configuration at minio:9000\./);
+        assert.match(
+            stderr,
+            /^find: protected: Permission denied\nThe state has MinIO at old:9000, and the configuration at minio:9000\./,
+        );
     });
 
     it("recover completes an interrupted update, and deletes what Pulumi did not record", () => {
