@@ -2,8 +2,8 @@ const path = require("node:path");
 const { env } = require("node:process");
 
 /**
- * Leaves out each test file that would begin after E2E_LATEST_START (seconds since 1970), so that a run on a slow machine
- * ends in time, and says so. By default, all begin.
+ * Skips each test file that would begin after E2E_LATEST_START (seconds since 1970), so that a run on a slow machine ends
+ * in time, and prints its name. By default, all begin. Mocha calls these hooks once for each file only with --parallel.
  */
 exports.mochaHooks = {
     beforeAll() {
