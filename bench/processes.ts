@@ -2,6 +2,8 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { descendants } from "../tests/e2e/support/processes";
+
 /** Milliseconds between two samples: a process may need that much CPU time more than is seen. */
 const pause = 20;
 
@@ -71,20 +73,6 @@ export async function sampleProcesses(work: () => Promise<unknown>): Promise<Sam
         await sampling;
     }
     return [...found.values()];
-}
-
-/** The ids of the processes that a process started, and of those that they started. */
-function descendants(pid: string): string[] {
-    try {
-        const threads = fs.readdirSync(`/proc/${pid}/task`);
-        const children = threads.flatMap((thread) =>
-            fs.readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean),
-        );
-        return children.flatMap((child) => [child, ...descendants(child)]);
-    } catch {
-        // It has ended meanwhile.
-        return [];
-    }
 }
 
 /** The name of a process's program. For a script, the interpreter's and the script's. */

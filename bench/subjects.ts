@@ -55,7 +55,7 @@ export async function cordonOtherNodes(): Promise<void> {
         },
     ] = await Promise.all([
         get<{ items: Node[] }>("nodes"),
-        get<{ items: [{ spec: { nodeName: string } }] }>("pods", "--namespace", "minio"),
+        get<{ items: [{ spec: { nodeName: string } }] }>("pods", "--namespace", "minio", "--selector", "app=minio"),
     ]);
     const others = nodes.map(({ metadata }) => metadata.name).filter((name) => name !== minioPod.spec.nodeName);
     process.on("exit", () => spawnSync("kubectl", ["uncordon", ...others]));
@@ -158,7 +158,9 @@ export const removeBucket = (bucket: string) => s3Client("purge", `minio:${bucke
 
 /** Removes the resources of an interrupted run. */
 export async function removeLeftovers(): Promise<void> {
-    const stacks = JSON.parse(await run("pulumi", ["stack", "ls", "--json"])) as { name: string }[];
+    // It fails if another stack is updated meanwhile, which moves its files.
+    const listed = await eventually(300, () => run("pulumi", ["stack", "ls", "--json"]));
+    const stacks = JSON.parse(listed) as { name: string }[];
     for (const name of stacks.flatMap(({ name }) => /^bench-(.*)/.exec(name)?.[1] ?? [])) {
         // A stack that was interrupted early lacks some resources, so that its removal fails.
         await removeStack(name).catch(() => pulumi(name, "stack", "rm", "--yes", "--force"));
@@ -310,7 +312,7 @@ const issueCertificate = (host: string) => {
 
 /** Waits until a login works, with a certificate that the clients trust. */
 async function waitForLogin(subject: Subject): Promise<Subject> {
-    await eventually(120, async () => (await loginStatus(subject.client)) === 200);
+    await eventually(300, async () => (await loginStatus(subject.client)) === 200);
     return subject;
 }
 

@@ -43,7 +43,7 @@ export const variants: Record<string, Variant> = {
     gomemlimit: variable("GOMEMLIMIT", "200MiB"),
     "no-cpu-request": { pod: ({ containers: [{ resources }] }) => delete resources.requests.cpu },
     "request-1-cpu": { pod: ({ containers: [{ resources }] }) => void (resources.requests.cpu = "1") },
-    // The pod has the class BestEffort, as in most set-ups by hand.
+    // The pod has the class BestEffort, as those of all sides.
     "best-effort": { pod: ({ containers: [container] }) => void (container.resources = { requests: {} }) },
     "no-limits": { pod: ({ containers: [{ resources }] }) => delete resources.limits },
     unconfined: { pod: ({ securityContext }) => delete securityContext.seccompProfile },

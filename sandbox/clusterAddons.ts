@@ -48,8 +48,8 @@ export function maskSecrets(text: string, further: string[] = []): string {
 
 /** Waits until the API server responds and every node is ready. */
 export async function waitForNodes(): Promise<void> {
-    await retryUntil(60, "the API server to respond", () => kubectl("get", "--raw", "/readyz"));
-    await retryUntil(60, "the nodes to be ready", () =>
+    await retryUntil(300, "the API server to respond", () => kubectl("get", "--raw", "/readyz"));
+    await retryUntil(300, "the nodes to be ready", () =>
         kubectl("wait", ...nodes.map(({ name }) => `node/${name}`), "--for=condition=Ready", "--timeout=1s"),
     );
 }
@@ -103,7 +103,7 @@ export async function applyAddons(crds: string[]): Promise<void> {
             input: documents.join("\n---\n"),
         });
     await apply([...objects.map((object) => JSON.stringify(object)), ...definitions]);
-    await kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s");
+    await kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=300s");
     await apply(manifests);
 }
 
@@ -111,21 +111,21 @@ export async function applyAddons(crds: string[]): Promise<void> {
 export async function waitForAddons(): Promise<void> {
     await Promise.all(
         addons.map(({ name, namespace }) =>
-            kubectl("rollout", "status", `deployment/${name}`, "--namespace", namespace, "--timeout=120s"),
+            kubectl("rollout", "status", `deployment/${name}`, "--namespace", namespace, "--timeout=300s"),
         ),
     );
     await waitForIssuer();
 }
 
 const waitForIssuer = () =>
-    retryUntil(60, "the ClusterIssuer to be registered", () =>
+    retryUntil(300, "the ClusterIssuer to be registered", () =>
         kubectl("wait", "clusterissuer/letsencrypt-prod", "--for=condition=Ready", "--timeout=1s"),
     );
 
 /** Makes the guest trust the CA of the ACME server, which creates a new one at each start. */
 export async function trustAcmeServer(): Promise<void> {
     // Right after a restart of the node, its Deployment still reports the state before it, so a retry is needed.
-    const root = await retryUntil(60, "the ACME server to respond", () =>
+    const root = await retryUntil(300, "the ACME server to respond", () =>
         runInGuest([
             "curl",
             "--silent",

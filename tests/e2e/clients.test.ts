@@ -13,7 +13,7 @@ const types = [
 ].map((type) => `application/vnd.${type}+json`);
 
 describe("A client of the registry:", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     useImageClients();
     let login: Login;

@@ -17,7 +17,7 @@ import {
 import { assertInTroubleshooting } from "./support/troubleshooting";
 
 describe("pulumi destroy", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const page = "docs/updating.md";
 

@@ -5,7 +5,7 @@ import { configure, pulumi } from "./support/sandbox";
 
 /** The text that reviewers read in a pull request, for typical changes. */
 describe("The preview", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     /** The changes and the counts of a preview, without colour and progress. */
     async function preview(): Promise<string> {

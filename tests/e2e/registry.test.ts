@@ -27,7 +27,7 @@ import {
 import { assertInTroubleshooting } from "./support/troubleshooting";
 
 describe("The registry", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "e2e-"));
     let host: string, url: string, user: string, password: string;

@@ -13,7 +13,7 @@ interface KubeConfig {
 }
 
 describe("A rejected update changes nothing", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const file = "Pulumi.sandbox.yaml";
     let configuration: string;

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 
 import * as bcrypt from "bcryptjs";
 
+import { descendants } from "./support/processes";
 import { run } from "./support/run";
 import {
     configure,
@@ -21,26 +22,19 @@ import {
     up,
 } from "./support/sandbox";
 
-/** The command line of each process below this one, as everybody on the machine sees it. */
+/** The command line of each process that this one started, as everybody on the machine sees it. */
 function argumentsOfDescendants(): string[] {
-    const ours = new Set([process.pid]);
-    const found: string[] = [];
-    const processes = fs.readdirSync("/proc").map(Number).filter(Boolean);
-    // A process mostly has a greater number than its parent.
-    for (const pid of processes.sort((a, b) => a - b)) {
+    return descendants(String(process.pid)).map((pid) => {
         try {
-            const parent = /\) \S (\d+)/.exec(fs.readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
-            if (!ours.has(Number(parent))) continue;
-            ours.add(pid);
-            found.push(fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " "));
+            return fs.readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
         } catch {
             // It has ended.
+            return "";
         }
-    }
-    return found;
+    });
 }
 
-/** The text of a file of the state's backend. Updates of other stacks delete their locks meanwhile: of those, none. */
+/** The text of a file of the state's backend. Empty if an update of another stack has deleted it, such as its lock. */
 function readUnlessDeleted(file: string): string {
     try {
         return fs.readFileSync(file, "utf8");
@@ -51,7 +45,7 @@ function readUnlessDeleted(file: string): string {
 }
 
 describe("Secrets do not appear in plain text", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     let secrets: Record<string, string>;
     restoreConfiguration();

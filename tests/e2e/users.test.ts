@@ -20,7 +20,7 @@ import {
 import { assertUnnoticed } from "./support/traffic";
 
 describe("Users", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     restoreConfiguration();
     let uids: string[];

@@ -6,7 +6,7 @@ import { client, configure, kubectl, restoreConfiguration, settled, up } from ".
 import { assertUnnoticed } from "../support/traffic";
 
 describe("Two replicas of the registry, while a node is drained,", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     restoreConfiguration();
     before(async () => {

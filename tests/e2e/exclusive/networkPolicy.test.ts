@@ -40,7 +40,7 @@ const pod = (namespace: string) => [
 ];
 
 describe("The pods of a registry with networkPolicy", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "confined-"));
     let controller: ChildProcess | undefined;

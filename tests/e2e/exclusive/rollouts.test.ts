@@ -26,7 +26,7 @@ import { assertUnnoticed } from "../support/traffic";
 const page = "docs/maintenance.md";
 
 describe("Two replicas of the registry", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     restoreConfiguration();
     before(async () => {

@@ -16,7 +16,7 @@ import { makeImage, makeImages } from "../support/traffic";
  * 2.8.3 on an S3 server whose certificate is from a private CA.
  */
 describe("A registry on existing resources", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "own-"));
     const host = "own.registry.homelab.test";

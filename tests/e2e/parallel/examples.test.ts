@@ -115,7 +115,7 @@ async function push(client: Client, image: string): Promise<void> {
 }
 
 describe("The npm package", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     let files: string[];
     before(() => {
@@ -190,7 +190,7 @@ describe("The npm package", function () {
 });
 
 describe("The example", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     describe("smallest", () => {
         const stack = new Stack("smallest");
@@ -314,7 +314,7 @@ describe("The example", function () {
 });
 
 describe("The example argo-cd", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const stack = new Stack("argo-cd");
     const login = { host: "sealed.registry.homelab.test", user: "sealed", password: "correct horse" };
@@ -361,7 +361,7 @@ describe("The example argo-cd", function () {
 });
 
 describe("The component package", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     /** Folder of the component as a provider. A newer Pulumi makes it from the component package by itself. */
     const plugin = path.resolve("tests/e2e/examples/bin");

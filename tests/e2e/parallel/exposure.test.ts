@@ -33,7 +33,7 @@ const here: Record<string, string> = {
 };
 
 describe("A registry", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "exposed-"));
     const proxy = new OwnProxy(registry.host, folder);

@@ -13,7 +13,7 @@ import { assertUnnoticed, Client, makeImage, makeImageOf, makeImages, tryPush } 
 import { assertInTroubleshooting } from "../support/troubleshooting";
 
 describe("Garbage collection", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const registry = new OtherRegistry("collected");
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "collected-"));
@@ -306,7 +306,7 @@ describe("Garbage collection", function () {
         await patch("Date.now()", "Date.now() - 360_000");
         const ended = collect();
         // Its first pod is enough: the Job would start six more.
-        await eventually(120, async () => {
+        await eventually(300, async () => {
             const pods = ["pods", "--namespace", registry.name, "--selector", collectorLabel];
             return (await kubectl("get", ...pods, "--output", "jsonpath={.items[*].status.phase}")).includes("Failed");
         });

@@ -6,7 +6,7 @@ import { accessKey, kubectl, loginStatus, minioRoot, previewed, s3, settled } fr
 import { assertUnnoticed } from "../support/traffic";
 
 describe("Rotation:", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const registry = new OtherRegistry("keys");
     before(async () => {
@@ -80,7 +80,7 @@ describe("Rotation:", function () {
         ][] = [
             ["stopped after the new key is made", /IamServiceAccount registry created replacement/, "SIGINT"],
             // If the new key is not in Pulumi's state, all keys are replaced, which causes errors for some seconds.
-            ["killed after the new key is made", /IamServiceAccount registry created replacement/, "SIGKILL", 4],
+            ["killed after the new key is made", /IamServiceAccount registry created replacement/, "SIGKILL", 10],
             ["stopped while the new pods start", /Deployment registry creating replacement/, "SIGINT"],
             ["killed while the new pods start", /Deployment registry creating replacement/, "SIGKILL"],
             ["stopped while the old pods end", /Deployment registry deleting original/, "SIGINT"],

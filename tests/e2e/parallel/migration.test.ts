@@ -24,7 +24,7 @@ import { assertUnnoticed, Client, makeImage, makeImages } from "../support/traff
 const page = "docs/migration.md";
 
 describe("Migration from a registry set up by hand", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moving-"));
     const stack = "moved";

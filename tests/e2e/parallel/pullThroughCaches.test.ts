@@ -38,7 +38,7 @@ const inCluster = `http://registry.${registry.name}.svc.${clusterDomain}`;
 const upstream = new TokenRegistry(`auth.${registry.host}`, inCluster, `me:${password}`);
 
 describe("A pull-through cache", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "mirrored-"));
     let me: Client;
@@ -159,7 +159,7 @@ describe("A pull-through cache", function () {
     it("uses another bucket with a key for it alone, where anything may be deleted at any time", async () => {
         const cached = () => keysOf(bucket).then((keys) => keys.filter((key) => /\/blobs\/.*\/data$/.test(key)));
         // The manifest, its configuration and two layers. The cache stores a layer while it sends it.
-        await eventually(60, async () => (await cached()).length === 4);
+        await eventually(300, async () => (await cached()).length === 4);
         assert.ok(!(await keysOf(registry.name)).some((key) => key.startsWith("mirrors/open/")));
         const key = await accessKey(registry.name, "registry-mirror-open");
         assert.equal((await s3(key, "GET", `${bucket}?list-type=2`)).status, 200);

@@ -35,10 +35,16 @@ const substitutions: Record<string, string> = {
 };
 
 describe("The quick start of the README", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const home = fs.mkdtempSync(path.join(os.tmpdir(), "quick-start-"));
-    const env = { ...(process.env as Record<string, string>), HOME: home, PULUMI_SKIP_CONFIRMATIONS: "true" };
+    const env = {
+        ...(process.env as Record<string, string>),
+        HOME: home,
+        // Else a login of another test at the same time could remove its own.
+        DOCKER_CONFIG: path.join(home, ".docker"),
+        PULUMI_SKIP_CONFIRMATIONS: "true",
+    };
     after(async () => {
         await kubectl("delete", "pod", "hello", "--namespace", "default", "--ignore-not-found");
         await run("pulumi", ["destroy", "--yes", "--skip-preview", "--exclude-protected", "--stack", "home"], {

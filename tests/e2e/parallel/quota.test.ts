@@ -11,7 +11,7 @@ import { Client, makeImage, pull, tryPush } from "../support/traffic";
 import { assertInTroubleshooting } from "../support/troubleshooting";
 
 describe("bucketQuota", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const registry = new OtherRegistry("quota");
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quota-"));

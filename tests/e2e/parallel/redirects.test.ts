@@ -64,7 +64,7 @@ async function exposeByGateway(): Promise<void> {
 }
 
 describe("Redirects to MinIO:", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     useImageClients();
     const trace = new MinioTrace();
@@ -171,7 +171,7 @@ describe("Redirects to MinIO:", function () {
         }
         // So MinIO reports the header, which it must not get from the clients below.
         const isSigned = ({ host, authorization = "" }: MinioRequest) => host === minio && /^AWS4/.test(authorization);
-        await eventually(60, () => Promise.resolve(trace.requests.some(isSigned)));
+        await eventually(300, () => Promise.resolve(trace.requests.some(isSigned)));
     });
 
     it("give one blob, nothing else of the bucket, and nothing else of MinIO", async () => {
@@ -194,7 +194,7 @@ describe("Redirects to MinIO:", function () {
 
     it("are in the registry's log with the user", async () => {
         await linkTo(config, cluster);
-        await eventually(60, async () => {
+        await eventually(300, async () => {
             const selector = ["--selector", "app.kubernetes.io/name=container-registry"];
             const log = await kubectl("logs", ...selector, "--tail=-1", "--namespace", registry.name);
             const lines = log

@@ -15,7 +15,7 @@ import { makeImage, makeImages } from "../support/traffic";
 const page = "docs/recovery.md";
 
 describe("The images of a lost MinIO", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "restore-"));
     const registry = new OtherRegistry("restored");
@@ -120,7 +120,7 @@ describe("The images of a lost MinIO", function () {
         const refused = async () =>
             (await request(upload, "--request", "POST", "--user", `${user}:${password}`)).status === 405;
         // Until Traefik has the new route.
-        await eventually(60, refused);
+        await eventually(300, refused);
     });
 
     it("are all served again, although scripts/restore was killed twice", async () => {

@@ -7,7 +7,7 @@ import { accessKey, kubectl, mounted, previewed, request, s3, settled } from "..
 import { assertUnnoticed } from "../support/traffic";
 
 describe("Rotation:", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const registry = new OtherRegistry("secrets");
     before(async () => {

@@ -23,7 +23,7 @@ import { Client, makeImage, pull, tryPush } from "../support/traffic";
 const page = "docs/storage.md";
 
 describe("A MinIO user with the permissions of docs/storage.md", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const registry = new OtherRegistry("storage");
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "storage-"));
@@ -86,7 +86,7 @@ describe("A MinIO user with the permissions of docs/storage.md", function () {
         );
         tunnel = spawn("sh", ["-c", `exec ${forward}`], { stdio: "ignore" });
         await run("sh", ["-ec", addresses! + local!], { env: registry.env });
-        await eventually(60, () => run("scripts/check-minio", [], { env: registry.env }));
+        await eventually(300, () => run("scripts/check-minio", [], { env: registry.env }));
         await registry.up();
         me = await registry.client();
         makeImage(path.join(folder, "kept"));

@@ -25,7 +25,7 @@ const mayChange = [
 ];
 
 describe("A stack deployed by commit 35cbdf9", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const page = "docs/updating.md";
     const name = "unchanged";

@@ -218,7 +218,7 @@ describe("The GitHub workflows", () => {
 const documentedYaml = () => documentedBlocks(page, "yaml");
 
 describe("The commands of the workflows, in a clean clone with its state in MinIO:", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const stack = "delivered";
     const host = `${stack}.registry.homelab.test`;
@@ -296,7 +296,7 @@ describe("The commands of the workflows, in a clean clone with its state in MinI
             .sort();
 
     before(async function () {
-        this.timeout("20m");
+        this.timeout("40m");
         temp = fs.mkdtempSync(path.join(os.tmpdir(), "workflows-"));
         await minioProxy.open();
         const root = await minioRoot();
@@ -410,7 +410,7 @@ describe("The commands of the workflows, in a clean clone with its state in MinI
     beforeEach(() => minioProxy.open());
     afterEach(() => fs.writeFileSync(stackFile, configuration));
     after(async function () {
-        this.timeout("20m");
+        this.timeout("40m");
         await minioProxy.open();
         const owner = asOwner();
         await runOn(owner, "pulumi", "state", "unprotect", "--all", "--yes");

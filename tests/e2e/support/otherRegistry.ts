@@ -130,7 +130,7 @@ export class OtherRegistry {
         const unprotect = () => this.tryPulumi("state", "unprotect", "--all", "--yes");
         const { stderr } = await unprotect();
         if (stderr.includes("the stack is currently locked")) {
-            // A test of killed updates failed before it recovered the stack.
+            // A test failed while it updated the stack, or before it recovered the stack from a killed update.
             await this.pulumi("cancel", "--yes");
             await unprotect();
         }

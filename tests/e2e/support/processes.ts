@@ -61,3 +61,17 @@ export async function restarts(namespace = "registry"): Promise<number> {
         .flatMap(({ status }) => status.containerStatuses ?? [])
         .reduce((sum, { restartCount }) => sum + restartCount, 0);
 }
+
+/** The ids of the processes that a process started, and of those that they started. */
+export function descendants(pid: string): string[] {
+    try {
+        const threads = fs.readdirSync(`/proc/${pid}/task`);
+        const children = threads.flatMap((thread) =>
+            fs.readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean),
+        );
+        return children.flatMap((child) => [child, ...descendants(child)]);
+    } catch {
+        // It has ended meanwhile.
+        return [];
+    }
+}

@@ -10,7 +10,7 @@ import { assertInTroubleshooting } from "../../e2e/support/troubleshooting";
 import { itInFull } from "../support/shortMode";
 
 describe("The certificate", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const certificate = ["certificate/registry-tls-ingress", "--namespace", "registry"];
     const field = (name: string) => kubectl("get", ...certificate, "--output", `jsonpath={.status.${name}}`);

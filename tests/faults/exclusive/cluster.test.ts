@@ -18,7 +18,7 @@ import { daemon, without } from "../support/daemons";
 import { fullOrShort, itInFull } from "../support/shortMode";
 
 describe("The cluster", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const kubelets = ["kubelet", "kubelet-2"];
     const update = () => tryPulumi("up", "--yes", "--skip-preview");

@@ -11,7 +11,7 @@ import { assertUnnoticed, makeImage } from "../../e2e/support/traffic";
 import { fullOrShort, itInFull } from "../support/shortMode";
 
 describe("The registry's only pod", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     beforeEach(async () => {
         // A new pod, whose restart Kubernetes does not delay.

@@ -16,7 +16,7 @@ import { fullOrShort } from "../support/shortMode";
 const seed = Number(process.env.FAULTS_SEED ?? 20261124);
 
 describe("Invalid requests", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const bucket = "container-repo";
     let me: Client, authorization: string, targets: Target[];
@@ -349,7 +349,7 @@ describe("Invalid requests", function () {
 
 // Known bugs of distribution and Traefik. These tests fail when a newer version fixes them.
 describe("A client error that is answered with a server error:", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     let target: Target, headers: Record<string, string>;
     before(async () => {

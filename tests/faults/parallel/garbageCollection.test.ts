@@ -18,7 +18,7 @@ const steps: [string, RegExp][] = [
 ];
 
 describe("Garbage collection", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const registry = new CollectedRegistry("collecting");
     const { folder, settings } = registry;

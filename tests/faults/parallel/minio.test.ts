@@ -13,7 +13,7 @@ import { RegistryWithMinio } from "../support/registryWithMinio";
 import { describeInFull, fullOrShort } from "../support/shortMode";
 
 describe("MinIO", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const manifest = ({ host, user, password }: Client, name: string) =>
         run("skopeo", ["inspect", "--raw", "--creds", `${user}:${password}`, `docker://${host}/${name}`]);

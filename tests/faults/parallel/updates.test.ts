@@ -9,7 +9,7 @@ import { ConvergingRegistry } from "../support/convergingRegistry";
 import { describeInFull, isShort } from "../support/shortMode";
 
 describe("An update", function () {
-    this.timeout("20m");
+    this.timeout("40m");
 
     const registry = new ConvergingRegistry("killed");
 
