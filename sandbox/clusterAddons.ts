@@ -46,10 +46,13 @@ export function maskSecrets(text: string, further: string[] = []): string {
     return [...own, ...further].reduce((masked, secret) => masked.replaceAll(secret, "[secret]"), text);
 }
 
+/** Seconds in which each part of the homelab has to be ready, also on a slow machine. */
+const readySeconds = 300;
+
 /** Waits until the API server responds and every node is ready. */
 export async function waitForNodes(): Promise<void> {
-    await retryUntil(300, "the API server to respond", () => kubectl("get", "--raw", "/readyz"));
-    await retryUntil(300, "the nodes to be ready", () =>
+    await retryUntil("the API server to respond", () => kubectl("get", "--raw", "/readyz"));
+    await retryUntil("the nodes to be ready", () =>
         kubectl("wait", ...nodes.map(({ name }) => `node/${name}`), "--for=condition=Ready", "--timeout=1s"),
     );
 }
@@ -103,7 +106,7 @@ export async function applyAddons(crds: string[]): Promise<void> {
             input: documents.join("\n---\n"),
         });
     await apply([...objects.map((object) => JSON.stringify(object)), ...definitions]);
-    await kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=300s");
+    await kubectl("wait", "--for=condition=Established", "crd", "--all", `--timeout=${readySeconds}s`);
     await apply(manifests);
 }
 
@@ -111,21 +114,21 @@ export async function applyAddons(crds: string[]): Promise<void> {
 export async function waitForAddons(): Promise<void> {
     await Promise.all(
         addons.map(({ name, namespace }) =>
-            kubectl("rollout", "status", `deployment/${name}`, "--namespace", namespace, "--timeout=300s"),
+            kubectl("rollout", "status", `deployment/${name}`, "--namespace", namespace, `--timeout=${readySeconds}s`),
         ),
     );
     await waitForIssuer();
 }
 
 const waitForIssuer = () =>
-    retryUntil(300, "the ClusterIssuer to be registered", () =>
+    retryUntil("the ClusterIssuer to be registered", () =>
         kubectl("wait", "clusterissuer/letsencrypt-prod", "--for=condition=Ready", "--timeout=1s"),
     );
 
 /** Makes the guest trust the CA of the ACME server, which creates a new one at each start. */
 export async function trustAcmeServer(): Promise<void> {
     // Right after a restart of the node, its Deployment still reports the state before it, so a retry is needed.
-    const root = await retryUntil(300, "the ACME server to respond", () =>
+    const root = await retryUntil("the ACME server to respond", () =>
         runInGuest([
             "curl",
             "--silent",
@@ -175,16 +178,18 @@ export async function trustAcmeServer(): Promise<void> {
 /**
  * Repeats an attempt every quarter of a second until it succeeds.
  *
- * @throws after `seconds`, with the error of the last attempt as its cause
+ * @throws after `readySeconds`, with the error of the last attempt as its cause
  */
-export async function retryUntil<T>(seconds: number, what: string, attempt: () => Promise<T>): Promise<T> {
-    const end = Date.now() + seconds * 1000;
+export async function retryUntil<T>(what: string, attempt: () => Promise<T>): Promise<T> {
+    const end = Date.now() + readySeconds * 1000;
     for (;;) {
         try {
             return await attempt();
         } catch (error) {
             if (Date.now() > end) {
-                throw new Error(`Waited ${seconds} s for ${what}, without success. The last error:`, { cause: error });
+                throw new Error(`Waited ${readySeconds} s for ${what}, without success. The last error:`, {
+                    cause: error,
+                });
             }
             await new Promise((resolve) => setTimeout(resolve, 250));
         }

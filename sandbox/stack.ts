@@ -74,7 +74,7 @@ export async function deployedSecrets(): Promise<string[]> {
 
 /** Waits until the registry requires a login, with a certificate that the guest trusts. */
 export async function waitForRegistry(): Promise<void> {
-    await retryUntil(300, `https://${host} to require a login`, async () => {
+    await retryUntil(`https://${host} to require a login`, async () => {
         const status = await runInGuest([
             "curl",
             "--silent",

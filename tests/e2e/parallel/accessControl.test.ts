@@ -296,21 +296,23 @@ describe("Access control:", function () {
             );
             let isOver = false;
             const statuses: Record<number, number> = {};
-            const pull = () =>
-                request(
+            const pull = async () => {
+                const { status } = await request(
                     `https://${me.host}/v2/hello/manifests/1`,
                     ...login(cluster),
                     "--header",
                     "Accept: application/vnd.oci.image.manifest.v1+json",
                 );
+                return status;
+            };
             const pulls = (async () => {
                 while (!isOver) {
-                    let { status } = await pull();
+                    let status = await pull();
                     if (status === 401) {
                         // The sandbox's kubelets bring the new htpasswd file within seconds, and perhaps before Traefik
                         // has the new route.
                         await sleep(5000);
-                        ({ status } = await pull());
+                        status = await pull();
                     }
                     statuses[status] = (statuses[status] ?? 0) + 1;
                 }
