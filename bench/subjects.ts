@@ -159,7 +159,7 @@ export const removeBucket = (bucket: string) => s3Client("purge", `minio:${bucke
 /** Removes the resources of an interrupted run. */
 export async function removeLeftovers(): Promise<void> {
     // It fails if another stack is updated meanwhile, which moves its files.
-    const listed = await eventually(300, () => run("pulumi", ["stack", "ls", "--json"]));
+    const listed = await eventually(() => run("pulumi", ["stack", "ls", "--json"]));
     const stacks = JSON.parse(listed) as { name: string }[];
     for (const name of stacks.flatMap(({ name }) => /^bench-(.*)/.exec(name)?.[1] ?? [])) {
         // A stack that was interrupted early lacks some resources, so that its removal fails.
@@ -312,7 +312,7 @@ const issueCertificate = (host: string) => {
 
 /** Waits until a login works, with a certificate that the clients trust. */
 async function waitForLogin(subject: Subject): Promise<Subject> {
-    await eventually(300, async () => (await loginStatus(subject.client)) === 200);
+    await eventually(async () => (await loginStatus(subject.client)) === 200);
     return subject;
 }
 

@@ -54,7 +54,7 @@ async function runPod(tag: string): Promise<string> {
     const overrides = { spec: { terminationGracePeriodSeconds: 0, imagePullSecrets: [{ name: "registry-pull" }] } };
     const options = ["--namespace", namespace, "--overrides", JSON.stringify(overrides)];
     await kubectl("run", "web", "--image", `${image}:${tag}`, ...options);
-    return eventually(120, async () => {
+    return eventually(async () => {
         const printed = await kubectl("get", "pods", "--namespace", namespace);
         return printed.includes("Running") && printed;
     });

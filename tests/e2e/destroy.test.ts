@@ -39,7 +39,6 @@ describe("pulumi destroy", function () {
         const [host, [user]] = [await output<string>("host"), await output<[string]>("users")];
         const password = (await output<Record<string, string>>("passwords"))[user]!;
         await eventually(
-            300,
             async () => (await request(`https://${host}/v2/`, "--user", `${user}:${password}`)).status === 200,
         );
         await run("docker", ["login", host, "--username", user, "--password-stdin"], { input: password });

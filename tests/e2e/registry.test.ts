@@ -132,7 +132,7 @@ describe("The registry", function () {
                 assert.equal(await kubectl("logs", "pod/with", "--namespace", "apps"), "hello from the registry\n");
 
                 await applyPod("without", `${host}/alpine:test`, []);
-                await eventually(300, async () =>
+                await eventually(async () =>
                     /ErrImagePull|ImagePullBackOff/.test(await kubectl("get", "pod/without", "--namespace", "apps")),
                 );
             } finally {
@@ -298,7 +298,7 @@ describe("The registry", function () {
     describe("when its host is renamed", () => {
         const renamed = "images.registry.homelab.test";
         restoreConfiguration();
-        after(() => eventually(300, async () => (await curl("/v2/", ...login())).status === 200));
+        after(() => eventually(async () => (await curl("/v2/", ...login())).status === 200));
 
         it("previews the Ingress and the configuration, and warns that clients have to log in again", async () => {
             await configure(`host=${renamed}`);
@@ -317,7 +317,7 @@ describe("The registry", function () {
 
         it("serves every image at the new host with a certificate, and nothing at the old host", async () => {
             await up();
-            await eventually(300, async () => (await request(`https://${renamed}/v2/`, ...login())).status === 200);
+            await eventually(async () => (await request(`https://${renamed}/v2/`, ...login())).status === 200);
             const { body } = await request(`https://${renamed}/v2/alpine/tags/list`, ...login());
             assert.deepEqual(JSON.parse(body), { name: "alpine", tags: ["test"] });
             assert.equal((await request(`${url}/v2/`, "--insecure", ...login())).status, 404);

@@ -45,7 +45,7 @@ describe("Users", function () {
     /** Waits until a login gets a status. The kubelet has to update the Secret in the pods first. */
     async function answered(user: string, password: string, status: number): Promise<void> {
         const host = await output<string>("host");
-        await eventually(300, async () => (await loginStatus({ host, user, password })) === status);
+        await eventually(async () => (await loginStatus({ host, user, password })) === status);
     }
 
     /** Fails unless the pull secret contains the login of its user, and a Pod can pull with it. */

@@ -59,7 +59,9 @@ describe("The sandbox", function () {
     });
     /** A killed process may need a moment to end. */
     async function assertNoTrace(): Promise<void> {
-        await eventually(60, async () => (await traces()).processes === removed.processes).catch(() => undefined);
+        await eventually(async () => (await traces()).processes === removed.processes, { seconds: 60 }).catch(
+            () => undefined,
+        );
         assert.deepEqual(await traces(), removed);
     }
     function assertRemoved(): void {
@@ -142,7 +144,6 @@ describe("The sandbox", function () {
             const process = (await inGuest("pgrep", "--full", "--exact", command(from.port).join(" "))).trim();
             for (const to of pods) {
                 await eventually(
-                    300,
                     async () =>
                         (
                             await attempt("sandbox/env", [
@@ -203,7 +204,7 @@ describe("The sandbox", function () {
             "--timeout=300s",
         );
         await inGuest("kubectl", "wait", ...certificate, "--for=condition=Ready", "--timeout=300s");
-        await eventually(300, () =>
+        await eventually(() =>
             inGuest("curl", "--silent", "--show-error", "--output", "/dev/null", `https://${host}/v2/`).then(
                 () => true,
             ),

@@ -25,7 +25,7 @@ describe("A registry on kubelets with Kubernetes' default syncFrequency", functi
     async function restartKubelet(node: string, suffix: string, syncFrequency: string): Promise<void> {
         await daemon(`kubelet${suffix}`).stop();
         await daemon(`kubelet${suffix}`).start();
-        await eventually(300, async () => {
+        await eventually(async () => {
             const { kubeletconfig } = JSON.parse(
                 await kubectl("get", "--raw", `/api/v1/nodes/${node}/proxy/configz`),
             ) as { kubeletconfig: { syncFrequency: string } };
@@ -66,14 +66,14 @@ describe("A registry on kubelets with Kubernetes' default syncFrequency", functi
         const passwordOf = async () => (await registry.outputs<{ passwords: { ci: string } }>()).passwords.ci;
         const status = async (password: string) => loginStatus({ ...me, user: "ci", password });
         const old = await passwordOf();
-        await eventually(600, async () => (await status(old)) === 200);
+        await eventually(async () => (await status(old)) === 200, { seconds: 600 });
         const before = (await pods(registry.name)).map(({ metadata }) => metadata.uid);
         await registry.configure({ "users[1].rotation": "2" });
         await assertUnnoticed(me, async () => {
             await registry.up();
             const rotated = await passwordOf();
             assert.notEqual(rotated, old);
-            await eventually(600, async () => (await status(rotated)) === 200);
+            await eventually(async () => (await status(rotated)) === 200, { seconds: 600 });
         });
         assert.equal(await status(old), 401);
         assert.deepEqual(

@@ -254,7 +254,7 @@ describe("Access control:", function () {
             await scale(0);
             try {
                 await kubectl("wait", "--for=delete", "pods", ...ofRegistry(registry.name), "--timeout=300s");
-                await eventually(300, async () => (await tryPush(image, me, "hello:3")).code !== 0);
+                await eventually(async () => (await tryPush(image, me, "hello:3")).code !== 0);
                 for (const [name, client] of Object.entries(clients)) {
                     await client.pull(pullsAt, repositoryFor(name), cluster);
                 }
@@ -263,7 +263,7 @@ describe("Access control:", function () {
                 await scale(1);
                 await kubectl("rollout", "status", "deployment/registry", "--namespace", registry.name);
             }
-            await eventually(300, async () => (await tryPush(image, me, "hello:1")).code === 0);
+            await eventually(async () => (await tryPush(image, me, "hello:1")).code === 0);
         });
 
         it("shows no difference in a second preview", () => registry.pulumi("preview", "--expect-no-changes"));
@@ -278,7 +278,7 @@ describe("Access control:", function () {
             const onGateway = { exposure: "gateway", gatewayName: "home", gatewayNamespace: gateways };
             await registry.configure(onGateway);
             await registry.up();
-            await eventually(300, async () => (await loginStatus(me)) === 200);
+            await eventually(async () => (await loginStatus(me)) === 200);
             await registry.configure({ ...onGateway, "users[1].name": "cluster" });
             await registry.up();
             cluster = await registry.client("cluster");
@@ -321,7 +321,6 @@ describe("Access control:", function () {
                 await registry.up();
                 // Until the pods have the new htpasswd file.
                 await eventually(
-                    300,
                     async () =>
                         (
                             await request(
@@ -360,7 +359,7 @@ describe("Access control:", function () {
                 ingressClassName: "traefik",
             });
             await registry.up();
-            await eventually(300, async () => (await loginStatus(cluster)) === 200);
+            await eventually(async () => (await loginStatus(cluster)) === 200);
         });
         testPullOnlyUser(registry.host);
     });
@@ -380,7 +379,7 @@ describe("Access control:", function () {
             before(async () => {
                 await follow("A second name for pulls", { "pull.registry.example.com": pullHost });
                 await registry.up();
-                await eventually(300, async () => (await loginStatus({ ...cluster, host: pullHost })) === 200);
+                await eventually(async () => (await loginStatus({ ...cluster, host: pullHost })) === 200);
                 // The host for pushes does not know this user.
                 assert.equal(await loginStatus(cluster), 401);
             });
@@ -397,7 +396,7 @@ describe("Access control:", function () {
                 [],
             );
             await registry.up();
-            await eventually(300, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
+            await eventually(async () => (await request(`https://${publicHost}/v2/`)).status === 200);
         });
 
         for (const [name, client] of Object.entries(clients)) {
@@ -479,7 +478,7 @@ describe("Access control:", function () {
                 await kubectl("get", "deployments", "--namespace", registry.name, "--output", "name"),
                 "deployment.apps/registry-2\n",
             );
-            await eventually(300, async () => (await loginStatus(cluster)) === 200);
+            await eventually(async () => (await loginStatus(cluster)) === 200);
         });
     });
 });

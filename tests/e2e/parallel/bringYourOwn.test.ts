@@ -43,7 +43,6 @@ describe("A registry on existing resources", function () {
         authority = await makeAuthority(folder);
         s3 = await makeOtherMinio(authority);
         await eventually(
-            300,
             async () =>
                 (await s3At(`https://${s3.endpoint}`, s3.root, "PUT", "container-repo", "--cacert", authority.ca))
                     .status === 200,
@@ -66,7 +65,7 @@ describe("A registry on existing resources", function () {
             s3: { bucket: "container-repo", endpoint: s3.endpoint, secure: true, key: s3.root },
             login: { user: "seed", password: "correct horse" },
         });
-        await eventually(300, async () => (await request(`http://${seed}/v2/`)).status === 401);
+        await eventually(async () => (await request(`http://${seed}/v2/`)).status === 401);
         const push = async (name: string, source: string, ...options: string[]) => {
             const from = `${seed}:80/${name}`;
             await run("skopeo", [
@@ -134,7 +133,7 @@ describe("A registry on existing resources", function () {
 
     it("serves every image of 2.8.3 with the same digest, and accepts new ones", async () => {
         const status = () => request(`https://${host}/v2/`, "--cacert", authority.ca, "--user", "seed:correct horse");
-        await eventually(300, async () => (await status()).status === 200);
+        await eventually(async () => (await status()).status === 200);
         const certificates = path.join(folder, "trusted");
         fs.mkdirSync(certificates);
         fs.copyFileSync(authority.ca, path.join(certificates, "ca.crt"));
@@ -188,7 +187,7 @@ describe("A registry on existing resources", function () {
             "--user",
             "seed:correct horse",
         ] as const;
-        await eventually(300, async () => (await request(...blob)).status === 307);
+        await eventually(async () => (await request(...blob)).status === 307);
         const { status, body } = await request(...blob, "--location");
         assert.equal(status, 200);
         assert.equal(`sha256:${createHash("sha256").update(body).digest("hex")}`, digest);
@@ -204,7 +203,7 @@ describe("A registry on existing resources", function () {
         await pulumi("up", "--yes", "--skip-preview");
         // A pod of the update may still end: then the Job's first pod would fail.
         const pods = ["--namespace", "own", "--selector", "app.kubernetes.io/instance=registry", "--output", "name"];
-        await eventually(300, async () => (await kubectl("get", "pods", ...pods)).trim().split("\n").length === 1);
+        await eventually(async () => (await kubectl("get", "pods", ...pods)).trim().split("\n").length === 1);
         await kubectl("create", "job", "collect", "--from=cronjob/registry-collection", "--namespace", "own");
         const state = () =>
             kubectl(
@@ -215,7 +214,7 @@ describe("A registry on existing resources", function () {
                 "--output",
                 "jsonpath={.status.failed} {.status.succeeded}",
             );
-        await eventually(300, async () => (await state()).trim() !== "");
+        await eventually(async () => (await state()).trim() !== "");
         const log = await kubectl("logs", "job/collect", "--namespace", "own", "--container", "collector");
         assert.equal(await state(), " 1", log);
         assert.match(log, /^Freed /m);

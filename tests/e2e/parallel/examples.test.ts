@@ -104,7 +104,7 @@ class Stack {
 
 /** Waits until a user can log in, and pushes an image. */
 async function push(client: Client, image: string): Promise<void> {
-    await eventually(300, async () => (await loginStatus(client)) === 200);
+    await eventually(async () => (await loginStatus(client)) === 200);
     await run("skopeo", [
         "copy",
         "--dest-creds",

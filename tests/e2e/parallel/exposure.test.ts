@@ -74,14 +74,14 @@ describe("A registry", function () {
             const { body } = await request(`http://127.0.0.1:8088/api/${kind}/routers?per_page=1000`);
             return JSON.parse(body) as Router[];
         };
-        await eventually(300, async () => {
+        await eventually(async () => {
             const routers = [...(await read("http")), ...(await read("tcp"))];
             const providers = routers
                 .filter(({ rule }) => rule.includes(registry.host) && !rule.includes("acme-challenge"))
                 .map(({ provider }) => provider);
             return providers.length > 0 && providers.every((found) => found === provider);
         });
-        await eventually(300, async () => (await loginStatus(me)) === 200);
+        await eventually(async () => (await loginStatus(me)) === 200);
     }
 
     before(async () => {
@@ -234,7 +234,7 @@ describe("A registry", function () {
             const before = await serial();
             await kubectl("delete", "secret", "registry-tls-ingress", "--namespace", registry.name);
             // Until then Traefik serves its default certificate, which no client trusts.
-            await eventually(300, async () => (await serial()) !== before && (await loginStatus(me)) === 200);
+            await eventually(async () => (await serial()) !== before && (await loginStatus(me)) === 200);
         });
 
         it("does not answer http, because a redirect is a setting of Traefik's entry points", async () => {

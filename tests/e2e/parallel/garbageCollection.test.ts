@@ -306,7 +306,7 @@ describe("Garbage collection", function () {
         await patch("Date.now()", "Date.now() - 360_000");
         const ended = collect();
         // Its first pod is enough: the Job would start six more.
-        await eventually(300, async () => {
+        await eventually(async () => {
             const pods = ["pods", "--namespace", registry.name, "--selector", collectorLabel];
             return (await kubectl("get", ...pods, "--output", "jsonpath={.items[*].status.phase}")).includes("Failed");
         });
@@ -538,7 +538,6 @@ describe("Garbage collection", function () {
                 }
                 await registry.up();
                 await eventually(
-                    300,
                     async () =>
                         (await request(`https://${me.host}/v2/`, "--user", `${me.user}:${me.password}`)).status === 200,
                 );

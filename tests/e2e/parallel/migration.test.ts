@@ -80,7 +80,7 @@ describe("Migration from a registry set up by hand", function () {
             login: old,
             host: old.host,
         });
-        await eventually(300, async () => (await loginStatus(old)) === 200);
+        await eventually(async () => (await loginStatus(old)) === 200);
         certificate = await findCertificate();
 
         const push = async (name: string, source: string, ...options: string[]) => {
@@ -173,7 +173,7 @@ describe("Migration from a registry set up by hand", function () {
     it("can be reverted, and repeated", async () => {
         await documented("Go back, if you must", inNamespace);
         assert.equal(await backend(), "registry-svc");
-        await eventually(300, async () => (await loginStatus(old)) === 200);
+        await eventually(async () => (await loginStatus(old)) === 200);
         await assertImages(old);
         const env = {
             ...(process.env as Record<string, string>),
@@ -231,7 +231,7 @@ describe("Migration from a registry set up by hand", function () {
         await kubectl("delete", "ingress/registry", "--namespace", "moved");
         await pulumi("up", "--refresh", "--yes", "--skip-preview");
         const start = Date.now();
-        await eventually(300, async () => (await loginStatus(old)) === 200);
+        await eventually(async () => (await loginStatus(old)) === 200);
         isOver = true;
         await asking;
         console.log(

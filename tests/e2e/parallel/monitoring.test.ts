@@ -122,7 +122,7 @@ describe("Monitoring with Prometheus", function () {
             `--storage.tsdb.path=${folder}/data`,
             `--web.listen-address=${prometheus}`,
         );
-        await eventually(300, async () => (await request(`http://${prometheus}/-/ready`)).status === 200);
+        await eventually(async () => (await request(`http://${prometheus}/-/ready`)).status === 200);
     });
     after(async () => {
         processes.forEach((child) => child.kill());
@@ -156,7 +156,7 @@ describe("Monitoring with Prometheus", function () {
         const began = Date.now() / 1000;
         const { code, stdout, stderr } = await registry.script("collect");
         assert.equal(code, 0, stdout + stderr);
-        const [freed] = await eventually(300, async () => {
+        const [freed] = await eventually(async () => {
             const found = await query("registry_collection_freed_bytes");
             return found.length > 0 && found;
         });
@@ -192,7 +192,7 @@ describe("Monitoring with Prometheus", function () {
             return found.filter(({ isThere }) => !isThere).map(({ name }) => name);
         };
         // MinIO updates the usage of buckets about once a minute.
-        await eventually(300, async () => (await missing()).length === 0).catch(() => undefined);
+        await eventually(async () => (await missing()).length === 0).catch(() => undefined);
         assert.deepEqual(await missing(), []);
     });
 
@@ -202,13 +202,13 @@ describe("Monitoring with Prometheus", function () {
             return Number(sum?.value[1] ?? 0);
         };
         // Prometheus may not have scraped the earlier ones yet.
-        const before = await eventually(300, async () => {
+        const before = await eventually(async () => {
             const count = await failed();
             await sleep(5000);
             return count === (await failed()) && count;
         });
         assert.equal(await loginStatus({ ...me, password: "wrong" }), 401);
-        await eventually(300, async () => (await failed()) === before + 1);
+        await eventually(async () => (await failed()) === before + 1);
     });
 
     it("evaluates every expression of the dashboard to a value", async () => {
@@ -238,7 +238,7 @@ describe("Monitoring with Prometheus", function () {
         await deleteObject(registry.name, `docker/registry/v2/blobs/sha256/${digest.slice(0, 2)}/${digest}/data`);
         const { code } = await registry.script("collect");
         assert.equal(code, 1);
-        await eventually(300, async () => (await query('ALERTS{alertname="RegistryCollectionFailed"}')).length > 0);
+        await eventually(async () => (await query('ALERTS{alertname="RegistryCollectionFailed"}')).length > 0);
     });
 
     it("cannot reach the metrics through the Ingress", async () => {

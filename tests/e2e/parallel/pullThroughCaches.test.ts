@@ -118,9 +118,9 @@ describe("A pull-through cache", function () {
             [],
         );
         await registry.up();
-        await eventually(300, async () => (await loginStatus({ ...me, host: hosts.own })) === 200);
-        await eventually(300, async () => (await loginStatus({ ...me, host: hosts.foreign })) === 200);
-        await eventually(300, async () => (await request(`https://${hosts.open}/v2/`)).status === 200);
+        await eventually(async () => (await loginStatus({ ...me, host: hosts.own })) === 200);
+        await eventually(async () => (await loginStatus({ ...me, host: hosts.foreign })) === 200);
+        await eventually(async () => (await request(`https://${hosts.open}/v2/`)).status === 200);
         const { code, stdout, stderr } = await registry.tryPulumi("preview", "--expect-no-changes");
         assert.equal(code, 0, stdout + stderr);
         const warnings = (stdout + stderr).match(/mirrors\[\d\]\.remote: .* is another domain/g) ?? [];
@@ -140,7 +140,7 @@ describe("A pull-through cache", function () {
         const after = await fetched();
         assert.ok(after > before);
         // The cache stores a layer while it sends it.
-        await eventually(300, async () => {
+        await eventually(async () => {
             assert.ok(await pull(hosts.own, "hello:1", "image"));
             const now = await fetched();
             assert.ok(await pull(hosts.own, "hello:1", "image"));
@@ -159,7 +159,7 @@ describe("A pull-through cache", function () {
     it("uses another bucket with a key for it alone, where anything may be deleted at any time", async () => {
         const cached = () => keysOf(bucket).then((keys) => keys.filter((key) => /\/blobs\/.*\/data$/.test(key)));
         // The manifest, its configuration and two layers. The cache stores a layer while it sends it.
-        await eventually(300, async () => (await cached()).length === 4);
+        await eventually(async () => (await cached()).length === 4);
         assert.ok(!(await keysOf(registry.name)).some((key) => key.startsWith("mirrors/open/")));
         const key = await accessKey(registry.name, "registry-mirror-open");
         assert.equal((await s3(key, "GET", `${bucket}?list-type=2`)).status, 200);
@@ -226,7 +226,7 @@ describe("A pull-through cache", function () {
         after(() => kubectl("scale", "deployment/registry", "--replicas=1", "--namespace", registry.name));
 
         it("serves a cached image by its tag", async () => {
-            await eventually(300, async () => (await request(`https://${me.host}/v2/`)).status >= 500);
+            await eventually(async () => (await request(`https://${me.host}/v2/`)).status >= 500);
             assert.ok(await pull(hosts.own, "hello:1", "newer"));
         });
     });

@@ -130,7 +130,7 @@ describe("The Pulumi operator's example", function () {
                     input: JSON.stringify(stack),
                 });
             await kubectl("wait", "--for", "condition=Established", `crd/stacks.${group}`, "--timeout=300s");
-            await eventually(300, async () => (await create(found("Stack"))).code === 0);
+            await eventually(async () => (await create(found("Stack"))).code === 0);
             const { stderr } = await create({ ...found("Stack"), spec: { ...found("Stack").spec, prune: true } });
             assert.match(stderr, /unknown field "spec\.prune"/);
         } finally {
@@ -173,10 +173,7 @@ describe("The Pulumi operator's example", function () {
                     "operated",
                 ]),
             ) as { ci: string };
-            await eventually(
-                300,
-                async () => (await loginStatus({ host, user: "ci", password: passwords.ci })) === 200,
-            );
+            await eventually(async () => (await loginStatus({ host, user: "ci", password: passwords.ci })) === 200);
             await pulumi("config", "set", "--path", "users[1].name", "alice");
             await pulumi("config", "set", "logLevel", "warn");
             await pulumi("up", "--yes", "--skip-preview");

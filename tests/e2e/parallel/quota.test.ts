@@ -37,11 +37,14 @@ describe("bucketQuota", function () {
 
     it("makes MinIO reject pushes to a full bucket, with the reason in the log, while pulls work", async () => {
         assert.equal((await push()).code, 0);
-        const printed = await eventually(600, async () => {
-            await sleep(5000);
-            const { code, stderr } = await push();
-            return code !== 0 && /500 Internal Server Error/.test(stderr) && stderr;
-        });
+        const printed = await eventually(
+            async () => {
+                await sleep(5000);
+                const { code, stderr } = await push();
+                return code !== 0 && /500 Internal Server Error/.test(stderr) && stderr;
+            },
+            { seconds: 600 },
+        );
         assertInTroubleshooting("500 … Internal Server Error", printed);
         const log = await kubectl("logs", "deployment/registry", "--namespace", "quota");
         assertInTroubleshooting("XMinioAdminBucketQuotaExceeded", log);

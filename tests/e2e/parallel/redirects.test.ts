@@ -77,7 +77,7 @@ describe("Redirects to MinIO:", function () {
         await kubectl("create", "namespace", apps);
         await Promise.all([exposeByIngress("nginx"), exposeByIngress("traefik"), exposeByGateway()]);
         for (const entrance of ["nginx", "traefik", "gateway"]) {
-            await eventually(300, async () => {
+            await eventually(async () => {
                 const { status } = await request(`https://${minioAt(entrance)}/${registry.name}/`);
                 return status === 403;
             });
@@ -136,8 +136,8 @@ describe("Redirects to MinIO:", function () {
         const { passwords } = await registry.outputs<{ passwords: Record<string, string> }>();
         cluster = { host: pullHost, user: "cluster", password: passwords.cluster! };
         nobody = { host: publicHost, user: "", password: "" };
-        await eventually(300, async () => (await loginStatus(cluster)) === 200);
-        await eventually(300, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
+        await eventually(async () => (await loginStatus(cluster)) === 200);
+        await eventually(async () => (await request(`https://${publicHost}/v2/`)).status === 200);
         await trace.start();
     });
 
@@ -171,7 +171,7 @@ describe("Redirects to MinIO:", function () {
         }
         // So MinIO reports the header, which it must not get from the clients below.
         const isSigned = ({ host, authorization = "" }: MinioRequest) => host === minio && /^AWS4/.test(authorization);
-        await eventually(300, () => Promise.resolve(trace.requests.some(isSigned)));
+        await eventually(() => Promise.resolve(trace.requests.some(isSigned)));
     });
 
     it("give one blob, nothing else of the bucket, and nothing else of MinIO", async () => {
@@ -194,7 +194,7 @@ describe("Redirects to MinIO:", function () {
 
     it("are in the registry's log with the user", async () => {
         await linkTo(config, cluster);
-        await eventually(300, async () => {
+        await eventually(async () => {
             const selector = ["--selector", "app.kubernetes.io/name=container-registry"];
             const log = await kubectl("logs", ...selector, "--tail=-1", "--namespace", registry.name);
             const lines = log
@@ -216,7 +216,7 @@ describe("Redirects to MinIO:", function () {
         await work();
         const requests = () => trace.requests.slice(first).filter(({ host }) => host === minioAt(entrance));
         const isFetched = () => requests().some(({ method }) => method === "GET");
-        await eventually(60, () => Promise.resolve(isFetched())).catch(() => {
+        await eventually(() => Promise.resolve(isFetched()), { seconds: 60 }).catch(() => {
             const hosts = new Set(trace.requests.slice(first).map(({ host }) => host));
             assert.fail(`MinIO was asked at ${[...hosts].join(", ") || "no host"}, not at ${minioAt(entrance)}`);
         });
@@ -328,9 +328,9 @@ describe("Redirects to MinIO:", function () {
                 const ending = "jsonpath={.items[*].metadata.deletionTimestamp}";
                 const areGone = async () =>
                     !(await kubectl("get", "pods", "--namespace", registry.name, "--output", ending));
-                await eventually(300, areGone);
+                await eventually(areGone);
                 for (const client of [me, cluster, nobody]) {
-                    await eventually(300, async () => (await linkTo(layer, client)).host === minioAt(entrance));
+                    await eventually(async () => (await linkTo(layer, client)).host === minioAt(entrance));
                 }
             });
 

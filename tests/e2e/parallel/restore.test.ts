@@ -120,7 +120,7 @@ describe("The images of a lost MinIO", function () {
         const refused = async () =>
             (await request(upload, "--request", "POST", "--user", `${user}:${password}`)).status === 405;
         // Until Traefik has the new route.
-        await eventually(300, refused);
+        await eventually(refused);
     });
 
     it("are all served again, although scripts/restore was killed twice", async () => {
@@ -146,7 +146,7 @@ describe("The images of a lost MinIO", function () {
         await run("scripts/restore", [], { env });
 
         await assertImages();
-        await eventually(300, isPublic);
+        await eventually(isPublic);
         const deployments = await kubectl("get", "deployments", "--namespace", registry.name, "--output", "name");
         assert.equal(deployments, "deployment.apps/registry-3\ndeployment.apps/registry-anonymous-3\n");
         await registry.pulumi("preview", "--refresh", "--expect-no-changes");

@@ -41,7 +41,7 @@ describe("The component in another program, whose provider replaces changed Secr
         );
         await pulumi("up", "--yes", "--skip-preview");
         const me = await client("me");
-        await eventually(300, async () => (await loginStatus(me)) === 200);
+        await eventually(async () => (await loginStatus(me)) === 200);
     });
     after(async () => {
         await pulumi("destroy", "--yes", "--skip-preview");

@@ -33,7 +33,7 @@ describe("Rotation:", function () {
                 await registry.recover();
             });
             await registry.pulumi("preview", "--expect-no-changes");
-            await eventually(300, async () => (await request(`https://${publicHost}/v2/`)).status === 200);
+            await eventually(async () => (await request(`https://${publicHost}/v2/`)).status === 200);
             assert.equal(
                 (await s3(await accessKey("secrets", "registry-anonymous"), "GET", "secrets?location=")).status,
                 200,

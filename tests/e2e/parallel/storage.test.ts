@@ -86,7 +86,7 @@ describe("A MinIO user with the permissions of docs/storage.md", function () {
         );
         tunnel = spawn("sh", ["-c", `exec ${forward}`], { stdio: "ignore" });
         await run("sh", ["-ec", addresses! + local!], { env: registry.env });
-        await eventually(300, () => run("scripts/check-minio", [], { env: registry.env }));
+        await eventually(() => run("scripts/check-minio", [], { env: registry.env }));
         await registry.up();
         me = await registry.client();
         makeImage(path.join(folder, "kept"));

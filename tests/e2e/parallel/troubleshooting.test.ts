@@ -98,7 +98,7 @@ describe("docs/troubleshooting.md has what is printed", function () {
             const host = await route("private-ca", "traefik");
             const issued = await (await makeAuthority(folder)).issue(host);
             await apply(tlsSecret({ name: "private-ca", namespace: registry.name }, issued));
-            await eventually(300, async () => /unknown authority/.test(await dockerPull(`${host}/app:1`)));
+            await eventually(async () => /unknown authority/.test(await dockerPull(`${host}/app:1`)));
             const printed = await dockerPull(`${host}/app:1`);
             assertInTroubleshooting("x509: certificate signed by unknown authority", printed);
         });
@@ -128,7 +128,7 @@ describe("docs/troubleshooting.md has what is printed", function () {
             } finally {
                 await Promise.all(kubelets.map(({ resume }) => resume()));
             }
-            await eventually(300, async () => (await loginStatus(me)) === 200);
+            await eventually(async () => (await loginStatus(me)) === 200);
         });
 
         it("behind a proxy that limits the size of requests", async () => {
@@ -143,7 +143,7 @@ describe("docs/troubleshooting.md has what is printed", function () {
             await annotate(`${annotation}=${registry.name}-limit@kubernetescrd`);
             try {
                 // A client that still sends may only see that the connection was closed.
-                const printed = await eventually(300, async () => {
+                const printed = await eventually(async () => {
                     const printed = await push();
                     return printed.includes("413") && printed;
                 });
@@ -151,7 +151,7 @@ describe("docs/troubleshooting.md has what is printed", function () {
             } finally {
                 await annotate(`${annotation}-`);
             }
-            await eventually(300, async () => (await push()) === "");
+            await eventually(async () => (await push()) === "");
         });
 
         it("for an index without its platforms", async () => {
@@ -188,7 +188,7 @@ describe("docs/troubleshooting.md has what is printed", function () {
             });
             try {
                 const podIp = ["pod", name, "--namespace", "traefik", "--output", "jsonpath={.status.podIP}"];
-                const address = await eventually(300, () => kubectl("get", ...podIp));
+                const address = await eventually(() => kubectl("get", ...podIp));
                 fs.writeFileSync(file("hosts"), `${address} ${me.host}\n`);
                 /** Runs skopeo where the registry's host is this Traefik. */
                 const skopeo = (...args: string[]) =>
@@ -197,10 +197,10 @@ describe("docs/troubleshooting.md has what is printed", function () {
                         ...args,
                     ]);
                 const inspect = ["inspect", "--creds", `${me.user}:${me.password}`, `docker://${me.host}/app:1`];
-                await eventually(300, async () => (await skopeo(...inspect)).code === 0);
+                await eventually(async () => (await skopeo(...inspect)).code === 0);
                 makeImageOf(file("large"), [128 * 1024 * 1024]);
                 // A client that still sends may only see that the connection was closed.
-                const printed = await eventually(300, async () => {
+                const printed = await eventually(async () => {
                     const { stderr } = await skopeo(
                         ...["copy", "--quiet", "--dest-creds", `${me.user}:${me.password}`],
                         ...[`dir:${file("large")}`, `docker://${me.host}/cut-off:1`],
@@ -279,7 +279,7 @@ describe("docs/troubleshooting.md has what is printed", function () {
             );
         });
         const described = (pod: string) =>
-            eventually(300, async () => {
+            eventually(async () => {
                 const printed = await kubectl("describe", "pod", pod, "--namespace", apps);
                 return printed.includes("Failed to pull image") && printed;
             });
@@ -296,7 +296,7 @@ describe("docs/troubleshooting.md has what is printed", function () {
             assertInTroubleshooting("no match for platform in manifest", await described("arm64"));
         });
         it("by kubectl", async () => {
-            const pods = await eventually(300, async () => {
+            const pods = await eventually(async () => {
                 const printed = await kubectl("get", "pods", "--namespace", apps);
                 return /ErrImagePull/.test(printed) && /ImagePullBackOff/.test(printed) && printed;
             });
@@ -312,14 +312,14 @@ describe("docs/troubleshooting.md has what is printed", function () {
             // Class nginx leaves this annotation.
             await kubectl("annotate", ...certificate, "acme.cert-manager.io/http01-override-ingress-name=registry");
             await kubectl("delete", "secret/registry-tls-ingress", ...namespaced);
-            const printed = await eventually(300, async () => {
+            const printed = await eventually(async () => {
                 const printed = await runDocumented(page, "Certificates", here);
                 return printed.includes("wrong status code") && printed;
             });
             assertInTroubleshooting("wrong status code '404', expected '200'", printed);
             await runDocumented(page, "Repeat the challenge", here);
             await kubectl("wait", "--for=condition=Ready", "--timeout=300s", ...certificate);
-            await eventually(300, async () => (await loginStatus(me)) === 200);
+            await eventually(async () => (await loginStatus(me)) === 200);
         });
     });
 
@@ -351,7 +351,7 @@ describe("docs/troubleshooting.md has what is printed", function () {
                 return code !== 0 && stderr;
             };
             try {
-                assertInTroubleshooting("failed to load checkpoint: EOF", await eventually(300, fail));
+                assertInTroubleshooting("failed to load checkpoint: EOF", await eventually(fail));
             } finally {
                 fs.rmSync(attributes, { force: true });
             }

@@ -78,7 +78,7 @@ describe("The commands of docs/using.md", function () {
         const events = () =>
             kubectl("get", "events", "--namespace", "apps-of-used", "--output", "jsonpath={..message}");
         const pulled = `Successfully pulled image "${me.host}/apps/web:1.0"`;
-        await eventually(300, async () => (await events()).includes(pulled));
+        await eventually(async () => (await events()).includes(pulled));
     });
 
     it("delete one tag, and all tags of an image", async () => {

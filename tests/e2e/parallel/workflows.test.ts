@@ -440,7 +440,7 @@ describe("The commands of the workflows, in a clean clone with its state in MinI
     it("up deploys the registry, and a second run changes nothing", async () => {
         assert.ok(first.ok, first.log);
         assert.match(first.log, /\+ 23 created/);
-        await eventually(300, async () => (await request(`https://${host}/v2/`)).status === 401);
+        await eventually(async () => (await request(`https://${host}/v2/`)).status === 401);
         const second = await runsUp();
         assert.match(second.log, /23 unchanged/);
     });
@@ -630,7 +630,6 @@ To keep it, change the configuration.
         try {
             // The Service routes to the pod a moment after it is ready.
             await eventually(
-                300,
                 async () =>
                     (
                         await s3At(

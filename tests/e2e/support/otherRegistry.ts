@@ -87,7 +87,7 @@ export class OtherRegistry {
     async client(user = "me"): Promise<Client> {
         const { host, passwords } = await this.outputs<{ host: string; passwords: Record<string, string> }>();
         const client = { host, user, password: passwords[user]! };
-        await eventually(300, async () => (await loginStatus(client)) === 200);
+        await eventually(async () => (await loginStatus(client)) === 200);
         return client;
     }
 

@@ -40,7 +40,7 @@ export async function run(command: string, args: string[], options?: Options): P
 }
 
 /** Repeats a check until it returns something, for at most `seconds`. Errors of the check count as nothing. */
-export async function eventually<T>(seconds: number, look: () => Promise<T | undefined | false>): Promise<T> {
+export async function eventually<T>(look: () => Promise<T | undefined | false>, { seconds = 300 } = {}): Promise<T> {
     const end = Date.now() + seconds * 1000;
     let last: unknown;
     while (Date.now() < end) {

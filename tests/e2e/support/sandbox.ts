@@ -246,7 +246,7 @@ export async function pods(namespace?: string): Promise<Pod[]> {
 
 /** Waits until a registry has exactly this number of pods and all of them are ready. Returns them. */
 export function settled(replicas: number, namespace?: string): Promise<Pod[]> {
-    return eventually(300, async () => {
+    return eventually(async () => {
         const all = await pods(namespace);
         const isReady = ({ status }: Pod) =>
             status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");

@@ -36,7 +36,7 @@ const layerBytes = 12 * 1024 * 1024;
 /** Layers of images that are pushed during a change. Also larger than a chunk, but small enough to leave processor time. */
 const trafficLayers = [64 * 1024, 6 * 1024 * 1024];
 /** Milliseconds that a client waits between two attempts. */
-const pause = 3000;
+const pause = 5000;
 
 /** What clients may do, and how many there are. */
 interface Options {
@@ -159,12 +159,18 @@ async function underTraffic(
         return traffic;
     } finally {
         // Other tests read all images of the registry.
-        const remove = async () => {
-            for (let image = images.pop(); image; image = images.pop()) {
-                await attempt("skopeo", ["delete", "--authfile", authfile, image.reference]);
-            }
-        };
-        await Promise.all(Array.from({ length: 4 }, remove));
+        const urls = images.map(({ digest }) => `https://${client.host}/v2/traffic/manifests/${digest}`);
+        const login = ["--user", `${client.user}:${client.password}`];
+        await attempt("curl", [
+            "--silent",
+            "--parallel",
+            "--parallel-max",
+            "4",
+            "--request",
+            "DELETE",
+            ...login,
+            ...urls,
+        ]);
         fs.rmSync(folder, { recursive: true });
     }
 }
@@ -272,7 +278,7 @@ const makeManifest = (folder: string, file: string, architecture: string, layers
         architecture,
         layers.map((bytes) => ({
             mediaType: "application/vnd.oci.image.layer.v1.tar+gzip",
-            ...writeBlob(folder, hashOf, gzipSync(randomBytes(bytes), { level: 0 })),
+            ...writeBlob(folder, hashOf, gzipSync(randomBytes(bytes), { level: 0, chunkSize: 1024 * 1024 })),
         })),
     );
 

@@ -41,7 +41,6 @@ describe("The certificate", function () {
                 await renewBefore(`${Math.floor(left - 10)}s`);
                 try {
                     await eventually(
-                        300,
                         async () => Number(await field("revision")) > revision && (await served(me.host)) !== before,
                     );
                 } finally {
@@ -108,7 +107,7 @@ describe("The certificate", function () {
                 ["skopeo", "inspect", `docker://${host}/any:1`],
                 ["docker", "pull", `${host}/any:1`],
             ] as const) {
-                await eventually(300, async () => expired.test((await attempt(command, [...args])).stderr));
+                await eventually(async () => expired.test((await attempt(command, [...args])).stderr));
                 const { stderr } = await attempt(command, [...args]);
                 assertInTroubleshooting("certificate has expired or is not yet valid", stderr);
             }

@@ -24,7 +24,7 @@ describe("The cluster", function () {
     const update = () => tryPulumi("up", "--yes", "--skip-preview");
     /** Waits until an update succeeds, and verifies the registry's configuration. */
     async function updated(logLevel: string): Promise<void> {
-        await eventually(300, async () => (await update()).code === 0);
+        await eventually(async () => (await update()).code === 0);
         assert.match((await mounted("config"))["config.yml"]!, new RegExp(`level: "?${logLevel}`));
     }
     /** Hash of the resources in Pulumi's state, which contains secrets. */
@@ -41,7 +41,7 @@ describe("The cluster", function () {
         for (const name of [...kubelets, "etcd", "kube-apiserver"]) {
             await daemon(name).start();
         }
-        await eventually(300, isApiUp);
+        await eventually(isApiUp);
         await kubectl("wait", "nodes", "--all", "--for=condition=Ready", "--timeout=300s");
     });
     // Its hook has to run after the one above, because it needs the API server.
@@ -86,7 +86,7 @@ describe("The cluster", function () {
                 await client(),
                 async () => {
                     await without("kube-apiserver", () => sleep(20_000));
-                    await eventually(300, isApiUp);
+                    await eventually(isApiUp);
                     const began = Date.now();
                     await updated("error");
                     console.log(`      updated within ${Math.round((Date.now() - began) / 1000)} s`);

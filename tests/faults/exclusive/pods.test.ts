@@ -25,7 +25,7 @@ describe("The registry's only pod", function () {
             async () => {
                 for (let kill = 1; kill <= fullOrShort(3, 1); kill++) {
                     process.kill(await registryProcess(), "SIGKILL");
-                    await eventually(300, async () => (await restarts()) === kill);
+                    await eventually(async () => (await restarts()) === kill);
                     await settled(1);
                     await sleep(5000);
                 }

@@ -338,10 +338,13 @@ describe("Invalid requests", function () {
         const { peak } = memory(atStart.process);
         // As much as the largest request: the heap of a new process grows with its first requests, and stays.
         const most = atStart.memory + 64;
-        const now = await eventually(fullOrShort(300, 60), () => {
-            const { now } = memory(atStart.process);
-            return Promise.resolve(now <= most && now);
-        }).catch(() => memory(atStart.process).now);
+        const now = await eventually(
+            () => {
+                const { now } = memory(atStart.process);
+                return Promise.resolve(now <= most && now);
+            },
+            { seconds: fullOrShort(300, 60) },
+        ).catch(() => memory(atStart.process).now);
         console.log(`      ${atStart.memory} MiB before, ${peak} at the most, ${now} after`);
         assert.ok(now <= most, `${now} MiB`);
     });

@@ -26,7 +26,7 @@ describeInFull("An update of a registry in use", function () {
             async () => {
                 const update = registry.tryPulumi("up", "--yes", "--skip-preview");
                 // The new configuration exists, and the pods are updated next.
-                await eventually(300, async () => (await registry.configSecrets()).some((name) => name !== before));
+                await eventually(async () => (await registry.configSecrets()).some((name) => name !== before));
                 await without("kube-apiserver", () => sleep(20_000));
                 const { code, stdout } = await update;
                 console.log(`      it ended with ${code}${/error: .*/.exec(stdout)?.[0] ?? ""}`);

@@ -41,7 +41,7 @@ describe("Garbage collection", function () {
                         ),
                         0,
                     );
-                    await registry.assertWhole(300);
+                    await registry.assertWhole();
                 },
                 { pushRetries: 30, checkAll: true },
             );
@@ -55,7 +55,7 @@ describe("Garbage collection", function () {
                     me,
                     async () => {
                         assert.equal(await registry.collectAnd(line, kill), 0);
-                        await registry.assertWhole(300);
+                        await registry.assertWhole();
                     },
                     { pushRetries: 75, checkAll: true },
                 );
@@ -70,7 +70,7 @@ describe("Garbage collection", function () {
                         kill(pod);
                         await kubectl("delete", "jobs", "--all", "--namespace", registry.name, "--wait=false");
                     });
-                    await registry.assertWhole(900);
+                    await registry.assertWhole({ seconds: 900 });
                 },
                 { retries: 2, pushRetries: 75, checkAll: true },
             );
@@ -91,10 +91,12 @@ describe("Garbage collection", function () {
                         const [node] = processesOf([uid], "node");
                         process.kill(node!, "SIGSTOP");
                         // Its layers still exist, so they are not uploaded again.
-                        await eventually(900, async () => (await tryPush(image, me, "deleted:1")).code === 0);
+                        await eventually(async () => (await tryPush(image, me, "deleted:1")).code === 0, {
+                            seconds: 900,
+                        });
                         process.kill(node!, "SIGCONT");
                     });
-                    await registry.assertWhole(900);
+                    await registry.assertWhole({ seconds: 900 });
                 },
                 { retries: 2, pushRetries: 75, checkAll: true },
             );
@@ -110,7 +112,7 @@ describe("Garbage collection", function () {
                         await run("pulumi", ["config", "set", "logLevel", "warn", "--stack", registry.name]);
                         await registry.up();
                     });
-                    await registry.assertWhole(300);
+                    await registry.assertWhole();
                     await registry.pulumi("preview", "--expect-no-changes");
                 },
                 { pushRetries: 75, checkAll: true },
@@ -132,10 +134,10 @@ describe("Garbage collection", function () {
                     );
                     const image = path.join(folder, "after");
                     makeImage(image);
-                    await eventually(300, async () => (await tryPush(image, me, "after:1")).code === 0);
+                    await eventually(async () => (await tryPush(image, me, "after:1")).code === 0);
                     await registry.configure(settings);
                     await registry.up();
-                    await registry.assertWhole(300);
+                    await registry.assertWhole();
                 },
                 { pushRetries: 75, checkAll: true },
             );
@@ -167,7 +169,7 @@ describe("Garbage collection", function () {
                     }),
                     1,
                 );
-                await registry.assertWhole(300);
+                await registry.assertWhole();
                 await sleep(1000);
             },
             { pushRetries: 30, checkAll: true },

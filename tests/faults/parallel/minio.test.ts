@@ -49,7 +49,7 @@ describe("MinIO", function () {
                         [["known/manifests/1"], ["known/blobs/uploads/", "--request", "POST"]],
                         async () => {
                             // While Kubernetes removes MinIO's pod, nothing refuses connections, so they take half a minute to fail.
-                            await eventually(300, async () => (await request(`https://${me.host}/`)).status === 503);
+                            await eventually(async () => (await request(`https://${me.host}/`)).status === 503);
                             assertInTroubleshooting(
                                 "503 … Service Unavailable",
                                 (await tryPush(image, me, "known:2")).stderr,
@@ -60,7 +60,7 @@ describe("MinIO", function () {
                     );
                     await registry.scaleMinio(1);
                     const started = Date.now();
-                    await eventually(300, async () => (await tryPush(image, me, "known:2")).code === 0);
+                    await eventually(async () => (await tryPush(image, me, "known:2")).code === 0);
 
                     const noticed = Math.min(
                         ...answers.filter(({ status }) => status === "503").map(({ began }) => began),
@@ -151,7 +151,7 @@ describe("MinIO", function () {
                 for (let number = 0; number < fillers; number++) {
                     await registry.s3("DELETE", `filler-${number}`);
                 }
-                await eventually(300, async () => (await tryPush(other, me, "other:1")).code === 0);
+                await eventually(async () => (await tryPush(other, me, "other:1")).code === 0);
             });
             assert.deepEqual([...new Set(pulls.map(({ status }) => status))], ["200"]);
             assert.equal(await manifest(me, "kept:1"), fs.readFileSync(path.join(image, "manifest.json"), "utf8"));

@@ -112,11 +112,11 @@ export class CollectedRegistry extends OtherRegistry {
     }
 
     /** Fails unless the registry accepts pushes again within some time, and every image is complete. */
-    async assertWhole(seconds: number): Promise<void> {
+    async assertWhole({ seconds = 300 } = {}): Promise<void> {
         const image = path.join(this.folder, "new");
         makeImage(image);
         const began = Date.now();
-        await eventually(seconds, async () => (await tryPush(image, this.me, "new:1")).code === 0);
+        await eventually(async () => (await tryPush(image, this.me, "new:1")).code === 0, { seconds });
         console.log(`      ${this.name}: accepted pushes again after ${Math.round((Date.now() - began) / 1000)} s`);
         fs.rmSync(image, { recursive: true });
         const { code, stdout } = await this.script("collect", "--check");
