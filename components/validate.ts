@@ -81,6 +81,10 @@ export function findWarnings(args: ContainerRegistryArgs): string[] {
     return [
         typeof args.image === "string" && imageWarning(args.image),
         typeof args.image === "string" && args.collection && shellWarning(args.image),
+        args.sparseIndexes === true &&
+            args.collection?.deleteUntagged === true &&
+            "collection.deleteUntagged: with sparseIndexes, it may delete a manifest for which a client just pushes " +
+                "an index. Push that manifest and the index again then.",
         typeof args.bucket.redirectEndpoint === "string" && redirectWarning(args.bucket.redirectEndpoint),
         args.ingress?.import &&
             "The imported Ingress stays as it is; the next update without the import routes clients here.",

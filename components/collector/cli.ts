@@ -94,7 +94,9 @@ async function preview(bucket: Bucket, flags: Flags): Promise<void> {
     }
     assertIntact(inventory, "A collection would delete nothing, because an image is broken.");
     const bytes = sum(oldGarbage(inventory, latest).map((digest) => blobs.get(digest) ?? 0));
-    console.log(`A collection now would free ${formatBytes(bytes)}. Nothing was deleted.`);
+    // A collection only reports these tags, if none has yet.
+    const which = removals.tags.length > 0 ? "A collection that removes these tags" : "A collection now";
+    console.log(`${which} would free ${formatBytes(bytes)}. Nothing was deleted.`);
 }
 
 const parsePolicies = ({ retention }: Flags) => JSON.parse(retention) as RetentionPolicy[];

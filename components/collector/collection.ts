@@ -151,7 +151,7 @@ export class GarbageCollection {
             retention.length === 0 || applyRetention || (await isReported(cluster, this.settings, areCopied));
         if (!mayRemove) {
             removalReport(inventory, retention).forEach(log);
-            const copied = areCopied ? "The bucket was copied, or " : "";
+            const copied = areCopied ? "Most tags were written within the same hour, or " : "";
             log(
                 `${copied}collectionRetention is new or has changed, so no tag goes yet. ` +
                     "The next collection removes what the policies select then. " +
@@ -197,6 +197,18 @@ export class GarbageCollection {
         this.environment.log(`${expected}, and for longer if an upload is under way.`);
     }
 
+    /** @throws PermanentError if deletions are slower than expected. An interrupted collection loses nothing. */
+    private assertBefore(end: number): void {
+        const { clock } = this.environment;
+        const { maxReadOnlyMinutes } = this.settings;
+        if (clock.now() > end) {
+            throw new PermanentError(
+                `The deletions were not done after ${count(maxReadOnlyMinutes, "minute")}, as ` +
+                    "collectionMaxReadOnlyMinutes says. The next collection continues.",
+            );
+        }
+    }
+
     private async collectUnderLease(plan: Plan) {
         const { cluster } = this.environment;
         await this.lease.acquire(await cluster.pods(this.settings.collectorLabels));
@@ -236,10 +248,12 @@ export class GarbageCollection {
         const still = candidates.filter((digest) => old.has(digest));
         const confirmed = await this.secondOpinion.findGarbage(inventory, still, signal);
         const garbage = still.filter((digest) => confirmed.has(digest));
+        const end = clock.now() + this.settings.maxReadOnlyMinutes * 60_000;
         for (const groups of stepsOf(garbage, inventory)) {
             await sweep(bucket, clock, groups, () => {
                 signal.throwIfAborted();
                 this.lease.assertHeld();
+                this.assertBefore(end);
             });
         }
         const { blobs, links } = inventory;
@@ -293,7 +307,7 @@ export class GarbageCollection {
         const { log } = this.environment;
         if (error instanceof UnsettledDeletionError) {
             // A push meanwhile could rely on a blob that is deleted then.
-            log("The registry stays read-only until the lease expires, in at most five minutes.");
+            log("The registry stays read-only until the lease expires, in at most seven minutes.");
             return;
         }
         await this.makeWritable().catch((error: unknown) =>

@@ -22,6 +22,9 @@ export class LeaseLostError extends Error {}
 /** A deletion was sent, and its result is unknown: it may still be carried out. */
 export class UnsettledDeletionError extends Error {}
 
+/** A deletion was refused: it is not carried out. */
+export class RefusedDeletionError extends PermanentError {}
+
 /** The bucket cannot be reached, or responds with an error. */
 export class BucketError extends ExpectedError {}
 

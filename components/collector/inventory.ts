@@ -1,7 +1,9 @@
+import { PermanentError } from "./errors.ts";
 import {
     digestOf,
     isDigest,
     isOlder,
+    isRepositoryName,
     type Layout,
     linkKey,
     type Links,
@@ -13,7 +15,7 @@ import {
     tagKey,
     type TagLink,
 } from "./layout.ts";
-import { type Image, makeImage, ManifestWalker } from "./manifestWalker.ts";
+import { deleteCommand, type Image, makeImage, ManifestWalker } from "./manifestWalker.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { Bucket, Clock } from "./ports.ts";
 import { lostKeys, planRemovals, type Removals, type Retention, revisionsOf } from "./removals.ts";
@@ -85,18 +87,30 @@ const rereadDelay = 5000;
  * digests of manifests are verified; the content of layers is not read.
  */
 export async function readInventory(bucket: Bucket, clock: Clock, rules: Rules): Promise<Inventory> {
-    const inventory = await readOnce(bucket, rules);
+    const inventory = await readOnce(bucket, rules, await readLayout(bucket));
     if (inventory.problems.length === 0) {
         return inventory;
     }
     await clock.sleep(rereadDelay);
-    return readOnce(bucket, rules);
+    return readOnce(bucket, rules, await readLayout(bucket));
+}
+
+/** @throws PermanentError if no blob has a link, as if the rest of the list was lost: it comes after the blobs */
+async function readLayout(bucket: Bucket): Promise<Layout> {
+    const layout = parseLayout(await bucket.list(root));
+    if (layout.blobs.size > 0 && layout.links.size === 0) {
+        throw new PermanentError(
+            `The bucket has blobs (${layout.blobs.size}), but no repository has a link to any: the list of its ` +
+                "objects is not complete, or the links were lost. Restore the bucket from a copy. " +
+                "If it should have no image, push one.",
+        );
+    }
+    return layout;
 }
 
 /** @param except repositories of which retention removes nothing */
-async function readOnce(bucket: Bucket, rules: Rules, except = new Set<string>()): Promise<Inventory> {
+async function readOnce(bucket: Bucket, rules: Rules, layout: Layout, except = new Set<string>()): Promise<Inventory> {
     const { deleteUntagged, latest = Infinity, retention } = rules;
-    const layout = parseLayout(await bucket.list(root));
     const removals = retention
         ? await planRemovals(bucket, layout, { ...rules, retention }, except)
         : { tags: [], interrupted: [] };
@@ -116,6 +130,7 @@ async function readOnce(bucket: Bucket, rules: Rules, except = new Set<string>()
         ...tagged.map(([{ repository, name }, image]) => makeFinding(`${repository}:${name}`, image)),
         ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, mayGo(link)))),
         ...layout.oddLinks.map(describeOddLink),
+        ...oddNames(layout).map((repository) => describeOddName(walker, repository)),
     ];
     const retained = new Set([...walker.needed, ...walker.spared]);
     await spareOddLinks(walker, layout);
@@ -127,7 +142,7 @@ async function readOnce(bucket: Bucket, rules: Rules, except = new Set<string>()
         walker.sparedRepositories.has(tag.repository),
     );
     if (spared.length > 0) {
-        return readOnce(bucket, rules, new Set([...except, ...walker.sparedRepositories]));
+        return readOnce(bucket, rules, layout, new Set([...except, ...walker.sparedRepositories]));
     }
     const isGarbage = (digest: string) => !walker.needed.has(digest) && !walker.spared.has(digest);
     const garbage = [...layout.blobs.keys()].filter(isGarbage);
@@ -174,10 +189,14 @@ async function readTag(bucket: Bucket, walker: ManifestWalker, tag: TagLink): Pr
         return [];
     }
     const { repository } = tag;
-    const image = isDigest(link.toString())
-        ? await walker.walk(repository, link.toString(), "retain")
-        : { ...makeImage(repository, "retain"), problems: ["its link is empty"] };
-    return [[tag, image]];
+    if (isDigest(link.toString())) {
+        return [[tag, await walker.walk(repository, link.toString(), "retain")]];
+    }
+    walker.sparedRepositories.add(repository);
+    const note =
+        `its link is ${link.length === 0 ? "empty" : "no digest"}. Until you push or delete it, no blob of ` +
+        `${repository} is deleted. To delete it: ${deleteCommand(repository, tag.name)}`;
+    return [[tag, { ...makeImage(repository, "retain"), notes: [note] }]];
 }
 
 async function readUntagged(walker: ManifestWalker, link: string, deleteUntagged: boolean): Promise<Finding> {
@@ -187,6 +206,9 @@ async function readUntagged(walker: ManifestWalker, link: string, deleteUntagged
     if (image.isMissing && !deleteUntagged) {
         const command = removeCommand(linkKey(repository, "_manifests/revisions", digest));
         notes.push(`until its link is deleted, no blob of ${repository} is. ${command}`);
+    } else if (image.problems.length > 0 && !deleteUntagged) {
+        const until = image.isUnknown ? `until it is deleted, no blob of ${repository} is. ` : "";
+        notes.push(`${until}To delete it: ${deleteCommand(repository, digest)}`);
     }
     return makeFinding(`${link}, which has no tag`, { problems: [], notes });
 }
@@ -200,6 +222,20 @@ function describeOddLink(link: OddLink): Finding {
         ? `${what} is empty, so the next collection deletes that link`
         : `${what} ${isEmpty ? "is empty" : "is no digest"}. ` +
           `Until you delete that link, no blob of ${repository} is deleted. ${removeCommand(key)}`;
+    return makeFinding(repository, { problems: [], notes: [note] });
+}
+
+/** The repositories that distribution does not see, or fails at. Nobody can push to them; a copy can make them. */
+const oddNames = ({ linked }: Layout) =>
+    [...new Set(Object.values(linked).flatMap((links) => [...links].map((link) => parseLinkId(link)[0])))].filter(
+        (repository) => !isRepositoryName(repository),
+    );
+
+function describeOddName(walker: ManifestWalker, repository: string): Finding {
+    walker.sparedRepositories.add(repository);
+    const note =
+        "is no name of a repository. Until you delete it, no blob of it is deleted. " +
+        `To delete it: mc rm --recursive --force ALIAS/BUCKET/${root}repositories/${repository}/`;
     return makeFinding(repository, { problems: [], notes: [note] });
 }
 

@@ -57,6 +57,12 @@ export interface OddLink {
 const blobPattern = /^blobs\/(\w+)\/..\/(\w+)\/data$/;
 const linkPattern = /^repositories\/(.+?)\/(_layers|_manifests\/revisions|_manifests\/tags)\/(.+)\/link$/;
 
+const nameComponent = "[a-z0-9]+(?:(?:[.]|_|__|-+)[a-z0-9]+)*";
+const hostComponent = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
+const repositoryPattern = new RegExp(
+    `^(?:${hostComponent}(?:[.]${hostComponent})*(?::[0-9]+)?/)?${nameComponent}(?:/${nameComponent})*$`,
+);
+
 /** The bytes of a digest: sha256, sha384 and sha512 in hexadecimal digits. */
 const digestLengths = [256, 384, 512].map((bits) => "sha256:".length + bits / 4);
 
@@ -123,6 +129,9 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
 /** Whether a key without the root is that of a blob, or of the link from a tag to its manifest. */
 export const isBlobKey = (key: string) => blobPattern.test(key);
 export const isTagKey = (key: string) => key.endsWith("/current/link");
+
+/** Whether distribution accepts a repository's name: it may begin with a host (distribution/reference, regexp.go). */
+export const isRepositoryName = (name: string) => repositoryPattern.test(name);
 
 export const isDigest = (text: string) => /^[\w.+-]+:\w+$/.test(text);
 

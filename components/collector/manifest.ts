@@ -23,10 +23,19 @@ export interface Manifest {
 
 interface ManifestJson {
     schemaVersion?: number;
+    mediaType?: string;
     config?: Descriptor | null;
     layers?: Descriptor[] | null;
     manifests?: Descriptor[] | null;
 }
+
+/** The media types of manifests that distribution reads. Without one, it reads the manifest, too. */
+const mediaTypes = [
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.oci.image.index.v1+json",
+];
 
 /** Reads a manifest, if its content has the digest. */
 export function parseManifest(digest: string, content: Buffer | undefined): Manifest {
@@ -50,6 +59,9 @@ export function parseManifest(digest: string, content: Buffer | undefined): Mani
     }
     if (json.schemaVersion !== 2) {
         return broken(`has schema version ${json.schemaVersion}, which distribution 3 does not support`, true);
+    }
+    if (json.mediaType && !mediaTypes.includes(json.mediaType)) {
+        return broken(`has the media type "${json.mediaType}", which distribution 3 does not support`, true);
     }
     const children = json.manifests ?? [];
     const parts = [...(json.config ? [json.config] : []), ...(json.layers ?? [])];

@@ -1,4 +1,4 @@
-import { blobKey, isDigest, type Layout, type LinkFolder, linkId, linkKey } from "./layout.ts";
+import { blobKey, isDigest, isRepositoryName, type Layout, type LinkFolder, linkId, linkKey } from "./layout.ts";
 import { type Descriptor, type Manifest, parseManifest } from "./manifest.ts";
 import type { Bucket } from "./ports.ts";
 
@@ -16,6 +16,8 @@ export interface Image {
     notes: string[];
     /** Whether its own manifest is missing. */
     isMissing: boolean;
+    /** Whether one of its manifests is broken, so that nobody knows what that needs. */
+    isUnknown: boolean;
 }
 
 /** Why a manifest is followed: its image is retained, only described, or spared whatever its problems are. */
@@ -63,7 +65,7 @@ export class ManifestWalker {
         this.describeProblem(image, digest, manifest);
         if (!(await this.isLinked(image, "_manifests/revisions", digest))) {
             image.problems.push(`the manifest ${digest} is not linked in this repository`);
-        } else if (image.purpose === "retain" && !manifest.problem) {
+        } else if (image.purpose === "retain" && !manifest.problem && isRepositoryName(image.repository)) {
             this.readable.add(linkId(image.repository, digest));
         }
         const { children, parts } = manifest;
@@ -105,6 +107,7 @@ export class ManifestWalker {
             image.notes.push(`${problem}.${until} To delete it: ${deleteCommand(repository, digest)}`);
         } else {
             image.problems.push(problem);
+            image.isUnknown = true;
         }
         image.isMissing ||= image.manifests === 1 && isMissing === true;
         // Nobody knows what it needs.
@@ -141,7 +144,7 @@ export class ManifestWalker {
     /** @param isVisible whether distribution sees that it is needed: its dry run follows no links of other digests */
     private add(image: Image, stored: string, bytes: number, isVisible: boolean): void {
         image.sizes.set(stored, bytes);
-        if (image.purpose === "retain" && isVisible) {
+        if (image.purpose === "retain" && isVisible && isRepositoryName(image.repository)) {
             this.needed.add(stored);
         } else if (image.purpose !== "describe") {
             this.spared.add(stored);
@@ -188,7 +191,9 @@ export const makeImage = (repository: string, purpose: Purpose): Image => ({
     problems: [],
     notes: [],
     isMissing: false,
+    isUnknown: false,
 });
 
-const deleteCommand = (repository: string, digest: string) =>
-    `curl --user NAME --request DELETE https://HOST/v2/${repository}/manifests/${digest}`;
+/** @param reference a digest or a tag */
+export const deleteCommand = (repository: string, reference: string) =>
+    `curl --user NAME --request DELETE https://HOST/v2/${repository}/manifests/${reference}`;

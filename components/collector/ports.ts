@@ -25,6 +25,7 @@ export interface Bucket {
      * Tries once, for at most 30 seconds. Nothing else cancels it: a cancelled request may still be carried out.
      *
      * @param assertMayDelete is called last before the request is sent, and throws if it must not be sent
+     * @throws RefusedDeletionError if it is not carried out, and another attempt would be refused as well
      */
     delete(key: string, assertMayDelete: () => void): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { PermanentError } from "./errors.ts";
 import { type Inventory, sum } from "./inventory.ts";
+import { deleteCommand } from "./manifestWalker.ts";
 import { describePolicy, type RetentionPolicy, seemCopied } from "./retention.ts";
 
 /** Bytes with the most readable suffix. Example: `"1.5 GiB"`. */
@@ -104,7 +105,10 @@ export const versionsNote =
 /** @throws PermanentError with what is broken */
 export function assertIntact({ problems }: Inventory, message: string): void {
     if (problems.length > 0) {
-        const advice = "Push these images again, or delete their tags. Then run: scripts/collect --check";
+        const advice =
+            "The bucket lost something, and may have lost more, so no collection deletes anything. " +
+            `Push these images again, or delete their tags, with: ${deleteCommand("REPOSITORY", "TAG")}\n` +
+            "Then run: scripts/collect --check";
         throw new PermanentError(`${message} ${count(problems.length, "problem")}:${bullets(problems)}\n${advice}`);
     }
 }

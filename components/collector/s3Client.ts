@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 
 import { AwsClient } from "aws4fetch";
 
-import { BucketError } from "./errors.ts";
+import { BucketError, RefusedDeletionError } from "./errors.ts";
 import type { Bucket, Clock, ListedObject } from "./ports.ts";
 import { retry } from "./retry.ts";
 
@@ -20,8 +20,12 @@ export interface S3Parameters {
 const attempts = 6;
 /** Milliseconds before the second attempt; before each further one they double. */
 const firstDelay = 500;
+/** The objects of a page, at most. */
+const fullPage = 1000;
 /** Milliseconds until a deletion is given up. */
 const deleteTimeout = 30_000;
+/** With these statuses, a server says that it does not carry out a deletion, and will not do so next time. */
+const refusals = [401, 403, 405, 501];
 
 /** A bucket in MinIO, or in another server with the S3 API. */
 export class S3Client implements Bucket {
@@ -53,6 +57,7 @@ export class S3Client implements Bucket {
                 throw new BucketError(`The bucket ${this.url} does not exist.`);
             }
             const xml = await page.text();
+            const before = objects.size;
             for (const [object] of xml.matchAll(/<Contents>.*?<\/Contents>/gs)) {
                 objects.set(element(object, "Key").slice(prefix.length), {
                     bytes: Number(element(object, "Size")),
@@ -60,7 +65,7 @@ export class S3Client implements Bucket {
                     etag: element(object, "ETag"),
                 });
             }
-            token = /<IsTruncated>true</.test(xml) ? element(xml, "NextContinuationToken") : undefined;
+            token = nextToken(xml, objects.size - before);
         } while (token !== undefined);
         return objects;
     }
@@ -84,7 +89,7 @@ export class S3Client implements Bucket {
         return retry(this.clock, { attempts, delay, signal: this.stop }, () => this.attempt(method, path, this.stop));
     }
 
-    /** Returns undefined for 404. @throws BucketError for any other response that is not a success */
+    /** Returns undefined for 404. @throws an error for any other response that is not a success */
     private async attempt(
         method: string,
         path: string,
@@ -106,11 +111,28 @@ export class S3Client implements Bucket {
             return response.ok ? response : undefined;
         }
         const [, code = ""] = /<Code>(.*?)<\/Code>/.exec(await response.text()) ?? [];
-        throw new BucketError(`The bucket responds ${response.status} ${code} to ${method} ${this.url}${path}.`);
+        const message = `The bucket responds ${response.status} ${code} to ${method} ${this.url}${path}.`;
+        throw method === "DELETE" && refusals.includes(response.status)
+            ? new RefusedDeletionError(`${message} The registry's access key must be allowed to delete objects.`)
+            : new BucketError(message);
     }
 }
 
 const pathOf = (key: string) => `/${key.split("/").map(encodeURIComponent).join("/")}`;
+
+/** Blobs without a link are garbage: so the end of a list must be its end. @throws BucketError if it may not be */
+function nextToken(xml: string, objects: number): string | undefined {
+    if (!xml.includes("<ListBucketResult") || !xml.trimEnd().endsWith("</ListBucketResult>")) {
+        throw new BucketError("The bucket responds with something else than a list of its objects.");
+    }
+    if (xml.includes("<NextContinuationToken>") || xml.includes("<IsTruncated>true<")) {
+        return element(xml, "NextContinuationToken");
+    }
+    if (!xml.includes("<IsTruncated>") && objects >= fullPage) {
+        throw new BucketError("The list of the bucket does not say whether it is complete.");
+    }
+    return undefined;
+}
 
 /** The text of an element. The keys that distribution writes need no escapes in XML. */
 function element(xml: string, name: string): string {

@@ -1,4 +1,4 @@
-import { UnsettledDeletionError } from "./errors.ts";
+import { RefusedDeletionError, UnsettledDeletionError } from "./errors.ts";
 import type { Inventory } from "./inventory.ts";
 import { blobKey, type Links, noLinks } from "./layout.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
@@ -64,17 +64,23 @@ export async function sweep(
     const unsettled = new Set<string>();
     const remove = async (key: string) => {
         let isSent = false;
+        let wasUnsettled = false;
         const attempt = () => {
             isSent = false;
             return bucket.delete(key, () => {
                 assertMayDelete();
                 isSent = true;
+                wasUnsettled = unsettled.has(key);
                 unsettled.add(key);
             });
         };
-        // A request that was not sent failed for a reason that stays.
         const assertRetryable = (error: unknown) => {
-            if (!isSent) {
+            const isRefused = error instanceof RefusedDeletionError;
+            if (isRefused && !wasUnsettled) {
+                unsettled.delete(key);
+            }
+            // A request that was refused or not sent failed for a reason that stays.
+            if (isRefused || !isSent) {
                 throw error;
             }
         };

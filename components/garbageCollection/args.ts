@@ -40,8 +40,9 @@ export interface Collection {
      */
     deleteUntagged?: pulumi.Input<boolean>;
     /**
-     * Minutes for which pushes may be refused. A collection that expects to need longer deletes nothing. An upload
-     * under way, which may hold it up for `drainSeconds`, does not count. Default: `15`. Example: `60`.
+     * Minutes for which pushes may be refused. A collection that expects to need longer deletes nothing, and none
+     * deletes for longer. An upload under way, which may hold it up for `drainSeconds`, does not count. Default: `15`.
+     * Example: `60`.
      */
     maxReadOnlyMinutes?: pulumi.Input<number>;
     /**

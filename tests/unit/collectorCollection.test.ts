@@ -5,6 +5,7 @@ import {
     LeaseHeldError,
     LeaseLostError,
     PermanentError,
+    RefusedDeletionError,
     UnsettledDeletionError,
 } from "../../components/collector/errors";
 import { CollectionWorld } from "./support/collectionWorld";
@@ -496,9 +497,45 @@ describe("A garbage collection", () => {
         assert.deepEqual(cluster.writers, []);
         assert.equal(
             world.log.at(-1),
-            "The registry stays read-only until the lease expires, in at most five minutes.",
+            "The registry stays read-only until the lease expires, in at most seven minutes.",
         );
         await clock.run(clock.sleep(1000));
+    });
+
+    it("makes the registry writable at once if the access key may not delete", async () => {
+        const { cluster, bucket, clock } = world;
+        bucket.delete = (_, assertMayDelete) => {
+            assertMayDelete();
+            return Promise.reject(new RefusedDeletionError("The bucket responds 403 AccessDenied."));
+        };
+        await assert.rejects(world.collect(), new RefusedDeletionError("The bucket responds 403 AccessDenied."));
+        assert.ok(cluster.leaseSecondsLeft <= 0);
+        assert.equal(cluster.writers.length, 2);
+        await clock.run(clock.sleep(1000));
+    });
+
+    it("ends when pushes were refused for as long as they may be, and the next collection continues", async () => {
+        const { bucket, clock, garbage } = world;
+        for (let i = 0; i < 100; i++) {
+            bucket.put(`repositories/copy${i}/_layers/sha256/${garbage.layer.slice(7)}/link`, garbage.layer);
+        }
+        const { delete: original } = bucket;
+        bucket.delete = async (key, assertMayDelete) => {
+            await clock.sleep(20_000);
+            return original(key, assertMayDelete);
+        };
+        world.maxReadOnlyMinutes = 1;
+        await assert.rejects(
+            world.collect(),
+            new PermanentError(
+                "The deletions were not done after 1 minute, as collectionMaxReadOnlyMinutes says. " +
+                    "The next collection continues.",
+            ),
+        );
+        assert.equal(world.cluster.writers.length, 2);
+        bucket.delete = original;
+        await world.collect();
+        assert.ok([garbage.digest, garbage.layer, garbage.config].every((digest) => !bucket.has(digest)));
     });
 
     describe("with a broken image", () => {

@@ -1,5 +1,6 @@
 import * as assert from "node:assert/strict";
 
+import { PermanentError } from "../../components/collector/errors";
 import { readInventory } from "../../components/collector/inventory";
 import { formatBytes, remarks } from "../../components/collector/report";
 import { digestOf, FakeBucket, type FakeImage, keyOf } from "./support/fakeBucket";
@@ -201,10 +202,8 @@ describe("readInventory", () => {
 
         it("if a link is empty", async () => {
             registry.objects.set(`docker/registry/v2/${layerLink("web", image.layer)}`, "");
-            registry.objects.set("docker/registry/v2/repositories/web/_manifests/tags/2/current/link", "");
             assert.deepEqual((await read()).problems, [
                 `web:1: the layer ${image.layer} is not linked in this repository`,
-                "web:2: its link is empty",
             ]);
         });
 
@@ -215,6 +214,18 @@ describe("readInventory", () => {
                 `web:all: the manifest ${digest} refers to something without a digest`,
             ]);
         });
+    });
+
+    it("fails if no repository has a link, as the list may be incomplete", async () => {
+        registry = new FakeBucket();
+        registry.blob("layer");
+        await assert.rejects(
+            read(),
+            new PermanentError(
+                "The bucket has blobs (1), but no repository has a link to any: the list of its objects is not complete, " +
+                    "or the links were lost. Restore the bucket from a copy. If it should have no image, push one.",
+            ),
+        );
     });
 
     describe("reports a note, and no problem,", () => {
@@ -268,6 +279,78 @@ describe("readInventory", () => {
             );
             assert.deepEqual(emptyLinks, []);
             assert.ok(spared.has(digest) && spared.has(layer));
+        });
+
+        for (const [content, what] of [
+            ["", "empty"],
+            ["nonsense", "no digest"],
+        ] as const) {
+            it(`if the link of a tag is ${what}, and spares what its repository links`, async () => {
+                const { digest, layer } = registry.image("lost", "1", "layer of lost");
+                registry.put("repositories/lost/_manifests/tags/1/current/link", content);
+                const { problems, notes, spared } = await read(true);
+                assert.deepEqual(problems, []);
+                assert.deepEqual(notes, [
+                    `lost:1: its link is ${what}. Until you push or delete it, no blob of lost is deleted. ` +
+                        toDelete("lost", "1"),
+                ]);
+                assert.ok(spared.has(digest) && spared.has(layer));
+            });
+        }
+
+        it("if distribution does not accept the name of a repository, and spares what that links", async () => {
+            const images = ["Web-Backup", "_old/web"].map((name) => registry.image(name, "1", `layer of ${name}`));
+            const { problems, notes, spared, needed, revisions } = await read(true);
+            assert.deepEqual(problems, []);
+            assert.deepEqual(
+                notes,
+                ["Web-Backup", "_old/web"].map(
+                    (name) =>
+                        `${name}: is no name of a repository. Until you delete it, no blob of it is deleted. ` +
+                        `To delete it: mc rm --recursive --force ALIAS/BUCKET/docker/registry/v2/repositories/${name}/`,
+                ),
+            );
+            for (const { digest, layer, config } of images) {
+                assert.ok([digest, layer, config].every((blob) => spared.has(blob) && !needed.has(blob)));
+                assert.ok(![...revisions].some((revision) => revision.endsWith(digest)));
+            }
+            registry.image("Registry.LAN:5000/a-b__c/d", "1", "layer");
+            assert.equal((await read(true)).notes.length, 2);
+        });
+
+        it("if a manifest has a media type that distribution does not know", async () => {
+            const { digest } = registry.manifest("web", { mediaType: "application/x-image" } as object);
+            registry.tag("web", "odd", digest);
+            const { problems, notes, spared } = await read();
+            assert.deepEqual(problems, []);
+            assert.deepEqual(notes.slice(0, 1), [
+                `web:odd: the manifest ${digest} has the media type "application/x-image", which distribution 3 does not ` +
+                    `support. Until you delete it, no blob of web is deleted. ${toDelete("web", digest)}`,
+            ]);
+            assert.ok(spared.has(orphan));
+        });
+
+        it("if a manifest without a tag is broken, or lacks a layer; and says how to delete it", async () => {
+            const [broken, lacking] = ["broken", "lacking"].map((name) =>
+                registry.image(name, "1", `layer of ${name}`),
+            );
+            registry.remove("repositories/broken/_manifests/tags/1/current/link");
+            registry.remove("repositories/lacking/_manifests/tags/1/current/link");
+            registry.put(keyOf(broken!.digest), "");
+            registry.remove(keyOf(lacking!.layer));
+            const { problems, notes, spared } = await read();
+            const [one, two] = [
+                `broken@${broken!.digest}, which has no tag: `,
+                `lacking@${lacking!.digest}, which has no tag: `,
+            ];
+            assert.deepEqual(problems, []);
+            assert.deepEqual(notes, [
+                `${one}the manifest ${broken!.digest} does not match its digest`,
+                `${one}until it is deleted, no blob of broken is. ${toDelete("broken", broken!.digest)}`,
+                `${two}the layer ${lacking!.layer} is missing`,
+                `${two}${toDelete("lacking", lacking!.digest)}`,
+            ]);
+            assert.ok(spared.has(broken!.layer) && !spared.has(lacking!.config));
         });
 
         it("if the link to a layer is empty, as nothing can be read through it", async () => {

@@ -73,7 +73,10 @@ describe("The report", () => {
             new PermanentError(
                 "An image is broken. 1 problem:\n" +
                     `  - web:1: the layer ${layer} is missing\n` +
-                    "Push these images again, or delete their tags. Then run: scripts/collect --check",
+                    "The bucket lost something, and may have lost more, so no collection deletes anything. " +
+                    "Push these images again, or delete their tags, with: " +
+                    "curl --user NAME --request DELETE https://HOST/v2/REPOSITORY/manifests/TAG\n" +
+                    "Then run: scripts/collect --check",
             ),
         );
     });

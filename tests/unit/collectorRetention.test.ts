@@ -488,8 +488,22 @@ describe("A garbage collection with retention", () => {
         }
         world.log.length = 0;
         await world.collect("second-1");
-        assert.ok(isTagged() && world.log.some((line) => line.startsWith("The bucket was copied, or ")));
+        assert.ok(
+            isTagged() && world.log.some((line) => line.startsWith("Most tags were written within the same hour, or ")),
+        );
         await world.collect("third-1");
+        assert.ok(!isTagged());
+    });
+
+    it("does not report again because many tags that were pushed within an hour have become older", async () => {
+        const push = (tag: string, age: number) => {
+            world.bucket.tag("web", tag, old.digest);
+            world.bucket.written.set(tagLink(tag), new Date(world.clock.now() - age));
+        };
+        Array.from({ length: 10 }, (_, i) => push(`new-${i}`, 2 * hour + i));
+        await world.collect("first-1");
+        Array.from({ length: 11 }, (_, i) => push(`older-${i}`, (i + 3) * 24 * hour));
+        await world.collect("second-1");
         assert.ok(!isTagged());
     });
 

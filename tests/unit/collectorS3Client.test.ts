@@ -4,7 +4,7 @@ import { AddressInfo } from "node:net";
 import * as v8 from "node:v8";
 import * as vm from "node:vm";
 
-import { BucketError, InterruptedError } from "../../components/collector/errors";
+import { BucketError, InterruptedError, RefusedDeletionError } from "../../components/collector/errors";
 import { S3Client } from "../../components/collector/s3Client";
 
 describe("S3Client", () => {
@@ -109,9 +109,37 @@ describe("S3Client", () => {
         );
     });
 
-    it("fails if the list is incomplete", async () => {
-        answers = [respond(200, "<Contents><Key>root/a</Key></Contents>")];
-        await assert.rejects(client.list("root/"), new BucketError("The list of the bucket has no <Size>."));
+    it("goes on while there is a token, also if the server does not say that the list is truncated", async () => {
+        const silent = (body: string) => respond(200, body.replace(/<IsTruncated>.*?<.IsTruncated>/, ""));
+        answers = [silent(page(["root/a"], "next")), silent(page(["root/b"]))];
+        assert.deepEqual([...(await client.list("root/")).keys()], ["a", "b"]);
+    });
+
+    describe("fails, so that no missing link makes garbage of a blob, if a page of the list", () => {
+        const noList = "The bucket responds with something else than a list of its objects.";
+        const whole = page(["root/b"]);
+        const full = page(Array.from({ length: 1000 }, (_, i) => `root/${i}`));
+        for (const [what, body, message] of [
+            ["is a page for people", "<html>The server is busy.</html>", noList],
+            ["is empty", "", noList],
+            ["is cut", whole.slice(0, -5), noList],
+            ["lacks a field", whole.replace(/<Size>.*?<.Size>/, ""), "The list of the bucket has no <Size>."],
+            [
+                "has no token for the next one",
+                whole.replace("<IsTruncated>false", "<IsTruncated>true"),
+                "The list of the bucket has no <NextContinuationToken>.",
+            ],
+            [
+                "is full, and does not say whether it is the last one",
+                full.replace("<IsTruncated>false</IsTruncated>", ""),
+                "The list of the bucket does not say whether it is complete.",
+            ],
+        ] as const) {
+            it(what, async () => {
+                answers = [respond(200, page(["root/a"], "next")), respond(200, body)];
+                await assert.rejects(client.list("root/"), new BucketError(message));
+            });
+        }
     });
 
     it("reads content and size, and undefined if the object does not exist", async () => {
@@ -152,6 +180,17 @@ describe("S3Client", () => {
             BucketError,
         );
         assert.deepEqual(requests, ["DELETE /images/a", "DELETE /images/a"]);
+    });
+
+    it("says that a deletion is refused, and what the key needs", async () => {
+        answers = [respond(403, "<Error><Code>AccessDenied</Code></Error>")];
+        await assert.rejects(
+            client.delete("a", () => undefined),
+            new RefusedDeletionError(
+                `The bucket responds 403 AccessDenied to DELETE http://${address}/images/a. ` +
+                    "The registry's access key must be allowed to delete objects.",
+            ),
+        );
     });
 
     it("sends no deletion that must not be sent", async () => {

@@ -1,6 +1,6 @@
 import * as assert from "node:assert/strict";
 
-import { UnsettledDeletionError } from "../../components/collector/errors";
+import { RefusedDeletionError, UnsettledDeletionError } from "../../components/collector/errors";
 import { readInventory } from "../../components/collector/inventory";
 import { keysOf, sweep } from "../../components/collector/sweep";
 import { FakeBucket, type FakeImage, keyOf } from "./support/fakeBucket";
@@ -56,6 +56,30 @@ describe("sweep", () => {
                 !(error instanceof UnsettledDeletionError) && error.message === "The lease was not renewed in time.",
         );
         assert.equal(registry.objects.size, before - 3);
+    });
+
+    it("tries no deletion again that is refused, and knows that it is not carried out", async () => {
+        const refusal = new RefusedDeletionError("The bucket responds 403 AccessDenied.");
+        let requests = 0;
+        registry.delete = (_, assertMayDelete) => {
+            assertMayDelete();
+            requests++;
+            return Promise.reject(refusal);
+        };
+        await assert.rejects(
+            sweep(registry, clock, [[image.digest], [image.layer]], () => undefined),
+            refusal,
+        );
+        assert.equal(requests, 2);
+        const before = [new Error("The bucket does not respond."), refusal];
+        registry.delete = (_, assertMayDelete) => {
+            assertMayDelete();
+            return Promise.reject(before.shift()!);
+        };
+        await assert.rejects(
+            clock.run(sweep(registry, clock, [[image.digest]], () => undefined)),
+            UnsettledDeletionError,
+        );
     });
 
     describe("if a deletion is not answered", () => {

@@ -880,6 +880,16 @@ describe("findValidationErrors", () => {
         assert.deepEqual(warningsOf("https://minio.lan:9000"), []);
     });
 
+    it("warns about deleted manifests without a tag, which a sparse index may be pushed for", () => {
+        const collection = { schedule: "@daily", deleteUntagged: true };
+        assert.deepEqual(findWarnings({ ...valid, sparseIndexes: true, collection }), [
+            "collection.deleteUntagged: with sparseIndexes, it may delete a manifest for which a client just pushes an " +
+                "index. Push that manifest and the index again then.",
+        ]);
+        assert.deepEqual(findWarnings({ ...valid, sparseIndexes: true, collection: { schedule: "@daily" } }), []);
+        assert.deepEqual(findWarnings({ ...valid, collection }), []);
+    });
+
     it("warns about a hardened image without a shell, if garbage is collected", () => {
         const image = "dhi.io/registry:3.1.2";
         const collection = { schedule: "@daily" };

@@ -424,7 +424,10 @@ describe("Garbage collection", function () {
             );
             assert.match(output, /^A Pod of this cluster runs retained:crane, which would go\.$/m);
             assert.equal([...output.matchAll(/^A Pod of /gm)].length, 1);
-            assert.match(output, /^A collection now would free 12\.\d MiB\. Nothing was deleted\.$/m);
+            assert.match(
+                output,
+                /^A collection that removes these tags would free 12\.\d MiB\. Nothing was deleted\.$/m,
+            );
         });
 
         it("only reports the tags in the first collection, and removes them in the next one", async () => {
