@@ -230,7 +230,7 @@ describe("Garbage collection", function () {
         assert.equal((await pull("all:1")).code, 0);
     });
 
-    it("goes on if a link is empty, or a platform of an index was deleted", async () => {
+    it("goes on if a link is empty, a name is none, or a platform of an index was deleted", async () => {
         const file = path.join(image("sparse"), "manifest.json");
         const index = JSON.parse(fs.readFileSync(file, "utf8")) as {
             mediaType: string;
@@ -244,6 +244,10 @@ describe("Garbage collection", function () {
         assert.equal(again.status, 201, again.body);
         const link = `docker/registry/v2/repositories/kept/_layers/sha256/${"0".repeat(64)}/link`;
         await putObject(registry.name, link, "");
+        await putObject(registry.name, "docker/registry/v2/repositories/sparse/_manifests/tags/none/current/link", "");
+        // Distribution's own dry run fails at such a name.
+        const odd = `docker/registry/v2/repositories/Odd/_manifests/revisions/${kept.replace(":", "/")}/link`;
+        await putObject(registry.name, odd, kept);
         await remove("deleted:1");
         const { code, stdout, stderr } = await collect();
         assert.equal(code, 0, stdout + stderr);
@@ -255,6 +259,13 @@ describe("Garbage collection", function () {
             stdout,
             new RegExp(`^sparse:1: the manifest ${deleted} of an index is not in this repository: `, "m"),
         );
+        assert.match(stdout, /^Odd: is no name of a repository\. /m);
+        assert.match(
+            stdout,
+            /^sparse:none: its link is empty\. .* --request DELETE \S+\/v2\/sparse\/manifests\/none\.$/m,
+        );
+        assert.equal((await api("sparse/manifests/none", "--request", "DELETE")).status, 202);
+        await deleteObject(registry.name, odd);
         assert.ok(!(await keysOf(registry.name)).includes(link));
         assert.deepEqual(await areInBucket("deleted"), new Set([false]));
         const accept = ["--header", "Accept: application/vnd.oci.image.manifest.v1+json"];
