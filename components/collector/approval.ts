@@ -21,7 +21,7 @@ const makeReport = ({ holder, retention }: Settings, areCopied: boolean): Report
     job: holder.replace(/-[^-]*$/, ""),
 });
 
-const format = ({ policies, areCopied, job }: Report) => [policies, areCopied ? "copied" : "grown", job].join("/");
+const format = ({ policies, areCopied, job }: Report) => [policies, areCopied ? "copied" : "pushed", job].join("/");
 
 function parse(noted: string | undefined): Report | undefined {
     const [policies = "", state, job = ""] = noted?.split("/") ?? [];
