@@ -20,6 +20,7 @@ import {
     removeLeftovers,
     removeSide,
     removeVariant,
+    replacePods,
     Subject,
 } from "./subjects";
 
@@ -94,6 +95,10 @@ async function deploySubjects(
 async function compare(subjects: Subject[], { rounds, size, scenarios, variants }: Options): Promise<void> {
     const found = new Map<string, Result>();
     for (let round = 1; round <= rounds; round++) {
+        if (round > 1) {
+            // Two equal pods may differ in speed for as long as they run.
+            await Promise.all(subjects.map(replacePods));
+        }
         for (const [name, scenario] of Object.entries(scenarios)) {
             const measurements: Record<string, () => Promise<number[]>> = {};
             for (const subject of subjects) {
@@ -102,9 +107,7 @@ async function compare(subjects: Subject[], { rounds, size, scenarios, variants 
             for (const [reference, measure] of Object.entries(scenario.references ?? {})) {
                 measurements[reference] = () => measure(size);
             }
-            // The order alternates, because MinIO still works on one subject's data while the next one is measured.
-            const inOrder = Object.entries(measurements);
-            for (const [subject, measure] of round % 2 ? inOrder : inOrder.reverse()) {
+            for (const [subject, measure] of inOrderOf(round, Object.entries(measurements))) {
                 const values = await measure();
                 const printed = values.map((value) => value.toPrecision(3)).join(" ");
                 log(`round ${round} of ${rounds}, ${name}, ${subject}: ${printed}`);
@@ -125,6 +128,16 @@ async function compare(subjects: Subject[], { rounds, size, scenarios, variants 
     }
     console.log(`\n${fs.readFileSync(path.join(results, "table.md"), "utf8")}`);
     console.log(`Results in ${path.relative(process.cwd(), results)}: ${fs.readdirSync(results).join(", ")}`);
+}
+
+/**
+ * The order in a round: another one begins each round, and every second round is reversed. MinIO still works on one
+ * subject's data while the next one is measured, and the first one is measured after a pause.
+ */
+function inOrderOf<T>(round: number, subjects: T[]): T[] {
+    const first = (round - 1) % subjects.length;
+    const rotated = [...subjects.slice(first), ...subjects.slice(0, first)];
+    return round % 2 ? rotated : rotated.reverse();
 }
 
 /** Removes the images and blobs of a measurement, and flushes the disk before the next one. */

@@ -125,6 +125,14 @@ export async function deploySide(name: string, side: Side): Promise<Subject> {
     return waitForLogin({ name, namespace, bucket, client });
 }
 
+/** Replaces a subject's pods. Returns when a login works. */
+export async function replacePods(subject: Subject): Promise<void> {
+    const pods = ["pods", "--all", "--namespace", subject.namespace];
+    await kubectl("delete", ...pods, "--grace-period=1");
+    await kubectl("wait", ...pods, "--for=condition=Ready", "--timeout=300s");
+    await waitForLogin(subject);
+}
+
 /** Removes a side and its bucket. */
 export async function removeSide(name: string): Promise<void> {
     await removeNamespace(namesOf(name).namespace);
