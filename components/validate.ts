@@ -85,7 +85,7 @@ export function findWarnings(args: ContainerRegistryArgs): string[] {
             args.collection?.deleteUntagged === true &&
             "collection.deleteUntagged: with sparseIndexes, it may delete a manifest for which a client just pushes " +
                 "an index. Push that manifest and the index again then.",
-        typeof args.bucket.redirectEndpoint === "string" && redirectWarning(args.bucket.redirectEndpoint),
+        redirectWarning(args.bucket),
         args.ingress?.import &&
             "The imported Ingress stays as it is; the next update without the import routes clients here.",
     ].filter((warning) => typeof warning === "string");

@@ -32,7 +32,7 @@ export function validateBucket(
     validateKeys(validation, given, hasReadReplicas);
     validation.check("bucket.keyRotation", bucket.keyRotation, rotation);
     validation.check("bucket.ca", bucket.ca, pemCertificate);
-    validation.check("bucket.redirectEndpoint", bucket.redirectEndpoint, redirectEndpoint(hosts));
+    validation.check("bucket.redirectEndpoint", bucket.redirectEndpoint, redirectEndpoint(hosts, bucket.endpoint));
     if (given.redirect === false && given.redirectEndpoint !== undefined) {
         validation.add("bucket.redirect", "is false, but bucket.redirectEndpoint needs it; leave one of them out");
     }
@@ -103,9 +103,19 @@ export const endpoint =
         return Number(port) >= 1 && Number(port) <= 65535 ? undefined : `"${value}" has port ${port}; use 1 to 65535`;
     };
 
-/** The URL by which clients reach the S3 server. `hosts` are the registry's. */
+/** Names of a Service or of a pod, with their namespace. */
+const clusterName = /^([^.]+\.){2,3}(svc|pod)(\.|$)|\.cluster\.local$/;
+
+/** Whether only pods can resolve a name. In a pod, the first labels of a Service's name are enough. */
+const isClusterName = (hostname: string, endpoint: unknown) =>
+    clusterName.test(hostname) || (isInCluster(endpoint) && endpoint.startsWith(`${hostname}.`));
+
+const isInCluster = (endpoint: unknown): endpoint is string =>
+    typeof endpoint === "string" && clusterName.test(withoutPort(endpoint));
+
+/** The URL by which clients reach the S3 server. `hosts` are the registry's, `endpoint` is the pods' one. */
 const redirectEndpoint =
-    (hosts: unknown[]): Rule<string> =>
+    (hosts: unknown[], endpoint: unknown): Rule<string> =>
     (url) => {
         const { origin, hostname, port } = new URL(URL.canParse(url) ? url : "about:blank");
         const isUsable = /^https?:/.test(origin) && isDnsName(hostname) && port !== "0";
@@ -114,7 +124,10 @@ const redirectEndpoint =
             const fix = isUsable ? `"${origin}"` : "one such as https://minio.example.com";
             return `"${withoutLogin(url)}" is not a URL of a scheme and a host alone; give ${fix}`;
         }
-        if (/^[^.]+\.[^.]+\.svc(\.|$)/.test(hostname)) {
+        if (hostname === "localhost" || hostname.startsWith("127.")) {
+            return `"${url}" is another machine for each client; give the name by which all reach the S3 server`;
+        }
+        if (isClusterName(hostname, endpoint)) {
             return `"${url}" has a name that only pods can resolve; give the one by which clients reach the S3 server`;
         }
         // HTTP clients in Go, such as docker's and containerd's, send a login to such a host, too.
@@ -127,12 +140,21 @@ const redirectEndpoint =
 
 const isWithin = (host: string, domain: string) => `.${host}`.endsWith(`.${domain}`);
 
-/** A warning for links that are not encrypted. */
-export function redirectWarning(url: string): string | undefined {
-    return url.startsWith("http:")
-        ? `bucket.redirectEndpoint: "${url}" is not encrypted: everybody between a client and the S3 server can read ` +
-              "the layers, and can use the links; use https"
-        : undefined;
+/** A warning for links that are not encrypted, or that only pods can use. */
+export function redirectWarning({ endpoint, redirect, redirectEndpoint }: Bucket): string | undefined {
+    if (typeof redirectEndpoint === "string" && redirectEndpoint.startsWith("http:")) {
+        return (
+            `bucket.redirectEndpoint: "${redirectEndpoint}" is not encrypted: everybody between a client and the S3 ` +
+            "server can read the layers, and can use the links; use https"
+        );
+    }
+    if (redirect === true && redirectEndpoint === undefined && isInCluster(endpoint)) {
+        return (
+            `bucket.redirect: clients would fetch layers from "${endpoint}", a name that only pods can resolve; ` +
+            "set bucket.redirectEndpoint to the URL by which clients reach the S3 server"
+        );
+    }
+    return undefined;
 }
 
 /** What a URL for clients asks of them. */

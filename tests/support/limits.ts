@@ -137,7 +137,9 @@ export const limits: Record<string, Limits> = {
         refused: ["", "a", "https://", "ftp://a", "https://[fd00::1]", "https://256.0.0.1", "https://a_b"].concat(
             ["https://a/", "https://a/b", "https://a?b", "https://A", "https://a.", "https://me:secret@a"],
             ["https://a:0", "https://a:65536", "https://a:443", "http://a:80"],
-            ["https://minio.minio.svc", "https://minio.minio.svc.cluster.local"],
+            ["https://minio.minio.svc", "https://minio.minio.svc.cluster.local", "https://minio.cluster.local"],
+            ["https://minio-0.minio.minio.svc.cluster.local", "https://10-0-0-1.minio.pod.cluster.local"],
+            ["https://localhost", "https://127.0.0.1:9000"],
         ),
     },
     "bucket.ca": {

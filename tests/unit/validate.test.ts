@@ -485,6 +485,20 @@ describe("findValidationErrors", () => {
                     'bucket.redirectEndpoint: "http://minio.minio.svc.cluster.local:9000" has a name that only pods can resolve; give the one by which clients reach the S3 server',
                 ],
             ],
+            ...["minio", "minio.storage"].map((name): [string, string[], string[]] => [
+                `an endpoint for redirects with the first labels of a Service's name, ${name}`,
+                bucket({ endpoint: "minio.storage.svc.cluster.local:9000", redirectEndpoint: `https://${name}:9000` }),
+                [
+                    `bucket.redirectEndpoint: "https://${name}:9000" has a name that only pods can resolve; give the one by which clients reach the S3 server`,
+                ],
+            ]),
+            [
+                "an endpoint for redirects that is each client itself",
+                bucket({ redirectEndpoint: "https://localhost:9000" }),
+                [
+                    'bucket.redirectEndpoint: "https://localhost:9000" is another machine for each client; give the name by which all reach the S3 server',
+                ],
+            ],
             [
                 "an endpoint for redirects at another port of the registry's host",
                 bucket({ redirectEndpoint: "https://docker.registry.example.com:9000" }),
@@ -878,6 +892,16 @@ describe("findValidationErrors", () => {
                 "server can read the layers, and can use the links; use https",
         ]);
         assert.deepEqual(warningsOf("https://minio.lan:9000"), []);
+    });
+
+    it("warns about redirects to a name that only pods can resolve", () => {
+        const warningsOf = (endpoint: string) =>
+            findWarnings({ ...valid, bucket: { ...valid.bucket, endpoint, redirect: true } });
+        assert.deepEqual(warningsOf("minio.minio.svc.cluster.local:9000"), [
+            'bucket.redirect: clients would fetch layers from "minio.minio.svc.cluster.local:9000", a name that only pods ' +
+                "can resolve; set bucket.redirectEndpoint to the URL by which clients reach the S3 server",
+        ]);
+        assert.deepEqual(warningsOf("minio.lan:9000"), []);
     });
 
     it("warns about deleted manifests without a tag, which a sparse index may be pushed for", () => {

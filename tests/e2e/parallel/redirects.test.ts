@@ -165,6 +165,7 @@ describe("Redirects to MinIO:", function () {
             for (const digest of [config, layer]) {
                 const link = await linkTo(digest, client);
                 assert.equal(link.origin, `https://${minioAt("nginx")}`);
+                assert.equal(link.searchParams.get("X-Amz-Expires"), "1200");
                 assert.ok(link.searchParams.get("X-Amz-Credential")!.startsWith(`${keys[i]!.user}/`));
                 await assertGives(link, digest);
             }
