@@ -287,7 +287,8 @@ describe("The scripts", function () {
             configure({ ...external, ...values });
             const exported = { assignments: "exported", collectorConfig: "exported" };
             const commands = 'printf "%s|%s|" "$ca" "$collectorConfig"; env';
-            const shells = [["sh"], ["bash", "--posix"], ["busybox", "sh"]];
+            // bash reads bashrc if its input is a socket, as here, and no shell began it.
+            const shells = [["sh"], ["bash", "--norc", "--posix"], ["busybox", "sh"]];
             for (const shell of shells.filter(([program]) => process.env.CI || !isMissing(program!))) {
                 const { stdout, stderr } = read(shell, "ca collectorConfig", commands, exported);
                 assert.equal(stderr, "");
