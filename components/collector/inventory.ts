@@ -3,7 +3,6 @@ import {
     digestOf,
     isDigest,
     isOlder,
-    isRepositoryName,
     type Layout,
     linkKey,
     type Links,
@@ -130,7 +129,7 @@ async function readOnce(bucket: Bucket, rules: Rules, layout: Layout, except = n
         ...tagged.map(([{ repository, name }, image]) => makeFinding(`${repository}:${name}`, image)),
         ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, mayGo(link)))),
         ...layout.oddLinks.map(describeOddLink),
-        ...oddNames(layout).map((repository) => describeOddName(walker, repository)),
+        ...[...layout.oddRepositories].map((repository) => describeOddName(walker, repository)),
     ];
     const retained = new Set([...walker.needed, ...walker.spared]);
     await spareOddLinks(walker, layout);
@@ -224,12 +223,6 @@ function describeOddLink(link: OddLink): Finding {
           `Until you delete that link, no blob of ${repository} is deleted. ${removeCommand(key)}`;
     return makeFinding(repository, { problems: [], notes: [note] });
 }
-
-/** The repositories that distribution does not see, or fails at. Nobody can push to them; a copy can make them. */
-const oddNames = ({ linked }: Layout) =>
-    [...new Set(Object.values(linked).flatMap((links) => [...links].map((link) => parseLinkId(link)[0])))].filter(
-        (repository) => !isRepositoryName(repository),
-    );
 
 function describeOddName(walker: ManifestWalker, repository: string): Finding {
     walker.sparedRepositories.add(repository);

@@ -41,6 +41,8 @@ export interface Layout {
     unlinkedTags: Omit<TagLink, "pushed">[];
     /** The links to layers and manifests that contain no digest. */
     oddLinks: OddLink[];
+    /** The repositories that distribution does not see, or fails at. Nobody can push to them; a copy can make them. */
+    oddRepositories: Set<string>;
     /** Of all objects, links and uploads under way included. */
     bytes: number;
 }
@@ -66,18 +68,23 @@ const repositoryPattern = new RegExp(
 /** The bytes of a digest: sha256, sha384 and sha512 in hexadecimal digits. */
 const digestLengths = [256, 384, 512].map((bits) => "sha256:".length + bits / 4);
 
+/** A layout without any object. */
+const makeLayout = (): Layout => ({
+    blobs: new Map(),
+    written: new Map(),
+    links: new Map(),
+    linked: { _layers: new Set(), "_manifests/revisions": new Set() },
+    tags: [],
+    unlinkedTags: [],
+    oddLinks: [],
+    oddRepositories: new Set(),
+    bytes: 0,
+});
+
 /** @param objects by their key without the root */
 export function parseLayout(objects: Map<string, ListedObject>): Layout {
-    const layout: Layout = {
-        blobs: new Map(),
-        written: new Map(),
-        links: new Map(),
-        linked: { _layers: new Set(), "_manifests/revisions": new Set() },
-        tags: [],
-        unlinkedTags: [],
-        oddLinks: [],
-        bytes: 0,
-    };
+    const layout = makeLayout();
+    const repositories = new Set<string>();
     const tags = new Map<string, Partial<TagLink> & Layout["unlinkedTags"][number]>();
     const noteTag = (repository: string, name: string) => {
         const id = `${repository}:${name}`;
@@ -109,6 +116,7 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
             } else if (folder === "_layers" || folder === "_manifests/revisions") {
                 if (bytes > 0) {
                     layout.linked[folder].add(linkId(repository, digest));
+                    repositories.add(repository);
                 }
                 if (!digestLengths.includes(bytes)) {
                     layout.oddLinks.push({ repository, folder, digest, key: root + key, isEmpty: bytes === 0 });
@@ -116,6 +124,7 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
             }
         }
     }
+    layout.oddRepositories = new Set([...repositories].filter((name) => !isRepositoryName(name)));
     for (const tag of tags.values()) {
         if (tag.pushed) {
             layout.tags.push(tag as TagLink);
@@ -131,7 +140,7 @@ export const isBlobKey = (key: string) => blobPattern.test(key);
 export const isTagKey = (key: string) => key.endsWith("/current/link");
 
 /** Whether distribution accepts a repository's name: it may begin with a host (distribution/reference, regexp.go). */
-export const isRepositoryName = (name: string) => repositoryPattern.test(name);
+const isRepositoryName = (name: string) => repositoryPattern.test(name);
 
 export const isDigest = (text: string) => /^[\w.+-]+:\w+$/.test(text);
 

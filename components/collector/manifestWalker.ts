@@ -1,4 +1,4 @@
-import { blobKey, isDigest, isRepositoryName, type Layout, type LinkFolder, linkId, linkKey } from "./layout.ts";
+import { blobKey, isDigest, type Layout, type LinkFolder, linkId, linkKey } from "./layout.ts";
 import { type Descriptor, type Manifest, parseManifest } from "./manifest.ts";
 import type { Bucket } from "./ports.ts";
 
@@ -65,7 +65,7 @@ export class ManifestWalker {
         this.describeProblem(image, digest, manifest);
         if (!(await this.isLinked(image, "_manifests/revisions", digest))) {
             image.problems.push(`the manifest ${digest} is not linked in this repository`);
-        } else if (image.purpose === "retain" && !manifest.problem && isRepositoryName(image.repository)) {
+        } else if (image.purpose === "retain" && !manifest.problem && this.isSeen(image)) {
             this.readable.add(linkId(image.repository, digest));
         }
         const { children, parts } = manifest;
@@ -144,11 +144,16 @@ export class ManifestWalker {
     /** @param isVisible whether distribution sees that it is needed: its dry run follows no links of other digests */
     private add(image: Image, stored: string, bytes: number, isVisible: boolean): void {
         image.sizes.set(stored, bytes);
-        if (image.purpose === "retain" && isVisible && isRepositoryName(image.repository)) {
+        if (image.purpose === "retain" && isVisible && this.isSeen(image)) {
             this.needed.add(stored);
         } else if (image.purpose !== "describe") {
             this.spared.add(stored);
         }
+    }
+
+    /** Whether distribution sees the image's repository. */
+    private isSeen({ repository }: Image): boolean {
+        return !this.layout.oddRepositories.has(repository);
     }
 
     private read(digest: string): Promise<Manifest> {
