@@ -482,12 +482,17 @@ describe("A garbage collection", () => {
         assert.equal(world.deleted.length > 0, true);
     });
 
-    it("keeps the registry read-only if a deletion is not answered", async () => {
-        const { cluster, bucket, clock } = world;
-        bucket.delete = (_, assertMayDelete) => {
+    /** Lets each deletion fail when it has been sent. */
+    const failDeletions = (error: Error) => {
+        world.bucket.delete = (_, assertMayDelete) => {
             assertMayDelete();
-            return Promise.reject(new Error("The bucket does not respond."));
+            return Promise.reject(error);
         };
+    };
+
+    it("keeps the registry read-only if a deletion is not answered", async () => {
+        const { cluster, clock } = world;
+        failDeletions(new Error("The bucket does not respond."));
         await assert.rejects(
             world.collect(),
             new UnsettledDeletionError("The result of a deletion is unknown. Error: The bucket does not respond."),
@@ -503,12 +508,10 @@ describe("A garbage collection", () => {
     });
 
     it("makes the registry writable at once if the access key may not delete", async () => {
-        const { cluster, bucket, clock } = world;
-        bucket.delete = (_, assertMayDelete) => {
-            assertMayDelete();
-            return Promise.reject(new RefusedDeletionError("The bucket responds 403 AccessDenied."));
-        };
-        await assert.rejects(world.collect(), new RefusedDeletionError("The bucket responds 403 AccessDenied."));
+        const { cluster, clock } = world;
+        const refusal = new RefusedDeletionError("The bucket responds 403 AccessDenied.");
+        failDeletions(refusal);
+        await assert.rejects(world.collect(), refusal);
         assert.ok(cluster.leaseSecondsLeft <= 0);
         assert.equal(cluster.writers.length, 2);
         await clock.run(clock.sleep(1000));
@@ -516,12 +519,9 @@ describe("A garbage collection", () => {
 
     it("ends when pushes were refused for as long as they may be, and the next collection continues", async () => {
         const { bucket, clock, garbage } = world;
-        for (let i = 0; i < 100; i++) {
-            bucket.put(`repositories/copy${i}/_layers/sha256/${garbage.layer.slice(7)}/link`, garbage.layer);
-        }
         const { delete: original } = bucket;
         bucket.delete = async (key, assertMayDelete) => {
-            await clock.sleep(20_000);
+            await clock.sleep(40_000);
             return original(key, assertMayDelete);
         };
         world.maxReadOnlyMinutes = 1;
