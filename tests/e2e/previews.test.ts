@@ -63,7 +63,7 @@ Resources:
         ],
         [
             "a renamed host",
-            ["host=images.registry.homelab.test"],
+            ["host=renamed.registry.homelab.test"],
             `
  +- kubernetes:core/v1:Secret registry-config replace [diff: ~data]
  ~  kubernetes:apps/v1:Deployment registry update [diff: ~spec]

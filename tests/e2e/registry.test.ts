@@ -296,7 +296,7 @@ describe("The registry", function () {
     });
 
     describe("when its host is renamed", () => {
-        const renamed = "images.registry.homelab.test";
+        const renamed = "renamed.registry.homelab.test";
         restoreConfiguration();
         after(() => eventually(async () => (await curl("/v2/", ...login())).status === 200));
 

@@ -18,9 +18,11 @@ import { makeImage, makeImages } from "../support/traffic";
 describe("A registry on existing resources", function () {
     this.timeout("40m");
 
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "own-"));
-    const host = "own.registry.homelab.test";
-    const seed = "registry-svc.own.svc.homelab-k8s";
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "existing-"));
+    /** Its namespace and its host have the same name. */
+    const stack = "existing";
+    const host = `${stack}.registry.homelab.test`;
+    const seed = `registry-svc.${stack}.svc.homelab-k8s`;
     const login = ["--creds", "seed:correct horse"];
     let authority: Authority;
     let s3: OtherMinio;
@@ -31,9 +33,9 @@ describe("A registry on existing resources", function () {
         run("pulumi", [
             ...args,
             "--stack",
-            "own",
+            stack,
             "--config-file",
-            path.join(folder, "Pulumi.own.yaml"),
+            path.join(folder, `Pulumi.${stack}.yaml`),
             "--non-interactive",
             "--color",
             "never",
@@ -48,12 +50,12 @@ describe("A registry on existing resources", function () {
                     .status === 200,
         );
         await apply(
-            { apiVersion: "v1", kind: "Namespace", metadata: { name: "own", labels: { mine: "yes" } } },
-            tlsSecret({ name: "wildcard-tls", namespace: "own" }, await authority.issue(host)),
+            { apiVersion: "v1", kind: "Namespace", metadata: { name: stack, labels: { mine: "yes" } } },
+            tlsSecret({ name: "wildcard-tls", namespace: stack }, await authority.issue(host)),
         );
     });
     after(async () => {
-        await kubectl("delete", "namespace", "own", "--ignore-not-found");
+        await kubectl("delete", "namespace", stack, "--ignore-not-found");
         await removeOtherMinio();
         fs.rmSync(folder, { recursive: true });
     });
@@ -61,7 +63,7 @@ describe("A registry on existing resources", function () {
     it("starts from registry 2.8.3, set up by hand, with images of all kinds", async () => {
         await makeByHand({
             version: 2,
-            namespace: "own",
+            namespace: stack,
             s3: { bucket: "container-repo", endpoint: s3.endpoint, secure: true, key: s3.root },
             login: { user: "seed", password: "correct horse" },
         });
@@ -98,19 +100,19 @@ describe("A registry on existing resources", function () {
             "service/registry-svc",
             "secret/registry-config-sec",
             "--namespace",
-            "own",
+            stack,
         );
     });
 
     it("uses the bucket, logins, certificate and namespace without a MinIO provider", async () => {
-        await run("pulumi", ["stack", "select", "--create", "own"]);
+        await run("pulumi", ["stack", "select", "--create", stack]);
         await pulumi(
             "config",
             "set-all",
             "--path",
             ...plaintext({
                 host: host,
-                namespace: "own",
+                namespace: stack,
                 createNamespace: "false",
                 htpasswdSecret: "registry-auth-secret",
                 bucketName: "container-repo",
@@ -125,10 +127,10 @@ describe("A registry on existing resources", function () {
         );
         await pulumi("up", "--yes", "--skip-preview");
         await pulumi("preview", "--refresh", "--expect-no-changes");
-        const state = await run("pulumi", ["stack", "export", "--stack", "own"]);
+        const state = await run("pulumi", ["stack", "export", "--stack", stack]);
         assert.ok(!state.includes("minio:index"), state);
         assert.ok(!state.includes(s3.root.password));
-        assert.equal(await kubectl("get", "namespace/own", "--output", "jsonpath={.metadata.labels.mine}"), "yes");
+        assert.equal(await kubectl("get", `namespace/${stack}`, "--output", "jsonpath={.metadata.labels.mine}"), "yes");
     });
 
     it("serves every image of 2.8.3 with the same digest, and accepts new ones", async () => {
@@ -202,35 +204,35 @@ describe("A registry on existing resources", function () {
         );
         await pulumi("up", "--yes", "--skip-preview");
         // A pod of the update may still end: then the Job's first pod would fail.
-        const pods = ["--namespace", "own", "--selector", "app.kubernetes.io/instance=registry", "--output", "name"];
+        const pods = ["--namespace", stack, "--selector", "app.kubernetes.io/instance=registry", "--output", "name"];
         await eventually(async () => (await kubectl("get", "pods", ...pods)).trim().split("\n").length === 1);
-        await kubectl("create", "job", "collect", "--from=cronjob/registry-collection", "--namespace", "own");
+        await kubectl("create", "job", "collect", "--from=cronjob/registry-collection", "--namespace", stack);
         const state = () =>
             kubectl(
                 "get",
                 "job/collect",
                 "--namespace",
-                "own",
+                stack,
                 "--output",
                 "jsonpath={.status.failed} {.status.succeeded}",
             );
         await eventually(async () => (await state()).trim() !== "");
-        const log = await kubectl("logs", "job/collect", "--namespace", "own", "--container", "collector");
+        const log = await kubectl("logs", "job/collect", "--namespace", stack, "--container", "collector");
         assert.equal(await state(), " 1", log);
         assert.match(log, /^Freed /m);
-        await kubectl("delete", "job/collect", "--namespace", "own");
+        await kubectl("delete", "job/collect", "--namespace", stack);
     });
 
     it("is deleted completely, and leaves the existing resources", async () => {
         await pulumi("destroy", "--yes", "--skip-preview");
-        await run("pulumi", ["stack", "rm", "own", "--yes"]);
+        await run("pulumi", ["stack", "rm", stack, "--yes"]);
         assert.equal(
             (await s3At(`https://${s3.endpoint}`, s3.root, "GET", "container-repo?location=", "--cacert", authority.ca))
                 .status,
             200,
         );
         assert.match(
-            await kubectl("get", "secrets", "--namespace", "own", "--output", "name"),
+            await kubectl("get", "secrets", "--namespace", stack, "--output", "name"),
             /^secret\/registry-auth-secret\nsecret\/wildcard-tls\n$/,
         );
     });

@@ -24,6 +24,8 @@ import { Client } from "../support/traffic";
 
 /** A project with the examples, the npm package and its dependencies, made by tests/e2e/examples/install. */
 const projects = "sandbox/.state/examples";
+/** Of the hosts in it. */
+const domain = "examples.registry.homelab.test";
 
 /** A stack of an example. */
 class Stack {
@@ -317,7 +319,7 @@ describe("The example argo-cd", function () {
     this.timeout("40m");
 
     const stack = new Stack("argo-cd");
-    const login = { host: "sealed.registry.homelab.test", user: "sealed", password: "correct horse" };
+    const login = { host: `sealed.${domain}`, user: "sealed", password: "correct horse" };
     const mark = { "argocd.argoproj.io/tracking-id": "sealed:/Namespace:/sealed" };
     before(async () => {
         // As Argo CD and the controller of Sealed Secrets create them. Neither runs in the sandbox.
@@ -420,7 +422,7 @@ describe("The component package", function () {
             it("accepts an image, with a generated password and with a given one", async () => {
                 await push(await stack.client(), "hello:1");
                 assert.deepEqual(await stack.client("alice"), {
-                    host: `${example}.registry.homelab.test`,
+                    host: `${example}.${domain}`,
                     user: "alice",
                     password: given,
                 });
@@ -449,10 +451,7 @@ describe("The component package", function () {
         const file = path.join(stack.folder, "Pulumi.yaml");
         const program = fs.readFileSync(file, "utf8");
         try {
-            fs.writeFileSync(
-                file,
-                program.replace("host: yaml.registry.homelab.test", "host: yaml\n      replicas: 0"),
-            );
+            fs.writeFileSync(file, program.replace(`host: yaml.${domain}`, "host: yaml\n      replicas: 0"));
             await run("pulumi", ["stack", "select", "--create", "wrong", "--cwd", stack.folder]);
             await stack.pulumi("config", "set", "--secret", "alicePassword", given);
             const { code, stdout } = await attempt("pulumi", [
