@@ -1,7 +1,7 @@
 import { isReported, noteReport } from "./approval.ts";
 import { CachedBucket } from "./cachedBucket.ts";
 import { LeaseLostError, PermanentError, UnsettledDeletionError } from "./errors.ts";
-import { type Inventory, oldGarbage, readInventory, sum } from "./inventory.ts";
+import { type Inventory, oldGarbage, readInventory, type Rules, sum } from "./inventory.ts";
 import { Lease } from "./lease.ts";
 import type { CollectionSettings, Environment } from "./ports.ts";
 import { pollInterval, RegistryPods } from "./registryPods.ts";
@@ -31,6 +31,8 @@ export interface CollectionResult {
 interface Plan extends Pick<CollectionResult, "untagged" | "odd"> {
     /** The blobs that are garbage so far. */
     candidates: string[];
+    /** The links to all manifests: what is pushed later stays, and so does what it needs. */
+    known: ReadonlySet<string>;
     /** The tags that may go, as they are now; undefined if none may. */
     removals?: Set<string>;
     /** Whether the registry has to be read-only for anything. */
@@ -137,14 +139,14 @@ export class GarbageCollection {
         const { bytes, untagged, notes, emptyLinks, heldBackBytes } = inventory;
         const odd = { objects: notes.length - emptyLinks.length, bytes: heldBackBytes };
         const removals = mayRemove ? new Set(inventory.removals.tags.map(versionOf)) : undefined;
-        return { candidates, removals, hasWork, bytes, untagged, odd };
+        return { candidates, known: inventory.manifestLinks, removals, hasWork, bytes, untagged, odd };
     }
 
     /** Reads the bucket. Tags go if an earlier collection has reported which; if not, this one does. */
     private async readToPlan(): Promise<{ inventory: Inventory; mayRemove: boolean }> {
         const { cluster, log } = this.environment;
         const { retention, applyRetention } = this.settings;
-        const inventory = await this.readInventory(this.retention());
+        const inventory = await this.readInventory({ retention: this.retention() });
         const areCopied = seemCopied([...inventory.tags, ...inventory.removals.tags]);
         // Without policies nothing goes, so what was read need not be read again.
         const mayRemove =
@@ -240,9 +242,9 @@ export class GarbageCollection {
     }
 
     /** Deletes what was garbage before, and still is. */
-    private async collect({ candidates, removals }: Plan, signal: AbortSignal) {
+    private async collect({ candidates, known, removals }: Plan, signal: AbortSignal) {
         const { bucket, clock } = this.environment;
-        const inventory = await this.readInventory(removals && this.retention(removals));
+        const inventory = await this.readInventory({ known, retention: removals && this.retention(removals) });
         assertIntact(inventory, "Nothing was collected, because an image is broken.");
         const old = new Set(oldGarbage(inventory, this.latest()));
         const still = candidates.filter((digest) => old.has(digest));
@@ -336,9 +338,8 @@ export class GarbageCollection {
         }
     }
 
-    private readInventory(retention?: Retention): Promise<Inventory> {
+    private readInventory(rules: Pick<Rules, "known" | "retention"> = {}): Promise<Inventory> {
         const { deleteUntagged } = this.settings;
-        const rules = { deleteUntagged, latest: this.latest(), retention };
-        return readInventory(this.bucket, this.environment.clock, rules);
+        return readInventory(this.bucket, this.environment.clock, { deleteUntagged, latest: this.latest(), ...rules });
     }
 }

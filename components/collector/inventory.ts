@@ -3,6 +3,7 @@ import {
     digestOf,
     isDigest,
     isOlder,
+    isSettled,
     type Layout,
     linkKey,
     type Links,
@@ -53,6 +54,8 @@ export interface Inventory {
     written: Map<string, number>;
     /** The links of the retained manifests that distribution can read, as `repository@digest`. */
     revisions: Set<string>;
+    /** The links to all manifests, as `repository@digest`. */
+    manifestLinks: ReadonlySet<string>;
     /** By the digest of garbage. */
     links: Map<string, Links>;
     /** What retention removes. */
@@ -69,6 +72,8 @@ export interface Rules {
     deleteUntagged: boolean;
     /** What was written later is retained, tagged or not: milliseconds since 1970. Default: nothing is. */
     latest?: number;
+    /** The links to manifests that an earlier read found: others are retained. Default: all are known. */
+    known?: ReadonlySet<string>;
     /** Which tags are not retained. Default: none. */
     retention?: Retention;
 }
@@ -109,7 +114,7 @@ async function readLayout(bucket: Bucket): Promise<Layout> {
 
 /** @param except repositories of which retention removes nothing */
 async function readOnce(bucket: Bucket, rules: Rules, layout: Layout, except = new Set<string>()): Promise<Inventory> {
-    const { deleteUntagged, latest = Infinity, retention } = rules;
+    const { deleteUntagged, retention } = rules;
     const removals = retention
         ? await planRemovals(bucket, layout, { ...rules, retention }, except)
         : { tags: [], interrupted: [] };
@@ -122,8 +127,7 @@ async function readOnce(bucket: Bucket, rules: Rules, layout: Layout, except = n
     const untagged = [...layout.linked["_manifests/revisions"]].filter(
         (link) => !walker.visited.has(link) && !lost.has(link),
     );
-    // A client may be about to push an index for a manifest that it has just pushed.
-    const mayGo = (link: string) => deleteUntagged && isOlder(layout, digestOf(link), latest);
+    const mayGo = (link: string) => deleteUntagged && isSettled(layout, link, rules);
     const findings = [
         ...removals.tags.map(({ repository, name, image }) => makeFinding(`${repository}:${name}`, image)),
         ...tagged.map(([{ repository, name }, image]) => makeFinding(`${repository}:${name}`, image)),
@@ -163,6 +167,7 @@ async function readOnce(bucket: Bucket, rules: Rules, layout: Layout, except = n
         garbage,
         written: layout.written,
         revisions: walker.readable,
+        manifestLinks: layout.linked["_manifests/revisions"],
         links: new Map(garbage.map((digest) => [digest, layout.links.get(digest) ?? noLinks])),
         removals,
         lostLinks: lostKeys(removals, layout, isKept),

@@ -160,6 +160,19 @@ export function linkKey(repository: string, folder: LinkFolder, digest: string):
 export const isOlder = ({ written }: Pick<Layout, "written">, digest: string, latest: number) =>
     (written.get(digest) ?? Infinity) <= latest;
 
+/**
+ * Whether a manifest may go if it has no tag: it was not written later than that, and its link is known. A client may
+ * be about to push an index for one that it has just pushed. If that one stays, everything that it needs has to stay.
+ */
+export function isSettled(
+    layout: Layout,
+    link: string,
+    { latest = Infinity, known }: { latest?: number; known?: ReadonlySet<string> },
+): boolean {
+    const isNew = known !== undefined && layout.linked["_manifests/revisions"].has(link) && !known.has(link);
+    return !isNew && isOlder(layout, digestOf(link), latest);
+}
+
 /** The key of a manifest's link, by its `linkId`. */
 export function revisionKey(id: string): string {
     const [repository, digest] = parseLinkId(id);

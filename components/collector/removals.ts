@@ -3,7 +3,7 @@ import {
     digestOf,
     historyKey,
     isDigest,
-    isOlder,
+    isSettled,
     type Layout,
     linkId,
     revisionKey,
@@ -47,13 +47,13 @@ export const versionOf = ({ repository, name, pushed }: TagLink) => `${repositor
 export async function planRemovals(
     bucket: Bucket,
     layout: Layout,
-    { deleteUntagged, latest = Infinity, retention }: Rules & { retention: Retention },
+    { retention, ...rules }: Rules & { retention: Retention },
     except: Set<string>,
 ): Promise<Removals> {
     const { policies, now, only } = retention;
-    // A client may be about to push an index for a manifest that it has just pushed again.
-    const areOld = ({ revisions }: Pick<Read, "revisions">) =>
-        [...revisions].every((link) => isOlder(layout, digestOf(link), latest));
+    const { deleteUntagged, latest = Infinity } = rules;
+    const areSettled = ({ revisions }: Pick<Read, "revisions">) =>
+        [...revisions].every((link) => isSettled(layout, link, rules));
     const mayGo = (tag: TagLink) => tag.pushed.getTime() <= latest && (!only || only.has(versionOf(tag)));
     const selected = selectTags(layout.tags, policies, now);
     const readRevisions = (repository: string, digest: string) => read(bucket, layout, repository, digest);
@@ -66,16 +66,16 @@ export async function planRemovals(
         left.filter(({ repository }) => !except.has(repository)),
         async (tag) => ({ ...tag, revisions: (await readRevisions(tag.repository, tag.digest)).revisions }),
     );
-    removals.interrupted = interrupted.filter(areOld);
+    removals.interrupted = interrupted.filter(areSettled);
     const interruptedIn = byRepository(removals.interrupted);
     for (const [repository, tags] of byRepository(layout.tags)) {
         if (except.has(repository) || !(interruptedIn.has(repository) || tags.some((tag) => selected.has(tag)))) {
             continue;
         }
         const images = (await mapConcurrently(tags, (tag) => readTag(bucket, layout, tag))).flat();
-        const going = images.filter((image) => selected.has(image.tag) && mayGo(image.tag) && areOld(image));
+        const going = images.filter((image) => selected.has(image.tag) && mayGo(image.tag) && areSettled(image));
         const lost = new Set((interruptedIn.get(repository) ?? []).flatMap(({ revisions }) => [...revisions]));
-        const signatures = images.filter((image) => subjectOf(image.tag.name) && mayGo(image.tag) && areOld(image));
+        const signatures = images.filter((image) => subjectOf(image.tag.name) && mayGo(image.tag) && areSettled(image));
         going.forEach(({ revisions }) => revisions.forEach((link) => lost.add(link)));
         if (signatures.length > 0 && lost.size > 0) {
             const untagged = deleteUntagged ? [] : untaggedOf(repository, layout, [...images, { revisions: lost }]);

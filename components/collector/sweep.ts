@@ -22,8 +22,9 @@ export function keysOf(garbage: string[], links: Map<string, Links>): string[][]
 }
 
 /**
- * The keys to delete in steps, one after the other: tags, then what they needed, then their own manifests. What is left
- * of a tag goes with its manifest or later, so that the collection after an interrupted one finds what the tag needed.
+ * The keys to delete in steps, one after the other: tags, then manifests that they needed, then their own manifests,
+ * then layers. So no manifest that is left lacks a layer: a client could push an index for it after an interruption.
+ * What is left of a tag goes after its manifest, so that the next collection finds what the tag needed.
  *
  * @param garbage the blobs that may be deleted now
  */
@@ -31,21 +32,15 @@ export function stepsOf(garbage: string[], { removals, lostLinks, emptyLinks, li
     const own = new Set([...removals.tags, ...removals.interrupted].map(({ digest }) => digest));
     const deleted = new Set(garbage);
     const stays = (digest: string) => links.has(digest) && !deleted.has(digest);
+    const isManifest = (digest: string) => own.has(digest) || (links.get(digest) ?? noLinks).manifests.length > 0;
+    const keysIf = (condition: (digest: string) => boolean) => keysOf(garbage.filter(condition), links);
     const alone = (keys: string[]) => keys.map((key) => [key]);
     return [
         tagKeys(removals),
-        [
-            ...alone([...emptyLinks, ...lostLinks]),
-            ...keysOf(
-                garbage.filter((digest) => !own.has(digest)),
-                links,
-            ),
-        ],
-        keysOf(
-            garbage.filter((digest) => own.has(digest)),
-            links,
-        ),
+        [...alone(lostLinks), ...keysIf((digest) => isManifest(digest) && !own.has(digest))],
+        keysIf((digest) => own.has(digest)),
         alone(leftKeys(removals, stays)),
+        [...alone(emptyLinks), ...keysIf((digest) => !isManifest(digest))],
     ].filter((groups) => groups.length > 0);
 }
 

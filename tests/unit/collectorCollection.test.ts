@@ -626,6 +626,22 @@ describe("A garbage collection", () => {
             await keep();
         });
 
+        it("that a manifest without a tag needs since, which a client pushed for an index", async () => {
+            const { bucket, garbage } = world;
+            Object.assign(world, { deleteUntagged: true, minAgeMinutes: 0 });
+            let image = "";
+            world.on(/^annotatePods/, () => {
+                const layers = [{ digest: garbage.layer, size: "old".length }];
+                image = bucket.manifest("web", { layers }).digest;
+            });
+            world.on(/^The registry accepts pushes again/, () => {
+                const index = bucket.manifest("web", { manifests: [{ digest: image, size: 1 }] });
+                bucket.tag("web", "2", index.digest);
+            });
+            await keep();
+            assert.ok(!bucket.has(garbage.config));
+        });
+
         it("that a manifest needs since, and only distribution sees it", async () => {
             world.on(isReadOnly, () => (world.dryRunFinds = [world.garbage.config]));
             await keep();

@@ -49,6 +49,7 @@ describe("readInventory", () => {
             links: new Map(),
             removals: { tags: [], interrupted: [] },
             lostLinks: [],
+            manifestLinks: new Set(),
             bytes: 0,
         });
     });

@@ -3,7 +3,7 @@ import * as assert from "node:assert/strict";
 import * as fc from "fast-check";
 
 import { readInventory } from "../../components/collector/inventory";
-import { selectTags } from "../../components/collector/retention";
+import { PushedTag, selectTags } from "../../components/collector/retention";
 import { CollectionWorld, markAndSweep } from "./support/collectionWorld";
 import { digestOf, keyOf } from "./support/fakeBucket";
 
@@ -18,16 +18,30 @@ interface Push {
     repository: string;
     tag: string;
     layers: string[];
-    /** Seconds since the beginning, and between layers and manifest. */
+    /** Whether the tag is of an index, whose only image is pushed first and has no tag. */
+    isIndex: boolean;
+    /** Seconds since the beginning, and between layers and manifest, and between that and its index. */
     at: number;
     pause: number;
 }
+
+const idOf = ({ repository, name }: PushedTag) => `${repository}:${name}`;
+const tagOf = (repository: string, tag: string) => `repositories/${repository}/_manifests/tags/${tag}/current/link`;
+const revisionOf = (repository: string, digest: string) =>
+    `repositories/${repository}/_manifests/revisions/${digest.replace(":", "/")}/link`;
+
+/** The same for the same layers, as a client makes it that builds an image again. */
+const manifestOf = (layers: string[]) =>
+    JSON.stringify({
+        schemaVersion: 2,
+        layers: layers.map((layer) => ({ digest: digestOf(layer), size: layer.length })),
+    });
 
 /** A registry under traffic, whose collections are killed one after the other. */
 class Traffic {
     readonly world = new CollectionWorld();
     /** The manifests that the registry has accepted, by `repository:tag`. */
-    readonly accepted = new Map<string, string>();
+    readonly accepted = new Map<string, PushedTag & { digest: string }>();
 
     constructor(pushes: Push[]) {
         const { world } = this;
@@ -39,8 +53,10 @@ class Traffic {
                 const all = layers.map((layer) => world.bucket.blob(layer));
                 const { digest } = world.bucket.manifest(repository, { layers: all });
                 world.bucket.tag(repository, tag, digest);
-                const key = `repositories/${repository}/_manifests/tags/${tag}/current/link`;
-                world.bucket.written.set(key, new Date(world.clock.now() - (age + 5 + i) * 3_600_000));
+                world.bucket.written.set(
+                    tagOf(repository, tag),
+                    new Date(world.clock.now() - (age + 5 + i) * 3_600_000),
+                );
             }
         }
         pushes.forEach((push) => world.clock.after(push.at, () => this.upload(push)));
@@ -65,6 +81,10 @@ class Traffic {
 
     private upload(push: Push): void {
         const { repository, layers, pause } = push;
+        const image = digestOf(manifestOf(layers));
+        if (push.isIndex && this.hasManifest(repository, image)) {
+            return this.pushIndex(push, image);
+        }
         const missing = layers.filter((layer) => !this.hasLayer(repository, digestOf(layer)));
         if (missing.length > 0 && !this.acceptsPushes) {
             return;
@@ -78,21 +98,46 @@ class Traffic {
         this.world.clock.after(pause, () => this.pushManifest(push));
     }
 
-    private pushManifest({ repository, tag, layers }: Push): void {
-        const descriptors = layers.map((layer) => ({ digest: digestOf(layer), size: layer.length }));
-        if (!this.acceptsPushes || !descriptors.every(({ digest }) => this.hasLayer(repository, digest))) {
+    private pushManifest(push: Push): void {
+        const { repository, layers } = push;
+        if (!this.acceptsPushes || !layers.every((layer) => this.hasLayer(repository, digestOf(layer)))) {
             return;
         }
-        const manifest = JSON.stringify({ schemaVersion: 2, layers: descriptors });
+        const digest = this.putManifest(repository, manifestOf(layers));
+        if (push.isIndex) {
+            this.world.clock.after(push.pause, () => this.pushIndex(push, digest));
+        } else {
+            this.tag(push, digest);
+        }
+    }
+
+    /** The registry accepts an index only if it has the image. */
+    private pushIndex(push: Push, image: string): void {
+        if (this.acceptsPushes && this.hasManifest(push.repository, image)) {
+            const index = JSON.stringify({ schemaVersion: 2, manifests: [{ digest: image, size: 1 }] });
+            this.tag(push, this.putManifest(push.repository, index));
+        }
+    }
+
+    private hasManifest(repository: string, digest: string): boolean {
+        const { bucket } = this.world;
+        return bucket.has(digest) && bucket.objects.has(`docker/registry/v2/${revisionOf(repository, digest)}`);
+    }
+
+    private putManifest(repository: string, manifest: string): string {
         const digest = digestOf(manifest);
-        const hash = digest.slice(7);
         if (!this.world.bucket.has(digest)) {
             this.put(keyOf(digest), manifest);
         }
-        for (const link of [`revisions/sha256/${hash}`, `tags/${tag}/index/sha256/${hash}`, `tags/${tag}/current`]) {
-            this.put(`repositories/${repository}/_manifests/${link}/link`, digest);
-        }
-        this.accepted.set(`${repository}:${tag}`, digest);
+        this.put(revisionOf(repository, digest), digest);
+        return digest;
+    }
+
+    private tag({ repository, tag }: Push, digest: string): void {
+        this.put(tagOf(repository, tag).replace("current", `index/${digest.replace(":", "/")}`), digest);
+        this.put(tagOf(repository, tag), digest);
+        const pushed = new Date(this.world.clock.now());
+        this.accepted.set(`${repository}:${tag}`, { repository, name: tag, pushed, digest });
     }
 
     /** Starts collections and kills each after so many seconds. The pods of every second Job are the same Job's. */
@@ -128,18 +173,21 @@ describe("Collections that are killed at any time, while clients push", () => {
             repository: fc.constantFrom(...repositories),
             tag: fc.constantFrom("latest", "old-0", "old-3", "a", "b"),
             layers: fc.uniqueArray(layer, { minLength: 1, maxLength: 3 }),
+            isIndex: fc.boolean(),
             at: fc.integer({ min: 0, max: 400 }),
             pause: fc.integer({ min: 0, max: 60 }),
         }),
         { maxLength: 12 },
     );
+    const settings = fc.record({ deleteUntagged: fc.boolean(), minAgeMinutes: fc.constantFrom(0, 60) });
     const seconds = fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 4, maxLength: 4 });
 
     it(`lose no image but those that retention selects, in ${kills} kills`, async () => {
         await fc.assert(
-            fc.asyncProperty(pushes, seconds, async (pushes, seconds) => {
+            fc.asyncProperty(pushes, seconds, settings, async (pushes, seconds, settings) => {
                 const traffic = new Traffic(pushes);
                 const { world, accepted } = traffic;
+                Object.assign(world, settings);
                 const before = await world.clock.run(
                     readInventory(world.bucket, world.clock, { deleteUntagged: false }),
                 );
@@ -150,22 +198,19 @@ describe("Collections that are killed at any time, while clients push", () => {
                     readInventory(world.bucket, world.clock, { deleteUntagged: false }),
                 );
                 assert.deepEqual(after.problems, []);
-                const left = new Map(after.tags.map((tag) => [`${tag.repository}:${tag.name}`, tag]));
-                for (const [tag, digest] of accepted) {
-                    const [repository = "", name = ""] = tag.split(":");
-                    assert.ok(left.has(tag), `${tag} was pushed, and is gone`);
-                    assert.ok(after.revisions.has(`${repository}@${digest}`), `${tag} has lost its manifest`);
-                    const link = `docker/registry/v2/repositories/${repository}/_manifests/tags/${name}/current/link`;
-                    assert.equal(world.bucket.objects.get(link), digest);
+                const left = new Set(after.tags.map(idOf));
+                // A push replaces a tag of the same name.
+                const tags = [...before.tags.filter((tag) => !accepted.has(idOf(tag))), ...accepted.values()];
+                const ever = [...tags.filter((tag) => !left.has(idOf(tag))), ...after.tags];
+                const selected = selectTags<PushedTag>(ever, policies, world.clock.now());
+                for (const tag of tags) {
+                    assert.ok(left.has(idOf(tag)) || selected.has(tag), `${idOf(tag)} is gone, no policy selects it`);
                 }
-                const ever = [
-                    ...before.tags.filter((tag) => !left.has(`${tag.repository}:${tag.name}`)),
-                    ...after.tags,
-                ];
-                const selected = selectTags(ever, policies, world.clock.now());
-                for (const tag of before.tags) {
-                    const id = `${tag.repository}:${tag.name}`;
-                    assert.ok(left.has(id) || selected.has(tag), `${id} is gone, and no policy selects it`);
+                for (const { repository, name, digest } of accepted.values()) {
+                    if (left.has(`${repository}:${name}`)) {
+                        assert.ok(after.revisions.has(`${repository}@${digest}`), `${name} has lost its manifest`);
+                        assert.equal(world.bucket.objects.get(`docker/registry/v2/${tagOf(repository, name)}`), digest);
+                    }
                 }
             }),
             { numRuns: kills / 4 },

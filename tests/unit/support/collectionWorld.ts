@@ -31,6 +31,8 @@ export class CollectionWorld {
     dryRunSeconds = 10;
     deletionSeconds = 1;
     maxReadOnlyMinutes = 15;
+    minAgeMinutes = 60;
+    deleteUntagged = false;
     retention: RetentionPolicy[] = [];
     applyRetention = false;
     /** Distribution's opinion. */
@@ -98,9 +100,9 @@ export class CollectionWorld {
             labels: registryLabels,
             collectorLabels,
             drainSeconds: 300,
-            deleteUntagged: false,
+            deleteUntagged: this.deleteUntagged,
             maxReadOnlyMinutes: this.maxReadOnlyMinutes,
-            minAgeMinutes: 60,
+            minAgeMinutes: this.minAgeMinutes,
             retention: this.retention,
             applyRetention: this.applyRetention,
         };
