@@ -190,11 +190,12 @@ export async function assertUnnoticed(
     assert.ok(pushed > 1 && pulled > 1, "there was no traffic");
 }
 
-/** Pushes an image made by `makeImage`, and also returns if that fails. */
+/** Pushes an image or index that was made here, and also returns if that fails. */
 export const tryPush = (image: string, { host, user, password }: Client, name: string) =>
     attempt("skopeo", [
         "copy",
         "--quiet",
+        "--all",
         "--preserve-digests",
         "--dest-creds",
         `${user}:${password}`,
@@ -202,11 +203,12 @@ export const tryPush = (image: string, { host, user, password }: Client, name: s
         `docker://${host}/${name}`,
     ]);
 
-/** Pulls an image to a folder, in the format of skopeo's `dir:`. Skopeo verifies the digest of every layer. */
+/** Pulls an image or index to a folder, in the format of skopeo's `dir:`. Skopeo verifies the digest of every layer. */
 export const pull = (name: string, { host, user, password }: Client, folder: string) =>
     run("skopeo", [
         "copy",
         "--quiet",
+        "--all",
         "--src-creds",
         `${user}:${password}`,
         `docker://${host}/${name}`,

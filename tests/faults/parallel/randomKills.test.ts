@@ -10,7 +10,10 @@ import { fullOrShort, isShort } from "../support/shortMode";
  * Collections of several registries at a time: after a kill while a registry is read-only, it takes minutes until the
  * dead collection's lease expires.
  */
-const registries = Array.from({ length: isShort ? 1 : 6 }, (_, i) => new CollectedRegistry(`killed-${i + 1}`));
+const registries = Array.from(
+    { length: isShort ? 1 : 6 },
+    (_, i) => new CollectedRegistry(`killed-${i + 1}`, i % 2 === 1),
+);
 const killsOfEach = isShort ? 3 : 7;
 /** In short mode, mostly before the registry is read-only. */
 const latestSecond = isShort ? 1 : 20;
@@ -27,7 +30,7 @@ async function killAtRandom(registry: CollectedRegistry): Promise<number> {
             break;
         }
         killed.add(pid);
-        console.log(`      killed after ${second.toFixed(1)} s: ${pod.metadata.name}`);
+        console.log(`      killed after ${second.toFixed(1)} s: ${pod.metadata.name}, after "${registry.lastLine}"`);
         await eventually(async () => (await registry.collector())?.metadata.uid !== pod.metadata.uid);
     }
     return killed.size;
@@ -36,8 +39,19 @@ async function killAtRandom(registry: CollectedRegistry): Promise<number> {
 async function killMany(registry: CollectedRegistry): Promise<void> {
     for (let killed = 0; killed < killsOfEach;) {
         const collectAndKill = async () => {
-            const collecting = async () => (killed += await killAtRandom(registry));
-            assert.equal(await registry.collectAnd(/^In the bucket/, collecting), 0);
+            let hasEnded = false;
+            let pushedAgain: Promise<number> | undefined;
+            const collecting = async () => {
+                pushedAgain = registry.pushGarbageAgain(() => hasEnded);
+                pushedAgain.catch(() => undefined);
+                killed += await killAtRandom(registry);
+            };
+            try {
+                assert.equal(await registry.collectAnd(/^In the bucket/, collecting), 0);
+            } finally {
+                hasEnded = true;
+            }
+            console.log(`      ${registry.name}: garbage was pushed again ${await pushedAgain} times`);
             await registry.assertWhole();
         };
         // In the full run, collections of many registries keep the machine busy, so a pull may be repeated twice.

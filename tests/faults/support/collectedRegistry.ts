@@ -4,12 +4,13 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import * as readline from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { OtherRegistry } from "../../e2e/support/otherRegistry";
 import { processesOf } from "../../e2e/support/processes";
-import { eventually, run } from "../../e2e/support/run";
+import { attempt, eventually, run } from "../../e2e/support/run";
 import { get } from "../../e2e/support/sandbox";
-import { Client, makeImage, makeImageOf, tryPush } from "../../e2e/support/traffic";
+import { Client, makeImage, makeImageOf, makeImages, pull, tryPush } from "../../e2e/support/traffic";
 
 export interface Pod {
     metadata: { name: string; uid: string };
@@ -26,19 +27,29 @@ export function kill({ metadata: { uid } }: Pod): number | undefined {
 
 /** A registry whose garbage is collected, and whose collections are disturbed. */
 export class CollectedRegistry extends OtherRegistry {
-    readonly settings = {
-        collectionSchedule: "0 4 * * 0",
-        collectionMinAgeMinutes: "0",
-        "collectionRetention[0].repositories[0]": "garbage",
-        "collectionRetention[0].mostRecentlyPushedCount": "1",
-    };
+    readonly settings;
     readonly folder: string;
     me!: Client;
+    /** The last line that the collection printed. */
+    lastLine = "";
     private pushed = 0;
 
-    constructor(name: string) {
+    /** @param deleteUntagged whether its garbage is indexes and what only they need, and not only layers */
+    constructor(
+        name: string,
+        private readonly deleteUntagged = false,
+    ) {
         super(name);
         this.folder = fs.mkdtempSync(path.join(os.tmpdir(), `${name}-`));
+        this.settings = {
+            collectionSchedule: "0 4 * * 0",
+            collectionMinAgeMinutes: "0",
+            collectionDeleteUntagged: String(deleteUntagged),
+            "collectionRetention[0].repositories[0]": "garbage",
+            "collectionRetention[0].tags[0]": "old-*",
+            "collectionRetention[0].tags[1]": "new-*",
+            "collectionRetention[0].mostRecentlyPushedCount": "1",
+        };
     }
 
     /** Deploys it, and pushes images, so that reading and marking them takes a while: of 60, seconds. */
@@ -81,19 +92,27 @@ export class CollectedRegistry extends OtherRegistry {
      */
     async collectAnd(step: RegExp, fault: (pod: Pod) => unknown): Promise<number> {
         const { host, user, password } = this.me;
-        const image = path.join(this.folder, "garbage");
-        for (const tag of ["deleted", `old-${++this.pushed}`, `new-${this.pushed}`]) {
+        const image = path.join(this.folder, "tagged");
+        for (const tag of [`old-${++this.pushed}`, `new-${this.pushed}`]) {
             makeImage(image);
             assert.equal((await tryPush(image, this.me, `garbage:${tag}`)).code, 0);
             fs.rmSync(image, { recursive: true });
         }
-        await run("skopeo", ["delete", "--creds", `${user}:${password}`, `docker://${host}/garbage:deleted`]);
+        fs.rmSync(this.garbage, { recursive: true, force: true });
+        if (this.deleteUntagged) {
+            makeImages(this.garbage, ["amd64", "arm64"]);
+        } else {
+            makeImage(this.garbage);
+        }
+        assert.equal((await tryPush(this.garbage, this.me, "garbage:deleted")).code, 0);
+        assert.equal((await this.tryDeleteGarbage()).code, 0);
 
         const collection = spawn("scripts/collect", { env: this.env, stdio: ["ignore", "pipe", "ignore"] });
         const ended = new Promise<number>((resolve) => collection.on("close", (code) => resolve(code ?? -1)));
         let pod: Pod | undefined, did: Promise<unknown> | undefined;
         for await (const line of readline.createInterface({ input: collection.stdout })) {
             console.log(`      ${this.name}: ${line}`);
+            this.lastLine = line;
             // Found early, because a step may be over within a second.
             pod ??= await this.collector();
             if (!did && step.test(line)) {
@@ -106,9 +125,45 @@ export class CollectedRegistry extends OtherRegistry {
         if ((await ended) === 0) {
             const list = ["list-tags", "--creds", `${user}:${password}`, `docker://${host}/garbage`];
             const { Tags: tags } = JSON.parse(await run("skopeo", list)) as { Tags: string[] };
-            assert.deepEqual(tags, [`new-${this.pushed}`]);
+            assert.deepEqual(
+                tags.filter((tag) => tag !== "deleted"),
+                [`new-${this.pushed}`],
+            );
         }
         return ended;
+    }
+
+    /** A folder with the image of the last collection that lost its tag. */
+    private get garbage(): string {
+        return path.join(this.folder, "garbage");
+    }
+
+    private tryDeleteGarbage() {
+        const { host, user, password } = this.me;
+        return attempt("skopeo", ["delete", "--creds", `${user}:${password}`, `docker://${host}/garbage:deleted`]);
+    }
+
+    /**
+     * Pushes the image that is garbage, as a client that has built it again: layers that still exist are not uploaded.
+     * Pulls it, and makes it garbage again, until `isOver`. Then it has its tag. Returns how often it was pushed.
+     */
+    async pushGarbageAgain(isOver: () => boolean): Promise<number> {
+        const pulled = path.join(this.folder, "pulled");
+        for (let pushes = 1; ; pushes++) {
+            await sleep(Math.random() * 10_000);
+            await eventually(async () => (await tryPush(this.garbage, this.me, "garbage:deleted")).code === 0, {
+                seconds: 1500,
+            });
+            await eventually(async () => {
+                fs.rmSync(pulled, { recursive: true, force: true });
+                await pull("garbage:deleted", this.me, pulled);
+                return true;
+            });
+            if (isOver()) {
+                return pushes;
+            }
+            await eventually(async () => (await this.tryDeleteGarbage()).code === 0, { seconds: 1500 });
+        }
     }
 
     /** Fails unless the registry accepts pushes again within some time, and every image is complete. */
