@@ -5,7 +5,7 @@ import { type Inventory, oldGarbage, readInventory, type Rules, sum } from "./in
 import { Lease } from "./lease.ts";
 import type { CollectionSettings, Environment } from "./ports.ts";
 import { pollInterval, RegistryPods } from "./registryPods.ts";
-import { type Retention, versionOf } from "./removals.ts";
+import { nameOf, type Removals, type Retention, versionOf } from "./removals.ts";
 import { assertIntact, count, formatBytes, remarks, removalReport, totals, versionsNote } from "./report.ts";
 import { seemCopied } from "./retention.ts";
 import { repeat, retry } from "./retry.ts";
@@ -136,8 +136,8 @@ export class GarbageCollection {
         if (hasWork) {
             this.assertShort(deletions);
         }
-        const { bytes, untagged, notes, emptyLinks, heldBackBytes } = inventory;
-        const odd = { objects: notes.length - emptyLinks.length, bytes: heldBackBytes };
+        const { bytes, untagged, oddObjects, heldBackBytes } = inventory;
+        const odd = { objects: oddObjects, bytes: heldBackBytes };
         const removals = mayRemove ? new Set(inventory.removals.tags.map(versionOf)) : undefined;
         return { candidates, known: inventory.manifestLinks, removals, hasWork, bytes, untagged, odd };
     }
@@ -246,6 +246,7 @@ export class GarbageCollection {
         const { bucket, clock } = this.environment;
         const inventory = await this.readInventory({ known, retention: removals && this.retention(removals) });
         assertIntact(inventory, "Nothing was collected, because an image is broken.");
+        this.reportChangedTags(removals, inventory.removals);
         const old = new Set(oldGarbage(inventory, this.latest()));
         const still = candidates.filter((digest) => old.has(digest));
         const confirmed = await this.secondOpinion.findGarbage(inventory, still, signal);
@@ -262,6 +263,16 @@ export class GarbageCollection {
         const freedBytes = sum(garbage.map((digest) => (blobs.get(digest) ?? 0) + (links.get(digest)?.bytes ?? 0)));
         const removedTags = inventory.removals.tags.length;
         return { freedBytes, leftBytes: inventory.bytes - freedBytes, blobs: garbage.length, removedTags };
+    }
+
+    /** Names the tags that were selected, and do not go because of a change since. */
+    private reportChangedTags(selected: Iterable<string> = [], { tags }: Removals): void {
+        const versions = new Set(tags.map(versionOf));
+        [...selected]
+            .filter((version) => !versions.has(version))
+            .forEach((version) =>
+                this.environment.log(`${nameOf(version)} has changed since, so retention leaves it as it is.`),
+            );
     }
 
     /** Renews the lease until the signal. @throws if it is about to expire, or another collection has it */

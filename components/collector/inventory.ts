@@ -36,6 +36,8 @@ export interface Inventory {
     problems: string[];
     /** What else is missing or odd, which does not stop a collection. */
     notes: string[];
+    /** How many objects are odd, and stay. */
+    oddObjects: number;
     /** The retained manifests without a tag, and the bytes that nothing else needs. */
     untagged: { manifests: number; bytes: number };
     /** The bytes that no manifest is known to need, and that stay because of odd objects. */
@@ -114,53 +116,86 @@ async function readLayout(bucket: Bucket): Promise<Layout> {
 
 /** @param except repositories of which retention removes nothing */
 async function readOnce(bucket: Bucket, rules: Rules, layout: Layout, except = new Set<string>()): Promise<Inventory> {
-    const { deleteUntagged, retention } = rules;
+    const { retention } = rules;
     const removals = retention
         ? await planRemovals(bucket, layout, { ...rules, retention }, except)
         : { tags: [], interrupted: [] };
-    const going = new Set(removals.tags.map(tagKey));
-    const lost = revisionsOf(removals);
     const walker = new ManifestWalker(bucket, layout);
-    const kept = layout.tags.filter((tag) => !going.has(tagKey(tag)));
-    const tagged = (await mapConcurrently(kept, (tag) => readTag(bucket, walker, tag))).flat();
-    const neededByTags = new Set([...walker.needed, ...walker.spared]);
-    const untagged = [...layout.linked["_manifests/revisions"]].filter(
-        (link) => !walker.visited.has(link) && !lost.has(link),
-    );
-    const mayGo = (link: string) => deleteUntagged && isSettled(layout, link, rules);
-    const findings = [
-        ...removals.tags.map(({ repository, name, image }) => makeFinding(`${repository}:${name}`, image)),
-        ...tagged.map(([{ repository, name }, image]) => makeFinding(`${repository}:${name}`, image)),
-        ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, mayGo(link)))),
-        ...layout.oddLinks.map(describeOddLink),
-        ...[...layout.oddRepositories].map((repository) => describeOddName(walker, repository)),
-    ];
-    const retained = new Set([...walker.needed, ...walker.spared]);
+    const read = await readManifests(bucket, walker, layout, rules, removals);
     await spareOddLinks(walker, layout);
     spareRepositories(walker, layout);
-    const bytesOf = (digests: Iterable<string>, except: Set<string>) =>
-        sum([...digests].map((digest) => (except.has(digest) ? 0 : (layout.blobs.get(digest) ?? 0))));
     // Nobody knows what is needed there, maybe of these tags.
     const spared = [...removals.tags, ...removals.interrupted].filter((tag) =>
         walker.sparedRepositories.has(tag.repository),
     );
-    if (spared.length > 0) {
-        return readOnce(bucket, rules, layout, new Set([...except, ...walker.sparedRepositories]));
-    }
+    return spared.length > 0
+        ? readOnce(bucket, rules, layout, new Set([...except, ...walker.sparedRepositories]))
+        : makeInventory(layout, walker, read, removals);
+}
+
+/** What was found by reading the manifests of a registry. */
+interface ReadManifests {
+    tagged: [TagLink, Image][];
+    findings: Finding[];
+    /** How many manifests without a tag are retained. */
+    untagged: number;
+    /** What the tags that stay need. */
+    neededByTags: Set<string>;
+    /** What all manifests that stay need. */
+    retained: Set<string>;
+}
+
+async function readManifests(
+    bucket: Bucket,
+    walker: ManifestWalker,
+    layout: Layout,
+    rules: Rules,
+    removals: Removals,
+): Promise<ReadManifests> {
+    const needed = () => new Set([...walker.needed, ...walker.spared]);
+    const name = ({ repository, name }: TagLink) => `${repository}:${name}`;
+    const going = new Set(removals.tags.map(tagKey));
+    const lost = revisionsOf(removals);
+    const kept = layout.tags.filter((tag) => !going.has(tagKey(tag)));
+    const tagged = (await mapConcurrently(kept, (tag) => readTag(bucket, walker, tag))).flat();
+    const neededByTags = needed();
+    const untagged = [...layout.linked["_manifests/revisions"]].filter(
+        (link) => !walker.visited.has(link) && !lost.has(link),
+    );
+    const mayGo = (link: string) => rules.deleteUntagged && isSettled(layout, link, rules);
+    const findings = [
+        ...removals.tags.map((tag) => makeFinding(name(tag), tag.image)),
+        ...tagged.map(([tag, image]) => makeFinding(name(tag), image)),
+        ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, mayGo(link)))),
+        ...layout.oddLinks.map(describeOddLink),
+        ...[...layout.oddRepositories].map((repository) => describeOddName(walker, repository)),
+    ];
+    return {
+        tagged,
+        findings,
+        untagged: rules.deleteUntagged ? 0 : untagged.length,
+        neededByTags,
+        retained: needed(),
+    };
+}
+
+function makeInventory(layout: Layout, walker: ManifestWalker, read: ReadManifests, removals: Removals): Inventory {
+    const { tagged, findings, untagged, neededByTags, retained } = read;
+    const bytesOf = (digests: Iterable<string>, except: Set<string>) =>
+        sum([...digests].map((digest) => (except.has(digest) ? 0 : (layout.blobs.get(digest) ?? 0))));
     const isGarbage = (digest: string) => !walker.needed.has(digest) && !walker.spared.has(digest);
     const garbage = [...layout.blobs.keys()].filter(isGarbage);
     const isKept = (link: string) =>
         walker.visited.has(link) || (layout.blobs.has(digestOf(link)) && isGarbage(digestOf(link)));
+    const emptyLinks = layout.oddLinks.filter(isEmptyLayerLink).map(({ key }) => key);
     return {
         tags: describeTags(tagged),
         problems: findings.flatMap(({ problems }) => problems),
         notes: findings.flatMap(({ notes }) => notes),
-        untagged: {
-            manifests: deleteUntagged ? 0 : untagged.length,
-            bytes: bytesOf(retained, neededByTags),
-        },
+        oddObjects: findings.filter(({ notes }) => notes.length > 0).length - emptyLinks.length,
+        untagged: { manifests: untagged, bytes: bytesOf(retained, neededByTags) },
         heldBackBytes: bytesOf(walker.spared, retained),
-        emptyLinks: layout.oddLinks.filter(isEmptyLayerLink).map(({ key }) => key),
+        emptyLinks,
         blobs: layout.blobs,
         needed: walker.needed,
         spared: walker.spared,

@@ -43,6 +43,9 @@ export interface Removals {
 /** A tag and when it was pushed: a tag that is pushed again has another one. */
 export const versionOf = ({ repository, name, pushed }: TagLink) => `${repository}:${name} ${pushed.getTime()}`;
 
+/** The `repository:tag` of a {@link versionOf} it. */
+export const nameOf = (version: string) => version.slice(0, version.lastIndexOf(" "));
+
 /** Decides which tags go. Reads only repositories with such tags. Nothing goes of the repositories in `except`. */
 export async function planRemovals(
     bucket: Bucket,

@@ -566,6 +566,7 @@ describe("A garbage collection with retention", () => {
             });
             assert.equal((await world.collect()).removedTags, 0);
             assert.ok(isTagged());
+            assert.ok(world.log.includes("web:0 has changed since, so retention leaves it as it is."));
             await world.assertRecovers(0);
         });
     }
