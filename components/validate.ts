@@ -71,7 +71,7 @@ function validateImports(validation: Validation, { bucket, ingress, namespace }:
 export function findConsequences({ collection, bucket }: FilledArgs): string[] {
     const { redirectEndpoint } = bucket;
     return [
-        ...(collection?.retention ?? []).map((policy) => `collection.retention: ${describePolicy(policy)}`),
+        ...(collection?.retention ?? []).map((policy) => `retention: ${describePolicy(policy)}`),
         ...(typeof redirectEndpoint === "string" ? [describeRedirect(redirectEndpoint)] : []),
     ];
 }
@@ -83,7 +83,7 @@ export function findWarnings(args: ContainerRegistryArgs): string[] {
         typeof args.image === "string" && args.collection && shellWarning(args.image),
         args.sparseIndexes === true &&
             args.collection?.deleteUntagged === true &&
-            "collection.deleteUntagged: with sparseIndexes, it may delete a manifest for which a client just pushes " +
+            "deleteUntagged: with sparseIndexes, it may delete a manifest for which a client just pushes " +
                 "an index. Push that manifest and the index again then.",
         redirectWarning(args.bucket),
         args.ingress?.import &&

@@ -153,9 +153,9 @@ export class GarbageCollection {
             retention.length === 0 || applyRetention || (await isReported(cluster, this.settings, areCopied));
         if (!mayRemove) {
             removalReport(inventory, retention).forEach(log);
-            const copied = areCopied ? "Most tags were written within the same hour, or " : "";
+            const changed = areCopied ? "Most tags were written within the same hour, or retention" : "Retention";
             log(
-                `${copied}collectionRetention is new or has changed, so no tag goes yet. ` +
+                `${changed} is new or has changed, so no tag goes yet. ` +
                     "The next collection removes what the policies select then. " +
                     "To remove these tags now: scripts/collect --apply-retention",
             );
@@ -191,7 +191,7 @@ export class GarbageCollection {
             const minutes = Math.ceil(seconds / 60);
             throw new PermanentError(
                 `Nothing was collected: pushes would be refused for about ${minutes} minutes, for ` +
-                    `${count(deletions, "deletion")}, and collectionMaxReadOnlyMinutes is ${maxReadOnlyMinutes}. ` +
+                    `${count(deletions, "deletion")}, and maxReadOnlyMinutes is ${maxReadOnlyMinutes}. ` +
                     `Set it to ${minutes} or more, and collect when nobody pushes.`,
             );
         }
@@ -206,7 +206,7 @@ export class GarbageCollection {
         if (clock.now() > end) {
             throw new PermanentError(
                 `The deletions were not done after ${count(maxReadOnlyMinutes, "minute")}, as ` +
-                    "collectionMaxReadOnlyMinutes says. The next collection continues.",
+                    "maxReadOnlyMinutes says. The next collection continues.",
             );
         }
     }

@@ -60,7 +60,7 @@ export function removalReport({ tags, removals, links, blobs }: Inventory, polic
     );
     const bytes = formatBytes(sum([...garbage].map((digest) => blobs.get(digest) ?? 0)));
     return [
-        ...policies.map((policy, i) => `collectionRetention[${i}]: ${describePolicy(policy)}`),
+        ...policies.map((policy, i) => `retention[${i}]: ${describePolicy(policy)}`),
         ...(seemCopied([...tags, ...removals.tags])
             ? ["Most tags were written within the same hour, as by a copy of the bucket: their age counts from then."]
             : []),
@@ -89,7 +89,7 @@ export function remarks({ untagged: { manifests, bytes }, notes, heldBackBytes }
     const held = `${count(manifests, "manifest")} without a tag ${manifests === 1 ? "holds" : "hold"}`;
     return [
         ...(manifests > 0
-            ? [`${held} ${formatBytes(bytes)}, which a collection with collectionDeleteUntagged reclaims.`]
+            ? [`${held} ${formatBytes(bytes)}, which a collection with deleteUntagged reclaims.`]
             : []),
         ...notes.map((note) => `${note}.`),
         ...(heldBackBytes > 0

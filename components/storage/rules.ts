@@ -144,14 +144,14 @@ const isWithin = (host: string, domain: string) => `.${host}`.endsWith(`.${domai
 export function redirectWarning({ endpoint, redirect, redirectEndpoint }: Bucket): string | undefined {
     if (typeof redirectEndpoint === "string" && redirectEndpoint.startsWith("http:")) {
         return (
-            `bucket.redirectEndpoint: "${redirectEndpoint}" is not encrypted: everybody between a client and the S3 ` +
+            `redirectEndpoint: "${redirectEndpoint}" is not encrypted: everybody between a client and the S3 ` +
             "server can read the layers, and can use the links; use https"
         );
     }
     if (redirect === true && redirectEndpoint === undefined && isInCluster(endpoint)) {
         return (
-            `bucket.redirect: clients would fetch layers from "${endpoint}", a name that only pods can resolve; ` +
-            "set bucket.redirectEndpoint to the URL by which clients reach the S3 server"
+            `redirect: clients would fetch layers from "${endpoint}", a name that only pods can resolve; ` +
+            "set redirectEndpoint to the URL by which clients reach the S3 server"
         );
     }
     return undefined;
@@ -159,7 +159,7 @@ export function redirectWarning({ endpoint, redirect, redirectEndpoint }: Bucket
 
 /** What a URL for clients asks of them. */
 export const describeRedirect = (url: string) =>
-    `bucket.redirectEndpoint: clients fetch layers from ${url}, through links that are valid for 20 minutes. Each ` +
+    `redirectEndpoint: clients fetch layers from ${url}, through links that are valid for 20 minutes. Each ` +
     "client, and each node that pulls, must reach that URL, and trust its certificate.";
 
 /** The name of a bucket in S3. */

@@ -102,7 +102,7 @@ describe("The collector's commands check and dry-run", function () {
         assert.deepEqual([status, errors], ["0", ""]);
         const [, ...lines] = output.replace(/ +/g, " ").replace(/\d+ B/g, "N B").trimEnd().split("\n");
         assert.deepEqual(lines, [
-            "collectionRetention[0]: Of all tags in each repository, a garbage collection keeps the 1 newest, and removes the others.",
+            "retention[0]: Of all tags in each repository, a garbage collection keeps the 1 newest, and removes the others.",
             "REPOSITORY TAG PUSHED SIZE POLICY",
             "web 1 2026-11-25T20:15Z N B [0]",
             "web 2 2026-11-25T20:15Z N B [0]",

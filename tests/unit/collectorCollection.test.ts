@@ -146,7 +146,7 @@ describe("A garbage collection", () => {
                 world.collect(),
                 new PermanentError(
                     "Nothing was collected: pushes would be refused for about 2 minutes, for 10006 deletions, " +
-                        "and collectionMaxReadOnlyMinutes is 1. Set it to 2 or more, and collect when nobody pushes.",
+                        "and maxReadOnlyMinutes is 1. Set it to 2 or more, and collect when nobody pushes.",
                 ),
             );
             assertUntouched();
@@ -528,7 +528,7 @@ describe("A garbage collection", () => {
         await assert.rejects(
             world.collect(),
             new PermanentError(
-                "The deletions were not done after 1 minute, as collectionMaxReadOnlyMinutes says. " +
+                "The deletions were not done after 1 minute, as maxReadOnlyMinutes says. " +
                     "The next collection continues.",
             ),
         );

@@ -55,7 +55,7 @@ describe("The report", () => {
         registry.tag("web", "1", registry.manifest("web", { layers: [base] }).digest);
         const read = (deleteUntagged: boolean) => readInventory(registry, new FakeClock(), { deleteUntagged });
         assert.deepEqual(remarks(await read(false)), [
-            `1 manifest without a tag holds ${old.size + size} B, which a collection with collectionDeleteUntagged reclaims.`,
+            `1 manifest without a tag holds ${old.size + size} B, which a collection with deleteUntagged reclaims.`,
         ]);
         assert.deepEqual(remarks(await read(true)), []);
         registry.tag("web", "old", digest);

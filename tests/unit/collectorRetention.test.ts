@@ -272,7 +272,7 @@ describe("readInventory with retention", () => {
         assert.deepEqual(
             report.map((line) => line.replace(/ +/g, " ").replace(/\d+ B/g, "N B")),
             [
-                `collectionRetention[0]: ${describePolicy(policies[0]!)}`,
+                `retention[0]: ${describePolicy(policies[0]!)}`,
                 "REPOSITORY TAG PUSHED SIZE POLICY",
                 "web old 2026-11-23T22:00Z N B [0]",
                 "The policies select 1 tag. Nothing else needs N B of what they refer to.",
@@ -453,7 +453,7 @@ describe("A garbage collection with retention", () => {
     });
     const tagLink = (tag: string) => `repositories/web/_manifests/tags/${tag}/current/link`;
     const isTagged = (tag = "0") => world.bucket.objects.has(`docker/registry/v2/${tagLink(tag)}`);
-    const reported = () => world.log.some((line) => line.startsWith("collectionRetention is new or has changed"));
+    const reported = () => world.log.some((line) => line.startsWith("Retention is new or has changed"));
 
     it("only reports first, also in the Job's next pod; the next collection removes the tag and its image", async () => {
         for (const pod of ["first-1", "first-2"]) {
@@ -504,7 +504,7 @@ describe("A garbage collection with retention", () => {
         world.log.length = 0;
         await world.collect("second-1");
         assert.ok(
-            isTagged() && world.log.some((line) => line.startsWith("Most tags were written within the same hour, or ")),
+            isTagged() && world.log.some((line) => line.startsWith("Most tags were written within the same hour")),
         );
         await world.collect("third-1");
         assert.ok(!isTagged());

@@ -888,7 +888,7 @@ describe("findValidationErrors", () => {
         const warningsOf = (redirectEndpoint: string) =>
             findWarnings({ ...valid, bucket: { ...valid.bucket, redirectEndpoint } });
         assert.deepEqual(warningsOf("http://minio.lan:9000"), [
-            'bucket.redirectEndpoint: "http://minio.lan:9000" is not encrypted: everybody between a client and the S3 ' +
+            'redirectEndpoint: "http://minio.lan:9000" is not encrypted: everybody between a client and the S3 ' +
                 "server can read the layers, and can use the links; use https",
         ]);
         assert.deepEqual(warningsOf("https://minio.lan:9000"), []);
@@ -898,8 +898,8 @@ describe("findValidationErrors", () => {
         const warningsOf = (endpoint: string) =>
             findWarnings({ ...valid, bucket: { ...valid.bucket, endpoint, redirect: true } });
         assert.deepEqual(warningsOf("minio.minio.svc.cluster.local:9000"), [
-            'bucket.redirect: clients would fetch layers from "minio.minio.svc.cluster.local:9000", a name that only pods ' +
-                "can resolve; set bucket.redirectEndpoint to the URL by which clients reach the S3 server",
+            'redirect: clients would fetch layers from "minio.minio.svc.cluster.local:9000", a name that only pods ' +
+                "can resolve; set redirectEndpoint to the URL by which clients reach the S3 server",
         ]);
         assert.deepEqual(warningsOf("minio.lan:9000"), []);
     });
@@ -907,7 +907,7 @@ describe("findValidationErrors", () => {
     it("warns about deleted manifests without a tag, which a sparse index may be pushed for", () => {
         const collection = { schedule: "@daily", deleteUntagged: true };
         assert.deepEqual(findWarnings({ ...valid, sparseIndexes: true, collection }), [
-            "collection.deleteUntagged: with sparseIndexes, it may delete a manifest for which a client just pushes an " +
+            "deleteUntagged: with sparseIndexes, it may delete a manifest for which a client just pushes an " +
                 "index. Push that manifest and the index again then.",
         ]);
         assert.deepEqual(findWarnings({ ...valid, sparseIndexes: true, collection: { schedule: "@daily" } }), []);

@@ -162,7 +162,7 @@ describe("Garbage collection", function () {
         );
         assert.match(
             output,
-            /^\d+ manifests without a tag hold .* MiB, which a collection with collectionDeleteUntagged reclaims\.$/m,
+            /^\d+ manifests without a tag hold .* MiB, which a collection with deleteUntagged reclaims\.$/m,
         );
         // Blobs of pushes whose manifests were rejected are deleted as well.
         assert.match(output, /^Freed \d\d\.\d MiB of \d+(\.\d)? [MG]iB, \d+ blobs; it took \d+ s\.$/m);
@@ -445,7 +445,7 @@ describe("Garbage collection", function () {
             const before = await tags();
             const first = await collect();
             assert.equal(first.code, 0, first.stdout + first.stderr);
-            assert.match(first.stdout, /collectionRetention is new or has changed, so no tag goes yet\. /);
+            assert.match(first.stdout, /[Rr]etention is new or has changed, so no tag goes yet\. /);
             assert.equal(lines(first.stdout).length, 4);
             assert.deepEqual(await tags(), before);
             const { code, stdout, stderr } = await collect();
