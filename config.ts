@@ -1,14 +1,14 @@
-import * as fs from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 
 import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs } from "./components/args";
 import { defaultsOf } from "./components/defaults";
-import { endpoint } from "./components/storage/rules";
 import { assertNoErrors } from "./components/userError";
+import { User } from "./components/users/args";
 import { findValidationErrors } from "./components/validate";
-import { notEmpty, Validation } from "./components/validation";
+import { Validation } from "./components/validation";
+import { BucketServer, MinioUser, readBucketServer, readMinioUser } from "./configuration/bucketServer";
 import {
     inTermsOfKeys,
     keyOf,
@@ -21,24 +21,13 @@ import {
 import { notSet, readKeys, refusePlainText, setAt, valueAt, Values } from "./configuration/reader";
 import { Key, listArguments, readSchema } from "./configuration/schema";
 
-/** The S3 server of the bucket, as this machine reaches it. */
-export interface BucketServer {
-    /** `host:port`. */
-    server: string;
-    /** The key that the address comes from. */
-    source: "minioServer" | "bucketEndpoint";
-    secure: boolean;
-    caFile?: string;
-    region: string;
-}
-
 /** What the configuration of a stack says. */
 export interface StackConfiguration {
     /** Context of the kubeconfig; the current one if undefined. */
     kubeContext?: string;
     bucketServer: BucketServer;
     /** MinIO, and a user that creates the bucket. Undefined if the stack has an access key of its own. */
-    minio?: BucketServer & { user: string; password: pulumi.Output<string> };
+    minio?: BucketServer & MinioUser;
     registry: ContainerRegistryArgs;
 }
 
@@ -60,10 +49,10 @@ export function readStackConfiguration(name: string): StackConfiguration {
     }
     const registry = collectArguments(name, args, values, validation);
     const wrong = new Set(validation.errors.map(({ propertyPath }) => propertyPath));
-    // Without users that can be read, other arguments would seem wrong as well.
-    const isReadable =
+    const areUsersReadable =
         values.users !== undefined || !validation.errors.some(({ propertyPath }) => keyOf(propertyPath) === "users");
-    for (const { propertyPath, reason } of isReadable ? findValidationErrors(name, registry) : []) {
+    const findErrors = areUsersReadable ? findValidationErrors : findErrorsWithoutUsers;
+    for (const { propertyPath, reason } of findErrors(name, registry)) {
         const path = inTermsOfKeys(propertyPath, args);
         // A second error of the same value would only follow from the first one.
         if (!wrong.has(path)) {
@@ -76,6 +65,15 @@ export function readStackConfiguration(name: string): StackConfiguration {
     const minio = hasAccessKey ? undefined : { ...bucketServer, ...readMinioUser(values, validation) };
     assertNoErrors("The configuration of this stack is", validation.errors);
     return { kubeContext: values.kubeContext as string | undefined, bucketServer, minio, registry };
+}
+
+/** The validation errors that there are whoever the users are. */
+function findErrorsWithoutUsers(name: string, registry: ContainerRegistryArgs): pulumi.InputPropertyErrorDetails[] {
+    const errorsWith = (...users: User[]) => findValidationErrors(name, { ...registry, users, pullSecrets: undefined });
+    const pusher: User = { name: "pusher" };
+    const puller: User = { name: "puller", access: "pull" };
+    const errors = errorsWith(pusher, puller);
+    return errorsWith(pusher).filter((error) => errors.some((other) => isDeepStrictEqual(error, other)));
 }
 
 /** Collects the values of the arguments by their paths, without the groups that are switched off. */
@@ -100,32 +98,4 @@ function collectArguments(name: string, args: Key[], values: Values, validation:
         }
     }
     return registry as unknown as ContainerRegistryArgs;
-}
-
-type Texts = Partial<Record<string, string>>;
-
-/** The server at `minioServer`, or where the pods reach it. */
-function readBucketServer(values: Values, defaults: Values): BucketServer {
-    const { bucketEndpoint, minioServer, minioServerCaFile } = values as Texts;
-    return {
-        server: minioServer ?? bucketEndpoint ?? "",
-        source: minioServer ? "minioServer" : "bucketEndpoint",
-        secure: ((minioServer ? values.minioServerSecure : values.bucketSecure) ?? defaults.secure) as boolean,
-        caFile: minioServerCaFile,
-        region: (values.bucketRegion ?? defaults.region) as string,
-    };
-}
-
-function readMinioUser(values: Values, validation: Validation): { user: string; password: pulumi.Output<string> } {
-    const { minioServer, minioServerCaFile, minioUser = "", minioPassword = "" } = values as Texts;
-    validation.check("minioServer", minioServer, endpoint("minioServerSecure"));
-    validation.check("minioServerCaFile", minioServerCaFile, (file) =>
-        fs.existsSync(file) ? undefined : `"${file}" does not exist; set its path as seen from Pulumi.yaml`,
-    );
-    const user = "a MinIO user that may create buckets, users, policies and access keys";
-    validation.check("minioUser", minioUser, notEmpty(user));
-    validation.check("minioPassword", minioPassword, (password) =>
-        password ? undefined : "is required; set it with: pulumi config set --secret minioPassword",
-    );
-    return { user: minioUser, password: pulumi.secret(minioPassword) };
 }

@@ -13,7 +13,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
 import { fillDefaults } from "../components/defaults";
-import { BucketServer, readStackConfiguration, StackConfiguration } from "../config";
+import { readStackConfiguration, StackConfiguration } from "../config";
+import { BucketServer } from "../configuration/bucketServer";
 
 /** The bucket as this machine reaches it, with an access key or the login of a MinIO user. */
 interface BucketAccess extends Omit<BucketServer, "caFile" | "source"> {

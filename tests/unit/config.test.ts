@@ -445,6 +445,23 @@ describe("The configuration", () => {
         );
     });
 
+    it("reports what is wrong whoever the users are, if those cannot be read", async () => {
+        assert.deepEqual(
+            await errorsWith({
+                users: "me",
+                host: "https://x",
+                replicas: 0,
+                pullHost: "pull.registry.example.com",
+                pullSecrets: [{ user: "me", namespace: "apps" }],
+            }),
+            [
+                'users: is not a list; begin the line of each item with "- "',
+                'host: "https://x" has a scheme; give only the name: "x"',
+                "replicas: 0 is not a whole number of at least 1",
+            ],
+        );
+    });
+
     it("rejects a wrong type in a list or an object, without its value", async () => {
         assert.deepEqual(
             await errorsWith({
