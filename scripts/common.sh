@@ -35,12 +35,43 @@ state() {
     exported=$(pulumi stack export) && printf '%s' "$exported" | jq --raw-output "$1"
 }
 
+# Ends the script unless MinIO shows the stack's bucket to minioUser, or shows that it does not exist. Sets minioServer,
+# empty if the stack uses an existing bucket, and bucketExists: true or false.
+# shellcheck disable=SC2034,SC2154 # read_settings sets variables, and scripts read bucketExists.
+check_minio() {
+    read_settings minioServer curlOptions
+    bucketExists=true
+    if [ -z "$minioServer" ]; then
+        echo "This stack uses an existing bucket; it has nothing in MinIO that a refresh would read."
+        return
+    fi
+    # The options contain the password. They reach curl by standard input: everybody on this machine can see arguments.
+    if ! status=$(printf '%s\n' "$curlOptions" | curl --config - --head --silent --show-error --max-time 30 \
+        --output /dev/null --write-out '%{http_code}'); then
+        printf '%s\n' "MinIO does not respond at $minioServer, so nothing was refreshed:" \
+            "a refresh would take the bucket for deleted." >&2
+        exit 1
+    fi
+    unset -v curlOptions
+    case $status in
+        200) echo "MinIO responds at $minioServer." ;;
+        404)
+            # Somebody deleted the bucket. A refresh must show that.
+            bucketExists=false
+            echo "MinIO responds at $minioServer, but the bucket does not exist."
+            ;;
+        *)
+            printf '%s\n' "MinIO responds with $status at $minioServer, so nothing was refreshed:" \
+                "a refresh would take the bucket for deleted." \
+                "403 means that minioUser or minioPassword is wrong; 503 means that MinIO is not ready yet." >&2
+            exit 1
+            ;;
+    esac
+}
+
 # Ends the script unless a refresh is safe. It asks the MinIO in the state, and takes any error for a deleted bucket.
-# shellcheck disable=SC2154 # read_settings sets minioServer.
 guard_refresh() {
-    minio=$(scripts/check-minio)
-    echo "$minio"
-    read_settings minioServer
+    check_minio
     provider='map(select(.type == "pulumi:providers:minio"))[0]'
     address=$(state ".deployment.resources // [] | $provider.inputs.minioServer // empty")
     if [ -n "$address" ] && [ "$address" != "${minioServer:-$address}" ]; then
