@@ -5,8 +5,8 @@ import * as fs from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
-import { listKeys, programKeys } from "../../configuration/keys";
-import { Key, listArguments, readSchema, resolve } from "../../configuration/schema";
+import { listKeys, programKeys, secretKeys } from "../../configuration/keys";
+import { Key, listArguments, Property, readSchema, resolve } from "../../configuration/schema";
 import { readConfiguration as read } from "../support/configuration";
 
 const project = "homelab-registry";
@@ -392,6 +392,17 @@ describe("The configuration", () => {
             await errorsOf({ ...complete, ...ownKeys, anonymousPullHost: "public.example.com" }, { encrypted: [] }),
             ["bucketSecretKey", "bucketReadSecretKey", "minioPassword"].map((key) => `${key}: ${inPlainText} ${key}`),
         );
+    });
+
+    it("requires that of each argument whose description says that it is always kept secret", () => {
+        const isSecret = ({ description = "" }: Property) => /always kept secret/i.test(description);
+        const described = listArguments(schema).flatMap(({ key, property }) => {
+            const { properties = {} } = property.items ? resolve(schema, property.items) : {};
+            const fields = Object.keys(properties).filter((field) => isSecret(properties[field]!));
+            return isSecret(property) || fields.length > 0 ? [[key, fields] as const] : [];
+        });
+        const listed = Object.entries(secretKeys).map(([key, fields]) => [key, [...fields].sort()]);
+        assert.deepEqual(Object.fromEntries([...described, ["minioPassword", []]]), Object.fromEntries(listed));
     });
 
     it("keeps MinIO's password secret", async () => {
