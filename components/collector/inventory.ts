@@ -1,5 +1,14 @@
 import { PermanentError } from "./errors.ts";
 import {
+    deleteCommand,
+    describeOddLink,
+    describeOddName,
+    type Finding,
+    isEmptyLayerLink,
+    makeFinding,
+    removeCommand,
+} from "./findings.ts";
+import {
     digestOf,
     isDigest,
     isOlder,
@@ -8,14 +17,13 @@ import {
     linkKey,
     type Links,
     noLinks,
-    type OddLink,
     parseLayout,
     parseLinkId,
     root,
     tagKey,
     type TagLink,
 } from "./layout.ts";
-import { deleteCommand, type Image, makeImage, ManifestWalker } from "./manifestWalker.ts";
+import { type Image, makeImage, ManifestWalker } from "./manifestWalker.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { Bucket, Clock } from "./ports.ts";
 import { lostKeys, planRemovals, type Removals, type Retention, revisionsOf } from "./removals.ts";
@@ -122,7 +130,7 @@ async function readOnce(bucket: Bucket, rules: Rules, layout: Layout, except = n
         : { tags: [], interrupted: [] };
     const walker = new ManifestWalker(bucket, layout);
     const read = await readManifests(bucket, walker, layout, rules, removals);
-    await spareOddLinks(walker, layout);
+    await spareOdd(walker, layout);
     spareRepositories(walker, layout);
     // Nobody knows what is needed there, maybe of these tags.
     const spared = [...removals.tags, ...removals.interrupted].filter((tag) =>
@@ -168,7 +176,7 @@ async function readManifests(
         ...tagged.map(([tag, image]) => makeFinding(name(tag), image)),
         ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, mayGo(link)))),
         ...layout.oddLinks.map(describeOddLink),
-        ...[...layout.oddRepositories].map((repository) => describeOddName(walker, repository)),
+        ...[...layout.oddRepositories].map(describeOddName),
     ];
     return {
         tagged,
@@ -210,17 +218,6 @@ function makeInventory(layout: Layout, walker: ManifestWalker, read: ReadManifes
     };
 }
 
-/** Sentences about one object. Problems stop a collection, notes do not. */
-interface Finding {
-    problems: string[];
-    notes: string[];
-}
-
-function makeFinding(object: string, { problems, notes }: Finding): Finding {
-    const name = (text: string) => `${object}: ${text}`;
-    return { problems: problems.map(name), notes: notes.map(name) };
-}
-
 /** The tag's image; nothing if the tag was deleted since the bucket was listed. */
 async function readTag(bucket: Bucket, walker: ManifestWalker, tag: TagLink): Promise<[TagLink, Image][]> {
     const link = await bucket.get(tagKey(tag));
@@ -252,28 +249,9 @@ async function readUntagged(walker: ManifestWalker, link: string, deleteUntagged
     return makeFinding(`${link}, which has no tag`, { problems: [], notes });
 }
 
-const isEmptyLayerLink = ({ folder, isEmpty }: OddLink) => folder === "_layers" && isEmpty;
-
-function describeOddLink(link: OddLink): Finding {
-    const { repository, folder, digest, key, isEmpty } = link;
-    const what = `its link to the ${folder === "_layers" ? "layer" : "manifest"} ${digest}`;
-    const note = isEmptyLayerLink(link)
-        ? `${what} is empty, so the next collection deletes that link`
-        : `${what} ${isEmpty ? "is empty" : "is no digest"}. ` +
-          `Until you delete that link, no blob of ${repository} is deleted. ${removeCommand(key)}`;
-    return makeFinding(repository, { problems: [], notes: [note] });
-}
-
-function describeOddName(walker: ManifestWalker, repository: string): Finding {
-    walker.sparedRepositories.add(repository);
-    const note =
-        "is no name of a repository. Until you delete it, no blob of it is deleted. " +
-        `To delete it: mc rm --recursive --force ALIAS/BUCKET/${root}repositories/${repository}/`;
-    return makeFinding(repository, { problems: [], notes: [note] });
-}
-
 /** Such a link may be the only trace of an image: its repository is spared, and what its manifest needs. */
-async function spareOddLinks(walker: ManifestWalker, { oddLinks }: Layout): Promise<void> {
+async function spareOdd(walker: ManifestWalker, { oddLinks, oddRepositories }: Layout): Promise<void> {
+    oddRepositories.forEach((repository) => walker.sparedRepositories.add(repository));
     for (const link of oddLinks.filter((link) => !isEmptyLayerLink(link))) {
         walker.sparedRepositories.add(link.repository);
         if (link.folder === "_manifests/revisions") {
@@ -281,8 +259,6 @@ async function spareOddLinks(walker: ManifestWalker, { oddLinks }: Layout): Prom
         }
     }
 }
-
-const removeCommand = (key: string) => `To delete that link: mc rm ALIAS/BUCKET/${key}`;
 
 /** Spares every blob that a repository links, if nobody knows what is needed there. */
 function spareRepositories({ sparedRepositories, spared }: ManifestWalker, { linked, oddLinks }: Layout): void {

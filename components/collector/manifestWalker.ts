@@ -1,3 +1,4 @@
+import { deleteCommand } from "./findings.ts";
 import { blobKey, isDigest, type Layout, type LinkFolder, linkId, linkKey } from "./layout.ts";
 import { type Descriptor, type Manifest, parseManifest } from "./manifest.ts";
 import type { Bucket } from "./ports.ts";
@@ -198,7 +199,3 @@ export const makeImage = (repository: string, purpose: Purpose): Image => ({
     isMissing: false,
     isUnknown: false,
 });
-
-/** @param reference a digest or a tag */
-export const deleteCommand = (repository: string, reference: string) =>
-    `curl --user NAME --request DELETE https://HOST/v2/${repository}/manifests/${reference}`;

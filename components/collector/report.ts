@@ -1,6 +1,6 @@
 import { PermanentError } from "./errors.ts";
+import { deleteCommand } from "./findings.ts";
 import { type Inventory, sum } from "./inventory.ts";
-import { deleteCommand } from "./manifestWalker.ts";
 import { describePolicy, type RetentionPolicy, seemCopied } from "./retention.ts";
 
 /** Bytes with the most readable suffix. Example: `"1.5 GiB"`. */
@@ -88,9 +88,7 @@ export function totals({ tags: kept, removals, blobs, garbage, bytes }: Inventor
 export function remarks({ untagged: { manifests, bytes }, notes, heldBackBytes }: Inventory): string[] {
     const held = `${count(manifests, "manifest")} without a tag ${manifests === 1 ? "holds" : "hold"}`;
     return [
-        ...(manifests > 0
-            ? [`${held} ${formatBytes(bytes)}, which a collection with deleteUntagged reclaims.`]
-            : []),
+        ...(manifests > 0 ? [`${held} ${formatBytes(bytes)}, which a collection with deleteUntagged reclaims.`] : []),
         ...notes.map((note) => `${note}.`),
         ...(heldBackBytes > 0
             ? [`For these reasons ${formatBytes(heldBackBytes)} stay, although no known image needs them.`]
