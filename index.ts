@@ -13,7 +13,7 @@ export = async () => {
 
     const providers: Record<string, pulumi.ProviderResource> = {
         kubernetes: new kubernetes.Provider("homelab", {
-            // Not the path that KUBECONFIG happens to have here, which would be a change from the next machine.
+            // Without it, the state gets the path in KUBECONFIG, and a preview on another machine shows a change.
             kubeconfig: "",
             context: configuration.kubeContext,
             // A user added or changed reaches the running pods: no new Secret, no rollout.

@@ -167,7 +167,7 @@ function partsOf(registry: ContainerRegistry): Parts {
 function makeParts(name: string, settings: Settings, parent: ContainerRegistry): Parts {
     const ownNamespace = makeNamespace(name, settings, parent);
     const namespace = namespaceNameOf(ownNamespace, settings);
-    const keys = makeAccessKeys(name, settings, parent);
+    const keys = makeStorage(name, settings, parent);
     const { users } = settings;
     const logins = settings.logins.kind === "users" ? new Logins(name, { namespace, users }, { parent }) : undefined;
     const config = makeConfig(name, settings, keys.key, parent);
@@ -222,7 +222,8 @@ function makeNamespace(name: string, { createNamespace, namespace }: Settings, p
     return createNamespace ? new kubernetes.core.v1.Namespace(name, { metadata }, { parent }) : undefined;
 }
 
-function makeAccessKeys(name: string, settings: Settings, parent: ContainerRegistry): Storage | AccessKeys {
+/** Creates the bucket and its keys, unless the owner gives them. */
+function makeStorage(name: string, settings: Settings, parent: ContainerRegistry): Storage | AccessKeys {
     const { storage, bucket, keyRotation, hasReadReplicas: hasReadKey } = settings;
     if (storage.kind === "external") {
         return storage;

@@ -71,7 +71,7 @@ function judgeResponse({ server, user }: Minio, status: number, code: string): F
         case "SignatureDoesNotMatch":
             return [error(`minioPassword: MinIO at ${server} rejects it for "${user}" ${run} --secret minioPassword`)];
         default:
-            // Other codes are about rights, and about the bucket, which the first update creates.
+            // Other codes are about permissions, or about the bucket, which the first update creates.
             return status < 500 ? [] : [unreachable(`MinIO at ${server} is not ready (${status} ${code}).`)];
     }
 }

@@ -12,7 +12,7 @@ export interface KubernetesObject {
 
 interface Result {
     items: KubernetesObject[];
-    /** The errors of the objects that were not read. May show more than belongs into a log. */
+    /** The errors of the objects that were not read. May contain what no log should show. */
     stderr: string;
     failure: string;
 }

@@ -62,8 +62,8 @@ export class Exposure extends pulumi.ComponentResource {
     }
 
     /**
-     * Makes the route of pulls, beside an Ingress of Traefik, which cannot tell methods but provides the certificate.
-     * Traefik prefers the longer rule.
+     * Makes the route of pulls. Traefik's Ingress cannot route by method, but has the certificate, so this route comes
+     * in addition. Traefik prefers the longer rule.
      */
     private makePullRoute(name: string, args: ExposureArgs, reader: Workload) {
         const { namespace } = args;
@@ -94,7 +94,7 @@ export class Exposure extends pulumi.ComponentResource {
         const path = (value: string) => ({ path: { type: "RegularExpression", value } });
         const pullRules = reader && [
             { matches: pullMethods.map((method) => ({ method, ...path(pullPaths) })), ...to(reader.name) },
-            // Not the default match, a prefix: each controller decides whether a prefix or a regular expression wins.
+            // A prefix, the default, could win over the regular expression: that depends on the controller.
             { matches: [path("^/.*$")], ...to(service) },
         ];
         const rules = pullRules ?? [to(service)];

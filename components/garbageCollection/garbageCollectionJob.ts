@@ -211,8 +211,8 @@ function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorL
 }
 
 /**
- * The collector's files and those of its only library: the data of a ConfigMap, and where the pod has them that belong
- * into another folder, as a key cannot contain "/".
+ * The collector's files and those of its only library: the data of a ConfigMap, and the paths in the pod of those in
+ * another folder, as a key cannot contain "/".
  */
 function readProgram() {
     const folder = path.join(__dirname, "..", "collector");

@@ -32,7 +32,7 @@ export interface WorkloadArgs {
     service: pulumi.Input<{ type: string; nodePort?: number; annotations: Record<string, string> }>;
 }
 
-/** For so many seconds a stopping pod still accepts requests; after that, no proxy sends it new ones. */
+/** Seconds for which a stopping pod still accepts requests. After them, no proxy sends it new ones. */
 const deregisterSeconds = 5;
 
 /** The port of the Service. */
@@ -122,7 +122,7 @@ export class Workload extends pulumi.ComponentResource {
     }
 
     private podSpec(args: WorkloadArgs) {
-        // Over the nodes, as far as possible, and again in each rollout.
+        // Spreads the replicas over the nodes, as far as possible, and again in each rollout.
         const spread = {
             maxSkew: 1,
             topologyKey: "kubernetes.io/hostname",

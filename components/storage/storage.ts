@@ -97,7 +97,7 @@ export class Storage extends pulumi.ComponentResource {
     }
 }
 
-/** The rights that distribution's S3 driver needs, and no others; sorted as MinIO returns them. */
+/** The permissions that distribution's S3 driver needs, and no others; sorted as MinIO returns them. */
 export function bucketPolicy(bucket: string): string {
     return policy(
         bucket,
@@ -106,7 +106,7 @@ export function bucketPolicy(bucket: string): string {
     );
 }
 
-/** The rights that the driver needs to read. */
+/** The permissions that the driver needs to read. */
 export function readPolicy(bucket: string): string {
     return policy(bucket, ["s3:GetBucketLocation", "s3:ListBucket"], ["s3:GetObject"]);
 }

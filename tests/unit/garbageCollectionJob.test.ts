@@ -47,7 +47,7 @@ describe("GarbageCollectionJob", () => {
         ]);
     });
 
-    it("grants the collector the right to acquire the lease and to replace the pods, and no other", () => {
+    it("lets the collector acquire the lease and replace the pods, and nothing else", () => {
         assert.deepEqual(inputsOf(resources, "Role", "registry-collection").rules, [
             {
                 apiGroups: [""],
@@ -67,7 +67,7 @@ describe("GarbageCollectionJob", () => {
         assert.equal(inputsOf(resources, "ServiceAccount", "registry-collection").automountServiceAccountToken, false);
     });
 
-    it("grants it the right to replace the pods of a rotated access key, and those of the one before and after", async () => {
+    it("lets it replace the pods of a rotated access key, and those of the one before and after", async () => {
         const bucket = { ...args.bucket, keyRotation: 3 };
         const { resources } = await deployRegistry({ bucket, collection: { schedule: "@daily" } });
         const { rules } = inputsOf(resources, "Role", "registry-collection") as unknown as {

@@ -452,7 +452,7 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
             ]);
         });
 
-        it("accepts rights that do not include the buckets", async () => {
+        it("accepts permissions that do not include the buckets", async () => {
             fails(403, "AccessDenied");
             assert.deepEqual(await check({}), []);
         });
