@@ -15,23 +15,30 @@ const registries = Array.from(
     (_, i) => new CollectedRegistry(`killed-${i + 1}`, i % 2 === 1),
 );
 const killsOfEach = isShort ? 3 : 7;
-/** In short mode, mostly before the registry is read-only. */
-const latestSecond = isShort ? 1 : 20;
+/** What a collection prints when it begins a step. In short mode, those before the registry is read-only. */
+const steps = [
+    /^In the bucket/,
+    /^Pushes will be refused/,
+    ...fullOrShort([/^Making the registry read-only/, /^It is read-only/, /^Freed/], []),
+];
+/** The latest second of a step at which a collection is killed. */
+const latestSecond = 5;
 
-/** Kills the collecting pod at a random second, and so the two that continue. Returns how many it has killed. */
+/** Kills the collecting pod in a random step, and so the two that continue. Returns how many it has killed. */
 async function killAtRandom(registry: CollectedRegistry): Promise<number> {
     const killed = new Set<number>();
-    while (killed.size < 3) {
-        const pod = await eventually(() => registry.collector());
+    while (killed.size < 3 && (await registry.begins(steps[Math.floor(Math.random() * steps.length)]!))) {
+        const pod = await registry.collector();
         const second = Math.random() * latestSecond;
         await sleep(second * 1000);
-        const pid = kill(pod);
+        const pid = pod && kill(pod);
         if (pid === undefined) {
             break;
         }
         killed.add(pid);
-        console.log(`      killed after ${second.toFixed(1)} s: ${pod.metadata.name}, after "${registry.lastLine}"`);
+        console.log(`      ${registry.name}: killed after "${registry.printed.at(-1)}", and ${second.toFixed(1)} s`);
         await eventually(async () => (await registry.collector())?.metadata.uid !== pod.metadata.uid);
+        registry.printed.length = 0;
     }
     return killed.size;
 }

@@ -30,8 +30,9 @@ export class CollectedRegistry extends OtherRegistry {
     readonly settings;
     readonly folder: string;
     me!: Client;
-    /** The last line that the collection printed. */
-    lastLine = "";
+    /** What the collection has printed; its pods one after the other. */
+    readonly printed: string[] = [];
+    private isCollecting = false;
     private pushed = 0;
 
     /** @param deleteUntagged whether its garbage is indexes and what only they need, and not only layers */
@@ -107,12 +108,14 @@ export class CollectedRegistry extends OtherRegistry {
         assert.equal((await tryPush(this.garbage, this.me, "garbage:deleted")).code, 0);
         assert.equal((await this.tryDeleteGarbage()).code, 0);
 
+        this.printed.length = 0;
+        this.isCollecting = true;
         const collection = spawn("scripts/collect", { env: this.env, stdio: ["ignore", "pipe", "ignore"] });
         const ended = new Promise<number>((resolve) => collection.on("close", (code) => resolve(code ?? -1)));
         let pod: Pod | undefined, did: Promise<unknown> | undefined;
         for await (const line of readline.createInterface({ input: collection.stdout })) {
             console.log(`      ${this.name}: ${line}`);
-            this.lastLine = line;
+            this.printed.push(line);
             // Found early, because a step may be over within a second.
             pod ??= await this.collector();
             if (!did && step.test(line)) {
@@ -120,6 +123,7 @@ export class CollectedRegistry extends OtherRegistry {
                 did.catch(() => undefined);
             }
         }
+        this.isCollecting = false;
         assert.ok(did, "the step never began");
         await did;
         if ((await ended) === 0) {
@@ -131,6 +135,15 @@ export class CollectedRegistry extends OtherRegistry {
             );
         }
         return ended;
+    }
+
+    /** Waits until the collection has printed such a line. Returns false if it ends without. */
+    async begins(step: RegExp): Promise<boolean> {
+        const hasBegun = () => this.printed.some((line) => step.test(line));
+        while (this.isCollecting && !hasBegun()) {
+            await sleep(100);
+        }
+        return hasBegun();
     }
 
     /** A folder with the image of the last collection that lost its tag. */

@@ -1,8 +1,8 @@
 /** Whether tests that take minutes are skipped: `make faults short=1`. */
 export const isShort = process.env.FAULTS_SHORT === "1";
 
-/** Chooses a number: one for the full run, one for the short run. */
-export const fullOrShort = (full: number, short: number) => (isShort ? short : full);
+/** Chooses a value: one for the full run, one for the short run. */
+export const fullOrShort = <T>(full: T, short: T) => (isShort ? short : full);
 
 // Mocha's functions are looked up at each call: with --parallel, each file has functions of its own.
 
