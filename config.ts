@@ -67,7 +67,7 @@ export function readStackConfiguration(name: string): StackConfiguration {
     return { kubeContext: values.kubeContext as string | undefined, bucketServer, minio, registry };
 }
 
-/** The validation errors that there are whoever the users are. */
+/** The validation errors that do not depend on the users: none of pull secrets, which name users. */
 function findErrorsWithoutUsers(name: string, registry: ContainerRegistryArgs): pulumi.InputPropertyErrorDetails[] {
     const errorsWith = (...users: User[]) => findValidationErrors(name, { ...registry, users, pullSecrets: undefined });
     const pusher: User = { name: "pusher" };

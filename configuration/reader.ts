@@ -120,8 +120,11 @@ export function notSet({ description = "" }: Property = {}): string {
 
 /** The reason for an unknown key or field. A name that has little in common with it is no help. */
 function doesNotExist(name: string, known: string[]): string {
-    const similar = closest(name, known);
-    const isSimilar = distance(name.toLowerCase(), similar.toLowerCase()) <= Math.max(2, name.length / 3);
+    // Warnings name an option without its group: `maxReadOnlyMinutes` for `collectionMaxReadOnlyMinutes`.
+    const inGroup = known.find((key) => key.toLowerCase().endsWith(name.toLowerCase()));
+    const similar = inGroup ?? closest(name, known);
+    const isSimilar =
+        inGroup !== undefined || distance(name.toLowerCase(), similar.toLowerCase()) <= Math.max(2, name.length / 3);
     return `does not exist; ${isSimilar ? `did you mean ${similar}?` : "docs/configuration.md lists what does"}`;
 }
 

@@ -39,12 +39,13 @@ state() {
 # empty if the stack uses an existing bucket, and bucketExists: true or false.
 # shellcheck disable=SC2034,SC2154 # read_settings sets variables, and scripts read bucketExists.
 check_minio() {
-    read_settings minioServer curlOptions
+    read_settings minioServer
     bucketExists=true
     if [ -z "$minioServer" ]; then
         echo "This stack uses an existing bucket; it has nothing in MinIO that a refresh would read."
         return
     fi
+    read_settings curlOptions
     # The options contain the password. They reach curl by standard input: everybody on this machine can see arguments.
     if ! status=$(printf '%s\n' "$curlOptions" | curl --config - --head --silent --show-error --max-time 30 \
         --output /dev/null --write-out '%{http_code}'); then

@@ -5,7 +5,7 @@ import { type Inventory, oldGarbage, readInventory, type Rules, sum } from "./in
 import { Lease } from "./lease.ts";
 import type { CollectionSettings, Environment } from "./ports.ts";
 import { pollInterval, RegistryPods } from "./registryPods.ts";
-import { nameOf, type Removals, type Retention, versionOf } from "./removals.ts";
+import { nameOf, type Retention, versionOf } from "./removals.ts";
 import { assertIntact, count, formatBytes, remarks, removalReport, totals, versionsNote } from "./report.ts";
 import { seemCopied } from "./retention.ts";
 import { repeat, retry } from "./retry.ts";
@@ -31,8 +31,8 @@ export interface CollectionResult {
 interface Plan extends Pick<CollectionResult, "untagged" | "odd"> {
     /** The blobs that are garbage so far. */
     candidates: string[];
-    /** The links to all manifests: what is pushed later stays, and so does what it needs. */
-    known: ReadonlySet<string>;
+    /** When each blob was written: a manifest that is pushed later stays, and so does what it needs. */
+    written: ReadonlyMap<string, number>;
     /** The tags that may go, as they are now; undefined if none may. */
     removals?: Set<string>;
     /** Whether the registry has to be read-only for anything. */
@@ -136,10 +136,10 @@ export class GarbageCollection {
         if (hasWork) {
             this.assertShort(deletions);
         }
-        const { bytes, untagged, oddObjects, heldBackBytes } = inventory;
+        const { bytes, untagged, oddObjects, heldBackBytes, written } = inventory;
         const odd = { objects: oddObjects, bytes: heldBackBytes };
         const removals = mayRemove ? new Set(inventory.removals.tags.map(versionOf)) : undefined;
-        return { candidates, known: inventory.manifestLinks, removals, hasWork, bytes, untagged, odd };
+        return { candidates, written, removals, hasWork, bytes, untagged, odd };
     }
 
     /** Reads the bucket. Tags go if an earlier collection has reported which; if not, this one does. */
@@ -242,11 +242,14 @@ export class GarbageCollection {
     }
 
     /** Deletes what was garbage before, and still is. */
-    private async collect({ candidates, known, removals }: Plan, signal: AbortSignal) {
+    private async collect({ candidates, written, removals }: Plan, signal: AbortSignal) {
         const { bucket, clock } = this.environment;
-        const inventory = await this.readInventory({ known, retention: removals && this.retention(removals) });
+        const inventory = await this.readInventory({
+            before: written,
+            retention: removals && this.retention(removals),
+        });
         assertIntact(inventory, "Nothing was collected, because an image is broken.");
-        this.reportChangedTags(removals, inventory.removals);
+        this.reportStayingTags(removals, inventory);
         const old = new Set(oldGarbage(inventory, this.latest()));
         const still = candidates.filter((digest) => old.has(digest));
         const confirmed = await this.secondOpinion.findGarbage(inventory, still, signal);
@@ -265,14 +268,13 @@ export class GarbageCollection {
         return { freedBytes, leftBytes: inventory.bytes - freedBytes, blobs: garbage.length, removedTags };
     }
 
-    /** Names the tags that were selected, and do not go because of a change since. */
-    private reportChangedTags(selected: Iterable<string> = [], { tags }: Removals): void {
-        const versions = new Set(tags.map(versionOf));
+    /** Names the tags that were selected, and stay because of a change since. */
+    private reportStayingTags(selected: Iterable<string> = [], { tags }: Inventory): void {
+        const left = new Set(tags.map(({ repository, name }) => `${repository}:${name}`));
         [...selected]
-            .filter((version) => !versions.has(version))
-            .forEach((version) =>
-                this.environment.log(`${nameOf(version)} has changed since, so retention leaves it as it is.`),
-            );
+            .map(nameOf)
+            .filter((tag) => left.has(tag))
+            .forEach((tag) => this.environment.log(`${tag} stays, because of a change since it was selected.`));
     }
 
     /** Renews the lease until the signal. @throws if it is about to expire, or another collection has it */
@@ -349,7 +351,7 @@ export class GarbageCollection {
         }
     }
 
-    private readInventory(rules: Pick<Rules, "known" | "retention"> = {}): Promise<Inventory> {
+    private readInventory(rules: Pick<Rules, "before" | "retention"> = {}): Promise<Inventory> {
         const { deleteUntagged } = this.settings;
         return readInventory(this.bucket, this.environment.clock, { deleteUntagged, latest: this.latest(), ...rules });
     }

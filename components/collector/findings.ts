@@ -6,6 +6,8 @@ import { type OddLink, root } from "./layout.ts";
 export interface Finding {
     problems: string[];
     notes: string[];
+    /** Whether a collection deletes the object. */
+    goes?: boolean;
 }
 
 export function makeFinding(object: string, { problems, notes }: Finding): Finding {

@@ -44,7 +44,7 @@ export interface Inventory {
     problems: string[];
     /** What else is missing or odd, which does not stop a collection. */
     notes: string[];
-    /** How many objects are odd, and stay. */
+    /** How many tags, manifests, links and repositories are odd, and stay. */
     oddObjects: number;
     /** The retained manifests without a tag, and the bytes that nothing else needs. */
     untagged: { manifests: number; bytes: number };
@@ -64,8 +64,6 @@ export interface Inventory {
     written: Map<string, number>;
     /** The links of the retained manifests that distribution can read, as `repository@digest`. */
     revisions: Set<string>;
-    /** The links to all manifests, as `repository@digest`. */
-    manifestLinks: ReadonlySet<string>;
     /** By the digest of garbage. */
     links: Map<string, Links>;
     /** What retention removes. */
@@ -82,8 +80,8 @@ export interface Rules {
     deleteUntagged: boolean;
     /** What was written later is retained, tagged or not: milliseconds since 1970. Default: nothing is. */
     latest?: number;
-    /** The links to manifests that an earlier read found: others are retained. Default: all are known. */
-    known?: ReadonlySet<string>;
+    /** When each blob was written, by an earlier read. Manifests written since are retained. Default: none are. */
+    before?: ReadonlyMap<string, number>;
     /** Which tags are not retained. Default: none. */
     retention?: Retention;
 }
@@ -162,17 +160,17 @@ async function readManifests(
 ): Promise<ReadManifests> {
     const needed = () => new Set([...walker.needed, ...walker.spared]);
     const name = ({ repository, name }: TagLink) => `${repository}:${name}`;
-    const going = new Set(removals.tags.map(tagKey));
+    const removed = new Set(removals.tags.map(tagKey));
     const lost = revisionsOf(removals);
-    const kept = layout.tags.filter((tag) => !going.has(tagKey(tag)));
+    const kept = layout.tags.filter((tag) => !removed.has(tagKey(tag)));
     const tagged = (await mapConcurrently(kept, (tag) => readTag(bucket, walker, tag))).flat();
     const neededByTags = needed();
     const untagged = [...layout.linked["_manifests/revisions"]].filter(
         (link) => !walker.visited.has(link) && !lost.has(link),
     );
-    const mayGo = (link: string) => rules.deleteUntagged && isSettled(layout, link, rules);
+    const mayGo = (link: string) => rules.deleteUntagged && isSettled(layout, digestOf(link), rules);
     const findings = [
-        ...removals.tags.map((tag) => makeFinding(name(tag), tag.image)),
+        ...removals.tags.map((tag) => ({ ...makeFinding(name(tag), tag.image), goes: true })),
         ...tagged.map(([tag, image]) => makeFinding(name(tag), image)),
         ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, mayGo(link)))),
         ...layout.oddLinks.map(describeOddLink),
@@ -200,7 +198,7 @@ function makeInventory(layout: Layout, walker: ManifestWalker, read: ReadManifes
         tags: describeTags(tagged),
         problems: findings.flatMap(({ problems }) => problems),
         notes: findings.flatMap(({ notes }) => notes),
-        oddObjects: findings.filter(({ notes }) => notes.length > 0).length - emptyLinks.length,
+        oddObjects: findings.filter(({ notes, goes }) => notes.length > 0 && !goes).length - emptyLinks.length,
         untagged: { manifests: untagged, bytes: bytesOf(retained, neededByTags) },
         heldBackBytes: bytesOf(walker.spared, retained),
         emptyLinks,
@@ -210,7 +208,6 @@ function makeInventory(layout: Layout, walker: ManifestWalker, read: ReadManifes
         garbage,
         written: layout.written,
         revisions: walker.readable,
-        manifestLinks: layout.linked["_manifests/revisions"],
         links: new Map(garbage.map((digest) => [digest, layout.links.get(digest) ?? noLinks])),
         removals,
         lostLinks: lostKeys(removals, layout, isKept),
@@ -246,7 +243,7 @@ async function readUntagged(walker: ManifestWalker, link: string, deleteUntagged
         const until = image.isUnknown ? `until it is deleted, no blob of ${repository} is. ` : "";
         notes.push(`${until}To delete it: ${deleteCommand(repository, digest)}`);
     }
-    return makeFinding(`${link}, which has no tag`, { problems: [], notes });
+    return { ...makeFinding(`${link}, which has no tag`, { problems: [], notes }), goes: deleteUntagged };
 }
 
 /** Such a link may be the only trace of an image: its repository is spared, and what its manifest needs. */

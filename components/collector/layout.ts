@@ -161,16 +161,18 @@ export const isOlder = ({ written }: Pick<Layout, "written">, digest: string, la
     (written.get(digest) ?? Infinity) <= latest;
 
 /**
- * Whether a manifest may go if it has no tag: it was not written later than that, and its link is known. A client may
- * be about to push an index for one that it has just pushed. If that one stays, everything that it needs has to stay.
+ * Whether a manifest may go if it has no tag: it was not written later than `latest`, and not again since `before` was
+ * read. A client may be about to push an index for one that it has just pushed.
+ *
+ * @param before when each blob, or the newest link to it, was written, as an earlier read found
  */
 export function isSettled(
-    layout: Layout,
-    link: string,
-    { latest = Infinity, known }: { latest?: number; known?: ReadonlySet<string> },
+    { written }: Pick<Layout, "written">,
+    digest: string,
+    { latest = Infinity, before }: { latest?: number; before?: ReadonlyMap<string, number> },
 ): boolean {
-    const isNew = known !== undefined && layout.linked["_manifests/revisions"].has(link) && !known.has(link);
-    return !isNew && isOlder(layout, digestOf(link), latest);
+    const isChanged = before !== undefined && before.get(digest) !== written.get(digest);
+    return !isChanged && isOlder({ written }, digest, latest);
 }
 
 /** The key of a manifest's link, by its `linkId`. */

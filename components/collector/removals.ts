@@ -43,7 +43,7 @@ export interface Removals {
 /** A tag and when it was pushed: a tag that is pushed again has another one. */
 export const versionOf = ({ repository, name, pushed }: TagLink) => `${repository}:${name} ${pushed.getTime()}`;
 
-/** The `repository:tag` of a {@link versionOf} it. */
+/** The `repository:tag` in what {@link versionOf} returns. */
 export const nameOf = (version: string) => version.slice(0, version.lastIndexOf(" "));
 
 /** Decides which tags go. Reads only repositories with such tags. Nothing goes of the repositories in `except`. */
@@ -56,7 +56,7 @@ export async function planRemovals(
     const { policies, now, only } = retention;
     const { deleteUntagged, latest = Infinity } = rules;
     const areSettled = ({ revisions }: Pick<Read, "revisions">) =>
-        [...revisions].every((link) => isSettled(layout, link, rules));
+        [...revisions].every((link) => isSettled(layout, digestOf(link), rules));
     const mayGo = (tag: TagLink) => tag.pushed.getTime() <= latest && (!only || only.has(versionOf(tag)));
     const selected = selectTags(layout.tags, policies, now);
     const readRevisions = (repository: string, digest: string) => read(bucket, layout, repository, digest);
@@ -81,7 +81,9 @@ export async function planRemovals(
         const signatures = images.filter((image) => subjectOf(image.tag.name) && mayGo(image.tag) && areSettled(image));
         going.forEach(({ revisions }) => revisions.forEach((link) => lost.add(link)));
         if (signatures.length > 0 && lost.size > 0) {
-            const untagged = deleteUntagged ? [] : untaggedOf(repository, layout, [...images, { revisions: lost }]);
+            const untagged = untaggedOf(repository, layout, [...images, { revisions: lost }]).filter(
+                (digest) => !deleteUntagged || !isSettled(layout, digest, rules),
+            );
             const kept = await mapConcurrently(untagged, (digest) => readRevisions(repository, digest));
             addWithSubjects(going, lost, signatures, [...images, ...kept]);
         }

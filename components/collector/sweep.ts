@@ -22,9 +22,9 @@ export function keysOf(garbage: string[], links: Map<string, Links>): string[][]
 }
 
 /**
- * The keys to delete in steps, one after the other: tags, then manifests that they needed, then their own manifests,
- * then layers. So no manifest that is left lacks a layer: a client could push an index for it after an interruption.
- * What is left of a tag goes after its manifest, so that the next collection finds what the tag needed.
+ * The keys to delete in steps, one after the other: tags; manifests, those of the tags themselves last; layers. So no
+ * manifest is ever left without a layer: after an interruption, a client could push an index for it. What is left of a
+ * tag goes after its manifest, so that the next collection finds what the tag needed.
  *
  * @param garbage the blobs that may be deleted now
  */

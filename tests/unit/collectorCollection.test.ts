@@ -642,6 +642,17 @@ describe("A garbage collection", () => {
             assert.ok(!bucket.has(garbage.config));
         });
 
+        it("that a manifest without a tag needs, which a client pushed again since for an index", async () => {
+            const { bucket, garbage, clock } = world;
+            Object.assign(world, { deleteUntagged: true, minAgeMinutes: 0 });
+            const { digest } = bucket.manifest("web", { layers: [{ digest: garbage.layer }] });
+            const link = `repositories/web/_manifests/revisions/${digest.replace(":", "/")}/link`;
+            world.dryRunFinds.push(digest);
+            world.on(/^annotatePods/, () => bucket.written.set(link, new Date(clock.now())));
+            await keep();
+            assert.ok(bucket.has(digest) && !bucket.has(garbage.config));
+        });
+
         it("that a manifest needs since, and only distribution sees it", async () => {
             world.on(isReadOnly, () => (world.dryRunFinds = [world.garbage.config]));
             await keep();

@@ -50,7 +50,6 @@ describe("readInventory", () => {
             links: new Map(),
             removals: { tags: [], interrupted: [] },
             lostLinks: [],
-            manifestLinks: new Set(),
             bytes: 0,
         });
     });

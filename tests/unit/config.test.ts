@@ -438,9 +438,10 @@ describe("The configuration", () => {
     });
 
     it("rejects an unknown key or field, and names the nearest", async () => {
-        assert.deepEqual(await errorsWith({ hots: "x", bucketname: "" }), [
+        assert.deepEqual(await errorsWith({ hots: "x", bucketname: "", maxReadOnlyMinutes: 20 }), [
             "hots: does not exist; did you mean host?",
             "bucketname: does not exist; did you mean bucketName?",
+            "maxReadOnlyMinutes: does not exist; did you mean collectionMaxReadOnlyMinutes?",
         ]);
         assert.deepEqual(
             await errorsWith({

@@ -30,7 +30,7 @@ function groups(): Record<string, string[]> {
 const naming = [
     /\bnew \w*Registry\w*\("([\w-]+)"/g,
     /\bNewContainerRegistry\(ctx, "([\w-]+)"/g,
-    /\bconst stack = "([\w-]+)"/g,
+    /^ {0,4}const (?:stack|name) = "([\w-]+)"/gm,
     /([\w-]+)\.registry\.homelab\.test/g,
 ];
 

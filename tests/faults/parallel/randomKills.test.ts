@@ -12,7 +12,7 @@ import { fullOrShort, isShort } from "../support/shortMode";
  */
 const registries = Array.from(
     { length: isShort ? 1 : 6 },
-    (_, i) => new CollectedRegistry(`killed-${i + 1}`, i % 2 === 1),
+    (_, i) => new CollectedRegistry(`killed-${i + 1}`, i % 2 === 0),
 );
 const killsOfEach = isShort ? 3 : 7;
 /** What a collection prints when it begins a step. In short mode, those before the registry is read-only. */
@@ -32,7 +32,7 @@ async function killAtRandom(registry: CollectedRegistry): Promise<number> {
         const second = Math.random() * latestSecond;
         await sleep(second * 1000);
         const pid = pod && kill(pod);
-        if (pid === undefined) {
+        if (!pod || !pid) {
             break;
         }
         killed.add(pid);
@@ -57,6 +57,7 @@ async function killMany(registry: CollectedRegistry): Promise<void> {
                 assert.equal(await registry.collectAnd(/^In the bucket/, collecting), 0);
             } finally {
                 hasEnded = true;
+                await pushedAgain?.catch(() => undefined);
             }
             console.log(`      ${registry.name}: garbage was pushed again ${await pushedAgain} times`);
             await registry.assertWhole();
