@@ -594,5 +594,12 @@ describe("The scripts", function () {
                 `pulumi refresh --yes --skip-preview --clear-pending-creates --target ${urn("random:index/randomPassword:RandomPassword", "registry-http-secret")}`,
             ],
         );
+
+        fs.writeFileSync(file("calls"), "");
+        assert.equal(run("recover", [], { status: "404" }).code, 0);
+        assert.ok(
+            !calls().some((call) => call.includes("bucketImport true")),
+            "it would import a bucket that does not exist",
+        );
     });
 });
