@@ -10,6 +10,12 @@ wrong_usage() {
     exit 2
 }
 
+# Ends the script with these lines.
+fail() {
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
 # Sets a variable for each of these settings of the stack, as the program reads them; scripts/settings.ts lists them.
 read_settings() {
     # A variable that the caller exported would pass a secret to every command.
@@ -39,20 +45,18 @@ state() {
 # empty if the stack uses an existing bucket, and bucketExists: true or false.
 # shellcheck disable=SC2034,SC2154 # read_settings sets variables, and scripts read bucketExists.
 check_minio() {
-    read_settings minioServer
+    read_settings minioServer curlOptions
     bucketExists=true
     if [ -z "$minioServer" ]; then
+        unset -v curlOptions
         echo "This stack uses an existing bucket; it has nothing in MinIO that a refresh would read."
         return
     fi
-    read_settings curlOptions
     # The options contain the password. They reach curl by standard input: everybody on this machine can see arguments.
-    if ! status=$(printf '%s\n' "$curlOptions" | curl --config - --head --silent --show-error --max-time 30 \
-        --output /dev/null --write-out '%{http_code}'); then
-        printf '%s\n' "MinIO does not respond at $minioServer, so nothing was refreshed:" \
-            "a refresh would take the bucket for deleted." >&2
-        exit 1
-    fi
+    status=$(printf '%s\n' "$curlOptions" | curl --config - --head --silent --show-error --max-time 30 \
+        --output /dev/null --write-out '%{http_code}') ||
+        fail "MinIO does not respond at $minioServer, so nothing was refreshed:" \
+            "a refresh would take the bucket for deleted."
     unset -v curlOptions
     case $status in
         200) echo "MinIO responds at $minioServer." ;;
@@ -62,10 +66,9 @@ check_minio() {
             echo "MinIO responds at $minioServer, but the bucket does not exist."
             ;;
         *)
-            printf '%s\n' "MinIO responds with $status at $minioServer, so nothing was refreshed:" \
+            fail "MinIO responds with $status at $minioServer, so nothing was refreshed:" \
                 "a refresh would take the bucket for deleted." \
-                "403 means that minioUser or minioPassword is wrong; 503 means that MinIO is not ready yet." >&2
-            exit 1
+                "403 means that minioUser or minioPassword is wrong; 503 means that MinIO is not ready yet."
             ;;
     esac
 }
@@ -76,10 +79,9 @@ guard_refresh() {
     provider='map(select(.type == "pulumi:providers:minio"))[0]'
     address=$(state ".deployment.resources // [] | $provider.inputs.minioServer // empty")
     if [ -n "$address" ] && [ "$address" != "${minioServer:-$address}" ]; then
-        printf '%s\n' "The state has MinIO at $address, and the configuration at $minioServer." \
+        fail "The state has MinIO at $address, and the configuration at $minioServer." \
             "For another MinIO, run:" "    scripts/restore" \
             "For the same one at another address, update it first, and run this script again:" \
-            "    pulumi cancel && pulumi up --target '**:providers:minio::homelab'" "Nothing was changed." >&2
-        exit 1
+            "    pulumi cancel && pulumi up --target '**:providers:minio::homelab'" "Nothing was changed."
     fi
 }

@@ -412,7 +412,7 @@ describe("Garbage collection", function () {
         it("says them in words, and shows in a dry run which tags would go, and which of these Pods run", async () => {
             const here = { "mostRecentlyPushedCount' 10": "mostRecentlyPushedCount' 1" };
             const output = await runDocumented("docs/maintenance.md", "Remove old tags", here, registry.name);
-            assert.match(output, /retention: Of the tags pr-\* in each repository, a garbage collection keeps /);
+            assert.match(output, / retention: Of the tags pr-\* in each repository, a garbage collection keeps /);
             assert.match(output, /^retention\[1\]: Of all tags in each repository, .* the 1 newest, latest and v\*, /m);
             assert.deepEqual(
                 lines(output).map((line) => line.replace(/\S+Z +\S+ \S*B/, "TIME SIZE").split(/ {2,}| (?=TIME)/)),
