@@ -212,11 +212,8 @@ describe("The sandbox", function () {
     });
 
     it("is removed without a trace after it was killed", async () => {
-        const [guest] = (
-            await run("pgrep", ["--full", "--exact", `s6-svscan ${process.cwd()}/sandbox/.state/services`])
-        )
-            .trim()
-            .split("\n");
+        const supervisor = `s6-svscan ${process.cwd()}/sandbox/.state/services`;
+        const guest = await run("pgrep", ["--oldest", "--full", "--exact", supervisor]);
         process.kill(Number(guest), "SIGKILL");
         await make("down");
         await assertNoTrace();
