@@ -7,17 +7,9 @@ import { defaultsOf } from "./components/defaults";
 import { assertNoErrors } from "./components/userError";
 import { User } from "./components/users/args";
 import { findValidationErrors } from "./components/validate";
-import { Validation } from "./components/validation";
+import { NameOf, Validation } from "./components/validation";
 import { BucketServer, MinioUser, readBucketServer, readMinioUser } from "./configuration/bucketServer";
-import {
-    inTermsOfKeys,
-    keyOf,
-    listKeys,
-    secretKeys,
-    sharedKeys,
-    switches,
-    textInTermsOfKeys,
-} from "./configuration/keys";
+import { inTermsOfKeys, keyOf, listKeys, secretKeys, sharedKeys, switches } from "./configuration/keys";
 import { notSet, readKeys, refusePlainText, setAt, valueAt, Values } from "./configuration/reader";
 import { Key, listArguments, readSchema } from "./configuration/schema";
 
@@ -52,11 +44,10 @@ export function readStackConfiguration(name: string): StackConfiguration {
     const areUsersReadable =
         values.users !== undefined || !validation.errors.some(({ propertyPath }) => keyOf(propertyPath) === "users");
     const findErrors = areUsersReadable ? findValidationErrors : findErrorsWithoutUsers;
-    for (const { propertyPath, reason } of findErrors(name, registry)) {
-        const path = inTermsOfKeys(propertyPath, args);
+    for (const { propertyPath, reason } of findErrors(name, registry, (path) => inTermsOfKeys(path, args))) {
         // A second error of the same value would only follow from the first one.
-        if (!wrong.has(path)) {
-            validation.add(path, textInTermsOfKeys(reason, args));
+        if (!wrong.has(propertyPath)) {
+            validation.add(propertyPath, reason);
         }
     }
     refusePlainText(values, secretKeys, validation);
@@ -68,8 +59,13 @@ export function readStackConfiguration(name: string): StackConfiguration {
 }
 
 /** The validation errors that do not depend on the users: none of pull secrets, which name users. */
-function findErrorsWithoutUsers(name: string, registry: ContainerRegistryArgs): pulumi.InputPropertyErrorDetails[] {
-    const errorsWith = (...users: User[]) => findValidationErrors(name, { ...registry, users, pullSecrets: undefined });
+function findErrorsWithoutUsers(
+    name: string,
+    registry: ContainerRegistryArgs,
+    nameOf: NameOf,
+): pulumi.InputPropertyErrorDetails[] {
+    const errorsWith = (...users: User[]) =>
+        findValidationErrors(name, { ...registry, users, pullSecrets: undefined }, nameOf);
     const pusher: User = { name: "pusher" };
     const puller: User = { name: "puller", access: "pull" };
     const errors = errorsWith(pusher, puller);

@@ -11,7 +11,7 @@ import { imageWarning, shellWarning, validateMirrors, validateServer } from "./s
 import { describeRedirect, redirectWarning, validateBucket } from "./storage/rules";
 import { mayPush } from "./users/args";
 import { validateLogins, validatePullSecrets } from "./users/rules";
-import { Validation } from "./validation";
+import { NameOf, Validation } from "./validation";
 
 /** Whether some users may only pull. */
 export const hasPullUsers = ({ users = [] }: ContainerRegistryArgs) => !users.every(mayPush);
@@ -23,9 +23,15 @@ export const hasReadReplicas = (args: ContainerRegistryArgs) =>
 /**
  * Every validation error of the arguments of the component `name`. A value that is not known yet (an Output) is not
  * validated. No reason holds a password, hash or key.
+ *
+ * @param nameOf how the errors name an argument; by its path if undefined
  */
-export function findValidationErrors(name: string, args: ContainerRegistryArgs): pulumi.InputPropertyErrorDetails[] {
-    const validation = new Validation();
+export function findValidationErrors(
+    name: string,
+    args: ContainerRegistryArgs,
+    nameOf?: NameOf,
+): pulumi.InputPropertyErrorDetails[] {
+    const validation = new Validation(nameOf);
     const filled = fillDefaults(name, args);
     const { users = [] } = args;
     // The longest suffix behind it names a CronJob, a Deployment or a Service.

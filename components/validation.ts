@@ -5,30 +5,36 @@ import * as pulumi from "@pulumi/pulumi";
  */
 export type Rule<T> = (value: T) => string | undefined;
 
-/** Collects validation errors, each with the path of its argument. */
+/** How errors name an argument, by its path. */
+export type NameOf = (path: string) => string;
+
+/** Collects validation errors. */
 export class Validation {
     readonly errors: pulumi.InputPropertyErrorDetails[] = [];
 
-    add(propertyPath: string, reason: string): void {
-        this.errors.push({ propertyPath, reason });
+    /** @param nameOf for the paths of errors, and for the arguments that a reason names */
+    constructor(readonly nameOf: NameOf = (path) => path) {}
+
+    add(path: string, reason: string): void {
+        this.errors.push({ propertyPath: this.nameOf(path), reason });
     }
 
     /** Adds an error if a value is given (a list: with items) and so is another one, described by `other`. */
-    exclude(propertyPath: string, value: unknown, otherValue: unknown, other: string, fix = "give one of them"): void {
+    exclude(path: string, value: unknown, otherValue: unknown, other: string, fix = "give one of them"): void {
         const isGiven = (value: unknown) => value !== undefined && !(Array.isArray(value) && value.length === 0);
         if (isGiven(value) && isGiven(otherValue)) {
-            this.add(propertyPath, `cannot be combined with ${other}; ${fix}`);
+            this.add(path, `cannot be combined with ${other}; ${fix}`);
         }
     }
 
     /** Applies a rule to a value, unless it is not given, or not known yet (an Output). */
-    check<T>(propertyPath: string, value: pulumi.Input<T> | undefined, rule: Rule<T>): void {
+    check<T>(path: string, value: pulumi.Input<T> | undefined, rule: Rule<T>): void {
         if (value === undefined || pulumi.Output.isInstance(value) || value instanceof Promise) {
             return;
         }
         const reason = rule(value);
         if (reason !== undefined) {
-            this.add(propertyPath, reason);
+            this.add(path, reason);
         }
     }
 }

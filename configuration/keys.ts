@@ -38,24 +38,8 @@ export function listKeys(args: Key[]): Key[] {
 /** The key that a path begins with: `users` for `users[0].name`. */
 export const keyOf = (path: string) => path.split(/[.[]/, 1)[0] ?? "";
 
-/**
- * The path of a validation error with the key of its argument: `bucketName` for `bucket.name`, `exposure` for
- * `ingress`.
- */
-export function inTermsOfKeys(propertyPath: string, args: Key[]): string {
-    const argument = args.find(({ path }) => `${propertyPath}.`.startsWith(`${path.join(".")}.`));
-    return argument
-        ? argument.key + propertyPath.slice(argument.path.join(".").length)
-        : (switches[propertyPath]?.[0] ?? propertyPath);
-}
-
-/** A reason with the keys of the arguments that it names by their paths. Values, in quotes, stay as they are. */
-export function textInTermsOfKeys(reason: string, args: Key[]): string {
-    const paths = new Map(args.map(({ key, path }) => [path.join("."), key]));
-    return reason
-        .split(/("[^"]*")/)
-        .map((part, index) =>
-            index % 2 === 1 ? part : part.replace(/\w+(\.\w+)+/g, (path) => paths.get(path) ?? path),
-        )
-        .join("");
+/** A path with the key of its argument: `bucketName` for `bucket.name`, `exposure` for `ingress`. */
+export function inTermsOfKeys(path: string, args: Key[]): string {
+    const argument = args.find((arg) => `${path}.`.startsWith(`${arg.path.join(".")}.`));
+    return argument ? argument.key + path.slice(argument.path.join(".").length) : (switches[path]?.[0] ?? path);
 }

@@ -8,7 +8,7 @@ export function validateMetrics(validation: Validation, metrics: Metrics | undef
     if (metrics?.serviceMonitorLabels !== undefined && !metrics.serviceMonitor) {
         validation.add(
             "metrics.serviceMonitorLabels",
-            "has no effect without metrics.serviceMonitor; set it to true, or leave it out",
+            `has no effect without ${validation.nameOf("metrics.serviceMonitor")}; set it to true, or leave it out`,
         );
     }
 }

@@ -25,7 +25,7 @@ export function validateBucket(
     hasReadReplicas: boolean,
 ): void {
     validation.check("bucket.name", bucket.name, bucketName);
-    validation.check("bucket.endpoint", bucket.endpoint, endpoint("bucket.secure"));
+    validation.check("bucket.endpoint", bucket.endpoint, endpoint(validation.nameOf("bucket.secure")));
     validation.check("bucket.region", bucket.region, notEmpty("the region of the S3 server, such as us-east-1"));
     validation.check("bucket.chunkSize", bucket.chunkSize, chunkSize);
     validation.check("bucket.quota", bucket.quota, quota);
@@ -34,7 +34,8 @@ export function validateBucket(
     validation.check("bucket.ca", bucket.ca, pemCertificate);
     validation.check("bucket.redirectEndpoint", bucket.redirectEndpoint, redirectEndpoint(hosts, bucket.endpoint));
     if (given.redirect === false && given.redirectEndpoint !== undefined) {
-        validation.add("bucket.redirect", "is false, but bucket.redirectEndpoint needs it; leave one of them out");
+        const redirectEndpoint = validation.nameOf("bucket.redirectEndpoint");
+        validation.add("bucket.redirect", `is false, but ${redirectEndpoint} needs it; leave one of them out`);
     }
     const { accessKey } = given;
     for (const [field, value, fix] of [
@@ -51,6 +52,7 @@ export function validateBucket(
 
 function validateKeys(validation: Validation, bucket: Bucket, hasReadReplicas: boolean): void {
     const { accessKey, secretKey, readAccessKey, readSecretKey } = bucket;
+    const nameOfAccessKey = validation.nameOf("bucket.accessKey");
     for (const [field, half] of Object.entries({ accessKey, secretKey })) {
         const path = `bucket.${field}`;
         validation.check(path, half, notEmpty("the key, or leave out both halves to have one created"));
@@ -65,17 +67,17 @@ function validateKeys(validation: Validation, bucket: Bucket, hasReadReplicas: b
         if (half === undefined && needsReadKey) {
             validation.add(
                 path,
-                "is required: with bucket.accessKey, read-only replicas need a key that can only read",
+                `is required: with ${nameOfAccessKey}, read-only replicas need a key that can only read`,
             );
         }
         if (half !== undefined && !needsReadKey) {
-            validation.add(path, "is only for read-only replicas that use bucket.accessKey; leave it out");
+            validation.add(path, `is only for read-only replicas that use ${nameOfAccessKey}; leave it out`);
         }
     }
     if (typeof accessKey === "string" && accessKey !== "" && accessKey === readAccessKey) {
         validation.add(
             "bucket.readAccessKey",
-            "is the same as bucket.accessKey, which can write; give a key that can only read",
+            `is the same as ${nameOfAccessKey}, which can write; give a key that can only read`,
         );
     }
 }
