@@ -1,13 +1,10 @@
 /** What a policy of retention says about tags, by their names and ages. */
 
-/** The arguments of the component describe each field. */
-export interface RetentionPolicy {
-    repositories: string[];
-    tags: string[];
-    keepPatterns: string[];
-    mostRecentlyPushedCount?: number;
-    pushedWithin?: string;
-}
+import type * as args from "../garbageCollection/args.ts";
+
+/** A policy as the component passes it on, with its defaults. */
+export type RetentionPolicy = args.RetentionPolicy &
+    Required<Pick<args.RetentionPolicy, "repositories" | "tags" | "keepPatterns">>;
 
 export interface PushedTag {
     repository: string;

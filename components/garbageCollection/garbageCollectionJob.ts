@@ -7,21 +7,13 @@ import * as pulumi from "@pulumi/pulumi";
 import { exitStatus } from "../collector/errors";
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
 import { restrictedContainerSecurityContext, restrictedPodSecurityContext } from "../kubernetes/securityContext";
+import { Settings } from "../settings";
 import { readOnlyUntil } from "./readOnlyEntrypoint";
 
 /** Arguments of `GarbageCollectionJob`. */
 export interface GarbageCollectionJobArgs {
     namespace: pulumi.Input<string>;
-    collection: pulumi.Output<{
-        schedule: string;
-        timeZone?: string;
-        deleteUntagged: boolean;
-        maxReadOnlyMinutes: number;
-        minAgeMinutes: number;
-        retention: object[];
-        image: string;
-        pushgateway?: string;
-    }>;
+    collection: NonNullable<Settings["collection"]>;
     /** The registry's image, whose program finds the garbage. */
     registryImage: pulumi.Input<string>;
     /** The registry's configuration in JSON, secret. */
