@@ -13,6 +13,9 @@ import { inTermsOfKeys, keyOf, listKeys, secretKeys, sharedKeys, switches } from
 import { notSet, readKeys, refusePlainText, setAt, valueAt, Values } from "./configuration/reader";
 import { Key, listArguments, readSchema } from "./configuration/schema";
 
+/** The component's name, with which the names of its resources begin. */
+export const registryName = "registry";
+
 /** What the configuration of a stack says. */
 export interface StackConfiguration {
     /** Context of the kubeconfig; the current one if undefined. */
@@ -26,10 +29,9 @@ export interface StackConfiguration {
 /**
  * Reads the configuration of the stack, by the schema of the component's arguments.
  *
- * @param name of the component
  * @throws pulumi.RunError with all errors of the configuration
  */
-export function readStackConfiguration(name: string): StackConfiguration {
+export function readStackConfiguration(): StackConfiguration {
     const schema = readSchema();
     const args = listArguments(schema);
     const validation = new Validation();
@@ -39,19 +41,19 @@ export function readStackConfiguration(name: string): StackConfiguration {
     if (values.ingressTlsSecret !== undefined) {
         values.ingressClusterIssuer = undefined;
     }
-    const registry = collectArguments(name, args, values, validation);
+    const registry = collectArguments(args, values, validation);
     const wrong = new Set(validation.errors.map(({ propertyPath }) => propertyPath));
     const areUsersReadable =
         values.users !== undefined || !validation.errors.some(({ propertyPath }) => keyOf(propertyPath) === "users");
     const findErrors = areUsersReadable ? findValidationErrors : findErrorsWithoutUsers;
-    for (const { propertyPath, reason } of findErrors(name, registry, (path) => inTermsOfKeys(path, args))) {
+    for (const { propertyPath, reason } of findErrors(registryName, registry, (path) => inTermsOfKeys(path, args))) {
         // A second error of the same value would only follow from the first one.
         if (!wrong.has(propertyPath)) {
             validation.add(propertyPath, reason);
         }
     }
     refusePlainText(values, secretKeys, validation);
-    const bucketServer = readBucketServer(values, defaultsOf(name).bucket);
+    const bucketServer = readBucketServer(values, defaultsOf(registryName).bucket);
     const hasAccessKey = values.bucketAccessKey !== undefined || values.bucketSecretKey !== undefined;
     const minio = hasAccessKey ? undefined : { ...bucketServer, ...readMinioUser(values, validation) };
     assertNoErrors("The configuration of this stack is", validation.errors);
@@ -73,8 +75,8 @@ function findErrorsWithoutUsers(
 }
 
 /** Collects the values of the arguments by their paths, without the groups that are switched off. */
-function collectArguments(name: string, args: Key[], values: Values, validation: Validation): ContainerRegistryArgs {
-    const defaults = defaultsOf(name);
+function collectArguments(args: Key[], values: Values, validation: Validation): ContainerRegistryArgs {
+    const defaults = defaultsOf(registryName);
     const registry: Values = {};
     const wrong = validation.errors.map(({ propertyPath }) => propertyPath);
     for (const { key, path, property, isRequired = false } of args) {

@@ -3,13 +3,12 @@ import * as minio from "@pulumi/minio";
 import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistry } from "./components/containerRegistry";
-import { readStackConfiguration } from "./config";
+import { readStackConfiguration, registryName } from "./config";
 import { runPreflight } from "./preflight";
 
 export = async () => {
-    const name = "registry";
-    const configuration = readStackConfiguration(name);
-    await runPreflight(name, configuration);
+    const configuration = readStackConfiguration();
+    await runPreflight(registryName, configuration);
 
     const providers: Record<string, pulumi.ProviderResource> = {
         kubernetes: new kubernetes.Provider("homelab", {
@@ -31,7 +30,7 @@ export = async () => {
         });
     }
 
-    const registry = new ContainerRegistry(name, configuration.registry, { providers });
+    const registry = new ContainerRegistry(registryName, configuration.registry, { providers });
 
     return {
         url: registry.url,

@@ -6,14 +6,14 @@ import { AccessKey } from "./storage/storage";
 import { assertNoErrors } from "./userError";
 import { findConsequences, findValidationErrors, findWarnings, hasPullUsers, hasReadReplicas } from "./validate";
 
-/** What the component deploys: defaults filled in, validated, and narrowed to one kind where there is a choice. */
+/** The arguments with their defaults, validated. Where there is a choice, `kind` says which one is made. */
 export type Settings = ReturnType<typeof resolveSettings>;
-/** Those of the registry's pods, and of the registry in them. */
+/** Settings of the registry's pods, and of the registry in them. */
 export type ServerSettings = pulumi.Unwrap<Settings["server"]>;
 /** Where the bucket is, and how the registry uses it. */
 export type BucketSettings = pulumi.Unwrap<Settings["bucket"]>;
 
-/** Makes an Output of a value. It fails unless every argument is valid, so that no resource is created then. */
+/** Makes a value an Output that fails unless every argument is valid: from invalid ones, no resource is created. */
 type OnceValid = <T>(value: T) => pulumi.Output<pulumi.Unwrap<T>>;
 
 /**
@@ -68,7 +68,7 @@ export function resolveSettings(name: string, args: ContainerRegistryArgs, compo
     };
 }
 
-/** Validates what is known now, and makes the rest wait until it is known, and valid. */
+/** Validates the values that are known now, and the others when they are known, before a resource uses one. */
 function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pulumi.Resource): OnceValid {
     const assertValid = (args: ContainerRegistryArgs) =>
         assertNoErrors("The arguments of this registry are", findValidationErrors(name, args), component);
@@ -76,11 +76,11 @@ function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pul
     for (const warning of findWarnings(args)) {
         void pulumi.log.warn(warning, component);
     }
-    // An update has them in its preview.
+    // An update comes after a preview, which has shown them.
     for (const consequence of pulumi.runtime.isDryRun() ? findConsequences(fillDefaults(name, args)) : []) {
         void pulumi.log.info(consequence, component);
     }
-    // Without the secrets, which would make every value secret. Of these, Logins validates those that are Outputs.
+    // Secrets are left out: with one of them, every value would be secret. Logins validates passwords that are Outputs.
     const mirrors = args.mirrors?.map((mirror) => ({ ...mirror, password: mirror.password && "" }));
     const validated = pulumi
         .output({ ...args, users: undefined, bucket: withoutKeys(args.bucket), mirrors })

@@ -13,7 +13,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
 import { fillDefaults } from "../components/defaults";
-import { readStackConfiguration, StackConfiguration } from "../config";
+import { readStackConfiguration, registryName, StackConfiguration } from "../config";
 import { BucketServer } from "../configuration/bucketServer";
 
 /** The bucket as this machine reaches it, with an access key or the login of a MinIO user. */
@@ -30,10 +30,10 @@ export const settings: Record<string, (configuration: StackConfiguration) => str
     /** Whether the update imports an existing bucket. */
     bucketImport: ({ registry }) => String(registry.bucket.import ?? false),
     /** The rotation of the bucket's access key. */
-    keyRotation: async ({ registry }) => String((await resolve(fillDefaults("registry", registry).bucket)).keyRotation),
+    keyRotation: async (configuration) => String((await bucketOf(configuration)).keyRotation),
     /** Whether garbage collection also deletes untagged manifests. */
     deleteUntagged: async ({ registry }) =>
-        String((await resolve(fillDefaults("registry", registry).collection))?.deleteUntagged ?? false),
+        String((await resolve(fillDefaults(registryName, registry).collection))?.deleteUntagged ?? false),
     /** The DNS names from which clients pull, one a line. */
     hosts: async ({ registry: { host, pullHost, anonymousPullHost } }) =>
         (await resolve([host, pullHost, anonymousPullHost])).filter((name) => name !== undefined).join("\n"),
@@ -52,18 +52,22 @@ export const settings: Record<string, (configuration: StackConfiguration) => str
         });
     },
     /** The certificates to trust for the bucket's server, besides those that the system trusts, in PEM. Empty: none. */
-    ca: async ({ bucketServer: { server, caFile }, registry }) => {
-        const { endpoint, ca = "" } = await resolve(fillDefaults("registry", registry).bucket);
+    ca: async (configuration) => {
+        const { server, caFile } = configuration.bucketServer;
+        const { endpoint, ca = "" } = await bucketOf(configuration);
         // The registry's CA is for `bucketEndpoint`.
         return [...(caFile ? [fs.readFileSync(caFile, "utf8")] : []), ...(server === endpoint ? [ca] : [])].join("\n");
     },
 };
 const secretSettings = ["curlOptions", "collectorConfig"];
 
-async function bucketAccess({ bucketServer, minio, registry }: StackConfiguration): Promise<BucketAccess> {
+/** The arguments of the bucket, with their defaults. */
+const bucketOf = ({ registry }: StackConfiguration) => resolve(fillDefaults(registryName, registry).bucket);
+
+async function bucketAccess(configuration: StackConfiguration): Promise<BucketAccess> {
+    const { bucketServer, minio } = configuration;
     const { server, secure, region } = bucketServer;
-    const bucket = await resolve(fillDefaults("registry", registry).bucket);
-    const { name, accessKey = "", secretKey = "" } = bucket;
+    const { name, accessKey = "", secretKey = "" } = await bucketOf(configuration);
     return {
         server,
         secure,
@@ -113,7 +117,7 @@ export function readStack(): StackConfiguration {
     pulumi.runtime.resetOptions(project, process.env.PULUMI_STACK ?? "", 1, "", "", false, "");
     pulumi.runtime.setAllConfig(Object.fromEntries(values.map(([key, { value = "" }]) => [key, value])), secretKeys);
     process.env.PULUMI_CONFIG_SECRET_KEYS = JSON.stringify(secretKeys);
-    return readStackConfiguration("registry");
+    return readStackConfiguration();
 }
 
 const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;

@@ -1,4 +1,5 @@
 import { parseGoDuration } from "../collector/retention";
+import { defaultsOf } from "../defaults";
 import { imageName } from "../kubernetes/rules";
 import { Rule, Validation, wholeNumber } from "../validation";
 import { Collection, RetentionPolicy } from "./args";
@@ -12,7 +13,7 @@ export function validateCollection(validation: Validation, collection: Collectio
     validation.check("collection.maxReadOnlyMinutes", collection?.maxReadOnlyMinutes, minutes);
     const age = wholeNumber("a whole number of minutes of at least 0", 0);
     validation.check("collection.minAgeMinutes", collection?.minAgeMinutes, age);
-    const image = imageName("Node.js, such as docker.io/library/node:26.10.0-slim");
+    const image = imageName(`Node.js, such as ${defaultsOf("").collection.image}`);
     validation.check("collection.image", collection?.image, image);
     (collection?.retention ?? []).forEach((policy, i) =>
         validatePolicy(validation, `collection.retention[${i}]`, policy),

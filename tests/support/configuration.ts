@@ -22,5 +22,5 @@ export async function readConfiguration(
                 .map(([key, value]) => [named(key), typeof value === "string" ? value : JSON.stringify(value)]),
         ),
     );
-    return readStackConfiguration("registry");
+    return readStackConfiguration();
 }

@@ -18,7 +18,7 @@ function errorOf(value: string): string {
         Object.fromEntries(Object.entries(values).map(([key, text]) => [`homelab-registry:${key}`, text])),
     );
     try {
-        readStackConfiguration("registry");
+        readStackConfiguration();
         return "none";
     } catch (error) {
         return (error as Error).message;
