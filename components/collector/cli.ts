@@ -8,6 +8,7 @@ import { runDryRun } from "./dryRun.ts";
 import { exitStatus, ExpectedError, InterruptedError, LeaseHeldError, PermanentError } from "./errors.ts";
 import { oldGarbage, readInventory, sum } from "./inventory.ts";
 import { KubernetesClient } from "./kubernetesClient.ts";
+import { tagId } from "./layout.ts";
 import type { Bucket, Environment } from "./ports.ts";
 import { pushMetrics } from "./pushgateway.ts";
 import { assertIntact, formatBytes, remarks, removalReport, tagTable, totals, versionsNote } from "./report.ts";
@@ -85,11 +86,11 @@ async function preview(bucket: Bucket, flags: Flags): Promise<void> {
     }
     if (policies.length > 0) {
         removalReport(inventory, policies).forEach((line) => console.log(line));
-        const running = removals.tags.filter(({ repository, name, revisions }) =>
-            flags.running.some((image) => image === `${repository}:${name}` || revisions.has(image)),
+        const running = removals.tags.filter((tag) =>
+            flags.running.some((image) => image === tagId(tag) || tag.revisions.has(image)),
         );
-        for (const { repository, name } of running) {
-            console.log(`A Pod of this cluster runs ${repository}:${name}, which would go.`);
+        for (const tag of running) {
+            console.log(`A Pod of this cluster runs ${tagId(tag)}, which would go.`);
         }
     }
     assertIntact(inventory, "A collection would delete nothing, because an image is broken.");

@@ -2,10 +2,11 @@ import { isReported, noteReport } from "./approval.ts";
 import { CachedBucket } from "./cachedBucket.ts";
 import { LeaseLostError, PermanentError, UnsettledDeletionError } from "./errors.ts";
 import { type Inventory, oldGarbage, readInventory, type Rules, sum } from "./inventory.ts";
+import { tagId } from "./layout.ts";
 import { Lease } from "./lease.ts";
 import type { CollectionSettings, Environment } from "./ports.ts";
 import { pollInterval, RegistryPods } from "./registryPods.ts";
-import { nameOf, type Retention, versionOf } from "./removals.ts";
+import { type PushTimes, pushTimes, type Retention } from "./removals.ts";
 import { assertIntact, count, formatBytes, remarks, removalReport, totals, versionsNote } from "./report.ts";
 import { seemCopied } from "./retention.ts";
 import { repeat, retry } from "./retry.ts";
@@ -33,8 +34,8 @@ interface Plan extends Pick<CollectionResult, "untagged" | "odd"> {
     candidates: string[];
     /** When each blob was written: a manifest that is pushed later stays, and so does what it needs. */
     written: ReadonlyMap<string, number>;
-    /** The tags that may go, as they are now; undefined if none may. */
-    removals?: Set<string>;
+    /** The tags that may go, and when each was pushed; undefined if none may. */
+    removals?: PushTimes;
     /** Whether the registry has to be read-only for anything. */
     hasWork: boolean;
     /** What the bucket holds. */
@@ -138,7 +139,7 @@ export class GarbageCollection {
         }
         const { bytes, untagged, oddObjects, heldBackBytes, written } = inventory;
         const odd = { objects: oddObjects, bytes: heldBackBytes };
-        const removals = mayRemove ? new Set(inventory.removals.tags.map(versionOf)) : undefined;
+        const removals = mayRemove ? pushTimes(inventory.removals.tags) : undefined;
         return { candidates, written, removals, hasWork, bytes, untagged, odd };
     }
 
@@ -165,7 +166,7 @@ export class GarbageCollection {
     }
 
     /** @param only the tags that may go at most */
-    private retention(only?: Set<string>): Retention {
+    private retention(only?: PushTimes): Retention {
         return { policies: this.settings.retention, now: this.environment.clock.now(), only };
     }
 
@@ -269,11 +270,9 @@ export class GarbageCollection {
     }
 
     /** Names the tags that were selected, and stay because of a change since. */
-    private reportStayingTags(selected: Iterable<string> = [], { tags }: Inventory): void {
-        const left = new Set(tags.map(({ repository, name }) => `${repository}:${name}`));
-        [...selected]
-            .map(nameOf)
-            .filter((tag) => left.has(tag))
+    private reportStayingTags(selected: PushTimes | undefined, { tags }: Inventory): void {
+        tags.map(tagId)
+            .filter((tag) => selected?.has(tag))
             .forEach((tag) => this.environment.log(`${tag} stays, because of a change since it was selected.`));
     }
 

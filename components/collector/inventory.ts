@@ -20,6 +20,7 @@ import {
     parseLayout,
     parseLinkId,
     root,
+    tagId,
     tagKey,
     type TagLink,
 } from "./layout.ts";
@@ -159,7 +160,6 @@ async function readManifests(
     removals: Removals,
 ): Promise<ReadManifests> {
     const needed = () => new Set([...walker.needed, ...walker.spared]);
-    const name = ({ repository, name }: TagLink) => `${repository}:${name}`;
     const removed = new Set(removals.tags.map(tagKey));
     const lost = revisionsOf(removals);
     const kept = layout.tags.filter((tag) => !removed.has(tagKey(tag)));
@@ -170,8 +170,8 @@ async function readManifests(
     );
     const mayGo = (link: string) => rules.deleteUntagged && isSettled(layout, digestOf(link), rules);
     const findings = [
-        ...removals.tags.map((tag) => ({ ...makeFinding(name(tag), tag.image), goes: true })),
-        ...tagged.map(([tag, image]) => makeFinding(name(tag), image)),
+        ...removals.tags.map((tag) => ({ ...makeFinding(tagId(tag), tag.image), goes: true })),
+        ...tagged.map(([tag, image]) => makeFinding(tagId(tag), image)),
         ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, mayGo(link)))),
         ...layout.oddLinks.map(describeOddLink),
         ...[...layout.oddRepositories].map(describeOddName),

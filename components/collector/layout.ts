@@ -87,7 +87,7 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
     const repositories = new Set<string>();
     const tags = new Map<string, Partial<TagLink> & Layout["unlinkedTags"][number]>();
     const noteTag = (repository: string, name: string) => {
-        const id = `${repository}:${name}`;
+        const id = tagId({ repository, name });
         const tag = tags.get(id) ?? { repository, name, history: [] };
         tags.set(id, tag);
         return tag;
@@ -143,6 +143,9 @@ export const isTagKey = (key: string) => key.endsWith("/current/link");
 const isRepositoryName = (name: string) => repositoryPattern.test(name);
 
 export const isDigest = (text: string) => /^[\w.+-]+:\w+$/.test(text);
+
+/** The `repository:tag` of a tag. */
+export const tagId = ({ repository, name }: { repository: string; name: string }) => `${repository}:${name}`;
 
 export const linkId = (repository: string, digest: string) => `${repository}@${digest}`;
 

@@ -7,6 +7,7 @@ import {
     type Layout,
     linkId,
     revisionKey,
+    tagId,
     tagKey,
     type TagLink,
 } from "./layout.ts";
@@ -20,8 +21,8 @@ export interface Retention {
     policies: RetentionPolicy[];
     /** Milliseconds since 1970. */
     now: number;
-    /** The tags that may go at most, as {@link versionOf} names them. */
-    only?: Set<string>;
+    /** The tags that may go at most, and when each was pushed: one that is pushed again stays. */
+    only?: PushTimes;
 }
 
 /** A tag that goes. */
@@ -40,11 +41,10 @@ export interface Removals {
     interrupted: Pick<Removal, "repository" | "name" | "digest" | "revisions">[];
 }
 
-/** A tag and when it was pushed: a tag that is pushed again has another one. */
-export const versionOf = ({ repository, name, pushed }: TagLink) => `${repository}:${name} ${pushed.getTime()}`;
+/** When tags were pushed, in milliseconds since 1970, by their `tagId`. */
+export type PushTimes = ReadonlyMap<string, number>;
 
-/** The `repository:tag` in what {@link versionOf} returns. */
-export const nameOf = (version: string) => version.slice(0, version.lastIndexOf(" "));
+export const pushTimes = (tags: TagLink[]): PushTimes => new Map(tags.map((tag) => [tagId(tag), tag.pushed.getTime()]));
 
 /** Decides which tags go. Reads only repositories with such tags. Nothing goes of the repositories in `except`. */
 export async function planRemovals(
@@ -57,7 +57,8 @@ export async function planRemovals(
     const { deleteUntagged, latest = Infinity } = rules;
     const areSettled = ({ revisions }: Pick<Read, "revisions">) =>
         [...revisions].every((link) => isSettled(layout, digestOf(link), rules));
-    const mayGo = (tag: TagLink) => tag.pushed.getTime() <= latest && (!only || only.has(versionOf(tag)));
+    const mayGo = (tag: TagLink) =>
+        tag.pushed.getTime() <= latest && (!only || only.get(tagId(tag)) === tag.pushed.getTime());
     const selected = selectTags(layout.tags, policies, now);
     const readRevisions = (repository: string, digest: string) => read(bucket, layout, repository, digest);
     const removals: Removals = { tags: [], interrupted: [] };
