@@ -76,11 +76,11 @@ function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pul
     for (const warning of findWarnings(args)) {
         void pulumi.log.warn(warning, component);
     }
-    // An update comes after a preview, which has shown them.
+    // An update is usually shown in a preview first.
     for (const consequence of pulumi.runtime.isDryRun() ? findConsequences(fillDefaults(name, args)) : []) {
         void pulumi.log.info(consequence, component);
     }
-    // Secrets are left out: with one of them, every value would be secret. Logins validates passwords that are Outputs.
+    // Secrets are left out: with one of them, every value would be secret. Logins validates those of users.
     const mirrors = args.mirrors?.map((mirror) => ({ ...mirror, password: mirror.password && "" }));
     const validated = pulumi
         .output({ ...args, users: undefined, bucket: withoutKeys(args.bucket), mirrors })

@@ -1,9 +1,7 @@
+import { registryName } from "../config";
 import { listKeys, switches } from "../configuration/keys";
 import { exampleOf, Key, listArguments, Property, resolve, Schema } from "../configuration/schema";
 import { defaultOf } from "./descriptions";
-
-/** The name that `index.ts` gives the component. */
-const componentName = "registry";
 
 /** The sections of the keys: their first key, the heading, and the page that says more. */
 const sections: Record<string, [heading: string, page?: string]> = {
@@ -93,7 +91,7 @@ function printRow({ key, path, property, isRequired = false }: Key, keys: Key[])
 
 /** A value as it stands in a stack's configuration: a text needs no quotes. */
 function printValue(value: string | boolean): string {
-    const text = String(value).replace("<name>", componentName);
+    const text = String(value).replace("<name>", registryName);
     return `\`${/^"(.*)"$/.exec(text)?.[1] ?? text}\``;
 }
 
@@ -104,7 +102,7 @@ function useKeys(text: string, [group]: string[], keys: Key[]): string {
             const sibling = keys.find(({ path }) => path.length > 1 && path[0] === group && path.at(-1) === name);
             return sibling ? `\`${sibling.key}\`` : span;
         })
-        .replace("<name>", componentName)
+        .replace("<name>", registryName)
         .replace(/\s+/g, " ")
         .replace(/\|/g, "\\|")
         .trim();

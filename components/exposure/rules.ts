@@ -36,14 +36,14 @@ export function validateExposure(validation: Validation, filled: FilledArgs, giv
 }
 
 function validateIngress(validation: Validation, ingress: Ingress, given: Ingress): void {
-    const clusterIssuer = validation.nameOf("ingress.clusterIssuer");
-    const tlsSecret = validation.nameOf("ingress.tlsSecret");
+    const nameOfIssuer = validation.nameOf("ingress.clusterIssuer");
+    const nameOfTlsSecret = validation.nameOf("ingress.tlsSecret");
     validation.check("ingress.className", ingress.className, objectName("an ingress class, such as traefik"));
     validation.check("ingress.annotations", ingress.annotations, annotations);
-    validation.exclude("ingress.tlsSecret", given.tlsSecret, given.clusterIssuer, clusterIssuer);
+    validation.exclude("ingress.tlsSecret", given.tlsSecret, given.clusterIssuer, nameOfIssuer);
     validation.check("ingress.tlsSecret", given.tlsSecret, objectName("a Secret, such as wildcard-tls"));
     if (given.tlsSecret === undefined) {
-        const issuer = objectName(`a ClusterIssuer, such as letsencrypt-prod, or set ${tlsSecret}`);
+        const issuer = objectName(`a ClusterIssuer, such as letsencrypt-prod, or set ${nameOfTlsSecret}`);
         validation.check("ingress.clusterIssuer", ingress.clusterIssuer ?? "", issuer);
     }
 }
@@ -102,8 +102,8 @@ export function validateHosts(
 
     function unique(value: string, i: number): string | undefined {
         // A route has no port, but each Service of a node has one of its own.
-        const nameOf = (host: string) => (areRouted ? withoutPort(host) : host);
-        const isSame = (other: unknown) => typeof other === "string" && nameOf(other) === nameOf(value);
+        const routed = (host: string) => (areRouted ? withoutPort(host) : host);
+        const isSame = (other: unknown) => typeof other === "string" && routed(other) === routed(value);
         const other = hosts.slice(0, i).find(([, earlier]) => isSame(earlier));
         return (
             other && `"${value}" is already used by ${validation.nameOf(other[0])}; use a different DNS name for each`

@@ -34,8 +34,8 @@ export function validateBucket(
     validation.check("bucket.ca", bucket.ca, pemCertificate);
     validation.check("bucket.redirectEndpoint", bucket.redirectEndpoint, redirectEndpoint(hosts, bucket.endpoint));
     if (given.redirect === false && given.redirectEndpoint !== undefined) {
-        const redirectEndpoint = validation.nameOf("bucket.redirectEndpoint");
-        validation.add("bucket.redirect", `is false, but ${redirectEndpoint} needs it; leave one of them out`);
+        const nameOfEndpoint = validation.nameOf("bucket.redirectEndpoint");
+        validation.add("bucket.redirect", `is false, but ${nameOfEndpoint} needs it; leave one of them out`);
     }
     const { accessKey } = given;
     for (const [field, value, fix] of [
