@@ -292,7 +292,7 @@ export async function deployVariant(name: string, variant: Variant, candidate: S
             spec: { ...ingress, tls: [{ hosts: [host], secretName: "tls" }], rules: [{ ...ingress.rules[0], host }] },
         },
     );
-    await kubectl("rollout", "status", "deployment/registry", "--namespace", namespace, "--timeout=60s");
+    await kubectl("rollout", "status", "deployment/registry", "--namespace", namespace, "--timeout=300s");
     return waitForLogin({ name, namespace, bucket: candidate.bucket, client: { ...candidate.client, host } });
 }
 

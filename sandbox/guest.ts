@@ -23,6 +23,9 @@ const persistentFolders = {
     logs: "/var/log",
 };
 
+/** How often something is tried, every 50 ms: for a minute. */
+const maxTries = 1200;
+
 /** The script of the guest's first process: it sets up mounts and the network, then it becomes the supervisor s6. */
 const init = `#!/bin/sh
 set -e
@@ -119,7 +122,7 @@ export async function startGuest(): Promise<void> {
         env: { HOME: process.env.HOME, PATH: `${inState("bin")}:${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin` },
     });
     unshare.unref();
-    for (let tries = 0; tries < 100 && unshare.exitCode === null && !findOwnGuest(); tries++) {
+    for (let tries = 0; tries < maxTries && unshare.exitCode === null && !findOwnGuest(); tries++) {
         await sleep(50);
     }
     if (!findOwnGuest()) {
@@ -238,7 +241,7 @@ async function removeCgroups(): Promise<void> {
             try {
                 remove(folder);
             } catch (error) {
-                if (tries === 100) {
+                if (tries === maxTries) {
                     throw error;
                 }
                 await sleep(50);

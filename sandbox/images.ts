@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import * as path from "node:path";
 
 import { pki, publicCa } from "./certificates";
+import { retryUntil } from "./clusterAddons";
 import { containerdSocket, pauseImage } from "./daemons";
 import { runInGuest } from "./guest";
 import { nodeProgram, nodeVersion } from "./node";
@@ -80,6 +81,7 @@ const images: Image[] = [
 
 /** Loads missing and changed images into the nodes' containerd, and into dockerd. */
 export async function loadImages(): Promise<void> {
+    await waitForEngines();
     for (const image of images) {
         const stamp = createHash("sha256")
             .update(JSON.stringify([image, ...Object.values(image.files).map((file) => fs.statSync(file).mtimeMs)]))
@@ -102,6 +104,16 @@ export async function loadImages(): Promise<void> {
         fs.rmSync(archive);
         fs.writeFileSync(stampFile, stamp);
     }
+}
+
+/** Waits for the container engines, which have just been started. */
+async function waitForEngines(): Promise<void> {
+    for (const socket of nodes.map(containerdSocket)) {
+        await retryUntil(`containerd to respond at ${socket}`, () =>
+            runInGuest(["ctr", "--address", socket, "version"]),
+        );
+    }
+    await retryUntil("dockerd to respond", () => runInGuest(["docker", "version"]));
 }
 
 /** Creates an archive in the format of `docker save`, with a single layer. Returns its path. */

@@ -55,6 +55,7 @@ describe("The sandbox", function () {
         await make("up");
         await make("down");
         assertRemoved();
+        await eventually(async () => (await traces()).processes?.includes("s6-") === false);
         removed = await traces();
     });
     /** A killed process may need a moment to end. */
@@ -141,7 +142,9 @@ describe("The sandbox", function () {
                 await inGuest("kubectl", "exec", from.pod, "--", "/bin/busybox", "cat", "/etc/hostname"),
                 `${from.pod}\n`,
             );
-            const process = (await inGuest("pgrep", "--full", "--exact", command(from.port).join(" "))).trim();
+            const process = (
+                await inGuest("pgrep", "--oldest", "--full", "--exact", command(from.port).join(" "))
+            ).trim();
             for (const to of pods) {
                 await eventually(
                     async () =>

@@ -10,7 +10,7 @@ describe("sandbox/env", () => {
 
     beforeEach(() => {
         processes = [];
-        sandbox = fs.mkdtempSync(path.join(os.tmpdir(), "sandbox-"));
+        sandbox = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "sandbox-")));
         fs.copyFileSync("sandbox/env", path.join(sandbox, "env"));
         fs.mkdirSync(path.join(sandbox, ".state/bin"), { recursive: true });
         fs.writeFileSync(path.join(sandbox, ".state/bin/nsenter"), '#!/bin/sh\necho "$2"\n', { mode: 0o755 });

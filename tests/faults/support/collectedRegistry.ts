@@ -113,13 +113,15 @@ export class CollectedRegistry extends OtherRegistry {
         const collection = spawn("scripts/collect", { env: this.env, stdio: ["ignore", "pipe", "ignore"] });
         const ended = new Promise<number>((resolve) => collection.on("close", (code) => resolve(code ?? -1)));
         let pod: Pod | undefined, did: Promise<unknown> | undefined;
+        // Its log may be read before Kubernetes says that it runs.
+        const faultOf = async (pod?: Pod) => fault(pod ?? (await eventually(() => this.collector())));
         for await (const line of readline.createInterface({ input: collection.stdout })) {
             console.log(`      ${this.name}: ${line}`);
             this.printed.push(line);
             // Found early, because a step may be over within a second.
             pod ??= await this.collector();
             if (!did && step.test(line)) {
-                did = Promise.resolve(fault(pod!));
+                did = faultOf(pod);
                 did.catch(() => undefined);
             }
         }
