@@ -295,6 +295,23 @@ describe("docs/troubleshooting.md has what is printed", function () {
         it("by kubelet: an image for other processors", async () => {
             assertInTroubleshooting("no match for platform in manifest", await described("arm64"));
         });
+        it("by kubelet: an image without a shell", async () => {
+            await apply({
+                apiVersion: "v1",
+                kind: "Pod",
+                metadata: { name: "no-shell", namespace: apps },
+                spec: {
+                    containers: [
+                        { name: "registry", image: "localhost/minio:sandbox", command: ["/bin/sh", "-c", "true"] },
+                    ],
+                },
+            });
+            const printed = await eventually(async () => {
+                const printed = await kubectl("describe", "pod", "no-shell", "--namespace", apps);
+                return printed.includes("Error: failed to create containerd task") && printed;
+            });
+            assertInTroubleshooting('exec: "/bin/sh": stat /bin/sh: no such file or directory', printed);
+        });
         it("by kubectl", async () => {
             const pods = await eventually(async () => {
                 const printed = await kubectl("get", "pods", "--namespace", apps);
