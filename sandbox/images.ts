@@ -81,15 +81,11 @@ const images: Image[] = [
 
 /** Loads missing and changed images into the nodes' containerd, and into dockerd. */
 export async function loadImages(): Promise<void> {
-    await waitForEngines();
-    for (const image of images) {
-        const stamp = createHash("sha256")
-            .update(JSON.stringify([image, ...Object.values(image.files).map((file) => fs.statSync(file).mtimeMs)]))
-            .digest("hex");
-        const stampFile = inState("images", `${image.name.replaceAll("/", "_")}.loaded`);
-        if (fs.existsSync(stampFile) && fs.readFileSync(stampFile, "utf8") === stamp) {
-            continue;
-        }
+    const missing = images.filter((image) => !isLoaded(image));
+    if (missing.length > 0) {
+        await waitForEngines();
+    }
+    for (const image of missing) {
         const archive = createArchive(image);
         if (image.engine === "docker") {
             await runInGuest(["docker", "load", "--quiet", "--input", archive]);
@@ -102,9 +98,21 @@ export async function loadImages(): Promise<void> {
             }
         }
         fs.rmSync(archive);
-        fs.writeFileSync(stampFile, stamp);
+        fs.writeFileSync(stampFile(image), stampOf(image));
     }
 }
+
+/** The file with the stamp of an image that was loaded. */
+const stampFile = ({ name }: Image) => inState("images", `${name.replaceAll("/", "_")}.loaded`);
+
+/** Changes if the image does. */
+const stampOf = (image: Image) =>
+    createHash("sha256")
+        .update(JSON.stringify([image, ...Object.values(image.files).map((file) => fs.statSync(file).mtimeMs)]))
+        .digest("hex");
+
+const isLoaded = (image: Image) =>
+    fs.existsSync(stampFile(image)) && fs.readFileSync(stampFile(image), "utf8") === stampOf(image);
 
 /** Waits for the container engines, which have just been started. */
 async function waitForEngines(): Promise<void> {
