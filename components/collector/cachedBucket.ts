@@ -1,5 +1,5 @@
 import { isBlobKey, isTagKey, root } from "./layout.ts";
-import type { Bucket, Clock, ListedObject } from "./ports.ts";
+import type { BucketReader, Clock, ListedObject } from "./ports.ts";
 
 interface CachedContent {
     content: Buffer;
@@ -11,16 +11,16 @@ interface CachedContent {
  * A bucket that is read several times. Manifests are immutable by their digest, and are read once. The link of a tag
  * is read again if a list shows that it was written since.
  */
-export class CachedBucket implements Bucket {
+export class CachedBucket implements BucketReader {
     /** How long the last list took. */
     listMilliseconds = 0;
-    private readonly bucket: Bucket;
+    private readonly bucket: BucketReader;
     private readonly clock: Clock;
     private readonly contents = new Map<string, CachedContent>();
     /** The versions of tags' links in the last list. */
     private versions = new Map<string, string>();
 
-    constructor(bucket: Bucket, clock: Clock) {
+    constructor(bucket: BucketReader, clock: Clock) {
         this.bucket = bucket;
         this.clock = clock;
     }
@@ -66,10 +66,5 @@ export class CachedBucket implements Bucket {
 
     size(key: string): Promise<number | undefined> {
         return this.bucket.size(key);
-    }
-
-    delete(key: string, assertMayDelete: () => void): Promise<void> {
-        this.contents.delete(key);
-        return this.bucket.delete(key, assertMayDelete);
     }
 }

@@ -1,43 +1,21 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
-import { parseArgs } from "node:util";
 
 import { systemClock } from "./clock.ts";
 import { GarbageCollection } from "./collection.ts";
-import { runDryRun } from "./dryRun.ts";
+import { askDistribution } from "./distribution.ts";
 import { exitStatus, ExpectedError, InterruptedError, LeaseHeldError, PermanentError } from "./errors.ts";
+import { type Flags, parseCommandLine, parseLabels } from "./flags.ts";
 import { oldGarbage, readInventory, sum } from "./inventory.ts";
 import { KubernetesClient } from "./kubernetesClient.ts";
 import { tagId } from "./layout.ts";
-import type { Bucket, Environment } from "./ports.ts";
+import type { BucketClient, BucketReader, Environment } from "./ports.ts";
 import { pushMetrics } from "./pushgateway.ts";
 import { assertIntact, formatBytes, remarks, removalReport, tagTable, totals, versionsNote } from "./report.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { S3Client, type S3Parameters } from "./s3Client.ts";
 
-const parseCommandLine = () =>
-    parseArgs({
-        allowPositionals: true,
-        options: {
-            config: { type: "string", default: "" },
-            registry: { type: "string", default: "" },
-            lock: { type: "string", default: "" },
-            annotation: { type: "string", default: "" },
-            label: { type: "string", multiple: true, default: [] },
-            "collector-label": { type: "string", multiple: true, default: [] },
-            "drain-seconds": { type: "string", default: "" },
-            "max-read-only-minutes": { type: "string", default: "" },
-            "min-age-minutes": { type: "string", default: "" },
-            "delete-untagged": { type: "boolean", default: false },
-            retention: { type: "string", default: "[]" },
-            "apply-retention": { type: "boolean", default: false },
-            running: { type: "string", multiple: true, default: [] },
-            pushgateway: { type: "string", default: "" },
-        },
-    });
-type Flags = ReturnType<typeof parseCommandLine>["values"];
-
-/** Runs the command that the first argument names; README.md describes both. */
+/** Runs the command that the first argument names; README.md describes them. */
 async function main(): Promise<void> {
     const { values: flags, positionals } = parseCommandLine();
     // JSON, which distribution reads as YAML.
@@ -49,7 +27,7 @@ async function main(): Promise<void> {
         case "check":
             return check(bucket, flags);
         case "dry-run":
-            return preview(bucket, flags);
+            return dryRun(bucket, flags);
         case "collect":
             return collect(bucket, flags, stop.signal);
         default:
@@ -60,7 +38,7 @@ async function main(): Promise<void> {
 }
 
 /** Shows all tags, and whether every image is whole. */
-async function check(bucket: Bucket, flags: Flags): Promise<void> {
+async function check(bucket: BucketReader, flags: Flags): Promise<void> {
     const inventory = await readInventory(bucket, systemClock, { deleteUntagged: flags["delete-untagged"] });
     console.log(tagTable(inventory).join("\n"));
     console.log(`\nIn the bucket: ${totals(inventory)}.`);
@@ -71,7 +49,7 @@ async function check(bucket: Bucket, flags: Flags): Promise<void> {
 }
 
 /** Shows what a collection would delete now: its tags, and how much disk space comes back. */
-async function preview(bucket: Bucket, flags: Flags): Promise<void> {
+async function dryRun(bucket: BucketReader, flags: Flags): Promise<void> {
     const now = systemClock.now();
     const latest = now - Number(flags["min-age-minutes"]) * 60_000;
     const policies = parsePolicies(flags);
@@ -102,11 +80,16 @@ async function preview(bucket: Bucket, flags: Flags): Promise<void> {
 
 const parsePolicies = ({ retention }: Flags) => JSON.parse(retention) as RetentionPolicy[];
 
-function makeCollection(bucket: Bucket, flags: Flags, stop: AbortSignal): GarbageCollection {
+function makeCollection(bucket: BucketClient, flags: Flags, stop: AbortSignal): GarbageCollection {
     const { registry, config, "delete-untagged": deleteUntagged } = flags;
-    const dryRun: Environment["dryRun"] = (view, signal) => runDryRun({ registry, config }, view, signal);
     const log = (line: string) => console.log(line);
-    const environment = { bucket, cluster: new KubernetesClient(), clock: systemClock, dryRun, log };
+    const environment: Environment = {
+        bucket,
+        cluster: new KubernetesClient(),
+        clock: systemClock,
+        askDistribution: (view, signal) => askDistribution({ registry, config }, view, signal),
+        log,
+    };
     const settings = {
         leaseName: flags.lock,
         // A host name is cut after 63 characters.
@@ -125,10 +108,10 @@ function makeCollection(bucket: Bucket, flags: Flags, stop: AbortSignal): Garbag
 }
 
 /** Collects garbage, and reports the result to the Pushgateway. */
-async function collect(bucket: Bucket, flags: Flags, stop: AbortSignal): Promise<void> {
+async function collect(bucket: BucketClient, flags: Flags, stop: AbortSignal): Promise<void> {
     const collection = makeCollection(bucket, flags, stop);
     const now = () => systemClock.now() / 1000;
-    const report = async (metrics: Record<string, number>) => {
+    const pushResult = async (metrics: Record<string, number>) => {
         if (flags.pushgateway) {
             // A Pushgateway that is unreachable does not make the collection fail.
             await pushMetrics(flags.pushgateway, metrics).catch((error: unknown) =>
@@ -139,11 +122,11 @@ async function collect(bucket: Bucket, flags: Flags, stop: AbortSignal): Promise
     const result = await collection.run().catch(async (error: unknown) => {
         // The collection that holds the lease reports its own result.
         if (!(error instanceof LeaseHeldError)) {
-            await report({ last_failure_timestamp_seconds: now() });
+            await pushResult({ last_failure_timestamp_seconds: now() });
         }
         throw error;
     });
-    await report({
+    await pushResult({
         last_success_timestamp_seconds: now(),
         freed_bytes: result.freedBytes,
         bucket_bytes: result.leftBytes,
@@ -156,10 +139,6 @@ async function collect(bucket: Bucket, flags: Flags, stop: AbortSignal): Promise
         removed_tags: result.removedTags,
     });
 }
-
-/** @param labels in the form `name=value` */
-const parseLabels = (labels: string[]) =>
-    Object.fromEntries(labels.map((label) => label.split("=") as [string, string]));
 
 /** Ends the process as soon as all output is written: a pipe may be slow. */
 function exit(status: number): void {

@@ -3,7 +3,7 @@ import { CachedBucket } from "./cachedBucket.ts";
 import { LeaseLostError, PermanentError, UnsettledDeletionError } from "./errors.ts";
 import { type Inventory, oldGarbage, readInventory, type Rules, sum } from "./inventory.ts";
 import { tagId } from "./layout.ts";
-import { Lease } from "./lease.ts";
+import { Lease, renewSeconds } from "./lease.ts";
 import type { CollectionSettings, Environment } from "./ports.ts";
 import { pollInterval, RegistryPods } from "./registryPods.ts";
 import { type PushTimes, pushTimes, type Retention } from "./removals.ts";
@@ -42,8 +42,6 @@ interface Plan extends Pick<CollectionResult, "untagged" | "odd"> {
     bytes: number;
 }
 
-/** Milliseconds between two renewals of the lease. */
-const renewInterval = 30_000;
 /** How long pushes are refused for each of the two rollouts, and how fast objects are deleted: as measured. */
 const rolloutSeconds = 10;
 const deletionsPerSecond = 200;
@@ -68,12 +66,12 @@ export class GarbageCollection {
         this.lease = new Lease(environment, settings);
         this.pods = new RegistryPods(environment, settings);
         this.bucket = new CachedBucket(environment.bucket, environment.clock);
-        this.secondOpinion = new SecondOpinion(this.bucket, environment.dryRun);
+        this.secondOpinion = new SecondOpinion(this.bucket, environment.askDistribution);
     }
 
     /**
      * Finds the garbage. If there is any, makes the registry read-only, looks at what has changed since, deletes the
-     * garbage, makes the registry writable, and checks that every image is complete.
+     * garbage, makes the registry writable, and checks that every image is whole.
      *
      * @throws PermanentError if an image is broken, or another collection runs
      */
@@ -83,7 +81,7 @@ export class GarbageCollection {
         const plan = await this.plan();
         const { hasWork, bytes, untagged, odd } = plan;
         this.stop.throwIfAborted();
-        const locked = clock.now();
+        const readOnlySince = clock.now();
         let readOnlySeconds = 0;
         const { blobs, freedBytes, leftBytes, removedTags } = hasWork
             ? await this.collectUnderLease(plan)
@@ -97,7 +95,7 @@ export class GarbageCollection {
         if (hasWork) {
             await this.makeWritable();
             this.stop.throwIfAborted();
-            readOnlySeconds = Math.round((clock.now() - locked) / 1000);
+            readOnlySeconds = Math.round((clock.now() - readOnlySince) / 1000);
             log("The registry accepts pushes again.");
             assertIntact(await this.readInventory(), "After the collection an image is broken.");
         }
@@ -278,7 +276,7 @@ export class GarbageCollection {
 
     /** Renews the lease until the signal. @throws if it is about to expire, or another collection has it */
     private renewLease(done: AbortSignal): Promise<void> {
-        return repeat(this.environment.clock, renewInterval, done, async () => {
+        return repeat(this.environment.clock, renewSeconds * 1000, done, async () => {
             this.lease.assertHeld();
             await this.retryWhileHeld(done, () => this.lease.renew());
         });
@@ -321,7 +319,8 @@ export class GarbageCollection {
         const { log } = this.environment;
         if (error instanceof UnsettledDeletionError) {
             // A push meanwhile could rely on a blob that is deleted then.
-            log("The registry stays read-only until the lease expires, in at most seven minutes.");
+            const end = "until the lease expires, and two minutes more";
+            log(`The registry stays read-only for at most seven minutes: ${end}.`);
             return;
         }
         await this.makeWritable().catch((error: unknown) =>

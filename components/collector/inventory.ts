@@ -26,11 +26,11 @@ import {
 } from "./layout.ts";
 import { type Image, makeImage, ManifestWalker } from "./manifestWalker.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
-import type { Bucket, Clock } from "./ports.ts";
-import { lostKeys, planRemovals, type Removals, type Retention, revisionsOf } from "./removals.ts";
+import type { BucketReader, Clock } from "./ports.ts";
+import { lostKeys, RemovalPlanner, type Removals, type Retention, revisionsOf } from "./removals.ts";
 
 /** A tag of a repository, with what it refers to: the manifests of an index, for example. */
-export interface Tag extends TagLink {
+interface Tag extends TagLink {
     manifests: number;
     blobs: number;
     bytes: number;
@@ -99,17 +99,17 @@ const rereadDelay = 5000;
  * manifests of an index are read; each layer must exist, have the right length, and be linked in that repository. The
  * digests of manifests are verified; the content of layers is not read.
  */
-export async function readInventory(bucket: Bucket, clock: Clock, rules: Rules): Promise<Inventory> {
-    const inventory = await readOnce(bucket, rules, await readLayout(bucket));
+export async function readInventory(bucket: BucketReader, clock: Clock, rules: Rules): Promise<Inventory> {
+    const inventory = await buildInventory(bucket, rules, await readLayout(bucket));
     if (inventory.problems.length === 0) {
         return inventory;
     }
     await clock.sleep(rereadDelay);
-    return readOnce(bucket, rules, await readLayout(bucket));
+    return buildInventory(bucket, rules, await readLayout(bucket));
 }
 
 /** @throws PermanentError if no blob has a link, as if the rest of the list was lost: it comes after the blobs */
-async function readLayout(bucket: Bucket): Promise<Layout> {
+async function readLayout(bucket: BucketReader): Promise<Layout> {
     const layout = parseLayout(await bucket.list(root));
     if (layout.blobs.size > 0 && layout.links.size === 0) {
         throw new PermanentError(
@@ -122,21 +122,26 @@ async function readLayout(bucket: Bucket): Promise<Layout> {
 }
 
 /** @param except repositories of which retention removes nothing */
-async function readOnce(bucket: Bucket, rules: Rules, layout: Layout, except = new Set<string>()): Promise<Inventory> {
+async function buildInventory(
+    bucket: BucketReader,
+    rules: Rules,
+    layout: Layout,
+    except = new Set<string>(),
+): Promise<Inventory> {
     const { retention } = rules;
     const removals = retention
-        ? await planRemovals(bucket, layout, { ...rules, retention }, except)
+        ? await new RemovalPlanner(bucket, layout, { ...rules, retention }).plan(except)
         : { tags: [], interrupted: [] };
     const walker = new ManifestWalker(bucket, layout);
     const read = await readManifests(bucket, walker, layout, rules, removals);
     await spareOdd(walker, layout);
     spareRepositories(walker, layout);
-    // Nobody knows what is needed there, maybe of these tags.
+    // Nobody knows what these repositories need, so retention removes nothing there: read again without them.
     const spared = [...removals.tags, ...removals.interrupted].filter((tag) =>
         walker.sparedRepositories.has(tag.repository),
     );
     return spared.length > 0
-        ? readOnce(bucket, rules, layout, new Set([...except, ...walker.sparedRepositories]))
+        ? buildInventory(bucket, rules, layout, new Set([...except, ...walker.sparedRepositories]))
         : makeInventory(layout, walker, read, removals);
 }
 
@@ -153,7 +158,7 @@ interface ReadManifests {
 }
 
 async function readManifests(
-    bucket: Bucket,
+    bucket: BucketReader,
     walker: ManifestWalker,
     layout: Layout,
     rules: Rules,
@@ -216,7 +221,7 @@ function makeInventory(layout: Layout, walker: ManifestWalker, read: ReadManifes
 }
 
 /** The tag's image; nothing if the tag was deleted since the bucket was listed. */
-async function readTag(bucket: Bucket, walker: ManifestWalker, tag: TagLink): Promise<[TagLink, Image][]> {
+async function readTag(bucket: BucketReader, walker: ManifestWalker, tag: TagLink): Promise<[TagLink, Image][]> {
     const link = await bucket.get(tagKey(tag));
     if (!link) {
         return [];

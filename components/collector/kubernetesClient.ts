@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import * as https from "node:https";
 import { text } from "node:stream/consumers";
 
+import { formatLabels } from "./flags.ts";
 import { askPod } from "./podClient.ts";
 import type { Cluster, ConfigMap, Deployment, Labels, Pod } from "./ports.ts";
 
@@ -25,9 +26,7 @@ export class KubernetesClient implements Cluster {
     }
 
     async pods(labels: Labels): Promise<Pod[]> {
-        const selector = Object.entries(labels)
-            .map((label) => label.join("="))
-            .join(",");
+        const selector = formatLabels(labels).join(",");
         const pods = await this.list<Pod>("/api/v1", `pods?labelSelector=${encodeURIComponent(selector)}`);
         return pods.filter(({ status }) => !["Succeeded", "Failed"].includes(status.phase));
     }

@@ -26,6 +26,8 @@ export interface TagLink {
     history: string[];
 }
 
+export type TagName = Pick<TagLink, "repository" | "name">;
+
 /** What the list of a bucket says about a registry. */
 export interface Layout {
     /** The bytes of each blob, by its digest. */
@@ -145,7 +147,7 @@ const isRepositoryName = (name: string) => repositoryPattern.test(name);
 export const isDigest = (text: string) => /^[\w.+-]+:\w+$/.test(text);
 
 /** The `repository:tag` of a tag. */
-export const tagId = ({ repository, name }: { repository: string; name: string }) => `${repository}:${name}`;
+export const tagId = ({ repository, name }: TagName) => `${repository}:${name}`;
 
 export const linkId = (repository: string, digest: string) => `${repository}@${digest}`;
 
@@ -186,8 +188,6 @@ export function revisionKey(id: string): string {
 
 /** The digest of a `linkId`. */
 export const digestOf = (id: string) => parseLinkId(id)[1];
-
-type TagName = Pick<TagLink, "repository" | "name">;
 
 const tagFolder = ({ repository, name }: TagName) => `${root}repositories/${repository}/_manifests/tags/${name}`;
 

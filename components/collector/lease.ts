@@ -1,5 +1,5 @@
 import { LeaseHeldError, LeaseLostError } from "./errors.ts";
-import type { CollectionSettings, ConfigMap, Environment, Pod } from "./ports.ts";
+import { type CollectionSettings, type ConfigMap, deletionSeconds, type Environment, type Pod } from "./ports.ts";
 
 /** Seconds until the lease expires, from when it was last renewed. */
 const leaseSeconds = 300;
@@ -7,11 +7,17 @@ const leaseSeconds = 300;
 /** Seconds by which the clocks of nodes may differ. Each pod compares the lease with its own clock. */
 export const maxClockSeconds = 15;
 
+/** Seconds between two renewals. */
+export const renewSeconds = 30;
+
+/** Seconds until a kubelet shows a changed ConfigMap to its pods. */
+const kubeletSeconds = 90;
+
 /**
- * Safety margin in seconds: nothing is deleted any more once the lease expires within it. 30 for a deletion that was
- * just sent; 30 since the renewal before, 90 until a kubelet has it: a pod may know only that one; 30 for clocks.
+ * Safety margin in seconds: nothing is deleted any more once the lease expires within it. A pod may know only the
+ * renewal before the last one, and its clock and the collector's may be wrong in opposite directions.
  */
-const marginSeconds = 30 + 30 + 90 + 30;
+const marginSeconds = deletionSeconds + renewSeconds + kubeletSeconds + 2 * maxClockSeconds;
 
 /**
  * A lease in a ConfigMap: its holder, and when it expires (`until`). Before that no pod of the registry writes, after

@@ -12,7 +12,7 @@ export interface Descriptor {
 export interface Manifest {
     /** Why it cannot be read. */
     problem?: string;
-    /** Whether it is what was pushed, but of a kind that distribution 3 cannot read either. */
+    /** Whether it has the right digest, but a format that distribution 3 cannot read. */
     isUnreadable?: boolean;
     isMissing?: boolean;
     /** The manifests of an index. */

@@ -1,7 +1,7 @@
 import { deleteCommand } from "./findings.ts";
 import { blobKey, isDigest, type Layout, type LinkFolder, linkId, linkKey } from "./layout.ts";
 import { type Descriptor, type Manifest, parseManifest } from "./manifest.ts";
-import type { Bucket } from "./ports.ts";
+import type { BucketReader } from "./ports.ts";
 
 /** A manifest with all that it refers to: the manifests of an index, layers and configurations. */
 export interface Image {
@@ -36,12 +36,12 @@ export class ManifestWalker {
     readonly visited = new Set<string>();
     /** Of these, the links of manifests that are retained, and that distribution can read. */
     readonly readable = new Set<string>();
-    private readonly bucket: Bucket;
+    private readonly bucket: BucketReader;
     private readonly layout: Layout;
     private readonly manifests = new Map<string, Promise<Manifest>>();
 
     /** @param layout gets the sizes of blobs that are newer than it */
-    constructor(bucket: Bucket, layout: Layout) {
+    constructor(bucket: BucketReader, layout: Layout) {
         this.bucket = bucket;
         this.layout = layout;
     }

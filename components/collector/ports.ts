@@ -11,8 +11,11 @@ export interface ListedObject {
     etag: string;
 }
 
-/** A bucket, to read and to delete from. */
-export interface Bucket {
+/** Seconds until a deletion that was sent is given up. */
+export const deletionSeconds = 30;
+
+/** A bucket, to read from. */
+export interface BucketReader {
     /** Whether what was read so far has versions, which stay after a deletion. */
     readonly hasVersions: boolean;
     /** The objects whose key begins with the prefix, by the rest of their key. */
@@ -21,8 +24,12 @@ export interface Bucket {
     get(key: string): Promise<Buffer | undefined>;
     /** An object's bytes; undefined if it does not exist. */
     size(key: string): Promise<number | undefined>;
+}
+
+/** A bucket, to read and to delete from. */
+export interface BucketClient extends BucketReader {
     /**
-     * Tries once, for at most 30 seconds. Nothing else cancels it: a cancelled request may still be carried out.
+     * Tries once, for at most `deletionSeconds`. Nothing else cancels it: a cancelled request may still be carried out.
      *
      * @param assertMayDelete is called last before the request is sent, and throws if it must not be sent
      * @throws RefusedDeletionError if it is not carried out, and another attempt would be refused as well
@@ -31,7 +38,7 @@ export interface Bucket {
 }
 
 /** The fields of Kubernetes objects that the collector reads. */
-export interface ObjectMeta {
+interface ObjectMeta {
     name: string;
     resourceVersion: string;
     generation: number;
@@ -92,11 +99,11 @@ export interface Clock {
 }
 
 export interface Environment {
-    bucket: Bucket;
+    bucket: BucketClient;
     cluster: Cluster;
     clock: Clock;
-    /** Distribution's own opinion on what is garbage: the digests of the blobs in a view that it would delete. */
-    dryRun: (view: BucketView, signal: AbortSignal) => Promise<string[]>;
+    /** Distribution's opinion on what is garbage: the digests of the blobs in a view that it would delete. */
+    askDistribution: (view: BucketView, signal: AbortSignal) => Promise<string[]>;
     log: (line: string) => void;
 }
 

@@ -13,7 +13,7 @@ import {
 } from "./layout.ts";
 import { type Image, ManifestWalker } from "./manifestWalker.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
-import type { Bucket } from "./ports.ts";
+import type { BucketReader } from "./ports.ts";
 import { byRepository, mayRemove, type RetentionPolicy, selectTags, subjectOf } from "./retention.ts";
 
 /** What retention may remove. */
@@ -26,7 +26,7 @@ export interface Retention {
 }
 
 /** A tag that goes. */
-export interface Removal extends TagLink {
+interface Removal extends TagLink {
     /** Undefined if it goes with the manifest that it is about. */
     policy?: RetentionPolicy;
     digest: string;
@@ -46,72 +46,109 @@ export type PushTimes = ReadonlyMap<string, number>;
 
 export const pushTimes = (tags: TagLink[]): PushTimes => new Map(tags.map((tag) => [tagId(tag), tag.pushed.getTime()]));
 
-/** Decides which tags go. Reads only repositories with such tags. Nothing goes of the repositories in `except`. */
-export async function planRemovals(
-    bucket: Bucket,
-    layout: Layout,
-    { retention, ...rules }: Rules & { retention: Retention },
-    except: Set<string>,
-): Promise<Removals> {
-    const { policies, now, only } = retention;
-    const { deleteUntagged, latest = Infinity } = rules;
-    const areSettled = ({ revisions }: Pick<Read, "revisions">) =>
-        [...revisions].every((link) => isSettled(layout, digestOf(link), rules));
-    const mayGo = (tag: TagLink) =>
-        tag.pushed.getTime() <= latest && (!only || only.get(tagId(tag)) === tag.pushed.getTime());
-    const selected = selectTags(layout.tags, policies, now);
-    const readRevisions = (repository: string, digest: string) => read(bucket, layout, repository, digest);
-    const removals: Removals = { tags: [], interrupted: [] };
-    // A push of a tag, and its deletion by a client, can be interrupted, too: such a manifest has no tag, but stays.
-    const left = layout.unlinkedTags
-        .filter(({ repository, name }) => mayRemove(policies, repository, name))
-        .flatMap(({ history, ...tag }) => history.map((digest) => ({ ...tag, digest })));
-    const interrupted = await mapConcurrently(
-        left.filter(({ repository }) => !except.has(repository)),
-        async (tag) => ({ ...tag, revisions: (await readRevisions(tag.repository, tag.digest)).revisions }),
-    );
-    removals.interrupted = interrupted.filter(areSettled);
-    const interruptedIn = byRepository(removals.interrupted);
-    for (const [repository, tags] of byRepository(layout.tags)) {
-        if (except.has(repository) || !(interruptedIn.has(repository) || tags.some((tag) => selected.has(tag)))) {
-            continue;
-        }
-        const images = (await mapConcurrently(tags, (tag) => readTag(bucket, layout, tag))).flat();
-        const going = images.filter((image) => selected.has(image.tag) && mayGo(image.tag) && areSettled(image));
-        const lost = new Set((interruptedIn.get(repository) ?? []).flatMap(({ revisions }) => [...revisions]));
-        const signatures = images.filter((image) => subjectOf(image.tag.name) && mayGo(image.tag) && areSettled(image));
-        going.forEach(({ revisions }) => revisions.forEach((link) => lost.add(link)));
-        if (signatures.length > 0 && lost.size > 0) {
-            const untagged = untaggedOf(repository, layout, [...images, { revisions: lost }]).filter(
-                (digest) => !deleteUntagged || !isSettled(layout, digest, rules),
-            );
-            const kept = await mapConcurrently(untagged, (digest) => readRevisions(repository, digest));
-            addWithSubjects(going, lost, signatures, [...images, ...kept]);
-        }
-        removals.tags.push(...going.map(({ tag, ...image }) => ({ ...tag, ...image, policy: selected.get(tag) })));
+type RetentionRules = Rules & { retention: Retention };
+
+/** An image that was read, with the links of its manifests. */
+type ReadImage = Pick<Removal, "image" | "revisions">;
+type ReadTag = ReadImage & { tag: TagLink; digest: string };
+
+/** Decides which tags go. Reads only repositories with such tags. */
+export class RemovalPlanner {
+    private readonly bucket: BucketReader;
+    private readonly layout: Layout;
+    private readonly rules: RetentionRules;
+    private readonly selected: ReadonlyMap<TagLink, RetentionPolicy>;
+
+    constructor(bucket: BucketReader, layout: Layout, rules: RetentionRules) {
+        const { policies, now } = rules.retention;
+        this.bucket = bucket;
+        this.layout = layout;
+        this.rules = rules;
+        this.selected = selectTags(layout.tags, policies, now);
     }
-    return removals;
-}
 
-type Read = Pick<Removal, "image" | "revisions">;
-type ReadTag = Read & { tag: TagLink; digest: string };
+    /** @param except repositories of which nothing goes */
+    async plan(except: Set<string>): Promise<Removals> {
+        const interrupted = await this.readInterrupted(except);
+        const interruptedIn = byRepository(interrupted);
+        const removals: Removals = { tags: [], interrupted };
+        for (const [repository, tags] of byRepository(this.layout.tags)) {
+            const isConcerned = interruptedIn.has(repository) || tags.some((tag) => this.selected.has(tag));
+            if (isConcerned && !except.has(repository)) {
+                removals.tags.push(...(await this.planRepository(repository, tags, interruptedIn.get(repository))));
+            }
+        }
+        return removals;
+    }
 
-async function read(bucket: Bucket, layout: Layout, repository: string, digest: string): Promise<Read> {
-    const walker = new ManifestWalker(bucket, layout);
-    const image = await walker.walk(repository, digest, "describe");
-    return { image, revisions: walker.visited };
-}
+    /**
+     * What interrupted collections have left. A client's push or deletion of a tag can be interrupted, too: there, the
+     * manifest has no tag either, but stays.
+     */
+    private async readInterrupted(except: Set<string>): Promise<Removals["interrupted"]> {
+        const { policies } = this.rules.retention;
+        const left = this.layout.unlinkedTags
+            .filter(({ repository, name }) => mayRemove(policies, repository, name) && !except.has(repository))
+            .flatMap(({ history, ...tag }) => history.map((digest) => ({ ...tag, digest })));
+        const read = await mapConcurrently(left, async (tag) => ({
+            ...tag,
+            revisions: (await this.readImage(tag.repository, tag.digest)).revisions,
+        }));
+        return read.filter((tag) => this.areSettled(tag));
+    }
 
-/** A tag's image; nothing if its link is no digest, or was deleted since the bucket was listed. */
-async function readTag(bucket: Bucket, layout: Layout, tag: TagLink): Promise<ReadTag[]> {
-    const digest = (await bucket.get(tagKey(tag)))?.toString() ?? "";
-    return isDigest(digest) ? [{ tag, digest, ...(await read(bucket, layout, tag.repository, digest)) }] : [];
+    private async planRepository(
+        repository: string,
+        tags: TagLink[],
+        interrupted: Removals["interrupted"] = [],
+    ): Promise<Removal[]> {
+        const images = (await mapConcurrently(tags, (tag) => this.readTag(tag))).flat();
+        const removable = images.filter((image) => this.mayGo(image.tag) && this.areSettled(image));
+        const going = removable.filter(({ tag }) => this.selected.has(tag));
+        const signatures = removable.filter(({ tag }) => subjectOf(tag.name));
+        const lost = new Set([...interrupted, ...going].flatMap(({ revisions }) => [...revisions]));
+        if (signatures.length > 0 && lost.size > 0) {
+            const untagged = await this.readUntagged(repository, [...images, { revisions: lost }]);
+            addWithSubjects(going, lost, signatures, [...images, ...untagged]);
+        }
+        return going.map(({ tag, ...image }) => ({ ...tag, ...image, policy: this.selected.get(tag) }));
+    }
+
+    private mayGo(tag: TagLink): boolean {
+        const { latest = Infinity, retention } = this.rules;
+        const pushed = tag.pushed.getTime();
+        return pushed <= latest && (!retention.only || retention.only.get(tagId(tag)) === pushed);
+    }
+
+    private areSettled({ revisions }: Pick<ReadImage, "revisions">): boolean {
+        return [...revisions].every((link) => isSettled(this.layout, digestOf(link), this.rules));
+    }
+
+    private async readImage(repository: string, digest: string): Promise<ReadImage> {
+        const walker = new ManifestWalker(this.bucket, this.layout);
+        const image = await walker.walk(repository, digest, "describe");
+        return { image, revisions: walker.visited };
+    }
+
+    /** A tag's image; nothing if its link is no digest, or was deleted since the bucket was listed. */
+    private async readTag(tag: TagLink): Promise<ReadTag[]> {
+        const digest = (await this.bucket.get(tagKey(tag)))?.toString() ?? "";
+        return isDigest(digest) ? [{ tag, digest, ...(await this.readImage(tag.repository, digest)) }] : [];
+    }
+
+    /** The manifests of a repository that none of the images has, and that stay. */
+    private readUntagged(repository: string, images: Pick<ReadImage, "revisions">[]): Promise<ReadImage[]> {
+        const { deleteUntagged } = this.rules;
+        const untagged = untaggedOf(repository, this.layout, images);
+        const staying = untagged.filter((digest) => !deleteUntagged || !isSettled(this.layout, digest, this.rules));
+        return mapConcurrently(staying, (digest) => this.readImage(repository, digest));
+    }
 }
 
 /** Adds the tags of signatures and the like whose subject goes: nothing that stays has it. */
-function addWithSubjects(going: ReadTag[], lost: Set<string>, tags: ReadTag[], all: Read[]): void {
+function addWithSubjects(going: ReadTag[], lost: Set<string>, tags: ReadTag[], all: ReadImage[]): void {
     for (let found: ReadTag[] = tags; found.length > 0;) {
-        const gone = new Set<Read>(going);
+        const gone = new Set<ReadImage>(going);
         const needed = new Set(all.filter((image) => !gone.has(image)).flatMap(({ revisions }) => [...revisions]));
         found = tags.filter((image) => {
             const subject = linkId(image.tag.repository, subjectOf(image.tag.name) ?? "");
@@ -123,7 +160,7 @@ function addWithSubjects(going: ReadTag[], lost: Set<string>, tags: ReadTag[], a
 }
 
 /** The digests of a repository's manifests that none of the images has. */
-function untaggedOf(repository: string, layout: Layout, images: Pick<Read, "revisions">[]): string[] {
+function untaggedOf(repository: string, layout: Layout, images: Pick<ReadImage, "revisions">[]): string[] {
     const tagged = new Set(images.flatMap(({ revisions }) => [...revisions]));
     return [...layout.linked["_manifests/revisions"]]
         .filter((link) => link.startsWith(`${repository}@`) && !tagged.has(link))
@@ -145,7 +182,7 @@ export const tagKeys = ({ tags }: Removals): string[][] =>
 export const leftKeys = ({ tags, interrupted }: Removals, stays: (digest: string) => boolean): string[] =>
     [...tags, ...interrupted].filter(({ digest }) => !stays(digest)).map((tag) => historyKey(tag, tag.digest));
 
-/** The keys of the links that lose their last tag, of manifests that something else still needs. */
+/** The keys of manifest links that no tag needs any more, where something else needs the manifest. */
 export const lostKeys = (removals: Removals, { linked }: Layout, stays: (link: string) => boolean): string[] =>
     [...revisionsOf(removals)]
         .filter((link) => linked["_manifests/revisions"].has(link) && !stays(link))

@@ -1,6 +1,7 @@
 import { PermanentError } from "./errors.ts";
 import { deleteCommand } from "./findings.ts";
 import { type Inventory, sum } from "./inventory.ts";
+import { tagId, type TagName } from "./layout.ts";
 import { describePolicy, type RetentionPolicy, seemCopied } from "./retention.ts";
 
 /** Bytes with the most readable suffix. Example: `"1.5 GiB"`. */
@@ -11,17 +12,19 @@ export function formatBytes(bytes: number): string {
     return `${power === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${suffixes[power]}`;
 }
 
-const byName = (a: { repository: string; name: string }, b: { repository: string; name: string }) =>
-    `${a.repository}:${a.name}`.localeCompare(`${b.repository}:${b.name}`, "en", { numeric: true });
+const byName = (a: TagName, b: TagName) => tagId(a).localeCompare(tagId(b), "en", { numeric: true });
+
+/** A time, to the minute. Example: `"2026-11-29T04:00Z"`. */
+const formatTime = (time: Date) => `${time.toISOString().slice(0, 16)}Z`;
 
 /** A line for each tag. Blobs are layers and configurations. Deleting a tag does not free the shared bytes. */
 export function tagTable({ tags }: Inventory): string[] {
-    const rows = tags
+    const rows = [...tags]
         .sort(byName)
         .map(({ repository, name, pushed, manifests, blobs, bytes, sharedBytes }) => [
             repository,
             name,
-            `${pushed.toISOString().slice(0, 16)}Z`,
+            formatTime(pushed),
             String(manifests),
             String(blobs),
             formatBytes(bytes),
@@ -51,7 +54,7 @@ export function removalReport({ tags, removals, links, blobs }: Inventory, polic
         .map(({ repository, name, pushed, image, policy }) => [
             repository,
             name,
-            `${pushed.toISOString().slice(0, 16)}Z`,
+            formatTime(pushed),
             formatBytes(sum(image.sizes.values())),
             numberOf(policy),
         ]);

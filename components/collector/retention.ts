@@ -1,17 +1,13 @@
 /** What a policy of retention says about tags, by their names and ages. */
 
 import type * as args from "../garbageCollection/args.ts";
+import type { TagLink } from "./layout.ts";
 
 /** A policy as the component passes it on, with its defaults. */
 export type RetentionPolicy = args.RetentionPolicy &
     Required<Pick<args.RetentionPolicy, "repositories" | "tags" | "keepPatterns">>;
 
-export interface PushedTag {
-    repository: string;
-    name: string;
-    /** When its link was last written. */
-    pushed: Date;
-}
+export type PushedTag = Pick<TagLink, "repository" | "name" | "pushed">;
 
 /** Whether a text matches a glob: `*` stands for anything but "/", `**` for anything. */
 export function matchesGlob(glob: string, text: string): boolean {

@@ -1,6 +1,6 @@
 import type { Clock } from "./ports.ts";
 
-export interface RetryPolicy {
+interface RetryPolicy {
     /** How often the work is tried. Default: no limit. */
     attempts?: number;
     /** Milliseconds before the next attempt, by the number of attempts so far. */

@@ -3,7 +3,7 @@ import { setMaxListeners } from "node:events";
 import { AwsClient } from "aws4fetch";
 
 import { BucketError, RefusedDeletionError } from "./errors.ts";
-import type { Bucket, Clock, ListedObject } from "./ports.ts";
+import { type BucketClient, type Clock, deletionSeconds, type ListedObject } from "./ports.ts";
 import { retry } from "./retry.ts";
 
 /** The bucket in the registry's configuration. */
@@ -22,13 +22,11 @@ const attempts = 6;
 const firstDelay = 500;
 /** The objects of a page, at most. */
 const fullPage = 1000;
-/** Milliseconds until a deletion is given up. */
-const deleteTimeout = 30_000;
 /** With these statuses, a server says that it does not carry out a deletion, and will not do so next time. */
 const refusals = [401, 403, 405, 501];
 
 /** A bucket in MinIO, or in another server with the S3 API. */
-export class S3Client implements Bucket {
+export class S3Client implements BucketClient {
     hasVersions = false;
     private readonly clock: Clock;
     private readonly stop: AbortSignal;
@@ -43,7 +41,7 @@ export class S3Client implements Bucket {
         this.clock = clock;
         this.stop = stop;
         const credentials = { accessKeyId: accesskey, secretAccessKey: secretkey };
-        this.client = new AwsClient({ ...credentials, region, service: "s3", retries: 0 });
+        this.client = new AwsClient({ ...credentials, region, service: "s3" });
         this.url = `${secure ? "https" : "http"}://${regionendpoint}/${bucket}`;
     }
 
@@ -81,7 +79,7 @@ export class S3Client implements Bucket {
     }
 
     async delete(key: string, assertMayDelete: () => void): Promise<void> {
-        await this.attempt("DELETE", pathOf(key), AbortSignal.timeout(deleteTimeout), assertMayDelete);
+        await this.attempt("DELETE", pathOf(key), AbortSignal.timeout(deletionSeconds * 1000), assertMayDelete);
     }
 
     private request(method: string, path: string): Promise<Response | undefined> {
@@ -120,7 +118,7 @@ export class S3Client implements Bucket {
 
 const pathOf = (key: string) => `/${key.split("/").map(encodeURIComponent).join("/")}`;
 
-/** Blobs without a link are garbage: so the end of a list must be its end. @throws BucketError if it may not be */
+/** A list that was cut off would lack links, so blobs would look like garbage. @throws BucketError if it may be */
 function nextToken(xml: string, objects: number): string | undefined {
     if (!xml.includes("<ListBucketResult") || !xml.trimEnd().endsWith("</ListBucketResult>")) {
         throw new BucketError("The bucket responds with something else than a list of its objects.");

@@ -1,24 +1,24 @@
 import { PermanentError } from "./errors.ts";
 import type { Inventory } from "./inventory.ts";
 import { blobKey, digestOf, revisionKey } from "./layout.ts";
-import type { Bucket, Environment } from "./ports.ts";
+import type { BucketReader, Environment } from "./ports.ts";
 import { bullets, count } from "./report.ts";
 
 /** Distribution's opinion on what is garbage, by its dry run. */
 export class SecondOpinion {
-    private readonly bucket: Bucket;
-    private readonly dryRun: Environment["dryRun"];
+    private readonly bucket: BucketReader;
+    private readonly askDistribution: Environment["askDistribution"];
     /** The links of the manifests that distribution has read, as `repository@digest`. */
     private readonly read = new Set<string>();
 
-    constructor(bucket: Bucket, dryRun: Environment["dryRun"]) {
+    constructor(bucket: BucketReader, askDistribution: Environment["askDistribution"]) {
         this.bucket = bucket;
-        this.dryRun = dryRun;
+        this.askDistribution = askDistribution;
     }
 
     /**
-     * Which of the blobs no manifest needs. Shows distribution what is new since the last question: what it has read
-     * needs the same as then.
+     * Which of the blobs distribution calls garbage. It reads only the manifests that are new since the last call, so a
+     * later call can only ask about blobs that were garbage then.
      *
      * @throws PermanentError if an image needs any of these
      */
@@ -36,7 +36,7 @@ export class SecondOpinion {
             // A client may have deleted a link since it was listed.
             return isHidden ? undefined : ((await this.bucket.get(key)) ?? (digest ? Buffer.from(digest) : undefined));
         };
-        const found = await this.dryRun({ listed, get }, signal);
+        const found = await this.askDistribution({ listed, get }, signal);
         const wrong = found.filter((digest) => inventory.needed.has(digest));
         if (wrong.length > 0) {
             const message = `distribution would delete ${count(wrong.length, "blob")} that images need.`;

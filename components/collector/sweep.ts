@@ -2,7 +2,7 @@ import { RefusedDeletionError, UnsettledDeletionError } from "./errors.ts";
 import type { Inventory } from "./inventory.ts";
 import { blobKey, type Links, noLinks } from "./layout.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
-import type { Bucket, Clock } from "./ports.ts";
+import type { BucketClient, Clock } from "./ports.ts";
 import { leftKeys, tagKeys } from "./removals.ts";
 import { retry } from "./retry.ts";
 
@@ -51,7 +51,7 @@ export function stepsOf(garbage: string[], { removals, lostLinks, emptyLinks, li
  * @throws UnsettledDeletionError if the result of a deletion is unknown to the last
  */
 export async function sweep(
-    bucket: Bucket,
+    bucket: BucketClient,
     clock: Clock,
     groups: string[][],
     assertMayDelete: () => void,

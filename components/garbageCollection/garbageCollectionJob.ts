@@ -5,6 +5,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
 import { exitStatus } from "../collector/errors";
+import { formatFlags, formatLabels } from "../collector/flags";
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
 import { restrictedContainerSecurityContext, restrictedPodSecurityContext } from "../kubernetes/securityContext";
 import { Settings } from "../settings";
@@ -79,7 +80,7 @@ export class GarbageCollectionJob extends pulumi.ComponentResource {
             automountServiceAccountToken: true,
             enableServiceLinks: false,
             securityContext: restrictedPodSecurityContext,
-            affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: archOfNode } },
+            affinity: { nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: nodesWithImage } },
             initContainers: [registryContainer(args.registryImage)],
             containers: [collectorContainer(name, args, this.labels)],
             volumes: [
@@ -128,8 +129,8 @@ function cronJobSpec(
     };
 }
 
-/** Node's image exists for these architectures: none of version 24 or later is for 32-bit ARM. */
-const archOfNode = {
+/** The nodes for which Node.js 24 or later has an image: none with 32-bit ARM. */
+const nodesWithImage = {
     nodeSelectorTerms: [
         { matchExpressions: [{ key: "kubernetes.io/arch", operator: "In", values: ["amd64", "arm64"] }] },
     ],
@@ -142,7 +143,7 @@ const copyRegistry =
     `cp /bin/registry ${registryFolder}/registry && ` +
     `{ cat /etc/ssl/certs/ca-certificates.crt >${publicCas} 2>/dev/null || true; }`;
 
-/** Copies the registry's program, so that the collector can start it, and ends it when it ends itself. */
+/** Copies the registry's program: the collector runs it as a process of its own, and can kill it. */
 const registryContainer = (image: pulumi.Input<string>) => ({
     name: "registry",
     image,
@@ -151,7 +152,7 @@ const registryContainer = (image: pulumi.Input<string>) => ({
     volumeMounts: [{ name: "registry", mountPath: registryFolder }],
 });
 
-/** Has the collector trust what the registry's pods trust. */
+/** The CA certificates that the collector trusts: those of the registry's pods. */
 const trustedCas = (hasCa: boolean) => ({
     name: "NODE_EXTRA_CA_CERTS",
     value: hasCa ? `${configFolder}/ca.crt` : publicCas,
@@ -178,27 +179,25 @@ function collectorContainer(name: string, args: GarbageCollectionJobArgs, labels
 }
 
 function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorLabels: Record<string, string>) {
-    const repeat = (flag: string, labels: Record<string, string>) =>
-        Object.entries(labels).flatMap((label) => [flag, label.join("=")]);
     const { lock, labels, collection, drainSeconds, namespace } = args;
     const values = pulumi.all([lock.metadata.name, collection, drainSeconds, namespace]);
     return values.apply(([lockName, collection, drainSeconds, namespace]) => {
         const { deleteUntagged, maxReadOnlyMinutes, minAgeMinutes, retention, pushgateway } = collection;
         const group = `/metrics/job/registry-collection/namespace/${namespace}/instance/${name}`;
-        return [
-            ...["--config", `${configFolder}/${configFile}`],
-            ...["--registry", `${registryFolder}/registry`],
-            ...["--lock", lockName],
-            ...["--annotation", readOnlyUntil],
-            ...repeat("--label", labels),
-            ...repeat("--collector-label", collectorLabels),
-            ...["--drain-seconds", String(drainSeconds)],
-            ...["--max-read-only-minutes", String(maxReadOnlyMinutes)],
-            ...["--min-age-minutes", String(minAgeMinutes)],
-            ...(deleteUntagged ? ["--delete-untagged"] : []),
-            ...(retention.length > 0 ? ["--retention", JSON.stringify(retention)] : []),
-            ...(pushgateway !== undefined ? ["--pushgateway", pushgateway.replace(/\/+$/, "") + group] : []),
-        ];
+        return formatFlags({
+            config: `${configFolder}/${configFile}`,
+            registry: `${registryFolder}/registry`,
+            lock: lockName,
+            annotation: readOnlyUntil,
+            label: formatLabels(labels),
+            "collector-label": formatLabels(collectorLabels),
+            "drain-seconds": String(drainSeconds),
+            "max-read-only-minutes": String(maxReadOnlyMinutes),
+            "min-age-minutes": String(minAgeMinutes),
+            "delete-untagged": deleteUntagged,
+            ...(retention.length > 0 && { retention: JSON.stringify(retention) }),
+            ...(pushgateway !== undefined && { pushgateway: pushgateway.replace(/\/+$/, "") + group }),
+        });
     });
 }
 

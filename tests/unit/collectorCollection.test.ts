@@ -502,7 +502,7 @@ describe("A garbage collection", () => {
         assert.deepEqual(cluster.writers, []);
         assert.equal(
             world.log.at(-1),
-            "The registry stays read-only until the lease expires, in at most seven minutes.",
+            "The registry stays read-only for at most seven minutes: until the lease expires, and two minutes more.",
         );
         await clock.run(clock.sleep(1000));
     });

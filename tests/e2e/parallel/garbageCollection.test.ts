@@ -273,7 +273,7 @@ describe("Garbage collection", function () {
         await push("deleted");
     });
 
-    it("lists each tag, and reports that all images are complete, with --check", async () => {
+    it("lists each tag, and reports that every image is whole, with --check", async () => {
         const { code, stdout } = await collect("--check");
         assert.equal(code, 0);
         assert.match(

@@ -181,7 +181,7 @@ export class CollectedRegistry extends OtherRegistry {
         }
     }
 
-    /** Fails unless the registry accepts pushes again within some time, and every image is complete. */
+    /** Fails unless the registry accepts pushes again within some time, and every image is whole. */
     async assertWhole({ seconds = 300 } = {}): Promise<void> {
         const image = path.join(this.folder, "new");
         makeImage(image);

@@ -3,7 +3,7 @@ import * as assert from "node:assert/strict";
 import type { BucketView } from "../../../components/collector/bucketView";
 import { type CollectionResult, GarbageCollection } from "../../../components/collector/collection";
 import { InterruptedError } from "../../../components/collector/errors";
-import type { Bucket, Cluster } from "../../../components/collector/ports";
+import type { BucketClient, Cluster } from "../../../components/collector/ports";
 import type { RetentionPolicy } from "../../../components/collector/retention";
 import { FakeBucket, type FakeImage, keyOf } from "./fakeBucket";
 import { FakeClock } from "./fakeClock";
@@ -78,7 +78,7 @@ export class CollectionWorld {
 
     begin(holder = "collector-1", stop = new AbortController(), isAlive = () => true): Promise<CollectionResult> {
         this.cluster.collectors.push(makePod(holder));
-        const dryRun = async (view: BucketView, signal: AbortSignal) => {
+        const askDistribution = async (view: BucketView, signal: AbortSignal) => {
             this.views.push(view);
             this.tell("dry run");
             await this.clock.sleep(this.dryRunSeconds * 1000, signal);
@@ -92,7 +92,7 @@ export class CollectionWorld {
             }
         };
         const { clock } = this;
-        const [bucket, cluster] = [mortal<Bucket>(this.bucket, isAlive), mortal<Cluster>(this.cluster, isAlive)];
+        const [bucket, cluster] = [mortal<BucketClient>(this.bucket, isAlive), mortal<Cluster>(this.cluster, isAlive)];
         const settings = {
             leaseName: "registry-lock",
             holder,
@@ -106,7 +106,7 @@ export class CollectionWorld {
             retention: this.retention,
             applyRetention: this.applyRetention,
         };
-        return new GarbageCollection({ bucket, cluster, clock, dryRun, log }, settings, stop.signal).run();
+        return new GarbageCollection({ bucket, cluster, clock, askDistribution, log }, settings, stop.signal).run();
     }
 
     /** Runs a Job whose pod is killed after some seconds, and then its next pods until one succeeds. */
@@ -140,7 +140,7 @@ export class CollectionWorld {
         assert.ok([digest, layer, config].every((digest) => this.bucket.has(digest)));
     }
 
-    private async delete(key: string, assertMayDelete: () => void, original: Bucket["delete"]): Promise<void> {
+    private async delete(key: string, assertMayDelete: () => void, original: BucketClient["delete"]): Promise<void> {
         this.tell("delete");
         await original(key, () => {
             assertMayDelete();

@@ -1,7 +1,7 @@
 import * as assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 
-import type { Bucket } from "../../../components/collector/ports";
+import type { BucketClient } from "../../../components/collector/ports";
 
 export const digestOf = (content: string) => `sha256:${createHash("sha256").update(content).digest("hex")}`;
 
@@ -18,7 +18,7 @@ export interface FakeImage {
 }
 
 /** A registry's bucket, with objects as distribution writes them. */
-export class FakeBucket implements Bucket {
+export class FakeBucket implements BucketClient {
     hasVersions = false;
     readonly objects = new Map<string, string>();
     /** When some of them were written, by their key without the root. */

@@ -14,7 +14,7 @@ const errorLines = 5;
  * @param config the path of its configuration
  * @throws with the end of its output if it fails; with the signal's reason if that killed it
  */
-export async function runDryRun(
+export async function askDistribution(
     { registry, config }: { registry: string; config: string },
     view: BucketView,
     signal: AbortSignal,
