@@ -10,6 +10,15 @@ wrong_usage() {
     exit 2
 }
 
+# Ends the script if it was called with arguments: with its header for --help, or else because of a wrong usage.
+expect_no_arguments() {
+    case $#,${1:-} in
+        0,) ;;
+        1,--help) usage && exit ;;
+        *) wrong_usage ;;
+    esac
+}
+
 # Ends the script with these lines.
 fail() {
     printf '%s\n' "$@" >&2
@@ -40,6 +49,10 @@ repair_state_files() {
 state() {
     exported=$(pulumi stack export) && printf '%s' "$exported" | jq --raw-output "$1"
 }
+
+# Calls kubectl for the stack's registry. Needs `read_settings kubeContext`, and the namespace.
+# shellcheck disable=SC2154 # read_settings sets kubeContext, and scripts set namespace.
+cluster() { kubectl ${kubeContext:+--context "$kubeContext"} --namespace "$namespace" "$@"; }
 
 # Ends the script unless MinIO shows the stack's bucket to minioUser, or shows that it does not exist. Sets minioServer,
 # empty if the stack uses an existing bucket, and bucketExists: true or false.

@@ -114,6 +114,12 @@ describe("The scripts", function () {
         return { code, stdout, stderr };
     }
 
+    /** Writes a state whose MinIO is at an address. */
+    function writeState(minioServer: string): void {
+        const provider = { type: "pulumi:providers:minio", inputs: { minioServer } };
+        fs.writeFileSync(file("state.json"), JSON.stringify({ deployment: { resources: [provider] } }));
+    }
+
     before(() => {
         folder = fs.mkdtempSync(path.join(os.tmpdir(), "scripts-"));
         for (const name of ["bin", "node"]) {
@@ -245,9 +251,12 @@ describe("The scripts", function () {
         });
 
         it("reads a file with certificates only for the setting that has them", async () => {
-            configure({ ...external, minioServer: "minio.example.com:443", minioServerCaFile: "no-such-file" });
-            assert.equal(settings.minioServer!(readStack()), "");
-            assert.match(await settings.curlOptions!(readStack()), /\ncacert = "no-such-file"$/);
+            fs.writeFileSync(file("gone.crt"), "");
+            configure({ ...external, minioServer: "minio.example.com:443", minioServerCaFile: file("gone.crt") });
+            const stack = readStack();
+            fs.rmSync(file("gone.crt"));
+            assert.equal(settings.minioServer!(stack), "");
+            assert.match(await settings.curlOptions!(stack), new RegExp(`\ncacert = "${file("gone.crt")}"$`));
         });
 
         it("prints the other settings", async () => {
@@ -314,6 +323,8 @@ describe("The scripts", function () {
     });
 
     describe("check-minio", () => {
+        beforeEach(() => writeState("minio:9000"));
+
         it("accepts a bucket that MinIO shows, and gives curl the password by standard input", () => {
             assert.deepEqual(run("check-minio"), {
                 code: 0,
@@ -343,15 +354,17 @@ describe("The scripts", function () {
             });
         });
 
-        it("asks nothing for a stack with an existing bucket", () => {
+        it("asks nobody but Pulumi for a stack with an existing bucket", () => {
             assert.equal(run("check-minio", [], { minioServer: "" }).code, 0);
-            assert.deepEqual(calls(), [""]);
+            assert.deepEqual(calls(), ["pulumi stack export"]);
         });
     });
 
     describe("drift", () => {
         const report = () => fs.readFileSync(file("drift.md"), "utf8");
         const plan = "pulumi:pulumi:Stack: (refresh)\n read\npulumi:pulumi:Stack: (same)\n ~ replicas: 2 => 1\n";
+
+        beforeEach(() => writeState("minio:9000"));
 
         it("writes an empty file if there is no drift", () => {
             assert.equal(run("drift", [file("drift.md")], { messages: "", preview: "" }).code, 0);
@@ -363,6 +376,16 @@ describe("The scripts", function () {
             assert.equal(run("drift", [file("drift.md")], { messages, preview: plan }).code, 1);
             assert.match(report(), /\n``````diff\npulumi:pulumi:Stack: \(same\)\n ~ replicas: 2 => 1\n``````\n/);
             assert.match(report(), /run `scripts\/refresh`/);
+        });
+
+        it("compares nothing if the state has another MinIO, whose bucket a refresh would ask for", () => {
+            writeState("old:9000");
+            const { code, stderr } = run("drift", [file("drift.md")], { messages: "", preview: "" });
+            assert.equal(code, 2);
+            assert.match(stderr, /^The state has MinIO at old:9000, and the configuration at minio:9000\.\n/);
+            assert.deepEqual(updates(), []);
+            assert.ok(!calls().some((call) => call.startsWith("pulumi preview")));
+            assert.ok(!fs.existsSync(file("drift.md")));
         });
 
         it("writes no file if the comparison failed", () => {
@@ -456,14 +479,9 @@ describe("The scripts", function () {
         }
     });
 
-    /** Writes a state whose MinIO is at an address. */
-    function writeState(minioServer: string): void {
-        const provider = { type: "pulumi:providers:minio", inputs: { minioServer } };
-        fs.writeFileSync(file("state.json"), JSON.stringify({ deployment: { resources: [provider] } }));
-    }
     const updates = () => calls().filter((call) => /^pulumi (cancel|refresh|up)/.test(call));
 
-    for (const script of ["recover", "refresh"]) {
+    for (const script of ["check-minio", "recover", "refresh"]) {
         it(`${script} changes nothing if the state has another MinIO than the configuration`, () => {
             writeState("old:9000");
             const { code, stderr } = run(script);
