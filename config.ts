@@ -4,12 +4,12 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs } from "./components/args";
 import { defaultsOf } from "./components/defaults";
+import { NameOf, Validation } from "./components/rules";
 import { assertNoErrors } from "./components/userError";
 import { User } from "./components/users/args";
 import { findValidationErrors } from "./components/validate";
-import { NameOf, Validation } from "./components/validation";
 import { BucketServer, MinioUser, readBucketServer, readMinioUser } from "./configuration/bucketServer";
-import { inTermsOfKeys, keyOf, listKeys, secretKeys, sharedKeys, switches } from "./configuration/keys";
+import { inTermsOfKeys, keyOf, listKeys, sharedKeys, switches } from "./configuration/keys";
 import { notSet, readKeys, refusePlainText, setAt, valueAt, Values } from "./configuration/reader";
 import { Key, listArguments, readSchema } from "./configuration/schema";
 
@@ -38,6 +38,7 @@ export function readStackConfiguration(): StackConfiguration {
     const values = readKeys(schema, listKeys(args), validation);
     // 0 was the key's default in earlier versions.
     values.serviceNodePort ||= undefined;
+    // Stacks share the issuer, which has a default, too. Beside a Secret, the component would refuse it.
     if (values.ingressTlsSecret !== undefined) {
         values.ingressClusterIssuer = undefined;
     }
@@ -52,15 +53,18 @@ export function readStackConfiguration(): StackConfiguration {
             validation.add(propertyPath, reason);
         }
     }
-    refusePlainText(values, secretKeys, validation);
-    const bucketServer = readBucketServer(values, defaultsOf(registryName).bucket);
+    refusePlainText(values, validation);
+    const bucketServer = readBucketServer(values, defaultsOf(registryName).bucket, validation);
     const hasAccessKey = values.bucketAccessKey !== undefined || values.bucketSecretKey !== undefined;
     const minio = hasAccessKey ? undefined : { ...bucketServer, ...readMinioUser(values, validation) };
     assertNoErrors("The configuration of this stack is", validation.errors);
     return { kubeContext: values.kubeContext as string | undefined, bucketServer, minio, registry };
 }
 
-/** The validation errors that do not depend on the users: none of pull secrets, which name users. */
+/**
+ * The validation errors whoever the users are: those with a user who pushes, and also with one who only pulls. Pull
+ * secrets are left out, because they name users.
+ */
 function findErrorsWithoutUsers(
     name: string,
     registry: ContainerRegistryArgs,

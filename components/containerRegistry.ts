@@ -4,6 +4,7 @@ import * as random from "@pulumi/random";
 
 import { ContainerRegistryArgs } from "./args";
 import { readOnlyWarning } from "./collector/podClient";
+import { defaultsOf } from "./defaults";
 import { ServiceType } from "./exposure/args";
 import { Exposure, ExposureArgs } from "./exposure/exposure";
 import { GarbageCollectionJob } from "./garbageCollection/garbageCollectionJob";
@@ -13,7 +14,7 @@ import { assertSupportedSdk } from "./kubernetes/sdkVersion";
 import { MetricsService } from "./monitoring/metricsService";
 import { PullThroughCache } from "./server/pullThroughCache";
 import { ReadReplica } from "./server/readReplica";
-import { htpasswdFolder, RegistryConfig, registryConfig, renderRegistryConfig } from "./server/registryConfig";
+import { buildConfigFile, htpasswdFolder, RegistryConfig, renderRegistryConfig } from "./server/registryConfig";
 import { Workload } from "./server/workload";
 import { resolveSettings, Settings } from "./settings";
 import { AccessKey, Storage } from "./storage/storage";
@@ -171,32 +172,32 @@ function makeParts(name: string, settings: Settings, parent: ContainerRegistry):
     const { users } = settings;
     const logins = settings.logins.kind === "users" ? new Logins(name, { namespace, users }, { parent }) : undefined;
     const config = makeConfig(name, settings, keys.key, parent);
-    const registry: Registry = { name, settings, namespace, keys, config, parent };
+    const shared: Shared = { name, settings, namespace, keys, config, parent };
 
     const allLogins = settings.hasPullUsers ? logins?.makeSecret(`${name}-reader`, () => true) : undefined;
-    const reader = allLogins && makeReplica(registry, `${name}-reader`, settings.pullHost, allLogins.metadata.name);
+    const reader = allLogins && makeReplica(shared, `${name}-reader`, settings.pullHost, allLogins.metadata.name);
     const { anonymousPullHost } = settings;
-    const anonymousReader = anonymousPullHost && makeReplica(registry, `${name}-anonymous`, anonymousPullHost);
-    const exposure = makeExposure(registry, reader);
+    const anonymousReader = anonymousPullHost && makeReplica(shared, `${name}-anonymous`, anonymousPullHost);
+    const exposure = makeExposure(shared, reader);
     // A user who may no longer push still pulls: remove them here only after the route of pulls exists.
     const pullRoute = reader && (exposure?.route ?? reader.workload.deployment);
     const pushLogins = logins?.makeSecret(name, mayPush, pullRoute && [pullRoute]);
     const pushSecret = settings.logins.kind === "secret" ? settings.logins.secretName : pushLogins?.metadata.name;
-    const workload = makeWorkload(registry, pushSecret);
-    const collection = makeGarbageCollectionJob(registry, workload);
+    const workload = makeWorkload(shared, pushSecret);
+    const collection = makeGarbageCollectionJob(shared, workload);
     const workloads = [workload, reader?.workload, anonymousReader?.workload];
     return {
         namespace: ownNamespace,
         storage: keys instanceof Storage ? keys : undefined,
         logins,
-        pullSecrets: makePullSecrets(registry, logins?.passwords, pushLogins),
+        pullSecrets: makePullSecrets(shared, logins?.passwords, pushLogins),
         workload,
         reader,
         anonymousReader,
         collection,
-        metrics: makeMetrics(registry, workloads),
-        mirrors: makeMirrors(registry, allLogins?.metadata.name ?? pushSecret),
-        networkPolicies: makeNetworkPolicies(registry, workloads, collection),
+        metrics: makeMetrics(shared, workloads),
+        mirrors: makeMirrors(shared, allLogins?.metadata.name ?? pushSecret),
+        networkPolicies: makeNetworkPolicies(shared, workloads, collection),
         exposure,
     };
 }
@@ -204,7 +205,7 @@ function makeParts(name: string, settings: Settings, parent: ContainerRegistry):
 const namespaceNameOf = (own: Parts["namespace"], { namespace }: Settings) => own?.metadata.name ?? namespace;
 
 /** What the parts of a registry share. */
-interface Registry {
+interface Shared {
     name: string;
     settings: Settings;
     namespace: pulumi.Output<string>;
@@ -248,7 +249,7 @@ function makeConfig(name: string, settings: Settings, key: AccessKey, parent: Co
 }
 
 /** The arguments that all Deployments have in common. */
-function workloadArgs({ namespace, settings }: Registry) {
+function workloadArgs({ namespace, settings }: Shared) {
     const { server, keyRotation, ca } = settings;
     return {
         namespace,
@@ -267,23 +268,25 @@ function workloadArgs({ namespace, settings }: Registry) {
  * The exposure of a secondary deployment: as that of the registry, with a certificate of its own unless one fits all
  * hosts.
  */
-function secondaryExposure({ settings: { exposure } }: Registry, name: string): ExposureArgs["via"] | undefined {
+function secondaryExposure({ settings: { exposure } }: Shared, name: string): ExposureArgs["via"] | undefined {
     if (exposure.kind !== "ingress") {
         return exposure.kind === "service" ? undefined : exposure;
     }
-    const ownCertificate = exposure.ingress.apply((ingress) => ({ ...ingress, tlsSecret: `${name}-tls-ingress` }));
-    const ingress = exposure.hasOwnCertificate ? exposure.ingress : ownCertificate;
+    const { tlsSecret } = defaultsOf(name).ingress;
+    const ingress = exposure.hasSharedCertificate
+        ? exposure.ingress
+        : exposure.ingress.apply((ingress) => ({ ...ingress, tlsSecret }));
     return { ...exposure, ingress, importId: undefined };
 }
 
 /** @param ownHost Undefined if the route of the registry's own host points to the replica */
 function makeReplica(
-    registry: Registry,
+    shared: Shared,
     name: string,
     ownHost: pulumi.Output<string> | undefined,
     htpasswdSecret?: pulumi.Input<string>,
 ): ReadReplica {
-    const { settings, keys, config, parent } = registry;
+    const { settings, keys, config, parent } = shared;
     if (!keys.readKey) {
         throw new Error(`${name} has no key that can only read`);
     }
@@ -294,29 +297,29 @@ function makeReplica(
         annotations: {},
     }));
     const args = {
-        ...workloadArgs(registry),
+        ...workloadArgs(shared),
         host: ownHost ?? settings.host,
         config,
         key: keys.readKey,
         htpasswdSecret,
         service,
-        via: ownHost && secondaryExposure(registry, name),
+        via: ownHost && secondaryExposure(shared, name),
     };
     return new ReadReplica(name, args, { parent });
 }
 
-function makeExposure({ name, settings, namespace, parent }: Registry, reader: ReadReplica | undefined) {
+function makeExposure({ name, settings, namespace, parent }: Shared, reader: ReadReplica | undefined) {
     const { exposure: via, host, pullHost } = settings;
     const args = { namespace, host, service: name, reader: pullHost ? undefined : reader?.workload };
     return via.kind === "service" ? undefined : new Exposure(name, { ...args, via }, { parent });
 }
 
-function makeWorkload(registry: Registry, htpasswdSecret: pulumi.Input<string> | undefined): Workload {
-    const { name, settings, config, parent } = registry;
+function makeWorkload(shared: Shared, htpasswdSecret: pulumi.Input<string> | undefined): Workload {
+    const { name, settings, config, parent } = shared;
     const readOnly = { readOnly: true, warning: readOnlyWarning };
     const readOnlyConfig = config.apply((config) => renderRegistryConfig({ ...config, ...readOnly }));
     const args = {
-        ...workloadArgs(registry),
+        ...workloadArgs(shared),
         config: pulumi.secret(config.apply(renderRegistryConfig)),
         readOnlyConfig: settings.collection && pulumi.secret(readOnlyConfig),
         htpasswdSecret,
@@ -326,7 +329,7 @@ function makeWorkload(registry: Registry, htpasswdSecret: pulumi.Input<string> |
 }
 
 function makePullSecrets(
-    { name, settings, parent }: Registry,
+    { name, settings, parent }: Shared,
     passwords: Logins["passwords"] = {},
     pushLogins: pulumi.Resource | undefined,
 ): PullSecrets | undefined {
@@ -344,8 +347,8 @@ function makePullSecrets(
     return pullSecrets.length > 0 ? new PullSecrets(name, pullSecrets, options) : undefined;
 }
 
-function makeGarbageCollectionJob(registry: Registry, workload: Workload): GarbageCollectionJob | undefined {
-    const { name, settings, namespace, config, parent } = registry;
+function makeGarbageCollectionJob(shared: Shared, workload: Workload): GarbageCollectionJob | undefined {
+    const { name, settings, namespace, config, parent } = shared;
     const { collection, server, ca } = settings;
     const { lock, labels, deploymentNames } = workload;
     if (!collection || !lock) {
@@ -356,7 +359,7 @@ function makeGarbageCollectionJob(registry: Registry, workload: Workload): Garba
         collection,
         registryImage: server.image,
         drainSeconds: server.drainSeconds,
-        config: pulumi.secret(config.apply((config) => JSON.stringify(registryConfig(config)))),
+        config: pulumi.secret(config.apply((config) => JSON.stringify(buildConfigFile(config)))),
         ca,
         lock,
         labels,
@@ -374,7 +377,7 @@ function forEachWorkload<T>(workloads: Workloads, make: (name: string, workload:
     return Object.fromEntries(existing.map((workload) => [workload.name, make(workload.name, workload)]));
 }
 
-function makeMetrics({ settings: { metrics }, namespace, parent }: Registry, workloads: Workloads) {
+function makeMetrics({ settings: { metrics }, namespace, parent }: Shared, workloads: Workloads) {
     return forEachWorkload(
         metrics ? workloads : [],
         (name, { labels }) => new MetricsService(name, { namespace, labels, ...metrics }, { parent }),
@@ -382,7 +385,7 @@ function makeMetrics({ settings: { metrics }, namespace, parent }: Registry, wor
 }
 
 function makeNetworkPolicies(
-    { settings: { networkPolicy, bucket }, namespace, parent }: Registry,
+    { settings: { networkPolicy, bucket }, namespace, parent }: Shared,
     workloads: Workloads,
     collection: GarbageCollectionJob | undefined,
 ): Record<string, NetworkPolicies> {
@@ -397,20 +400,20 @@ function makeNetworkPolicies(
     });
 }
 
-function makeMirrors(registry: Registry, htpasswdSecret: pulumi.Input<string> | undefined) {
-    const { name, settings, config, parent } = registry;
+function makeMirrors(shared: Shared, htpasswdSecret: pulumi.Input<string> | undefined) {
+    const { name, settings, config, parent } = shared;
     const mirrors = settings.mirrors.map((mirror): [string, PullThroughCache] => {
         const fullName = `${name}-mirror-${mirror.name}`;
         const authorities = [settings.ca, mirror.ca].filter((ca) => ca !== undefined);
         const args = {
-            ...workloadArgs(registry),
+            ...workloadArgs(shared),
             ca: authorities.length > 0 ? pulumi.all(authorities).apply((all) => all.join("\n")) : undefined,
             host: mirror.host,
             config,
             proxy: mirror.proxy,
-            bucket: makeCacheBucket(registry, fullName, mirror),
+            bucket: makeCacheBucket(shared, fullName, mirror),
             htpasswdSecret: mirror.login ? htpasswdSecret : undefined,
-            via: secondaryExposure(registry, fullName),
+            via: secondaryExposure(shared, fullName),
         };
         return [mirror.name, new PullThroughCache(fullName, args, { parent })];
     });
@@ -418,7 +421,7 @@ function makeMirrors(registry: Registry, htpasswdSecret: pulumi.Input<string> | 
 }
 
 /** Where a cache stores images: in a folder of the registry's bucket, or of another one with a key of its own. */
-function makeCacheBucket({ keys, settings }: Registry, name: string, mirror: Settings["mirrors"][number]) {
+function makeCacheBucket({ keys, settings }: Shared, name: string, mirror: Settings["mirrors"][number]) {
     const { bucketName } = mirror;
     const rootDirectory = `/mirrors/${mirror.name}`;
     if (bucketName === undefined) {

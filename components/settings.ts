@@ -25,6 +25,7 @@ type OnceValid = <T>(value: T) => pulumi.Output<pulumi.Unwrap<T>>;
 export function resolveSettings(name: string, args: ContainerRegistryArgs, component: pulumi.Resource) {
     const onceValid = makeOnceValid(name, args, component);
     const filled = fillDefaults(name, args);
+    // `server` is the rest, so a new option of the server needs no line here.
     const { host, namespace, createNamespace, users, htpasswdSecret, pullHost, anonymousPullHost, ...others } = filled;
     const { pullSecrets, bucket, collection, metrics, networkPolicy, mirrors, httpSecretRotation, ...more } = others;
     const { ingress, gateway, service, ...server } = more;
@@ -81,15 +82,17 @@ function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pul
         void pulumi.log.info(consequence, component);
     }
     // Secrets are left out: with one of them, every value would be secret. Logins validates those of users.
+    // A CA is none, whatever its Output says.
+    const bucket = { ...withoutKeys(args.bucket), ca: pulumi.unsecret(pulumi.output(args.bucket.ca)) };
     const mirrors = args.mirrors?.map((mirror) => ({ ...mirror, password: mirror.password && "" }));
     const validated = pulumi
-        .output({ ...args, users: undefined, bucket: withoutKeys(args.bucket), mirrors })
+        .output({ ...args, users: undefined, bucket, mirrors })
         .apply((known) => assertValid({ ...known, users: args.users, bucket: { ...args.bucket, ...known.bucket } }));
     return (value) => pulumi.all([value, validated]).apply(([value]) => value);
 }
 
 /** A bucket in MinIO that is created here, or one of any S3 that exists, with keys of its owner's. */
-export type StorageSettings =
+type StorageSettings =
     { kind: "managed"; importId?: string } | { kind: "external"; key: AccessKey; readKey?: AccessKey };
 
 function resolveStorage(bucket: FilledArgs["bucket"]): StorageSettings {
@@ -108,6 +111,7 @@ function resolveStorage(bucket: FilledArgs["bucket"]): StorageSettings {
     };
 }
 
+/** What the registry's configuration says of the bucket without secrets. A CA is a file of its own. */
 function withoutKeys<B extends ContainerRegistryArgs["bucket"]>(bucket: B) {
     const { accessKey, secretKey, readAccessKey, readSecretKey, ca, ...rest } = bucket;
     return rest;
@@ -119,8 +123,8 @@ function resolveExposure(name: string, filled: FilledArgs, args: ContainerRegist
         return {
             kind: "ingress" as const,
             ingress: onceValid(ingress),
-            /** Whether the certificate exists, and is valid for all host names. */
-            hasOwnCertificate: args.ingress?.tlsSecret !== undefined,
+            /** Whether the owner's certificate is valid for all host names. */
+            hasSharedCertificate: args.ingress?.tlsSecret !== undefined,
             importId: ingress.import && typeof namespace === "string" ? `${namespace}/${name}` : undefined,
         };
     }

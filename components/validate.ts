@@ -5,13 +5,13 @@ import { describePolicy } from "./collector/retention";
 import { fillDefaults, FilledArgs } from "./defaults";
 import { validateExposure, validateHosts, validatePullRoute } from "./exposure/rules";
 import { validateCollection } from "./garbageCollection/rules";
-import { label, objectName, validateNetworkPolicy } from "./kubernetes/rules";
+import { dnsLabel, objectName, validateNetworkPolicy } from "./kubernetes/rules";
 import { validateMetrics } from "./monitoring/rules";
+import { NameOf, Validation } from "./rules";
 import { imageWarning, shellWarning, validateMirrors, validateServer } from "./server/rules";
 import { describeRedirect, redirectWarning, validateBucket } from "./storage/rules";
 import { mayPush } from "./users/args";
 import { validateLogins, validatePullSecrets } from "./users/rules";
-import { NameOf, Validation } from "./validation";
 
 /** Whether some users may only pull. */
 export const hasPullUsers = ({ users = [] }: ContainerRegistryArgs) => !users.every(mayPush);
@@ -34,12 +34,13 @@ export function findValidationErrors(
     const validation = new Validation(nameOf);
     const filled = fillDefaults(name, args);
     const { users = [] } = args;
-    // The longest suffix behind it names a CronJob, a Deployment or a Service.
-    const longest = args.collection ? 41 : hasReadReplicas(args) ? 45 : 50;
+    // The longest names are those of a CronJob, with at most 52 characters, and of a Service, with at most 63.
+    const longestOfServices = hasReadReplicas(args) ? 63 - "-anonymous-metrics".length : 50;
+    const longest = args.collection ? 52 - "-collection".length : longestOfServices;
     validation.check("name", name, (name) =>
-        /^\d/.test(name) ? `"${name}" begins with a digit; a Service needs a letter first` : label(longest)(name),
+        /^\d/.test(name) ? `"${name}" begins with a digit; a Service needs a letter first` : dnsLabel(longest)(name),
     );
-    validation.check("namespace", args.namespace, label());
+    validation.check("namespace", args.namespace, dnsLabel());
     const hosts: [string, pulumi.Input<string> | undefined][] = [
         ["host", args.host],
         ["pullHost", args.pullHost],

@@ -2,8 +2,8 @@ import * as fs from "node:fs";
 
 import * as pulumi from "@pulumi/pulumi";
 
+import { notEmpty, Validation } from "../components/rules";
 import { endpoint } from "../components/storage/rules";
-import { notEmpty, Validation } from "../components/validation";
 import { Values } from "./reader";
 
 /** The S3 server of the bucket, as this machine reaches it. */
@@ -25,9 +25,17 @@ export interface MinioUser {
 
 type Texts = Partial<Record<string, string>>;
 
-/** The server at `minioServer`, or where the pods reach it. */
-export function readBucketServer(values: Values, defaults: Values): BucketServer {
+/**
+ * Reads the server at `minioServer`, or where the pods reach it.
+ *
+ * @param validation gets an error for each value that is wrong
+ */
+export function readBucketServer(values: Values, defaults: Values, validation: Validation): BucketServer {
     const { bucketEndpoint, minioServer, minioServerCaFile } = values as Texts;
+    validation.check("minioServer", minioServer, endpoint("minioServerSecure"));
+    validation.check("minioServerCaFile", minioServerCaFile, (file) =>
+        fs.existsSync(file) ? undefined : `"${file}" does not exist; set its path as seen from Pulumi.yaml`,
+    );
     return {
         server: minioServer ?? bucketEndpoint ?? "",
         source: minioServer ? "minioServer" : "bucketEndpoint",
@@ -39,11 +47,7 @@ export function readBucketServer(values: Values, defaults: Values): BucketServer
 
 /** @param validation gets an error for each value that is missing or wrong */
 export function readMinioUser(values: Values, validation: Validation): MinioUser {
-    const { minioServer, minioServerCaFile, minioUser = "", minioPassword = "" } = values as Texts;
-    validation.check("minioServer", minioServer, endpoint("minioServerSecure"));
-    validation.check("minioServerCaFile", minioServerCaFile, (file) =>
-        fs.existsSync(file) ? undefined : `"${file}" does not exist; set its path as seen from Pulumi.yaml`,
-    );
+    const { minioUser = "", minioPassword = "" } = values as Texts;
     const user = "a MinIO user that may create buckets, users, policies and access keys";
     validation.check("minioUser", minioUser, notEmpty(user));
     validation.check("minioPassword", minioPassword, (password) =>

@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import { closest, distance } from "fastest-levenshtein";
 
-import { oneOf, Validation } from "../components/validation";
+import { oneOf, Validation } from "../components/rules";
 import { secretKeys } from "./keys";
 import { exampleOf, Key, Property, resolve, Schema } from "./schema";
 
@@ -33,6 +33,7 @@ export function readKeys(schema: Schema, keys: Key[], validation: Validation): V
             // The program's default must not hide that a text is empty by mistake.
             values[key] = property.type === "string" && !property.enum && property.default ? "" : property.default;
         } else {
+            // A password may look like JSON.
             const value = key in secretKeys && property.type === "string" ? text : parse(text, property.type);
             const hasTypes = value === undefined || validateTypes(schema, key, value, property, validation);
             // A wrong scalar counts as set. A list or an object with wrong types cannot be used at all.
@@ -44,7 +45,10 @@ export function readKeys(schema: Schema, keys: Key[], validation: Validation): V
 
 const isScalar = ({ type = "" }: Property) => ["string", "number", "boolean"].includes(type);
 
-/** The value of a text; the text itself if it has another type, and undefined for JSON's null. */
+/**
+ * The value of a text: its JSON, or the text itself if it is none. A value of type `string` stays as it is, unless it
+ * is a list or an object. JSON's null is undefined.
+ */
 function parse(text: string, type?: string): unknown {
     if (type === "number" && !Number.isNaN(Number(text))) {
         return Number(text);
@@ -97,11 +101,12 @@ export function validateTypes(
 }
 
 /** Refuses secrets in plain text. Of a list, Pulumi says only whether it contains something encrypted. */
-export function refusePlainText(values: Values, secrets: Record<string, string[]>, validation: Validation): void {
+export function refusePlainText(values: Values, validation: Validation): void {
     const encrypted = JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS || "null") as string[] | null;
     const fix = "is in plain text; encrypt it with: pulumi config set --secret";
     const isPlain = (key: string) => encrypted !== null && !encrypted.includes(`${pulumi.getProject()}:${key}`);
-    for (const [key, fields] of Object.entries(secrets).filter(([key]) => values[key] !== undefined && isPlain(key))) {
+    const plain = Object.entries(secretKeys).filter(([key]) => values[key] !== undefined && isPlain(key));
+    for (const [key, fields] of plain) {
         if (fields.length === 0) {
             validation.add(key, `${fix} ${key}`);
         }

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 
 import { defaultsOf } from "../components/defaults";
-import { Validation } from "../components/validation";
+import { Validation } from "../components/rules";
 import { programKeys } from "../configuration/keys";
 import { validateTypes, valueAt } from "../configuration/reader";
 import { exampleOf, isGroup, Property, resolve, Schema } from "../configuration/schema";

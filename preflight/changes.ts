@@ -7,7 +7,7 @@ import { error, Finding, warning } from "./finding";
  * Compares the configuration with the stack's last update. Rejects a change that would leave the images behind or
  * delete the registry, and warns of one that clients must follow.
  */
-export async function checkChanges({ registry, minio }: StackConfiguration): Promise<Finding[]> {
+export async function checkChanges(name: string, { registry, minio }: StackConfiguration): Promise<Finding[]> {
     const last = await readLastUpdate<{ bucket: string; host: string }>("readStackOutputs", "name");
     const keepsNamespace = registry.createNamespace === false;
     const isTraefik = registry.ingress?.className === "traefik";
@@ -23,7 +23,7 @@ export async function checkChanges({ registry, minio }: StackConfiguration): Pro
             ),
         );
     }
-    if (isTraefik && !hadTraefik(resources)) {
+    if (isTraefik && !hadTraefik(name, resources)) {
         findings.push(
             warning(
                 "ingressClassName: Traefik cuts off a push that is still sending after 60 s, and does not redirect " +
@@ -56,8 +56,9 @@ function createdNamespace(resources: Partial<Record<string, Deployed>>): boolean
 }
 
 /** Whether the stack's Ingress already had the class `traefik`, so that the owner has seen the warning. */
-function hadTraefik(resources: Partial<Record<string, Deployed>>): boolean {
-    const ingress = Object.entries(resources).find(([urn]) => urn.endsWith("networking.k8s.io/v1:Ingress::registry"));
+function hadTraefik(name: string, resources: Partial<Record<string, Deployed>>): boolean {
+    const end = `networking.k8s.io/v1:Ingress::${name}`;
+    const ingress = Object.entries(resources).find(([urn]) => urn.endsWith(end));
     return ingress?.[1]?.outputs.spec?.ingressClassName === "traefik";
 }
 

@@ -6,7 +6,7 @@ import { StackConfiguration } from "../config";
 import { hasProxy, tryToConnect } from "./connection";
 import { error, Finding, note, unreachable, warning } from "./finding";
 import { findCluster } from "./kubeconfig";
-import { get, KubernetesObject } from "./kubectl";
+import { kubectlGet, KubernetesObject } from "./kubectl";
 
 /** Checks that the cluster responds, and has what the configuration names. */
 export async function checkCluster(name: string, { kubeContext, registry }: StackConfiguration): Promise<Finding[]> {
@@ -21,7 +21,7 @@ export async function checkCluster(name: string, { kubeContext, registry }: Stac
         return [unreachable(`${problem}. The address comes from ${source}.`)];
     }
     // The program's values are plain.
-    const args = fillDefaults(name, registry) as unknown as pulumi.Unwrap<FilledArgs>;
+    const args = fillDefaults(name, registry) as unknown as Args;
     const needs = listNeeds(name, args, hasPullUsers(registry) && args.pullHost === undefined);
     return needs.length > 0 ? checkNeeds(kubeContext, needs, args.gateway) : [];
 }
@@ -91,7 +91,7 @@ async function checkNeeds(context: string | undefined, needs: Need[], gateway: A
     const input = needs
         .map(({ apiVersion, kind, name, namespace }) => ({ apiVersion, kind, metadata: { name, namespace } }))
         .map((manifest) => JSON.stringify(manifest));
-    const { items, stderr, failure } = await get(context, ["--filename", "-"], input.join("\n"));
+    const { items, stderr, failure } = await kubectlGet(context, ["--filename", "-"], input.join("\n"));
     const errors = stderr.split("\n");
     const missing = needs.filter((need) => isMissing(need, errors));
     const others = await listOthers(
@@ -136,7 +136,7 @@ const isUnknown = ({ apiVersion, kind }: Need, errors: string[]) =>
 /** Lists what exists of the kinds of missing objects. */
 async function listOthers(context: string | undefined, missing: Need[]): Promise<KubernetesObject[]> {
     const types = missing.map(({ apiVersion, kind }) => [kind, ...apiVersion.split("/").reverse()].join("."));
-    return types.length > 0 ? (await get(context, [types.join(","), "--all-namespaces"])).items : [];
+    return types.length > 0 ? (await kubectlGet(context, [types.join(","), "--all-namespaces"])).items : [];
 }
 
 function judgeObject(object: KubernetesObject, gateway: Args["gateway"]): Finding[] {

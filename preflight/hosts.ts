@@ -7,13 +7,16 @@ import { Finding, warning } from "./finding";
 
 /** Warns of each host that this machine cannot resolve. Its DNS record may follow. */
 export async function checkHosts({ host, pullHost, anonymousPullHost, bucket, mirrors = [] }: ContainerRegistryArgs) {
+    // Behind a proxy, this machine may not resolve any name.
+    if (hasProxy()) {
+        return [];
+    }
     const { redirectEndpoint } = bucket;
     const bucketRedirectEndpoint =
         typeof redirectEndpoint === "string" ? new URL(redirectEndpoint).hostname : undefined;
     const hosts = Object.entries({ host, pullHost, anonymousPullHost, bucketRedirectEndpoint });
     hosts.push(...mirrors.map((mirror, i): [string, typeof host] => [`mirrors[${i}].host`, mirror.host]));
-    // Behind a proxy, this machine may not resolve any name.
-    const named = hosts.filter((named): named is [string, string] => named[1] !== undefined && !hasProxy());
+    const named = hosts.filter((entry): entry is [string, string] => entry[1] !== undefined);
     return (await Promise.all(named.map(([key, host]) => checkHost(key, host)))).flat();
 }
 

@@ -18,7 +18,7 @@ import { checkRemotes } from "./remotes";
  */
 export async function runPreflight(name: string, configuration: StackConfiguration): Promise<void> {
     const checks = [
-        checkChanges(configuration),
+        checkChanges(name, configuration),
         checkCluster(name, configuration),
         checkBucketServer(configuration),
         checkHosts(configuration.registry),

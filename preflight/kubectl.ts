@@ -18,7 +18,7 @@ interface Result {
 }
 
 /** Calls `kubectl get`. It returns what it can read, and the errors about the rest. */
-export function get(context: string | undefined, args: string[], input = ""): Promise<Result> {
+export function kubectlGet(context: string | undefined, args: string[], input = ""): Promise<Result> {
     const options = ["get", "--output=json", "--request-timeout=5s", ...(context ? [`--context=${context}`] : [])];
     return new Promise((resolve) => {
         const settings = { timeout, maxBuffer: 64 * 1024 * 1024 };

@@ -49,7 +49,7 @@ export class Exposure extends pulumi.ComponentResource {
 
     private makeIngress(name: string, args: ExposureArgs, { ingress, importId }: IngressSettings) {
         const { namespace, service } = args;
-        const host = nameOf(args);
+        const host = dnsNameOf(args);
         const metadata = { name, namespace, annotations: ingress.apply(annotationsOf) };
         const backend = { service: { name: service, port: { name: servicePort.name } } };
         const spec = {
@@ -68,7 +68,7 @@ export class Exposure extends pulumi.ComponentResource {
     private makePullRoute(name: string, args: ExposureArgs, reader: Workload) {
         const { namespace } = args;
         const methods = pullMethods.map((method) => `Method(\`${method}\`)`).join(" || ");
-        const match = pulumi.interpolate`Host(\`${nameOf(args)}\`) && (${methods}) && PathRegexp(\`${pullPaths}\`)`;
+        const match = pulumi.interpolate`Host(\`${dnsNameOf(args)}\`) && (${methods}) && PathRegexp(\`${pullPaths}\`)`;
         const services = [{ name: reader.name, port: servicePort.number }];
         // Some Traefiks are configured to ignore objects without their class.
         const annotations = { "kubernetes.io/ingress.class": "traefik", ...fieldManagerAnnotation };
@@ -126,7 +126,7 @@ export class Exposure extends pulumi.ComponentResource {
                 apiVersion: "gateway.networking.k8s.io/v1",
                 kind: "HTTPRoute",
                 metadata: { name, namespace: args.namespace, annotations: fieldManagerAnnotation },
-                spec: { parentRefs, hostnames: [nameOf(args)], rules },
+                spec: { parentRefs, hostnames: [dnsNameOf(args)], rules },
             },
             { parent: this, dependsOn },
         );
@@ -134,7 +134,7 @@ export class Exposure extends pulumi.ComponentResource {
 }
 
 /** The DNS name of the host, by which requests are routed. */
-const nameOf = ({ host }: ExposureArgs) => pulumi.output(host).apply(withoutPort);
+const dnsNameOf = ({ host }: ExposureArgs) => pulumi.output(host).apply(withoutPort);
 
 function annotationsOf(ingress: pulumi.Unwrap<IngressSettings["ingress"]>): Record<string, string> {
     const { className, clusterIssuer, annotations } = ingress;

@@ -5,8 +5,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { ContainerRegistryArgs } from "../args";
 import { FilledArgs } from "../defaults";
 import { parseHostPort, withoutPort } from "../hostPort";
-import { annotations, isDnsName, label, objectName } from "../kubernetes/rules";
-import { oneOf, Rule, Validation, wholeNumber } from "../validation";
+import { annotations, dnsLabel, isDnsName, objectName } from "../kubernetes/rules";
+import { oneOf, Rule, Validation, wholeNumber } from "../rules";
 import { Ingress, ServiceType } from "./args";
 import { traefikAnnotations } from "./ingressAnnotations";
 
@@ -23,7 +23,7 @@ export function validateExposure(validation: Validation, filled: FilledArgs, giv
         validateIngress(validation, ingress, given.ingress);
     }
     validation.check("gateway.name", gateway?.name, objectName("a Gateway, such as home"));
-    validation.check("gateway.namespace", gateway?.namespace, label());
+    validation.check("gateway.namespace", gateway?.namespace, dnsLabel());
     validation.check("gateway.sectionName", gateway?.sectionName, objectName("a listener, such as https"));
     validation.check("gateway.httpSectionName", gateway?.httpSectionName, objectName("a listener, such as http"));
     validation.check("service.type", service.type, oneOf(Object.values(ServiceType)));

@@ -1,7 +1,7 @@
 import { parseGoDuration } from "../collector/retention";
 import { defaultsOf } from "../defaults";
 import { imageName } from "../kubernetes/rules";
-import { Rule, Validation, wholeNumber } from "../validation";
+import { Rule, Validation, wholeNumber } from "../rules";
 import { Collection, RetentionPolicy } from "./args";
 
 /** Validates when and how garbage is collected. */

@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parseHostPort } from "../hostPort";
 import { metricsPort, registryPort } from "../server/registryConfig";
 import { fieldManagerAnnotation } from "./fieldManager";
-import { label } from "./rules";
+import { isDnsLabel } from "./rules";
 
 /** Arguments of `NetworkPolicies`. */
 export interface NetworkPoliciesArgs {
@@ -71,7 +71,7 @@ function toS3(endpoint: string, own: string): kubernetes.types.input.networking.
     }
     const [, namespace = own, zone] = host.toLowerCase().split(".");
     const inCluster = { to: [namespaceOf(namespace)] };
-    if (label()(namespace) !== undefined || (zone !== undefined && zone !== "svc")) {
+    if (!isDnsLabel(namespace) || (zone !== undefined && zone !== "svc")) {
         return [{ ports }];
     }
     return zone === "svc" ? [inCluster] : [{ ports }, inCluster];

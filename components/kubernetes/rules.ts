@@ -1,23 +1,26 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { notEmpty, Rule, Validation } from "../validation";
+import { notEmpty, Rule, Validation } from "../rules";
 import { NetworkPolicy } from "./args";
 import { parseQuantity } from "./quantity";
 
 /** One label of a DNS name. */
-const dnsLabel = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
+const dnsLabelPattern = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?";
 /** The value of a label, and what follows the slash in the name of a label or an annotation. */
 const labelValue = /^[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?$/;
 
 /** Whether a text is a DNS name: labels between dots. */
 export const isDnsName = (value: string) =>
-    value.length <= 253 && new RegExp(`^${dnsLabel}(\\.${dnsLabel})*$`).test(value);
+    value.length <= 253 && new RegExp(`^${dnsLabelPattern}(\\.${dnsLabelPattern})*$`).test(value);
+
+/** Whether a text is one label of a DNS name. */
+export const isDnsLabel = (value: string) => new RegExp(`^${dnsLabelPattern}$`).test(value);
 
 /** A name that Kubernetes uses as a DNS label, of at most `longest` characters. */
-export const label =
+export const dnsLabel =
     (longest = 63): Rule<string> =>
     (value) =>
-        new RegExp(`^${dnsLabel}$`).test(value) && value.length <= longest
+        isDnsLabel(value) && value.length <= longest
             ? undefined
             : `"${value}" is not a valid Kubernetes name; use 1 to ${longest} lower-case letters, digits and ` +
               "hyphens, with a letter or digit first and last";
@@ -70,7 +73,7 @@ export const imageName =
 /** Validates the network policies. */
 export function validateNetworkPolicy(validation: Validation, policy: NetworkPolicy | undefined, hasMetrics: boolean) {
     const path = "networkPolicy.metricsFrom";
-    validation.check(path, policy?.metricsFrom, label());
+    validation.check(path, policy?.metricsFrom, dnsLabel());
     if (policy?.metricsFrom !== undefined && !hasMetrics) {
         validation.add(path, "has no effect without metrics; set metrics, or leave it out");
     }

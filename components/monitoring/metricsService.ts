@@ -3,21 +3,18 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
 import { metricsPath, metricsPort } from "../server/registryConfig";
+import { Metrics } from "./args";
 
 /** Arguments of `MetricsService`. */
-export interface MetricsServiceArgs {
+export interface MetricsServiceArgs extends Metrics {
     namespace: pulumi.Input<string>;
     /** The labels of the registry's pods. */
     labels: Record<string, string>;
-    /** Default: false. */
-    serviceMonitor?: boolean;
-    /** Default: none. */
-    serviceMonitorLabels?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }
 
 /**
- * A Service of its own for the metrics, because their port has no login: no Ingress routes to it. And a
- * ServiceMonitor.
+ * A Service of its own for the metrics, because their port has no login: no Ingress routes to it. Also a
+ * ServiceMonitor, if one is asked for.
  */
 export class MetricsService extends pulumi.ComponentResource {
     readonly service: kubernetes.core.v1.Service;

@@ -1,5 +1,5 @@
 import { labels } from "../kubernetes/rules";
-import { Validation } from "../validation";
+import { Validation } from "../rules";
 import { Metrics } from "./args";
 
 /** Validates the metrics. */

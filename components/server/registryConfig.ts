@@ -38,7 +38,7 @@ export const htpasswdFolder = "/auth";
  * (https://distribution.github.io/distribution/about/configuration/).
  */
 export function renderRegistryConfig(config: RegistryConfig): string {
-    return stringify(registryConfig(config), {
+    return stringify(buildConfigFile(config), {
         // The registry reads YAML 1.1, in which more words and digits are something else than a string.
         defaultStringType: "QUOTE_DOUBLE",
         defaultKeyType: "PLAIN",
@@ -46,8 +46,8 @@ export function renderRegistryConfig(config: RegistryConfig): string {
     });
 }
 
-/** The registry's configuration, as an object. */
-export function registryConfig(config: RegistryConfig) {
+/** The content of `config.yml`, as an object. */
+export function buildConfigFile(config: RegistryConfig) {
     const { bucket, proxy } = config;
     const login = proxy?.username !== undefined && { username: proxy.username, password: proxy.password };
     return {

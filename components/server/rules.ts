@@ -2,9 +2,9 @@ import { ContainerRegistryArgs } from "../args";
 import { parseGoDuration } from "../collector/retention";
 import { defaultsOf } from "../defaults";
 import { parseQuantity } from "../kubernetes/quantity";
-import { imageName, kubernetesQuantity, label } from "../kubernetes/rules";
+import { dnsLabel, imageName, kubernetesQuantity } from "../kubernetes/rules";
+import { oneOf, rotation, Rule, Validation, wholeNumber, withoutLogin } from "../rules";
 import { bucketName, pemCertificate } from "../storage/rules";
-import { oneOf, rotation, Rule, Validation, wholeNumber, withoutLogin } from "../validation";
 import { LogLevel, Mirror, Resources } from "./args";
 
 /** Validates the registry's pods and their process. */
@@ -62,7 +62,7 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
     mirrors.forEach((mirror, i) => {
         const path = `mirrors[${i}]`;
         const { username, password } = mirror;
-        validation.check(`${path}.name`, mirror.name, label(longest));
+        validation.check(`${path}.name`, mirror.name, dnsLabel(longest));
         if (mirrors.slice(0, i).some(({ name }) => name === mirror.name)) {
             validation.add(`${path}.name`, `"${mirror.name}" is used twice; give each mirror a different name`);
         }

@@ -50,7 +50,7 @@ const deploymentName = (name: string, keyRotation: number) => (keyRotation === 1
 export class Workload extends pulumi.ComponentResource {
     /** The name of the Service, and of the first key's Deployment. */
     readonly name: string;
-    /** The labels of the Deployment and its pods. */
+    /** The labels that select its pods. */
     readonly labels: Record<string, string>;
     readonly config: kubernetes.core.v1.Secret;
     /** The lease of garbage collections. Undefined if garbage is never collected. */
@@ -67,7 +67,7 @@ export class Workload extends pulumi.ComponentResource {
         this.name = name;
         const metadata = { name, namespace: args.namespace, annotations: fieldManagerAnnotation };
         this.labels = { "app.kubernetes.io/name": "container-registry", "app.kubernetes.io/instance": name };
-        this.config = this.makeConfig(name, args);
+        this.config = this.makeConfigSecret(name, args);
         if (args.readOnlyConfig) {
             // Without data: only the collector writes it.
             const lock = { metadata: { ...metadata, name: `${name}-lock` } };
@@ -75,8 +75,8 @@ export class Workload extends pulumi.ComponentResource {
         }
         this.deployment = this.makeDeployment(name, args);
         const { keyRotation } = args;
-        const keys = [keyRotation - 1, keyRotation, keyRotation + 1].filter((key) => key > 0);
-        this.deploymentNames = keys.map((key) => deploymentName(name, key));
+        const rotations = [keyRotation - 1, keyRotation, keyRotation + 1].filter((rotation) => rotation > 0);
+        this.deploymentNames = rotations.map((rotation) => deploymentName(name, rotation));
         const spec = {
             selector: { matchLabels: this.labels },
             // With a single replica, allow its eviction, so that a node can be drained.
@@ -88,7 +88,7 @@ export class Workload extends pulumi.ComponentResource {
         this.registerOutputs({});
     }
 
-    private makeConfig(name: string, { namespace, config, readOnlyConfig, ca }: WorkloadArgs) {
+    private makeConfigSecret(name: string, { namespace, config, readOnlyConfig, ca }: WorkloadArgs) {
         const stringData = {
             [configFile]: config,
             ...(readOnlyConfig && { [readOnlyConfigFile]: readOnlyConfig }),

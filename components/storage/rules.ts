@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 import { withoutPort } from "../hostPort";
 import { parseQuantity } from "../kubernetes/quantity";
 import { isDnsName } from "../kubernetes/rules";
-import { notEmpty, rotation, Rule, Validation, wholeNumber, withoutLogin } from "../validation";
+import { notEmpty, rotation, Rule, Validation, wholeNumber, withoutLogin } from "../rules";
 import { Bucket } from "./args";
 
 /** S3 accepts no smaller part, except as the last one of an upload. */
@@ -82,9 +82,9 @@ function validateKeys(validation: Validation, bucket: Bucket, hasReadReplicas: b
     }
 }
 
-/** The address of an S3 server, `host:port`. Its argument `secure` says whether it uses TLS. */
+/** The address of an S3 server, `host:port`. The argument of that name says whether it uses TLS. */
 export const endpoint =
-    (secure: string): Rule<string> =>
+    (nameOfSecure: string): Rule<string> =>
     (value) => {
         const example = "give host:port, such as minio.minio.svc.cluster.local:9000";
         if (!value) {
@@ -94,7 +94,7 @@ export const endpoint =
         const [, host, port] = /^([\w.-]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(address) ?? [];
         if (scheme !== undefined) {
             const fix = host ? `give "${address}"` : example;
-            return `"${value}" has a scheme; ${fix}, and set ${secure} to ${scheme === "https"}`;
+            return `"${value}" has a scheme; ${fix}, and set ${nameOfSecure} to ${scheme === "https"}`;
         }
         if (!host) {
             return `"${value}" is not a host and a port; ${example}`;

@@ -107,7 +107,7 @@ export function bucketPolicy(bucket: string): string {
 }
 
 /** The permissions that the driver needs to read. */
-export function readPolicy(bucket: string): string {
+function readPolicy(bucket: string): string {
     return policy(bucket, ["s3:GetBucketLocation", "s3:ListBucket"], ["s3:GetObject"]);
 }
 

@@ -2,8 +2,8 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 
+import { Rule } from "../rules";
 import { userError } from "../userError";
-import { Rule } from "../validation";
 import { User } from "./args";
 import { htpasswdFile, htpasswdLine, saltAlphabet, saltLength } from "./htpasswd";
 import { bcryptHash, slowHash, validPassword, weakPassword } from "./rules";
@@ -52,15 +52,16 @@ export class Logins extends pulumi.ComponentResource {
     private makeLogin(name: string, user: Login["user"]): Omit<Login, "user"> {
         if (user.hash !== undefined) {
             const what = `hash of user "${user.name}"`;
-            const hash = this.onceValid(pulumi.secret(user.hash), what, bcryptHash, slowHash);
+            const hash = this.checkLater(pulumi.secret(user.hash), what, bcryptHash, slowHash);
             return { line: pulumi.interpolate`${user.name}:${hash}` };
         }
         const what = `password of user "${user.name}"`;
         const password =
             user.password !== undefined
-                ? this.onceValid(pulumi.secret(user.password), what, validPassword, weakPassword)
+                ? this.checkLater(pulumi.secret(user.password), what, validPassword, weakPassword)
                 : this.generatePassword(`${name}-password`, user.rotation);
         // Kept in the state: a fresh salt in each run would show as a change each time.
+        // Letters and digits are always in it; the first two are "./".
         const alphabet = { length: saltLength, overrideSpecial: saltAlphabet.slice(0, 2) };
         const salt = new random.RandomPassword(`${name}-salt`, alphabet, { parent: this }).result;
         const line = pulumi.all([password, salt]).apply(([password, salt]) => htpasswdLine(user.name, password, salt));
@@ -72,8 +73,8 @@ export class Logins extends pulumi.ComponentResource {
         return new random.RandomPassword(name, { length: 40, special: false }, options).result;
     }
 
-    /** The value, which may have been an Output until now. It fails if it breaks the rule. */
-    private onceValid<T>(value: pulumi.Output<T>, what: string, rule: Rule<T>, warn: Rule<T>): pulumi.Output<T> {
+    /** Applies a rule and a warning to a value once it is known. */
+    private checkLater<T>(value: pulumi.Output<T>, what: string, rule: Rule<T>, warn: Rule<T>): pulumi.Output<T> {
         return value.apply<T>((value) => {
             const reason = rule(value);
             if (reason !== undefined) {

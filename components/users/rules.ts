@@ -1,5 +1,5 @@
-import { label, objectName } from "../kubernetes/rules";
-import { oneOf, rotation, Rule, Validation } from "../validation";
+import { dnsLabel, objectName } from "../kubernetes/rules";
+import { oneOf, rotation, Rule, Validation } from "../rules";
 import { Access, mayPush, PullSecret, User } from "./args";
 
 /** bcrypt reads no more bytes of a password. */
@@ -8,7 +8,7 @@ const maxPasswordBytes = 72;
 /** The registry hashes a password at each request. Each step of the cost doubles the time. */
 const maxCost = 14;
 const maxQuickCost = 12;
-/** docs/design/performance.md: a request with a hash of cost 5. */
+/** docs/design/performance-analysis.md: a request with a hash of cost 5. */
 const secondsAtCost5 = 0.0022;
 
 const minPasswordCharacters = 12;
@@ -42,7 +42,7 @@ function validateUser(validation: Validation, path: string, user: User, earlier:
 export function validatePullSecrets(validation: Validation, pullSecrets: Required<PullSecret>[], users: User[]): void {
     pullSecrets.forEach(({ namespace, name, user }, i) => {
         const path = `pullSecrets[${i}]`;
-        validation.check(`${path}.namespace`, namespace, label());
+        validation.check(`${path}.namespace`, namespace, dnsLabel());
         validation.check(`${path}.name`, name, objectName("a Secret, such as registry-pull"));
         validation.check(`${path}.user`, user, userWithPassword(users));
         if (pullSecrets.slice(0, i).some((other) => other.namespace === namespace && other.name === name)) {

@@ -361,6 +361,14 @@ describe("The configuration", () => {
         ]);
     });
 
+    it("validates minioServer and minioServerCaFile also beside an access key of your own", async () => {
+        const own = { minioUser: "", minioPassword: "", bucketAccessKey: "KEY", bucketSecretKey: "a secret" };
+        assert.deepEqual(await errorsWith({ ...own, minioServer: "minio", minioServerCaFile: "no-such-file" }), [
+            'minioServer: "minio" is not a host and a port; give host:port, such as minio.minio.svc.cluster.local:9000',
+            'minioServerCaFile: "no-such-file" does not exist; set its path as seen from Pulumi.yaml',
+        ]);
+    });
+
     it("requires that secrets are encrypted", async () => {
         const hub = { name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io", username: "me" };
         const values = {

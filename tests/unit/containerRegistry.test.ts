@@ -168,6 +168,15 @@ describe("ContainerRegistry", () => {
         );
     });
 
+    it("rejects a CA that is an Output and turns out to be invalid", async () => {
+        const ofCa = { endpoint: "minio.minio.svc:9000", secure: true, ca: pulumi.output("no certificate") };
+        await assertRejected(
+            deployRegistry({ bucket: { name: "container-repo", ...ofCa } }),
+            "The arguments of this registry are not valid:\n" +
+                "  - bucket.ca: is not a PEM certificate; one begins with -----BEGIN CERTIFICATE-----",
+        );
+    });
+
     it("registers nothing in Kubernetes or MinIO if an Output turns out to be invalid", async () => {
         const registered: Registered[] = [];
         // Known only after everything that does not wait for it is registered.

@@ -608,7 +608,8 @@ describe("The check of changes", () => {
             "organization",
         );
         const registry = { host: last.host, bucket: { name: last.bucket }, ...args };
-        const findings = await checkChanges({ registry, minio: minio ? {} : undefined } as StackConfiguration);
+        const configuration = { registry, minio: minio ? {} : undefined } as StackConfiguration;
+        const findings = await checkChanges("registry", configuration);
         return { findings: findings.map(({ severity, text }) => `${severity}: ${text}`), calls };
     }
     const ofOutputs = ["pulumi:pulumi:readStackOutputs", { name }];

@@ -151,13 +151,13 @@ describe("resolveSettings", () => {
     });
 
     it("treats the certificate as one for all hosts only if ingress.tlsSecret is given", async () => {
-        const hasOwnCertificate = async (change?: Partial<ContainerRegistryArgs>) => {
+        const hasSharedCertificate = async (change?: Partial<ContainerRegistryArgs>) => {
             const { exposure } = await resolve(change);
             assert.ok(exposure.kind === "ingress");
-            return exposure.hasOwnCertificate;
+            return exposure.hasSharedCertificate;
         };
-        assert.equal(await hasOwnCertificate(), false);
-        assert.equal(await hasOwnCertificate({ ingress: { className: "nginx", tlsSecret: "wildcard-tls" } }), true);
+        assert.equal(await hasSharedCertificate(), false);
+        assert.equal(await hasSharedCertificate({ ingress: { className: "nginx", tlsSecret: "wildcard-tls" } }), true);
     });
 
     it("resolves the user of each pull secret", async () => {

@@ -54,7 +54,7 @@ export const oneOf =
     (value) =>
         allowed.includes(value) ? undefined : `"${value}" is not allowed; use one of ${allowed.join(", ")}`;
 
-/** The largest number of replicas that Kubernetes accepts. */
+/** For numbers without a maximum of their own: Kubernetes accepts no more replicas. */
 const largest = 2 ** 31 - 1;
 
 /** A whole number in a range. */
