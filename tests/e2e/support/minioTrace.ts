@@ -1,5 +1,5 @@
 import { ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
+import { createInterface, Interface } from "node:readline";
 
 import { minio, minioRoot } from "./sandbox";
 
@@ -17,6 +17,7 @@ export interface MinioRequest {
 export class MinioTrace {
     readonly requests: MinioRequest[] = [];
     private curl: ChildProcess | undefined;
+    private lines: Interface | undefined;
 
     /** Returns once MinIO reports its requests. */
     async start(): Promise<void> {
@@ -31,7 +32,7 @@ export class MinioTrace {
             { stdio: ["ignore", "pipe", "inherit"] },
         );
         this.curl = curl;
-        createInterface(curl.stdout).on("line", (line) => this.record(line));
+        this.lines = createInterface(curl.stdout).on("line", (line) => this.record(line));
         // MinIO sends a blank each second.
         await new Promise((resolve, reject) => {
             curl.stdout.once("data", resolve);
@@ -40,6 +41,8 @@ export class MinioTrace {
     }
 
     stop(): void {
+        // First: otherwise the end of a line that was cut off would count as a line.
+        this.lines?.close();
         this.curl?.kill();
     }
 
