@@ -7,9 +7,10 @@ import { makeBucket } from "../tests/e2e/support/sandbox";
 import { collectionColumns, measureCollection } from "./collection";
 import { emptyBucket, removeImages } from "./load";
 import { Options, readOptions } from "./options";
+import { orderOf } from "./order";
 import { profilePreview, profileSubject } from "./profile";
 import { chart, Result, table, variantTable } from "./report";
-import { Size } from "./scenarios";
+import { Metric, Scenario, Size } from "./scenarios";
 import {
     configureCandidate,
     cordonOtherNodes,
@@ -24,16 +25,15 @@ import {
     Subject,
 } from "./subjects";
 
-/** The folder of the results. */
-const results = path.join(__dirname, "results");
+/** The folder of the results of this run. */
+const results = path.join(__dirname, "results", new Date().toISOString().slice(0, 19).replaceAll(":", "-"));
 
 const started = Date.now();
 const log = (text: string) => console.log(`${new Date(Date.now() - started).toISOString().slice(11, 19)} ${text}`);
 
 async function main(): Promise<void> {
     const options = readOptions(process.argv.slice(2));
-    fs.rmSync(results, { recursive: true, force: true });
-    fs.mkdirSync(results);
+    fs.mkdirSync(results, { recursive: true });
     const cleanups: (() => Promise<unknown>)[] = [];
     try {
         log("deploying the registries");
@@ -100,26 +100,11 @@ async function compare(subjects: Subject[], { rounds, size, scenarios, variants 
             await Promise.all(subjects.map(replacePods));
         }
         for (const [name, scenario] of Object.entries(scenarios)) {
-            const measurements: Record<string, () => Promise<number[]>> = {};
-            for (const subject of subjects) {
-                measurements[subject.name] = () => scenario.measure(subject, size);
-            }
-            for (const [reference, measure] of Object.entries(scenario.references ?? {})) {
-                measurements[reference] = () => measure(size);
-            }
-            for (const [subject, measure] of inOrderOf(round, Object.entries(measurements))) {
+            for (const { subject, measure } of listMeasurements(scenario, orderOf(round, subjects), size)) {
                 const values = await measure();
                 const printed = values.map((value) => value.toPrecision(3)).join(" ");
                 log(`round ${round} of ${rounds}, ${name}, ${subject}: ${printed}`);
-                for (const [index, metric] of scenario.metrics.entries()) {
-                    // The metric does not apply to the subject. JSON has no NaN.
-                    if (Number.isNaN(values[index])) {
-                        continue;
-                    }
-                    const result = found.get(metric.name) ?? { metric, values: {} };
-                    (result.values[subject] ??= []).push(values[index]!);
-                    found.set(metric.name, result);
-                }
+                record(found, scenario.metrics, subject, values);
                 await cleanUp(subjects);
             }
         }
@@ -130,14 +115,28 @@ async function compare(subjects: Subject[], { rounds, size, scenarios, variants 
     console.log(`Results in ${path.relative(process.cwd(), results)}: ${fs.readdirSync(results).join(", ")}`);
 }
 
-/**
- * The order in a round: another one begins each round, and every second round is reversed. MinIO still works on one
- * subject's data while the next one is measured, and the first one is measured after a pause.
- */
-function inOrderOf<T>(round: number, subjects: T[]): T[] {
-    const first = (round - 1) % subjects.length;
-    const rotated = [...subjects.slice(first), ...subjects.slice(0, first)];
-    return round % 2 ? rotated : rotated.reverse();
+/** The measurements of a scenario: of the registries, then of what they are compared with. */
+const listMeasurements = (scenario: Scenario, subjects: Subject[], size: Size) => [
+    ...subjects
+        .filter((subject) => scenario.appliesTo?.(subject) ?? true)
+        .map((subject) => ({ subject: subject.name, measure: () => scenario.measure(subject, size) })),
+    ...Object.entries(scenario.references ?? {}).map(([subject, measure]) => ({
+        subject,
+        measure: () => measure(size),
+    })),
+];
+
+/** Adds a subject's values of a round to what was found, by the names of the metrics. */
+function record(found: Map<string, Result>, metrics: Metric[], subject: string, values: number[]): void {
+    for (const [index, metric] of metrics.entries()) {
+        const value = values[index] ?? NaN;
+        // The metric does not apply to the subject. JSON has no NaN.
+        if (!Number.isNaN(value)) {
+            const result = found.get(metric.name) ?? { metric, values: {} };
+            (result.values[subject] ??= []).push(value);
+            found.set(metric.name, result);
+        }
+    }
 }
 
 /** Removes the images and blobs of a measurement, and flushes the disk before the next one. */
@@ -150,10 +149,12 @@ async function cleanUp(subjects: Subject[]): Promise<void> {
 }
 
 function writeReport(found: Result[], isOfVariants: boolean, description: string): void {
-    const machine = `${os.cpus().length} cores, ${Math.round(os.totalmem() / 1024 ** 3)} GiB`;
+    const [{ model = "" } = {}, ...others] = os.cpus();
+    const machine = `${1 + others.length} cores (${model}), ${Math.round(os.totalmem() / 1024 ** 3)} GiB`;
     const title = `${new Date().toISOString().slice(0, 10)}, ${machine}, ${description}`;
     const write = (name: string, content: string) => fs.writeFileSync(path.join(results, name), content);
-    const legend = "Values are the median (minimum-maximum). Ratios above 1 are better.";
+    const better = isOfVariants ? "the variant or side is better than this registry" : "this registry is better";
+    const legend = `Values are the median (minimum-maximum) of the rounds. With a ratio above 1, ${better}.`;
     write("results.json", JSON.stringify({ title, found }, null, 1));
     write("table.md", `${title}. ${legend}\n\n${isOfVariants ? variantTable(found) : table(found)}\n`);
     if (!isOfVariants) {

@@ -73,7 +73,7 @@ export function readOptions(words: string[]): Options {
     };
     const options = {
         mode,
-        rounds: number("rounds", 6),
+        rounds: number("rounds", 4),
         size: {
             layerBytes: number("layer", mode === "growth" ? 4096 : 1024) * 1024 * 1024,
             duration: number("duration", 10),

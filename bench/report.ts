@@ -21,14 +21,18 @@ const labels: Record<string, string> = {
 const labelOf = (subject: string) => labels[subject] ?? subject;
 
 /** The subjects with measurements, of those in a list. */
-const measured = (results: Result[], subjects: string[]) =>
+const presentIn = (results: Result[], subjects: string[]) =>
     subjects.filter((subject) => results.some(({ values }) => values[subject]));
 
-/** How many times as good a subject is as another one: the median of the ratios in each round. Above 1 is better. */
-export function relativePerformance({ metric, values }: Result, subject: string, other: string): number {
-    const pairs = (values[subject] ?? []).map((value, round) => [value, values[other]?.[round] ?? NaN] as const);
-    return median(pairs.map(([value, than]) => (isHigherBetter(metric) ? value / than : than / value)));
-}
+/** How many times as good a subject is as another one in each round. Above 1 is better. */
+export const relativePerformance = ({ metric, values }: Result, subject: string, other: string): number[] =>
+    (values[subject] ?? []).map((value, round) => {
+        const than = values[other]?.[round] ?? NaN;
+        return isHigherBetter(metric) ? value / than : than / value;
+    });
+
+/** A ratio below which a subject is behind another one: by more than a twentieth. */
+const behind = 0.95;
 
 /** Three significant digits; empty for NaN. */
 const format = (value: number) => (Number.isNaN(value) ? "" : String(Number(value.toPrecision(3))));
@@ -41,19 +45,26 @@ function formatRange(values: number[] = []): string {
         : `${format(median(measured))} (${format(Math.min(...measured))}-${format(Math.max(...measured))})`;
 }
 
-/** Whether the candidate reaches the goal of a metric, and the goal. Undefined without a goal or without measurements. */
+/** Whether the candidate reaches the goal of a metric, and the goal. Undefined without a goal or measurements. */
 function goalStatus(result: Result): string | undefined {
     const { goal, unit } = result.metric;
-    if (!goal) {
-        return undefined;
-    }
-    if ("atMost" in goal) {
-        return `${median(result.values.candidate!) <= goal.atMost ? "yes" : "no"}: ≤ ${goal.atMost} ${unit}`;
-    }
-    const ratio = relativePerformance(result, "candidate", goal.relativeTo);
-    return Number.isNaN(ratio)
+    const { atMost = NaN, timesThatOf } = goal ?? {};
+    const than = timesThatOf === undefined ? "" : ` × ${labelOf(timesThatOf)}`;
+    const value = timesThatOf
+        ? 1 / median(relativePerformance(result, "candidate", timesThatOf))
+        : median(result.values.candidate ?? []);
+    return Number.isNaN(value - atMost)
         ? undefined
-        : `${ratio >= goal.atLeast ? "yes" : "no"}: ≥ ${format(goal.atLeast)} × ${labelOf(goal.relativeTo)}`;
+        : `${value <= atMost ? "yes" : "no"}: ≤ ${atMost}${than || ` ${unit}`}`;
+}
+
+/** The sides that the candidate is behind in a metric, with the ratio; "none" if there are only others. */
+function formatBehind(result: Result, names: string[]): string {
+    const ratios = names
+        .map((name) => [labelOf(name), median(relativePerformance(result, "candidate", name))] as const)
+        .filter(([, ratio]) => !Number.isNaN(ratio));
+    const found = ratios.filter(([, ratio]) => ratio < behind).map(([label, ratio]) => `${label} (${format(ratio)})`);
+    return ratios.length > 0 ? found.join("; ") || "none" : "";
 }
 
 /**
@@ -61,25 +72,53 @@ function goalStatus(result: Result): string | undefined {
  * Other subjects, which have few metrics, share a column.
  */
 export function table(results: Result[]): string {
-    const columns = measured(results, Object.keys(sides));
+    const columns = presentIn(results, Object.keys(sides));
+    const headings = ["metric", labelOf("candidate"), ...columns.map(labelOf), "behind by more than a twentieth"];
     return formatTable([
-        ["metric", labelOf("candidate"), ...columns.map(labelOf), "goal reached", "compared with others"],
+        [...headings, "goal reached", "compared with MinIO or an empty program"],
         ...results.map((result) => {
             const { metric, values } = result;
             const others = Object.keys(values).filter((subject) => subject !== "candidate" && !(subject in sides));
             const compared = (subject: string) => {
-                const ratio = format(relativePerformance(result, "candidate", subject));
+                const ratio = formatRange(relativePerformance(result, "candidate", subject));
                 return ratio && `${formatRange(values[subject])}, ratio ${ratio}`;
             };
             return [
                 `${metric.name}, ${metric.unit}`,
                 formatRange(values.candidate),
                 ...columns.map(compared),
+                formatBehind(result, columns),
                 goalStatus(result) ?? "",
-                others.map((other) => `${labelOf(other)} ${compared(other)}`).join("; "),
+                others
+                    .map((other) => [labelOf(other), compared(other)])
+                    .filter(([, text]) => text)
+                    .map((words) => words.join(" "))
+                    .join("; "),
             ];
         }),
     ]);
+}
+
+/**
+ * Compares the candidate's ratios to the sides in two runs, as a Markdown table of those that differ by more than a
+ * tenth.
+ */
+export function agreement(first: Result[], second: Result[]): string {
+    const pairs = first.flatMap((result) => {
+        const again = second.find(({ metric }) => metric.name === result.metric.name);
+        return presentIn([result], Object.keys(sides)).map((side) => ({
+            cells: [result.metric.name, labelOf(side)],
+            ratios: [result, again ?? { ...result, values: {} }].map((of) =>
+                median(relativePerformance(of, "candidate", side)),
+            ),
+        }));
+    });
+    const known = pairs.filter(({ ratios }) => !ratios.some(Number.isNaN));
+    const differ = known.filter(({ ratios }) => Math.max(...ratios) / Math.min(...ratios) > 1.1);
+    const rows = differ.map(({ cells, ratios }) => [...cells, ...ratios.map(format)]);
+    const agree = `${known.length - differ.length} of ${known.length} ratios agree within a tenth.`;
+    const head = ["metric", "compared with", "ratio in the first run", "in the second run"];
+    return `${agree} The others:\n\n${formatTable([head, ...rows])}`;
 }
 
 /** The results of variants as a Markdown table: a row for each variant and side, with its ratio to the candidate. */
@@ -93,8 +132,8 @@ export function variantTable(results: Result[]): string {
         ...names.map((name) => [
             labelOf(name),
             ...results.map((result) => {
-                const ratio = format(relativePerformance(result, name, "candidate"));
-                return ratio && `${ratio} ×: ${formatRange(result.values[name])}`;
+                const ratio = formatRange(relativePerformance(result, name, "candidate"));
+                return ratio && `${formatRange(result.values[name])}, ratio ${ratio}`;
             }),
         ]),
     ]);
@@ -126,15 +165,10 @@ interface Row {
 function chartRows(results: Result[]): Row[] {
     const rowsAndGaps = results.flatMap(({ metric, values }) => {
         const rows: Row[] = Object.keys(colors)
-            .map((subject) => ({
-                label: "",
-                subject,
-                ratio: relativePerformance({ metric, values }, "candidate", subject),
-                rounds: values.candidate!.map((value, round) => {
-                    const ofRound = { candidate: [value], [subject]: [values[subject]?.[round] ?? NaN] };
-                    return relativePerformance({ metric, values: ofRound }, "candidate", subject);
-                }),
-            }))
+            .map((subject) => {
+                const rounds = relativePerformance({ metric, values }, "candidate", subject);
+                return { label: "", subject, ratio: median(rounds), rounds };
+            })
             .filter(({ ratio }) => !Number.isNaN(ratio));
         if (rows[0]) {
             rows[0].label = metric.name;
@@ -200,7 +234,7 @@ export function chart(results: Result[], title: string): string {
             },
         ],
         series: [
-            ...measured(results, Object.keys(colors)).map((subject) => bars(rows, subject)),
+            ...presentIn(results, Object.keys(colors)).map((subject) => bars(rows, subject)),
             {
                 type: "scatter",
                 name: "each round",

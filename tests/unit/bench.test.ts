@@ -3,16 +3,17 @@ import * as fs from "node:fs";
 
 import { median } from "../../bench/median";
 import { readOptions } from "../../bench/options";
-import { chart, relativePerformance, Result, table, variantTable } from "../../bench/report";
+import { orderOf } from "../../bench/order";
+import { agreement, chart, relativePerformance, Result, table, variantTable } from "../../bench/report";
 import { scenarios } from "../../bench/scenarios";
 import { sides } from "../../bench/sides";
 
 const push: Result = {
-    metric: { name: "push", unit: "s", goal: { relativeTo: "limit", atLeast: 0.5 } },
+    metric: { name: "push", unit: "s", goal: { atMost: 2, timesThatOf: "limit" } },
     values: { candidate: [10, 20, 12], baseline: [20, 10, 24], limit: [5, 5, 5] },
 };
 const rate: Result = {
-    metric: { name: "GET /v2/", unit: "1/s", goal: { relativeTo: "baseline", atLeast: 4 } },
+    metric: { name: "GET /v2/", unit: "1/s" },
     values: { candidate: [600, 500], baseline: [300, 250] },
 };
 const memory: Result = {
@@ -56,6 +57,35 @@ describe("The benchmark's options", () => {
     });
 });
 
+describe("The benchmark's order", () => {
+    const rounds = (count: number) => {
+        const subjects = Array.from({ length: count }, (_, i) => i);
+        return subjects.map((round) => orderOf(round + 1, subjects));
+    };
+
+    it("begins each round with another subject", () => {
+        for (const count of [1, 2, 3, 4, 5, 6]) {
+            const first = rounds(count).map(([subject]) => subject);
+            assert.equal(new Set(first).size, count);
+        }
+    });
+
+    it("has each of an even number of subjects at each place once, in as many rounds", () => {
+        for (const count of [2, 4, 6, 8]) {
+            for (let place = 0; place < count; place++) {
+                assert.equal(new Set(rounds(count).map((order) => order[place])).size, count, `place ${place}`);
+            }
+        }
+    });
+
+    it("measures every subject in each round", () => {
+        assert.deepEqual(
+            rounds(4).map((order) => [...order].sort()),
+            Array(4).fill([0, 1, 2, 3]),
+        );
+    });
+});
+
 describe("The benchmark's report", () => {
     it("takes the median of the rounds, and ignores missing values", () => {
         assert.equal(median([3, 1, 2]), 2);
@@ -65,36 +95,36 @@ describe("The benchmark's report", () => {
     });
 
     it("compares subjects round by round: fewer seconds are better, and higher rates are better", () => {
-        assert.equal(relativePerformance(push, "candidate", "baseline"), 2);
-        assert.equal(relativePerformance(rate, "candidate", "baseline"), 2);
-        assert.ok(Number.isNaN(relativePerformance(rate, "candidate", "limit")));
+        assert.deepEqual(relativePerformance(push, "candidate", "baseline"), [2, 0.5, 2]);
+        assert.deepEqual(relativePerformance(rate, "candidate", "baseline"), [2, 2]);
+        assert.deepEqual(relativePerformance(rate, "candidate", "limit"), [NaN, NaN]);
     });
 
-    it("prints a table with each goal, and whether it is reached", () => {
+    it("prints a table with the sides that are ahead, and with each goal and whether it is reached", () => {
         assert.equal(
             table([push, rate, memory]),
             [
-                "| metric | this registry | by hand, registry:3 | goal reached | compared with others |",
-                "|---|---|---|---|---|",
-                "| push, s | 12 (10-20) | 20 (10-24), ratio 2 | no: ≥ 0.5 × MinIO alone | MinIO alone 5 (5-5), ratio 0.417 |",
-                "| GET /v2/, 1/s | 550 (500-600) | 275 (250-300), ratio 2 | no: ≥ 4 × by hand, registry:3 |  |",
-                "| memory, MiB | 200 | 100, ratio 0.499 | yes: ≤ 256 MiB |  |",
+                "| metric | this registry | by hand, registry:3 | behind by more than a twentieth | goal reached | compared with MinIO or an empty program |",
+                "|---|---|---|---|---|---|",
+                "| push, s | 12 (10-20) | 20 (10-24), ratio 2 (0.5-2) | none | no: ≤ 2 × MinIO alone | MinIO alone 5 (5-5), ratio 0.417 (0.25-0.5) |",
+                "| GET /v2/, 1/s | 550 (500-600) | 275 (250-300), ratio 2 (2-2) | none |  |  |",
+                "| memory, MiB | 200 | 100, ratio 0.499 | by hand, registry:3 (0.499) | yes: ≤ 256 MiB |  |",
             ].join("\n"),
         );
     });
 
-    it("has a column for each side that was measured, and no goal relative to a side that was not", () => {
-        const values = { candidate: [600], twuni: [300], "registry-2": [400] };
+    it("has a column for each side that was measured, and no goal relative to a subject that was not", () => {
+        const values = { candidate: [600], twuni: [640], "registry-2": [400] };
         assert.equal(
             table([
-                { metric: rate.metric, values },
+                { metric: { ...rate.metric, goal: push.metric.goal }, values },
                 { metric: memory.metric, values: { candidate: [300] } },
             ]),
             [
-                "| metric | this registry | by hand, registry:2 | Helm chart twuni/docker-registry | goal reached | compared with others |",
-                "|---|---|---|---|---|---|",
-                "| GET /v2/, 1/s | 600 | 400, ratio 1.5 | 300, ratio 2 |  |  |",
-                "| memory, MiB | 300 |  |  | no: ≤ 256 MiB |  |",
+                "| metric | this registry | by hand, registry:2 | Helm chart twuni/docker-registry | behind by more than a twentieth | goal reached | compared with MinIO or an empty program |",
+                "|---|---|---|---|---|---|---|",
+                "| GET /v2/, 1/s | 600 | 400, ratio 1.5 | 640, ratio 0.938 | Helm chart twuni/docker-registry (0.938) |  |  |",
+                "| memory, MiB | 300 |  |  |  | no: ≤ 256 MiB |  |",
             ].join("\n"),
         );
     });
@@ -107,8 +137,25 @@ describe("The benchmark's report", () => {
                 "|  | push, s |",
                 "|---|---|",
                 "| this registry | 10 (10-10) |",
-                "| Helm chart twuni/docker-registry | 0.5 ×: 20 (20-20) |",
-                "| chunk-32 | 1.63 ×: 6.5 (5-8) |",
+                "| Helm chart twuni/docker-registry | 20 (20-20), ratio 0.5 (0.5-0.5) |",
+                "| chunk-32 | 6.5 (5-8), ratio 1.63 (1.25-2) |",
+            ].join("\n"),
+        );
+    });
+
+    it("compares the ratios of two runs, and shows those that differ by more than a tenth", () => {
+        const inSecond = (result: Result, baseline: number[]) => ({
+            ...result,
+            values: { ...result.values, baseline },
+        });
+        assert.equal(
+            agreement([push, rate, memory], [inSecond(push, [20, 22, 20]), inSecond(rate, [280, 250])]),
+            [
+                "1 of 2 ratios agree within a tenth. The others:",
+                "",
+                "| metric | compared with | ratio in the first run | in the second run |",
+                "|---|---|---|---|",
+                "| push | by hand, registry:3 | 2 | 1.67 |",
             ].join("\n"),
         );
     });
