@@ -48,14 +48,18 @@ function formatRange(values: number[] = []): string {
 /** Whether the candidate reaches the goal of a metric, and the goal. Undefined without a goal or measurements. */
 function goalStatus(result: Result): string | undefined {
     const { goal, unit } = result.metric;
-    const { atMost = NaN, timesThatOf } = goal ?? {};
-    const than = timesThatOf === undefined ? "" : ` × ${labelOf(timesThatOf)}`;
-    const value = timesThatOf
-        ? 1 / median(relativePerformance(result, "candidate", timesThatOf))
-        : median(result.values.candidate ?? []);
-    return Number.isNaN(value - atMost)
-        ? undefined
-        : `${value <= atMost ? "yes" : "no"}: ≤ ${atMost}${than || ` ${unit}`}`;
+    if (!goal) {
+        return undefined;
+    }
+    const { atMost, timesThatOf } = goal;
+    const [value, limit] =
+        timesThatOf === undefined
+            ? [median(result.values.candidate ?? []), `${atMost} ${unit}`]
+            : [
+                  1 / median(relativePerformance(result, "candidate", timesThatOf)),
+                  `${atMost} × ${labelOf(timesThatOf)}`,
+              ];
+    return Number.isNaN(value) ? undefined : `${value <= atMost ? "yes" : "no"}: ≤ ${limit}`;
 }
 
 /** The sides that the candidate is behind in a metric, with the ratio; "none" if there are only others. */
