@@ -81,14 +81,15 @@ function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pul
     for (const consequence of pulumi.runtime.isDryRun() ? findConsequences(fillDefaults(name, args)) : []) {
         void pulumi.log.info(consequence, component);
     }
-    // Secrets are left out: with one of them, every value would be secret. Logins validates those of users.
-    // A CA is none, whatever its Output says.
-    const bucket = { ...withoutKeys(args.bucket), ca: pulumi.unsecret(pulumi.output(args.bucket.ca)) };
+    // Secrets are left out: a preview often does not know them, and every value waits. Logins validates those of users.
+    const bucket = { ...withoutKeys(args.bucket), ca: args.bucket.ca };
     const mirrors = args.mirrors?.map((mirror) => ({ ...mirror, password: mirror.password && "" }));
     const validated = pulumi
         .output({ ...args, users: undefined, bucket, mirrors })
         .apply((known) => assertValid({ ...known, users: args.users, bucket: { ...args.bucket, ...known.bucket } }));
-    return (value) => pulumi.all([value, validated]).apply(([value]) => value);
+    // That the arguments are valid is no secret, even if one of them is, such as a CA.
+    const valid = pulumi.unsecret(validated);
+    return (value) => pulumi.all([value, valid]).apply(([value]) => value);
 }
 
 /** A bucket in MinIO that is created here, or one of any S3 that exists, with keys of its owner's. */

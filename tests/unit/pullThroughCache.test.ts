@@ -1,5 +1,7 @@
 import * as assert from "node:assert/strict";
 
+import * as pulumi from "@pulumi/pulumi";
+
 import { bucketPolicy } from "../../components/storage/storage";
 import { Registered } from "./support/deploy";
 import {
@@ -88,6 +90,13 @@ describe("PullThroughCache", () => {
         };
         assert.equal(await caOf(undefined), other);
         assert.equal(await caOf(own), `${own}\n${other}`);
+    });
+
+    it("makes no other object secret if the CA of the remote registry is", async () => {
+        const ca = "-----BEGIN CERTIFICATE-----\nAAAA";
+        const serviceWith = async (ca: pulumi.Input<string>) =>
+            inputsOf((await deployRegistry({ mirrors: [{ ...hub, ca }] })).resources, "Service");
+        assert.deepEqual(await serviceWith(pulumi.secret(ca)), await serviceWith(ca));
     });
 
     describe("with a bucket of its own", () => {
