@@ -93,11 +93,7 @@ export function table(results: Result[]): string {
                 ...columns.map(compared),
                 formatBehind(result, columns),
                 goalStatus(result) ?? "",
-                others
-                    .map((other) => [labelOf(other), compared(other)])
-                    .filter(([, text]) => text)
-                    .map((words) => words.join(" "))
-                    .join("; "),
+                others.map((other) => `${labelOf(other)} ${compared(other)}`).join("; "),
             ];
         }),
     ]);

@@ -106,7 +106,7 @@ export class RemovalPlanner {
         const removable = images.filter((image) => this.mayGo(image.tag) && this.areSettled(image));
         const going = removable.filter(({ tag }) => this.selected.has(tag));
         const signatures = removable.filter(({ tag }) => subjectOf(tag.name));
-        const lost = new Set([...interrupted, ...going].flatMap(({ revisions }) => [...revisions]));
+        const lost = allRevisions([...interrupted, ...going]);
         if (signatures.length > 0 && lost.size > 0) {
             const untagged = await this.readUntagged(repository, [...images, { revisions: lost }]);
             addWithSubjects(going, lost, signatures, [...images, ...untagged]);
@@ -149,7 +149,7 @@ export class RemovalPlanner {
 function addWithSubjects(going: ReadTag[], lost: Set<string>, tags: ReadTag[], all: ReadImage[]): void {
     for (let found: ReadTag[] = tags; found.length > 0;) {
         const gone = new Set<ReadImage>(going);
-        const needed = new Set(all.filter((image) => !gone.has(image)).flatMap(({ revisions }) => [...revisions]));
+        const needed = allRevisions(all.filter((image) => !gone.has(image)));
         found = tags.filter((image) => {
             const subject = linkId(image.tag.repository, subjectOf(image.tag.name) ?? "");
             return !gone.has(image) && lost.has(subject) && !needed.has(subject);
@@ -161,7 +161,7 @@ function addWithSubjects(going: ReadTag[], lost: Set<string>, tags: ReadTag[], a
 
 /** The digests of a repository's manifests that none of the images has. */
 function untaggedOf(repository: string, layout: Layout, images: Pick<ReadImage, "revisions">[]): string[] {
-    const tagged = new Set(images.flatMap(({ revisions }) => [...revisions]));
+    const tagged = allRevisions(images);
     return [...layout.linked["_manifests/revisions"]]
         .filter((link) => link.startsWith(`${repository}@`) && !tagged.has(link))
         .map(digestOf);
@@ -189,5 +189,8 @@ export const lostKeys = (removals: Removals, { linked }: Layout, stays: (link: s
         .map(revisionKey);
 
 /** The links of all manifests of tags that go, as `repository@digest`. */
-export const revisionsOf = ({ tags, interrupted }: Removals): Set<string> =>
-    new Set([...tags, ...interrupted].flatMap(({ revisions }) => [...revisions]));
+export const revisionsOf = ({ tags, interrupted }: Removals): Set<string> => allRevisions([...tags, ...interrupted]);
+
+/** The links of the manifests of all these images. */
+const allRevisions = (images: Pick<ReadImage, "revisions">[]): Set<string> =>
+    new Set(images.flatMap(({ revisions }) => [...revisions]));
