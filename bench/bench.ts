@@ -6,8 +6,9 @@ import { run } from "../tests/e2e/support/run";
 import { makeBucket } from "../tests/e2e/support/sandbox";
 import { collectionColumns, measureCollection } from "./collection";
 import { emptyBucket, removeImages } from "./load";
+import { median } from "./median";
 import { Options, readOptions } from "./options";
-import { orderOf } from "./order";
+import { orderOf, turnsOf } from "./order";
 import { profilePreview, profileSubject } from "./profile";
 import { chart, Result, table, variantTable } from "./report";
 import { Metric, Scenario, Size } from "./scenarios";
@@ -92,7 +93,7 @@ async function deploySubjects(
 }
 
 /** Measures all subjects in turn. Writes the report after each round, so that an interrupted run keeps its rounds. */
-async function compare(subjects: Subject[], { rounds, size, scenarios, variants }: Options): Promise<void> {
+async function compare(subjects: Subject[], { rounds, turns, size, scenarios, variants }: Options): Promise<void> {
     const found = new Map<string, Result>();
     for (let round = 1; round <= rounds; round++) {
         if (round > 1) {
@@ -100,13 +101,17 @@ async function compare(subjects: Subject[], { rounds, size, scenarios, variants 
             await Promise.all(subjects.map(replacePods));
         }
         for (const [name, scenario] of Object.entries(scenarios)) {
-            for (const { subject, measure } of listMeasurements(scenario, orderOf(round, subjects), size)) {
-                const values = await measure();
-                const printed = values.map((value) => value.toPrecision(3)).join(" ");
-                log(`round ${round} of ${rounds}, ${name}, ${subject}: ${printed}`);
-                record(found, scenario.metrics, subject, values);
-                await cleanUp(subjects);
+            const measured = new Map<string, number[][]>();
+            for (const turn of turnsOf(round, scenario.perRound ?? 1, turns)) {
+                for (const { subject, measure } of listMeasurements(scenario, orderOf(turn, subjects), size)) {
+                    const values = await measure();
+                    const printed = values.map((value) => value.toPrecision(3)).join(" ");
+                    log(`round ${round} of ${rounds}, ${name}, ${subject}: ${printed}`);
+                    measured.set(subject, [...(measured.get(subject) ?? []), values]);
+                    await cleanUp(subjects);
+                }
             }
+            record(found, scenario.metrics, measured);
         }
         const description = `${round} rounds, large layers of ${size.layerBytes / 1024 / 1024} MiB`;
         writeReport([...found.values()], Object.keys(variants).length > 0, description);
@@ -126,15 +131,17 @@ const listMeasurements = (scenario: Scenario, subjects: Subject[], size: Size) =
     })),
 ];
 
-/** Adds a subject's values of a round to what was found, by the names of the metrics. */
-function record(found: Map<string, Result>, metrics: Metric[], subject: string, values: number[]): void {
+/** Adds each subject's medians of the turns in a round to what was found, by the names of the metrics. */
+function record(found: Map<string, Result>, metrics: Metric[], measured: Map<string, number[][]>): void {
     for (const [index, metric] of metrics.entries()) {
-        const value = values[index] ?? NaN;
-        // The metric does not apply to the subject. JSON has no NaN.
-        if (!Number.isNaN(value)) {
-            const result = found.get(metric.name) ?? { metric, values: {} };
-            (result.values[subject] ??= []).push(value);
-            found.set(metric.name, result);
+        for (const [subject, turns] of measured) {
+            const value = median(turns.map((values) => values[index] ?? NaN));
+            // The metric does not apply to the subject. JSON has no NaN.
+            if (!Number.isNaN(value)) {
+                const result = found.get(metric.name) ?? { metric, values: {} };
+                (result.values[subject] ??= []).push(value);
+                found.set(metric.name, result);
+            }
         }
     }
 }

@@ -1,12 +1,12 @@
 import { Growth, growths } from "./growth";
-import { Scenario, scenarios, Size } from "./scenarios";
+import { defaultScenarios, Scenario, scenarios, Size } from "./scenarios";
 import { Side, sides } from "./sides";
 import { Variant } from "./subjects";
 import { variants } from "./variants";
 
 /** The modes, with the options that each one reads. */
 const optionsOfMode: Record<string, string[]> = {
-    compare: ["rounds", "layer", "duration", "only", "sides", "variants"],
+    compare: ["rounds", "turns", "layer", "duration", "only", "sides", "variants"],
     profile: ["layer", "duration", "variants"],
     growth: ["layer", "duration", "only"],
     collection: ["tags"],
@@ -16,6 +16,8 @@ const optionsOfMode: Record<string, string[]> = {
 export interface Options {
     mode: string;
     rounds: number;
+    /** How often a scenario is measured in a round at most. */
+    turns: number;
     size: Size;
     scenarios: Record<string, Scenario>;
     growths: Record<string, Growth>;
@@ -64,8 +66,8 @@ export function readOptions(words: string[]): Options {
         }
         return value;
     };
-    const select = <T>(name: string, all: Record<string, T>): Record<string, T> => {
-        const names = given[name]?.split(",") ?? Object.keys(all);
+    const select = <T>(name: string, all: Record<string, T>, defaults = Object.keys(all)): Record<string, T> => {
+        const names = given[name]?.split(",") ?? defaults;
         for (const unknown of names.filter((value) => !(value in all))) {
             errors.push(`${name}: "${unknown}" is unknown; use some of ${Object.keys(all).join(", ")}`);
         }
@@ -74,11 +76,12 @@ export function readOptions(words: string[]): Options {
     const options = {
         mode,
         rounds: number("rounds", 4),
+        turns: number("turns", 4),
         size: {
             layerBytes: number("layer", mode === "growth" ? 4096 : 1024) * 1024 * 1024,
-            duration: number("duration", 10),
+            duration: number("duration", mode === "compare" ? 5 : 10),
         },
-        scenarios: mode === "compare" ? select("only", scenarios) : {},
+        scenarios: mode === "compare" ? select("only", scenarios, defaultScenarios) : {},
         tags: numbers("tags", "300,2000,10000").sort((a, b) => a - b),
         growths: mode === "growth" ? select("only", growths) : {},
         // Variants are compared with the candidate. Sides are measured with them only if they are listed, too.

@@ -53,6 +53,10 @@ export const isHigherBetter = ({ unit }: Metric) => unit === "1/s";
 /** Metrics that are measured together. */
 export interface Scenario {
     metrics: Metric[];
+    /** How often it is measured in a round; 0.5 is in every second round. Short work varies most. Default: 1. */
+    perRound?: number;
+    /** Whether it is measured only if it is asked for. Default: no. */
+    isOptional?: boolean;
     /** Measurements of other subjects than registries, for comparison. */
     references?: Record<string, (size: Size) => Promise<number[]>>;
     /** Whether it can be measured with a registry. Default: with each one. */
@@ -122,17 +126,19 @@ export const scenarios: Record<string, Scenario> = {
             { name: "push that image again, under another name", unit: "s" },
             { name: "pull that image", unit: "s" },
         ],
+        perRound: 4,
         async measure(subject) {
             const image = makeImage(40, MiB);
             return [
                 await measureSeconds(() => pushImage(subject, image, "image:one")),
-                await measureSeconds(() => pushImage(subject, image, "image:two")),
+                await measureMedianSeconds((number) => pushImage(subject, image, `image:again-${number}`)),
                 await measureMedianSeconds(() => pullImage(subject, "image:one")),
             ];
         },
     },
     sizes: {
         metrics: layerSizes.map((size) => ({ name: `pull an image of 64 MiB, in layers of ${size} MiB`, unit: "s" })),
+        isOptional: true,
         async measure(subject) {
             const values: number[] = [];
             for (const size of layerSizes) {
@@ -145,6 +151,7 @@ export const scenarios: Record<string, Scenario> = {
     },
     five: {
         metrics: [{ name: "five parallel pushes, each of 4 layers of 16 MiB", unit: "s" }],
+        perRound: 4,
         async measure(subject) {
             const images = [1, 2, 3, 4, 5].map(() => makeImage(4, 16 * MiB));
             return [
@@ -161,6 +168,7 @@ export const scenarios: Record<string, Scenario> = {
             { name: "99th percentile of GET /v2/", unit: "ms" },
             { name: "99th percentile of GET a manifest", unit: "ms" },
         ],
+        perRound: 4,
         async measure(subject, { duration }) {
             await pushImage(subject, makeImage(1, MiB), "small:one");
             const v2 = await measureRequests(subject, "", duration);
@@ -173,35 +181,33 @@ export const scenarios: Record<string, Scenario> = {
             { name: "99th percentile of GET /v2/ during a large push", unit: "ms" },
             { name: "99th percentile of GET a manifest during one", unit: "ms" },
         ],
+        perRound: 3,
         async measure(subject, { layerBytes, duration }) {
             await pushImage(subject, makeImage(1, MiB), "small:one");
-            const whilePushing = async (path: string) => {
-                // Each push needs a new layer, because a registry skips existing blobs.
-                // One layer per 5 s is enough: a push of 1 GiB takes longer.
-                const layers = await makeLayers(Math.ceil(duration / 5), layerBytes);
-                let isOver = false;
-                const pushing = (async () => {
-                    for (const layer of layers) {
-                        if (!isOver) {
-                            await pushLayer(subject, layer);
-                        }
+            // Each push needs a new layer, because a registry skips existing blobs.
+            // One layer per 5 s is enough: a push of 1 GiB takes longer.
+            const layers = await makeLayers(Math.ceil((2 * duration) / 5), layerBytes);
+            let isOver = false;
+            const pushing = (async () => {
+                for (const layer of layers) {
+                    if (!isOver) {
+                        await pushLayer(subject, layer);
                     }
-                })();
-                const [measured] = await Promise.allSettled([
-                    measureRequests(subject, path, duration).finally(() => (isOver = true)),
-                    pushing,
-                ]);
-                await pushing;
-                if (measured.status === "rejected") {
-                    throw measured.reason;
                 }
-                return measured.value.p99;
-            };
-            return [await whilePushing(""), await whilePushing("small/manifests/one")];
+            })();
+            const measuring = (async () => [
+                (await measureRequests(subject, "", duration)).p99,
+                (await measureRequests(subject, "small/manifests/one", duration)).p99,
+            ])().finally(() => (isOver = true));
+            // Both are over before a failure of one is reported.
+            await Promise.allSettled([measuring, pushing]);
+            await pushing;
+            return measuring;
         },
     },
     memory: {
         metrics: [{ name: "peak memory during five large uploads", unit: "MiB", goal: { atMost: 256 } }],
+        perRound: 0.5,
         async measure(subject, { layerBytes }) {
             const layers = await makeLayers(5, layerBytes);
             return [
@@ -240,6 +246,7 @@ export const scenarios: Record<string, Scenario> = {
     },
     up: {
         metrics: [{ name: "deploy, until a login works", unit: "s" }],
+        perRound: 0.5,
         appliesTo: (subject) => isCandidate(subject) || subject.name in sides,
         async measure(subject) {
             // A new host each time: Pebble, the sandbox's ACME server, often skips the challenge for a known one.
@@ -260,6 +267,9 @@ export const scenarios: Record<string, Scenario> = {
         },
     },
 };
+
+/** The names of the scenarios that are not optional. */
+export const defaultScenarios = Object.keys(scenarios).filter((name) => !scenarios[name]!.isOptional);
 
 /** Measures the seconds of a deployment, and removes it. */
 async function measureThenRemove(deploy: () => Promise<unknown>, remove: () => Promise<void>): Promise<number[]> {

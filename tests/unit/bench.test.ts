@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 
 import { median } from "../../bench/median";
 import { readOptions } from "../../bench/options";
-import { orderOf } from "../../bench/order";
+import { orderOf, turnsOf } from "../../bench/order";
 import { agreement, chart, relativePerformance, Result, table, variantTable } from "../../bench/report";
 import { scenarios } from "../../bench/scenarios";
 import { sides } from "../../bench/sides";
@@ -41,11 +41,20 @@ describe("The benchmark's options", () => {
         }
     });
 
+    it("measure each scenario that is not optional, and those of only=", () => {
+        const scenariosOf = (...words: string[]) => Object.keys(readOptions(words).scenarios);
+        assert.deepEqual(
+            scenariosOf(),
+            Object.keys(scenarios).filter((name) => name !== "sizes"),
+        );
+        assert.deepEqual(scenariosOf("only=sizes,layer"), ["layer", "sizes"]);
+    });
+
     it("list every invalid one in an error", () => {
         assert.throws(() => readOptions(["sides=baseline,zot", "rounds=0", "only="]), {
             message: [
                 '"only=" is not an option of mode=compare; ' +
-                    "use rounds=…, layer=…, duration=…, only=…, sides=…, variants=…",
+                    "use rounds=…, turns=…, layer=…, duration=…, only=…, sides=…, variants=…",
                 'rounds: "0" must be a whole number of at least 1',
                 `only: "" is unknown; use some of ${Object.keys(scenarios).join(", ")}`,
                 'sides: "zot" is unknown; use some of baseline, registry-2, twuni',
@@ -58,29 +67,37 @@ describe("The benchmark's options", () => {
 });
 
 describe("The benchmark's order", () => {
-    const rounds = (count: number) => {
+    const orders = (count: number) => {
         const subjects = Array.from({ length: count }, (_, i) => i);
-        return subjects.map((round) => orderOf(round + 1, subjects));
+        return subjects.map((turn) => orderOf(turn + 1, subjects));
     };
 
-    it("begins each round with another subject", () => {
+    it("begins each turn with another subject", () => {
         for (const count of [1, 2, 3, 4, 5, 6]) {
-            const first = rounds(count).map(([subject]) => subject);
+            const first = orders(count).map(([subject]) => subject);
             assert.equal(new Set(first).size, count);
         }
     });
 
-    it("has each of an even number of subjects at each place once, in as many rounds", () => {
+    it("has the turns of each round follow those of the previous one", () => {
+        const turns = (perRound: number, most = 4) => [1, 2, 3, 4].map((round) => turnsOf(round, perRound, most));
+        assert.deepEqual(turns(1), [[1], [2], [3], [4]]);
+        assert.deepEqual(turns(3).flat(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+        assert.deepEqual(turns(0.5), [[1], [], [2], []]);
+        assert.deepEqual(turns(3, 1), [[1], [2], [3], [4]]);
+    });
+
+    it("has each of an even number of subjects at each place once, in as many turns", () => {
         for (const count of [2, 4, 6, 8]) {
             for (let place = 0; place < count; place++) {
-                assert.equal(new Set(rounds(count).map((order) => order[place])).size, count, `place ${place}`);
+                assert.equal(new Set(orders(count).map((order) => order[place])).size, count, `place ${place}`);
             }
         }
     });
 
-    it("measures every subject in each round", () => {
+    it("measures every subject in each turn", () => {
         assert.deepEqual(
-            rounds(4).map((order) => [...order].sort()),
+            orders(4).map((order) => [...order].sort()),
             Array(4).fill([0, 1, 2, 3]),
         );
     });
