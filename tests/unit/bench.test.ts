@@ -95,6 +95,19 @@ describe("The benchmark's order", () => {
         }
     });
 
+    it("has each subject follow each other one equally often, and never itself", () => {
+        for (const count of [2, 3, 4, 5, 6]) {
+            const subjects = Array.from({ length: count }, (_, i) => i);
+            const pairs = Array.from({ length: 2 * count }, (_, turn) => orderOf(turn + 1, subjects)).flatMap((order) =>
+                order.slice(1).map((subject, place) => `${order[place]} ${subject}`),
+            );
+            assert.equal(new Set(pairs).size, count * (count - 1), `${count} subjects`);
+            assert.equal(pairs.length, 2 * count * (count - 1));
+        }
+        const order = [1, 2, 3, 4, 5, 6, 7, 8].flatMap((turn) => orderOf(turn, ["a", "b", "c", "d"]));
+        assert.ok(order.every((subject, place) => subject !== order[place + 1]), order.join(" "));
+    });
+
     it("measures every subject in each turn", () => {
         assert.deepEqual(
             orders(4).map((order) => [...order].sort()),
