@@ -93,10 +93,12 @@ export class GarbageCollection {
         const freed = `${formatBytes(freedBytes)} of ${formatBytes(freedBytes + leftBytes)}`;
         log(`Freed ${freed}, ${count(blobs, "blob")}; it took ${seconds} s.`);
         if (hasWork) {
-            await this.makeWritable();
+            const isReleased = await this.makeWritable();
             this.stop.throwIfAborted();
             readOnlySeconds = Math.round((clock.now() - readOnlySince) / 1000);
-            log("The registry accepts pushes again.");
+            if (isReleased) {
+                log("The registry accepts pushes again.");
+            }
             assertIntact(await this.readInventory(), "After the collection an image is broken.");
         }
         return { freedBytes, leftBytes, seconds, readOnlySeconds, untagged, odd, removedTags };
@@ -324,12 +326,15 @@ export class GarbageCollection {
             return;
         }
         await this.makeWritable().catch((error: unknown) =>
-            log(`The registry stays read-only until the lease expires: ${String(error)}`),
+            log(`Pushes may be refused for up to seven minutes more: ${String(error)}`),
         );
     }
 
-    /** Releases the lease, and replaces the pods by writable ones. After a signal to stop it does not wait for them. */
-    private async makeWritable(): Promise<void> {
+    /**
+     * Releases the lease, and replaces the pods by writable ones. After a signal to stop it does not wait for them.
+     * Returns whether it was this collection's lease.
+     */
+    private async makeWritable(): Promise<boolean> {
         const { clock, log } = this.environment;
         const seconds = this.lease.predecessorSecondsLeft;
         if (seconds > 0) {
@@ -340,13 +345,15 @@ export class GarbageCollection {
             await clock.sleep(seconds * 1000, this.stop);
         }
         const policy = { attempts: releaseAttempts, delay: () => pollInterval };
-        if (await retry(clock, policy, () => this.lease.release())) {
+        const isReleased = await retry(clock, policy, () => this.lease.release());
+        if (isReleased) {
             await this.pods.rollOut(this.lease.expiresAt, this.stop).catch((error: unknown) => {
                 if (!this.stop.aborted) {
                     throw error;
                 }
             });
         }
+        return isReleased;
     }
 
     private readInventory(rules: Pick<Rules, "before" | "retention"> = {}): Promise<Inventory> {

@@ -134,7 +134,7 @@ async function buildInventory(
         : { tags: [], interrupted: [] };
     const walker = new ManifestWalker(bucket, layout);
     const read = await readManifests(bucket, walker, layout, rules, removals);
-    await spareOdd(walker, layout);
+    await spareOdd(bucket, walker, layout);
     spareRepositories(walker, layout);
     // Nobody knows what these repositories need, so retention removes nothing there: read again without them.
     const spared = [...removals.tags, ...removals.interrupted].filter((tag) =>
@@ -220,13 +220,15 @@ function makeInventory(layout: Layout, walker: ManifestWalker, read: ReadManifes
     };
 }
 
-/** The tag's image; nothing if the tag was deleted since the bucket was listed. */
+/** The tag's image; nothing if its link does not exist any more. */
 async function readTag(bucket: BucketReader, walker: ManifestWalker, tag: TagLink): Promise<[TagLink, Image][]> {
+    const { repository } = tag;
     const link = await bucket.get(tagKey(tag));
     if (!link) {
+        // Deleted since the bucket was listed, or lost: nobody knows what it referred to.
+        walker.sparedRepositories.add(repository);
         return [];
     }
-    const { repository } = tag;
     if (isDigest(link.toString())) {
         return [[tag, await walker.walk(repository, link.toString(), "retain")]];
     }
@@ -252,8 +254,15 @@ async function readUntagged(walker: ManifestWalker, link: string, deleteUntagged
 }
 
 /** Such a link may be the only trace of an image: its repository is spared, and what its manifest needs. */
-async function spareOdd(walker: ManifestWalker, { oddLinks, oddRepositories }: Layout): Promise<void> {
+async function spareOdd(bucket: BucketReader, walker: ManifestWalker, layout: Layout): Promise<void> {
+    const { oddLinks, oddRepositories, unlinkedTags } = layout;
     oddRepositories.forEach((repository) => walker.sparedRepositories.add(repository));
+    await mapConcurrently(unlinkedTags, async (tag) => {
+        // It was pushed since the bucket was listed, or the list lacks it.
+        if ((await bucket.size(tagKey(tag))) !== undefined) {
+            walker.sparedRepositories.add(tag.repository);
+        }
+    });
     for (const link of oddLinks.filter((link) => !isEmptyLayerLink(link))) {
         walker.sparedRepositories.add(link.repository);
         if (link.folder === "_manifests/revisions") {

@@ -47,11 +47,13 @@ export function selectTags<T extends PushedTag>(
     now: number,
 ): Map<T, RetentionPolicy> {
     const selected = new Map<T, RetentionPolicy>();
+    // A copy writes one tag after the other: which one was pushed last, nobody knows.
+    const accuracy = seemCopied(tags) ? copyTime : 0;
     for (const [repository, ordinary] of byRepository(tags.filter(({ name }) => subjectOf(name) === undefined))) {
         const applicable = policiesFor(repository, policies);
         const kept = new Set([
-            ...newest(ordinary, 1),
-            ...applicable.flatMap((policy) => keptBy(policy, ordinary, now)),
+            ...newest(ordinary, 1, accuracy),
+            ...applicable.flatMap((policy) => keptBy(policy, ordinary, now, accuracy)),
         ]);
         for (const policy of applicable) {
             for (const tag of candidatesOf(policy, ordinary)) {
@@ -90,22 +92,22 @@ export function byRepository<T extends { repository: string }>(tags: T[]): Map<s
 const candidatesOf = <T extends PushedTag>({ tags, keepPatterns }: RetentionPolicy, of: T[]): T[] =>
     of.filter(({ name }) => matchesOne(tags, name) && !matchesOne(keepPatterns, name));
 
-function keptBy<T extends PushedTag>(policy: RetentionPolicy, tags: T[], now: number): T[] {
+function keptBy<T extends PushedTag>(policy: RetentionPolicy, tags: T[], now: number, accuracy: number): T[] {
     const { keepPatterns, mostRecentlyPushedCount = 0, pushedWithin = "0s" } = policy;
     const candidates = candidatesOf(policy, tags);
     const since = now - (parseGoDuration(pushedWithin) ?? Infinity);
     return [
         ...tags.filter(({ name }) => matchesOne(keepPatterns, name)),
-        ...newest(candidates, mostRecentlyPushedCount),
+        ...newest(candidates, mostRecentlyPushedCount, accuracy),
         ...candidates.filter(({ pushed }) => pushed.getTime() > since),
     ];
 }
 
-/** The newest tags; more of them if several are as old as the last one. */
-function newest<T extends PushedTag>(tags: T[], count: number): T[] {
+/** The newest tags; more of them if several are as old as the last one, up to some milliseconds. */
+function newest<T extends PushedTag>(tags: T[], count: number, accuracy: number): T[] {
     const times = tags.map(({ pushed }) => pushed.getTime()).sort((a, b) => b - a);
     const oldest = times[Math.min(count, times.length) - 1] ?? Infinity;
-    return tags.filter(({ pushed }) => pushed.getTime() >= oldest);
+    return tags.filter(({ pushed }) => pushed.getTime() >= oldest - accuracy);
 }
 
 /**

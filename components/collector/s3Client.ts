@@ -20,8 +20,6 @@ export interface S3Parameters {
 const attempts = 6;
 /** Milliseconds before the second attempt; before each further one they double. */
 const firstDelay = 500;
-/** The objects of a page, at most. */
-const fullPage = 1000;
 /** With these statuses, a server says that it does not carry out a deletion, and will not do so next time. */
 const refusals = [401, 403, 405, 501];
 
@@ -47,24 +45,26 @@ export class S3Client implements BucketClient {
 
     async list(prefix: string): Promise<Map<string, ListedObject>> {
         const objects = new Map<string, ListedObject>();
-        let token: string | undefined;
-        do {
-            const query = { "list-type": "2", prefix, ...(token && { "continuation-token": token }) };
+        let next: Record<string, string> | undefined = {};
+        while (next) {
+            const query = { "list-type": "2", prefix, ...next };
             const page = await this.request("GET", `?${new URLSearchParams(query).toString()}`);
             if (!page) {
                 throw new BucketError(`The bucket ${this.url} does not exist.`);
             }
             const xml = await page.text();
             const before = objects.size;
+            let last = "";
             for (const [object] of xml.matchAll(/<Contents>.*?<\/Contents>/gs)) {
-                objects.set(element(object, "Key").slice(prefix.length), {
+                last = element(object, "Key");
+                objects.set(last.slice(prefix.length), {
                     bytes: Number(element(object, "Size")),
                     written: new Date(element(object, "LastModified")),
                     etag: element(object, "ETag"),
                 });
             }
-            token = nextToken(xml, objects.size - before);
-        } while (token !== undefined);
+            next = nextPage(xml, objects.size > before ? last : undefined);
+        }
         return objects;
     }
 
@@ -118,18 +118,21 @@ export class S3Client implements BucketClient {
 
 const pathOf = (key: string) => `/${key.split("/").map(encodeURIComponent).join("/")}`;
 
-/** A list that was cut off would lack links, so blobs would look like garbage. @throws BucketError if it may be */
-function nextToken(xml: string, objects: number): string | undefined {
+/**
+ * The query for the next page; undefined after the last one. A list that was cut off would lack links, so blobs would
+ * look like garbage: after the last page, the server is asked once more what follows.
+ *
+ * @param last the last key of the page; undefined if the page has no new one
+ * @throws BucketError if the page is not whole
+ */
+function nextPage(xml: string, last: string | undefined): Record<string, string> | undefined {
     if (!xml.includes("<ListBucketResult") || !xml.trimEnd().endsWith("</ListBucketResult>")) {
         throw new BucketError("The bucket responds with something else than a list of its objects.");
     }
     if (xml.includes("<NextContinuationToken>") || xml.includes("<IsTruncated>true<")) {
-        return element(xml, "NextContinuationToken");
+        return { "continuation-token": element(xml, "NextContinuationToken") };
     }
-    if (!xml.includes("<IsTruncated>") && objects >= fullPage) {
-        throw new BucketError("The list of the bucket does not say whether it is complete.");
-    }
-    return undefined;
+    return last === undefined ? undefined : { "start-after": last };
 }
 
 /** The text of an element. The keys that distribution writes need no escapes in XML. */

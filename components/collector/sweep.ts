@@ -1,6 +1,6 @@
 import { RefusedDeletionError, UnsettledDeletionError } from "./errors.ts";
 import type { Inventory } from "./inventory.ts";
-import { blobKey, type Links, noLinks } from "./layout.ts";
+import { blobKey, linkId, type Links, noLinks, revisionKey } from "./layout.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { BucketClient, Clock } from "./ports.ts";
 import { leftKeys, tagKeys } from "./removals.ts";
@@ -22,22 +22,32 @@ export function keysOf(garbage: string[], links: Map<string, Links>): string[][]
 }
 
 /**
- * The keys to delete in steps, one after the other: tags; manifests, those of the tags themselves last; layers. So no
- * manifest is ever left without a layer: after an interruption, a client could push an index for it. What is left of a
- * tag goes after its manifest, so that the next collection finds what the tag needed.
+ * The keys to delete in steps, one after the other:
+ *
+ * 1. tags, and the links of their own manifests: nobody sees an index that is about to lose its manifests;
+ * 2. the other manifests, then those of the tags, and what is left of the tags: from these, the next collection knows
+ *    what the tags needed;
+ * 3. layers: no manifest is ever left without one, as a client could push an index for it.
  *
  * @param garbage the blobs that may be deleted now
  */
 export function stepsOf(garbage: string[], { removals, lostLinks, emptyLinks, links }: Inventory): string[][][] {
-    const own = new Set([...removals.tags, ...removals.interrupted].map(({ digest }) => digest));
+    const removed = [...removals.tags, ...removals.interrupted];
+    const own = new Set(removed.map(({ digest }) => digest));
     const deleted = new Set(garbage);
     const stays = (digest: string) => links.has(digest) && !deleted.has(digest);
-    const isManifest = (digest: string) => own.has(digest) || (links.get(digest) ?? noLinks).manifests.length > 0;
-    const keysIf = (condition: (digest: string) => boolean) => keysOf(garbage.filter(condition), links);
+    const manifestLinks = (digest: string) => (links.get(digest) ?? noLinks).manifests;
+    const isManifest = (digest: string) => own.has(digest) || manifestLinks(digest).length > 0;
+    const going = new Set([...lostLinks, ...garbage.flatMap(manifestLinks)]);
+    const ownLinks = removed.map(({ repository, digest }) => revisionKey(linkId(repository, digest)));
+    const first = new Set(ownLinks.filter((link) => going.has(link)));
+    const later = (keys: string[]) => keys.filter((key) => !first.has(key));
+    const keysIf = (condition: (digest: string) => boolean) => keysOf(garbage.filter(condition), links).map(later);
     const alone = (keys: string[]) => keys.map((key) => [key]);
     return [
         tagKeys(removals),
-        [...alone(lostLinks), ...keysIf((digest) => isManifest(digest) && !own.has(digest))],
+        alone([...first]),
+        [...alone(later(lostLinks)), ...keysIf((digest) => isManifest(digest) && !own.has(digest))],
         keysIf((digest) => own.has(digest)),
         alone(leftKeys(removals, stays)),
         [...alone(emptyLinks), ...keysIf((digest) => !isManifest(digest))],

@@ -15,6 +15,7 @@ import { annotation, makePod, registryLabels } from "./support/fakeCluster";
 describe("A garbage collection", () => {
     let world: CollectionWorld;
     beforeEach(() => (world = new CollectionWorld()));
+    afterEach(() => world.assertAllCame());
 
     /** Fails unless nothing was deleted and nobody was kept from pushing. */
     const assertUntouched = () => {
@@ -233,7 +234,7 @@ describe("A garbage collection", () => {
             // The lease was held for no longer than the pods may take: 300 s to end uploads, and 300 s to start.
             const released = cluster.leases.at(-1)!.written - began;
             assert.ok(released > 600 && released < 640, String(released));
-            assert.match(world.log.at(-1)!, /^The registry stays read-only until the lease expires: .* not replaced/);
+            assert.match(world.log.at(-1)!, /^Pushes may be refused for up to seven minutes more: .* not replaced/);
             cluster.becomeReady = true;
             assert.ok(cluster.leaseSecondsLeft <= 0);
             world.assertNothingLost();
@@ -385,7 +386,7 @@ describe("A garbage collection", () => {
             );
             assert.deepEqual(world.deleted, []);
             assert.ok(clock.seconds - wentDown < 135);
-            assert.match(world.log.at(-1)!, /^The registry stays read-only until the lease expires: /);
+            assert.match(world.log.at(-1)!, /^Pushes may be refused for up to seven minutes more: /);
             world.assertNothingLost();
         });
 
@@ -411,6 +412,14 @@ describe("A garbage collection", () => {
             assert.deepEqual(world.deleted, []);
             assert.equal(cluster.lease.data?.holder, "collector-2");
         });
+    });
+
+    it("does not say that the registry accepts pushes, if another collection has acquired the lease", async () => {
+        const { cluster, clock } = world;
+        world.on(/^Freed/, () => cluster.setLease("collector-2", clock.seconds + 300));
+        await world.collect();
+        assert.ok(!world.log.includes("The registry accepts pushes again."));
+        assert.equal(cluster.lease.data?.holder, "collector-2");
     });
 
     describe("goes on", () => {

@@ -435,6 +435,28 @@ describe("readInventory", () => {
         assert.deepEqual((await clock.run(readInventory(registry, clock, { deleteUntagged: false }))).problems, []);
     });
 
+    describe("deletes no blob that a repository links", () => {
+        const tag = "repositories/web/_manifests/tags/1/current/link";
+        beforeEach(() => registry.image("web", "1", "layer"));
+        const isSpared = async () => {
+            const { garbage, problems, spared } = await read(true);
+            assert.deepEqual([garbage, problems], [[], []]);
+            assert.equal(spared.size, 3);
+        };
+
+        it("if a tag was listed, but does not exist: it may be lost", async () => {
+            const { get } = registry;
+            registry.get = (key) => (key.endsWith(tag) ? Promise.resolve(undefined) : get(key));
+            await isSpared();
+        });
+
+        it("if a tag was not listed, but exists: the list may not be complete", async () => {
+            const { list } = registry;
+            registry.list = async (prefix) => new Map([...(await list(prefix))].filter(([key]) => key !== tag));
+            await isSpared();
+        });
+    });
+
     it("accepts blobs that are newer than the list of the bucket", async () => {
         const image = registry.image("web", "1", "layer");
         const list = registry.list;

@@ -38,7 +38,7 @@ export class CollectionWorld {
     /** Distribution's opinion. */
     findGarbage = (view: BucketView): Promise<string[]> =>
         Promise.resolve(this.dryRunFinds.filter((digest) => view.listed.has(this.bucket.key(digest))));
-    private readonly hooks: { isDue: (event: string) => boolean; action: () => unknown }[] = [];
+    private readonly hooks: { event: RegExp; left: number; action: () => unknown }[] = [];
 
     constructor() {
         this.garbage = this.bucket.image("web", "1", "old");
@@ -53,8 +53,16 @@ export class CollectionWorld {
 
     /** Does something at the n-th such event: a line of the log, a request to Kubernetes, "dry run" or "delete". */
     on(event: RegExp, action: () => unknown, occurrence = 1): void {
-        let count = 0;
-        this.hooks.push({ isDue: (happened) => event.test(happened) && ++count === occurrence, action });
+        this.hooks.push({ event, left: occurrence, action });
+    }
+
+    /** Fails if a test waited for an event that never came: it would pass without its fault. */
+    assertAllCame(): void {
+        assert.deepEqual(
+            this.hooks.filter(({ left }) => left > 0).map(({ event }) => String(event)),
+            [],
+            "these events never came",
+        );
     }
 
     /** Runs a whole collection. */
@@ -152,7 +160,8 @@ export class CollectionWorld {
     }
 
     private tell(event: string): void {
-        this.hooks.filter(({ isDue }) => isDue(event)).forEach(({ action }) => action());
+        const due = this.hooks.filter((hook) => hook.event.test(event) && --hook.left === 0);
+        due.forEach(({ action }) => action());
     }
 }
 

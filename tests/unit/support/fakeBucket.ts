@@ -84,14 +84,16 @@ export class FakeBucket implements BucketClient {
     list = (prefix: string) =>
         Promise.resolve(
             new Map(
-                [...this.objects].map(([key, content]) => [
-                    key.slice(prefix.length),
-                    {
-                        bytes: content.length,
-                        written: this.written.get(key.slice(prefix.length)) ?? written,
-                        etag: digestOf(content),
-                    },
-                ]),
+                [...this.objects]
+                    .filter(([key]) => key.startsWith(prefix))
+                    .map(([key, content]) => [
+                        key.slice(prefix.length),
+                        {
+                            bytes: content.length,
+                            written: this.written.get(key.slice(prefix.length)) ?? written,
+                            etag: digestOf(content),
+                        },
+                    ]),
             ),
         );
     get = (key: string) => {
