@@ -39,8 +39,8 @@ export class Validation {
     }
 }
 
-/** A URL for an error, in which nobody should see a password. */
-export const withoutLogin = (url: string) => url.replace(/\/\/.*@/, "//…@");
+/** A URL or an address for an error, in which nobody should see a password. */
+export const withoutLogin = (address: string) => address.replace(/^(.*?:\/\/)?.*@/, "$1…@");
 
 /** A text that is not empty. */
 export const notEmpty =
@@ -57,15 +57,31 @@ export const oneOf =
 /** For numbers without a maximum of their own: Kubernetes accepts no more replicas. */
 const largest = 2 ** 31 - 1;
 
+/** A range of whole numbers, for a rule and the words of its error. */
+interface Range {
+    /** What is counted. Example: `seconds`. */
+    unit?: string;
+    from: number;
+    /** Undefined for no maximum. */
+    to?: number;
+    /** What else helps to choose a value. */
+    hint?: string;
+}
+
 /** A whole number in a range. */
 export const wholeNumber =
-    (what: string, minimum: number, maximum?: number): Rule<number> =>
+    ({ unit, from, to, hint }: Range): Rule<number> =>
     (value) => {
-        if (!Number.isInteger(value) || value < minimum || (maximum !== undefined && value > maximum)) {
-            return `${value} is not ${what}`;
+        if (Number.isInteger(value) && value >= from && value <= (to ?? largest)) {
+            return undefined;
         }
-        return maximum === undefined && value > largest ? `${value} is too large; use at most ${largest}` : undefined;
+        if (to === undefined && value > largest) {
+            return `${value} is too large; use at most ${largest}`;
+        }
+        const range = to === undefined ? `of at least ${from}` : `from ${from} to ${to}`;
+        const numbers = `a whole number${unit ? ` of ${unit}` : ""} ${range}${hint ? `; ${hint}` : ""}`;
+        return `${typeof value === "string" ? `"${String(value)}"` : value} is not ${numbers}`;
     };
 
 /** A number that the user increases by 1 to rotate something. */
-export const rotation = wholeNumber("a whole number of at least 1; increase it by 1 to rotate", 1);
+export const rotation = wholeNumber({ from: 1, hint: "increase it by 1 to rotate" });

@@ -8,7 +8,7 @@ import { validateCollection } from "./garbageCollection/rules";
 import { dnsLabel, objectName, validateNetworkPolicy } from "./kubernetes/rules";
 import { validateMetrics } from "./monitoring/rules";
 import { NameOf, Validation } from "./rules";
-import { imageWarning, shellWarning, validateMirrors, validateServer } from "./server/rules";
+import { imageWarning, mirrorWarnings, shellWarning, validateMirrors, validateServer } from "./server/rules";
 import { describeRedirect, redirectWarning, validateBucket } from "./storage/rules";
 import { mayPush } from "./users/args";
 import { validateLogins, validatePullSecrets } from "./users/rules";
@@ -35,7 +35,8 @@ export function findValidationErrors(
     const filled = fillDefaults(name, args);
     const { users = [] } = args;
     // The longest names are those of a CronJob, with at most 52 characters, and of a Service, with at most 63.
-    const longestOfServices = hasReadReplicas(args) ? 63 - "-anonymous-metrics".length : 50;
+    // "cache" stands for the name of a pull-through cache, which needs some characters, too.
+    const longestOfServices = 63 - (hasReadReplicas(args) ? "-anonymous-metrics" : "-mirror-cache").length;
     const longest = args.collection ? 52 - "-collection".length : longestOfServices;
     validation.check("name", name, (name) =>
         /^\d/.test(name) ? `"${name}" begins with a digit; a Service needs a letter first` : dnsLabel(longest)(name),
@@ -93,6 +94,7 @@ export function findWarnings(args: ContainerRegistryArgs): string[] {
             "deleteUntagged: with sparseIndexes, it may delete a manifest for which a client just pushes " +
                 "an index. Push that manifest and the index again then.",
         redirectWarning(args.bucket),
+        ...(args.mirrors ?? []).flatMap(mirrorWarnings),
         args.ingress?.import &&
             "The imported Ingress stays as it is; the next update without the import routes clients here.",
     ].filter((warning) => typeof warning === "string");

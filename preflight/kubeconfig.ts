@@ -28,7 +28,9 @@ export function findCluster(context: string | undefined): { address?: string; er
     }
     const name = context ?? configs.find((config) => config["current-context"])?.["current-context"];
     if (!name) {
-        const error = `No kubeconfig (${files.join(", ")}) has a current context. Set one, or set kubeContext.`;
+        const error =
+            `No kubeconfig (${files.join(", ")}) has a current context. Set one, or set kubeContext. ` +
+            "On a k3s server, run: export KUBECONFIG=/etc/rancher/k3s/k3s.yaml";
         return process.env.KUBERNETES_SERVICE_HOST ? {} : { error };
     }
     const contexts = configs.flatMap((config) => config.contexts ?? []);

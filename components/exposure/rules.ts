@@ -6,7 +6,7 @@ import { ContainerRegistryArgs } from "../args";
 import { FilledArgs } from "../defaults";
 import { parseHostPort, withoutPort } from "../hostPort";
 import { annotations, dnsLabel, isDnsName, objectName } from "../kubernetes/rules";
-import { oneOf, Rule, Validation, wholeNumber } from "../rules";
+import { oneOf, Rule, Validation, wholeNumber, withoutLogin } from "../rules";
 import { Ingress, ServiceType } from "./args";
 import { traefikAnnotations } from "./ingressAnnotations";
 
@@ -28,7 +28,7 @@ export function validateExposure(validation: Validation, filled: FilledArgs, giv
     validation.check("gateway.httpSectionName", gateway?.httpSectionName, objectName("a listener, such as http"));
     validation.check("service.type", service.type, oneOf(Object.values(ServiceType)));
     validation.check("service.annotations", service.annotations, annotations);
-    const nodePort = wholeNumber("a port; most clusters allow 30000 to 32767", 1, 65535);
+    const nodePort = wholeNumber({ from: 1, to: 65535, hint: "most clusters allow 30000 to 32767" });
     validation.check("service.nodePort", service.nodePort, nodePort);
     if (typeof service.nodePort === "number" && service.type === ServiceType.ClusterIP) {
         validation.add("service.nodePort", "is given, but type ClusterIP has none; use type NodePort or LoadBalancer");
@@ -118,11 +118,11 @@ function hostName(host: string, isRouted: boolean): string | undefined {
     const [, scheme, bare = "", path] = /^([^:/]*:\/\/)?([^/?#]*)(.*)$/.exec(host) ?? [];
     const extras = [scheme && "a scheme", path && "a path"].filter(Boolean).join(" and ");
     if (extras) {
-        return `"${host}" has ${extras}; give only the name: "${bare}"`;
+        return `"${withoutLogin(host)}" has ${extras}; give only the name: "${bare.replace(/^.*@/, "")}"`;
     }
     const name = withoutPort(host);
     if (!isDnsName(name)) {
-        return `"${host}" is not a DNS name; use lower-case letters, digits and hyphens between dots`;
+        return `"${withoutLogin(host)}" is not a DNS name; use lower-case letters, digits and hyphens between dots`;
     }
     const { port } = parseHostPort(host);
     if (port < 1 || port > 65535) {

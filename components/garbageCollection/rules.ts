@@ -9,9 +9,9 @@ export function validateCollection(validation: Validation, collection: Collectio
     validation.check("collection.schedule", collection?.schedule, cronSchedule);
     validation.check("collection.timeZone", collection?.timeZone, timeZoneName);
     validation.check("collection.pushgateway", collection?.pushgateway, pushgatewayUrl);
-    const minutes = wholeNumber("a whole number of minutes from 1 to 300", 1, 300);
+    const minutes = wholeNumber({ unit: "minutes", from: 1, to: 300 });
     validation.check("collection.maxReadOnlyMinutes", collection?.maxReadOnlyMinutes, minutes);
-    const age = wholeNumber("a whole number of minutes of at least 0", 0);
+    const age = wholeNumber({ unit: "minutes", from: 0 });
     validation.check("collection.minAgeMinutes", collection?.minAgeMinutes, age);
     const image = imageName(`Node.js, such as ${defaultsOf("").collection.image}`);
     validation.check("collection.image", collection?.image, image);
@@ -25,7 +25,7 @@ function validatePolicy(validation: Validation, path: string, policy: RetentionP
     repositories.forEach((glob, i) => validation.check(`${path}.repositories[${i}]`, glob, repositoryGlob));
     tags.forEach((glob, i) => validation.check(`${path}.tags[${i}]`, glob, tagGlob));
     keepPatterns.forEach((glob, i) => validation.check(`${path}.keepPatterns[${i}]`, glob, tagGlob));
-    const count = wholeNumber("a whole number of tags of at least 1", 1);
+    const count = wholeNumber({ unit: "tags", from: 1 });
     validation.check(`${path}.mostRecentlyPushedCount`, mostRecentlyPushedCount, count);
     validation.check(`${path}.pushedWithin`, pushedWithin, longDuration);
     if (mostRecentlyPushedCount === undefined && pushedWithin === undefined) {

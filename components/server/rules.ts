@@ -10,9 +10,8 @@ import { LogLevel, Mirror, Resources } from "./args";
 /** Validates the registry's pods and their process. */
 export function validateServer(validation: Validation, server: ContainerRegistryArgs & { resources: Resources }): void {
     validation.check("image", server.image, imageName(`the registry, such as ${defaultsOf("").image}`));
-    validation.check("replicas", server.replicas, wholeNumber("a whole number of at least 1", 1));
-    const drainSeconds = wholeNumber("a whole number of seconds from 1 to 3600", 1, 3600);
-    validation.check("drainSeconds", server.drainSeconds, drainSeconds);
+    validation.check("replicas", server.replicas, wholeNumber({ from: 1 }));
+    validation.check("drainSeconds", server.drainSeconds, wholeNumber({ unit: "seconds", from: 1, to: 3600 }));
     validation.check("httpSecretRotation", server.httpSecretRotation, rotation);
     validation.check("logLevel", server.logLevel, oneOf(Object.values(LogLevel)));
     validateResources(validation, server.resources);
@@ -75,6 +74,22 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
             validation.add(`${path}.${missing}`, "is missing: give both username and password, or neither");
         }
     });
+}
+
+/** Warnings for a cache whose login to the other registry may help others, too. `i` is its place in the list. */
+export function mirrorWarnings({ username, login, remote }: Mirror, i: number): (string | false)[] {
+    if (username === undefined) {
+        return [];
+    }
+    return [
+        login === false &&
+            `mirrors[${i}].login: is false, so everybody who reaches the cache can pull what its username can, ` +
+                "private images, too. Use a username that sees no private image.",
+        typeof remote === "string" &&
+            remote.startsWith("http:") &&
+            `mirrors[${i}].remote: "${remote}" is not encrypted: everybody between the cache and that registry can ` +
+                "read the password; use https.",
+    ];
 }
 
 const dockerHub = "https://registry-1.docker.io";

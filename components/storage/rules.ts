@@ -90,14 +90,15 @@ export const endpoint =
         if (!value) {
             return `is required; ${example}`;
         }
+        const shown = withoutLogin(value);
         const [, scheme, address = value] = /^(.*):\/\/([^/]*)/.exec(value) ?? [];
         const [, host, port] = /^([\w.-]+|\[[0-9a-f:]+\]):(\d{1,5})$/i.exec(address) ?? [];
         if (scheme !== undefined) {
             const fix = host ? `give "${address}"` : example;
-            return `"${value}" has a scheme; ${fix}, and set ${nameOfSecure} to ${scheme === "https"}`;
+            return `"${shown}" has a scheme; ${fix}, and set ${nameOfSecure} to ${scheme === "https"}`;
         }
         if (!host) {
-            return `"${value}" is not a host and a port; ${example}`;
+            return `"${shown}" is not a host and a port; ${example}`;
         }
         if (/^(\[|[\d.]+$)/.test(host) && !isIP(host.replace(/[[\]]/g, ""))) {
             return `"${value}" has an IP address that does not exist; ${example}`;
@@ -174,8 +175,12 @@ export const bucketName: Rule<string> = (name) =>
         : `"${name}" is not a valid S3 bucket name; use 3 to 63 lower-case letters, digits, single dots and hyphens, ` +
           "with a letter or digit first and last, and no IP address";
 
-const partSize = `a part size that S3 accepts; use ${minChunkSize} (5 MiB) to ${maxChunkSize} (5 GiB) bytes`;
-const chunkSize = wholeNumber(partSize, minChunkSize, maxChunkSize);
+const chunkSize = wholeNumber({
+    unit: "bytes",
+    from: minChunkSize,
+    to: maxChunkSize,
+    hint: "S3 accepts parts of 5 MiB to 5 GiB",
+});
 
 const quota: Rule<string> = (value) =>
     Number.isInteger(parseQuantity(value)) && parseQuantity(value) > 0

@@ -196,7 +196,11 @@ cat "${folder}/$1.json"
         });
 
         for (const [content, expected] of [
-            ["", "No kubeconfig (FILE) has a current context. Set one, or set kubeContext."],
+            [
+                "",
+                "No kubeconfig (FILE) has a current context. Set one, or set kubeContext. " +
+                    "On a k3s server, run: export KUBECONFIG=/etc/rancher/k3s/k3s.yaml",
+            ],
             ["users:\n  - user: { token: abc: def }", "The kubeconfig FILE is not valid YAML."],
         ] as const) {
             it(`rejects ${content ? "a malformed kubeconfig, and shows nothing of it" : "an empty kubeconfig"}`, async () => {

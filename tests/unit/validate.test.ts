@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs } from "../../components/args";
 import { Collection } from "../../components/garbageCollection/args";
+import { Mirror } from "../../components/server/args";
 import { imageWarning } from "../../components/server/rules";
 import { findValidationErrors, findWarnings } from "../../components/validate";
 import { schedules, timeZones } from "../support/schedules";
@@ -69,6 +70,17 @@ describe("findValidationErrors", () => {
                 errorsWith({ host: "https://docker.example.com/" }),
                 [
                     'host: "https://docker.example.com/" has a scheme and a path; give only the name: "docker.example.com"',
+                ],
+            ],
+            [
+                "a host with a login, which is not shown",
+                errorsWith({
+                    host: "https://me:hunter22@docker.example.com",
+                    anonymousPullHost: "me:hunter22@docker.example.com",
+                }),
+                [
+                    'host: "https://…@docker.example.com" has a scheme; give only the name: "docker.example.com"',
+                    'anonymousPullHost: "…@docker.example.com" is not a DNS name; use lower-case letters, digits and hyphens between dots',
                 ],
             ],
             [
@@ -409,6 +421,17 @@ describe("findValidationErrors", () => {
                 ],
             ],
             [
+                "an endpoint with a login, which is not shown",
+                [
+                    ...bucket({ endpoint: "http://me:hunter22@minio:9000" }),
+                    ...bucket({ endpoint: "me:hunter22@minio:9000" }),
+                ],
+                [
+                    `bucket.endpoint: "http://…@minio:9000" has a scheme; ${endpointExample}, and set bucket.secure to false`,
+                    `bucket.endpoint: "…@minio:9000" is not a host and a port; ${endpointExample}`,
+                ],
+            ],
+            [
                 "an endpoint without a port",
                 bucket({ endpoint: "minio.example.com" }),
                 [`bucket.endpoint: "minio.example.com" is not a host and a port; ${endpointExample}`],
@@ -439,14 +462,14 @@ describe("findValidationErrors", () => {
                 "a chunkSize below 5 MiB",
                 bucket({ chunkSize: 5242879 }),
                 [
-                    "bucket.chunkSize: 5242879 is not a part size that S3 accepts; use 5242880 (5 MiB) to 5368709120 (5 GiB) bytes",
+                    "bucket.chunkSize: 5242879 is not a whole number of bytes from 5242880 to 5368709120; S3 accepts parts of 5 MiB to 5 GiB",
                 ],
             ],
             [
                 "a chunkSize that is not a number",
                 bucket({ chunkSize: "5MiB" as unknown as number }),
                 [
-                    "bucket.chunkSize: 5MiB is not a part size that S3 accepts; use 5242880 (5 MiB) to 5368709120 (5 GiB) bytes",
+                    'bucket.chunkSize: "5MiB" is not a whole number of bytes from 5242880 to 5368709120; S3 accepts parts of 5 MiB to 5 GiB',
                 ],
             ],
             [
@@ -576,7 +599,7 @@ describe("findValidationErrors", () => {
                 errorsWith({ ingress: undefined, service: { type: "ExternalName" as "NodePort", nodePort: 70000 } }),
                 [
                     'service.type: "ExternalName" is not allowed; use one of ClusterIP, NodePort, LoadBalancer',
-                    "service.nodePort: 70000 is not a port; most clusters allow 30000 to 32767",
+                    "service.nodePort: 70000 is not a whole number from 1 to 65535; most clusters allow 30000 to 32767",
                 ],
             ],
             [
@@ -892,6 +915,25 @@ describe("findValidationErrors", () => {
                 "server can read the layers, and can use the links; use https",
         ]);
         assert.deepEqual(warningsOf("https://minio.lan:9000"), []);
+    });
+
+    it("warns about a login of a cache that everybody can use, or read", () => {
+        const warningsOf = (mirror: Partial<Mirror>) =>
+            findWarnings({
+                ...valid,
+                mirrors: [{ name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io", ...mirror }],
+            });
+        const login = { username: "me", password: "hunter22" };
+        assert.deepEqual(warningsOf({ ...login, login: false }), [
+            "mirrors[0].login: is false, so everybody who reaches the cache can pull what its username can, private " +
+                "images, too. Use a username that sees no private image.",
+        ]);
+        assert.deepEqual(warningsOf({ ...login, remote: "http://registry.lan" }), [
+            'mirrors[0].remote: "http://registry.lan" is not encrypted: everybody between the cache and that ' +
+                "registry can read the password; use https.",
+        ]);
+        assert.deepEqual(warningsOf(login), []);
+        assert.deepEqual(warningsOf({ login: false, remote: "http://registry.lan" }), []);
     });
 
     it("warns about redirects to a name that only pods can resolve", () => {

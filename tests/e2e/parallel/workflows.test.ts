@@ -505,7 +505,8 @@ Resources:
         assert.equal(
             warnings,
             [
-                "warning: No kubeconfig (…) has a current context. Set one, or set kubeContext.",
+                "warning: No kubeconfig (…) has a current context. Set one, or set kubeContext. " +
+                    "On a k3s server, run: export KUBECONFIG=/etc/rancher/k3s/k3s.yaml",
                 `MinIO does not respond at ${minioProxy.address} (ECONNREFUSED). The address comes from minioServer.`,
                 "This preview uses only the state; an update would stop here.",
             ].join("\n"),
