@@ -171,7 +171,7 @@ function makeParts(name: string, settings: Settings, parent: ContainerRegistry):
     const keys = makeStorage(name, settings, parent);
     const { users } = settings;
     const logins = settings.logins.kind === "users" ? new Logins(name, { namespace, users }, { parent }) : undefined;
-    const config = makeConfig(name, settings, keys.key, parent);
+    const config = makeConfig(settings, keys.key);
     const shared: Shared = { name, settings, namespace, keys, config, parent };
 
     const allLogins = settings.hasPullUsers ? logins?.makeSecret(`${name}-reader`, () => true) : undefined;
@@ -233,16 +233,14 @@ function makeStorage(name: string, settings: Settings, parent: ContainerRegistry
     return new Storage(name, args, { parent });
 }
 
-function makeConfig(name: string, settings: Settings, key: AccessKey, parent: ContainerRegistry) {
-    const options = { parent, replacementTrigger: settings.httpSecretRotation };
-    const httpSecret = new random.RandomPassword(`${name}-http-secret`, { length: 64, special: false }, options);
+/** The configuration that all pods have in common. */
+function makeConfig(settings: Settings, key: AccessKey) {
     return pulumi
-        .all([settings.server, settings.host, settings.bucket, key.accessKey, key.secretKey, httpSecret.result])
-        .apply(([server, host, bucket, accessKey, secretKey, httpSecret]): RegistryConfig => ({
+        .all([settings.server, settings.host, settings.bucket, key.accessKey, key.secretKey])
+        .apply(([server, host, bucket, accessKey, secretKey]): RegistryConfig => ({
             ...server,
             host,
             metrics: settings.metrics !== undefined,
-            httpSecret,
             htpasswdPath: `${htpasswdFolder}/${htpasswdFile}`,
             bucket: { ...bucket, accessKey, secretKey },
         }));
@@ -279,6 +277,13 @@ function secondaryExposure({ settings: { exposure } }: Shared, name: string): Ex
     return { ...exposure, ingress, importId: undefined };
 }
 
+/** The Service of a secondary deployment. A given node port or load balancer belongs to the registry's own. */
+const secondaryService = ({ settings: { service } }: Shared) =>
+    service.apply(({ type }) => ({
+        type: type === ServiceType.ClusterIP ? type : ServiceType.NodePort,
+        annotations: {},
+    }));
+
 /** @param ownHost Undefined if the route of the registry's own host points to the replica */
 function makeReplica(
     shared: Shared,
@@ -290,19 +295,13 @@ function makeReplica(
     if (!keys.readKey) {
         throw new Error(`${name} has no key that can only read`);
     }
-    // A given node port or load balancer belongs to the registry's own Service.
-    const { ClusterIP, NodePort } = ServiceType;
-    const service = settings.service.apply(({ type }) => ({
-        type: type === ClusterIP ? ClusterIP : NodePort,
-        annotations: {},
-    }));
     const args = {
         ...workloadArgs(shared),
         host: ownHost ?? settings.host,
         config,
         key: keys.readKey,
         htpasswdSecret,
-        service,
+        service: secondaryService(shared),
         via: ownHost && secondaryExposure(shared, name),
     };
     return new ReadReplica(name, args, { parent });
@@ -315,7 +314,13 @@ function makeExposure({ name, settings, namespace, parent }: Shared, reader: Rea
 }
 
 function makeWorkload(shared: Shared, htpasswdSecret: pulumi.Input<string> | undefined): Workload {
-    const { name, settings, config, parent } = shared;
+    const { name, settings, parent } = shared;
+    const options = { parent, replacementTrigger: settings.httpSecretRotation };
+    const httpSecret = new random.RandomPassword(`${name}-http-secret`, { length: 64, special: false }, options);
+    // Only pods that accept uploads get the secret that signs them.
+    const config = pulumi
+        .all([shared.config, httpSecret.result])
+        .apply(([config, httpSecret]) => ({ ...config, httpSecret }));
     const readOnly = { readOnly: true, warning: readOnlyWarning };
     const readOnlyConfig = config.apply((config) => renderRegistryConfig({ ...config, ...readOnly }));
     const args = {
@@ -413,6 +418,7 @@ function makeMirrors(shared: Shared, htpasswdSecret: pulumi.Input<string> | unde
             proxy: mirror.proxy,
             bucket: makeCacheBucket(shared, fullName, mirror),
             htpasswdSecret: mirror.login ? htpasswdSecret : undefined,
+            service: secondaryService(shared),
             via: secondaryExposure(shared, fullName),
         };
         return [mirror.name, new PullThroughCache(fullName, args, { parent })];

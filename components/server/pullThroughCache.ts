@@ -1,11 +1,10 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { ServiceType } from "../exposure/args";
 import { RegistryConfig } from "./registryConfig";
 import { SecondaryDeployment, SecondaryDeploymentArgs } from "./secondaryDeployment";
 
 /** Arguments of `PullThroughCache`. */
-export interface PullThroughCacheArgs extends Omit<SecondaryDeploymentArgs, "metrics" | "replicas" | "service"> {
+export interface PullThroughCacheArgs extends Omit<SecondaryDeploymentArgs, "metrics" | "replicas"> {
     proxy: pulumi.Output<NonNullable<RegistryConfig["proxy"]>>;
     /** Its folder; and the bucket and its key, if they are not the registry's. */
     bucket: pulumi.Output<Partial<RegistryConfig["bucket"]>>;
@@ -31,7 +30,6 @@ export class PullThroughCache extends SecondaryDeployment {
             metrics: false,
             // One file says what expires when, and only one pod may write it.
             replicas: 1,
-            service: { type: ServiceType.ClusterIP, annotations: {} },
         };
         super("homelab-registry:index:Mirror", name, { ...args, ...fixed }, makeOverrides, opts);
     }

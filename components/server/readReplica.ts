@@ -14,7 +14,7 @@ export interface ReadReplicaArgs extends SecondaryDeploymentArgs {
 export class ReadReplica extends SecondaryDeployment {
     constructor(name: string, { key, ...args }: ReadReplicaArgs, opts?: pulumi.ComponentResourceOptions) {
         const makeOverrides = (parent: pulumi.Resource) => {
-            // Not the main registry's secret, which signs uploads.
+            // It accepts no uploads. But without a secret, distribution would warn at each start.
             const length = { length: 64, special: false };
             const httpSecret = new random.RandomPassword(`${name}-http-secret`, length, { parent }).result;
             return pulumi.output({ ...key, httpSecret }).apply(({ httpSecret, accessKey, secretKey }) => ({

@@ -5,8 +5,11 @@ import { BucketSettings, ServerSettings } from "../settings";
 /** What varies in the registry's configuration file. */
 export interface RegistryConfig extends Omit<ServerSettings, "image" | "replicas" | "resources"> {
     host: string;
-    /** Signs the state of uploads. It must be the same for all pods, and stay the same over restarts. */
-    httpSecret: string;
+    /**
+     * Signs the state of uploads. It must be the same for all pods, and stay the same over restarts. Undefined if no
+     * uploads are accepted.
+     */
+    httpSecret?: string;
     /** Undefined if nobody has to log in. */
     htpasswdPath?: string;
     /** Whether uploads that were abandoned a week ago are deleted. Default: true. */

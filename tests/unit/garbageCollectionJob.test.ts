@@ -166,8 +166,10 @@ describe("GarbageCollectionJob", () => {
         ]);
         const config = JSON.parse(secretOf(resources, "registry-collection")["config.json"]!) as {
             storage: { s3: { bucket: string } };
+            http: { secret?: string };
         };
         assert.equal(config.storage.s3.bucket, "container-repo");
+        assert.equal(config.http.secret, undefined);
     });
 
     describe("trusts the S3 server's certificate as the registry's pods do", () => {

@@ -59,6 +59,11 @@ describe("PullThroughCache", () => {
         );
     });
 
+    it("does not get the secret that signs uploads, which it never accepts", () => {
+        assert.match(configOf(resources), /^ {2}secret: /m);
+        assert.doesNotMatch(configOf(resources, cache), /^ {2}secret: /m);
+    });
+
     it("runs one writable pod with the registry's logins, and a host and a certificate of its own", async () => {
         const { resources } = await deployRegistry({
             replicas: 2,
@@ -126,6 +131,17 @@ describe("PullThroughCache", () => {
             assert.deepEqual(bucketOf(resources).slice(0, 2), ['accesskey: "OWN"', 'bucket: "cached"']);
             assert.deepEqual(namesOfKind(resources, ":IamUser"), []);
         });
+    });
+
+    it("gets an automatic node port, if the registry has one", async () => {
+        const { resources } = await deployRegistry({
+            ingress: undefined,
+            service: { type: "NodePort", nodePort: 30500 },
+            mirrors: [hub],
+        });
+        const { spec } = inputsOf(resources, "Service", cache);
+        assert.equal(spec.type, "NodePort");
+        assert.deepEqual(spec.ports, [{ name: "http-port", port: 80, targetPort: "http", protocol: "TCP" }]);
     });
 
     it("requires no login if login is false", async () => {

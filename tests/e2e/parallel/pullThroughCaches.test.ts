@@ -205,7 +205,7 @@ describe("A pull-through cache", function () {
             documentedFile("docs/pull-through-caches.md", "toml", "capabilities", {
                 "registry-1.docker.io": "upstream.example.com",
                 "hub.registry.example.com": hosts.own,
-                [Buffer.from("USER:PASSWORD").toString("base64")]: login,
+                [Buffer.from("cluster:PASSWORD").toString("base64")]: login,
             }),
         );
         await run("ctr", [
