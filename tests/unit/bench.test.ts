@@ -105,7 +105,10 @@ describe("The benchmark's order", () => {
             assert.equal(pairs.length, 2 * count * (count - 1));
         }
         const order = [1, 2, 3, 4, 5, 6, 7, 8].flatMap((turn) => orderOf(turn, ["a", "b", "c", "d"]));
-        assert.ok(order.every((subject, place) => subject !== order[place + 1]), order.join(" "));
+        assert.ok(
+            order.every((subject, place) => subject !== order[place + 1]),
+            order.join(" "),
+        );
     });
 
     it("measures every subject in each turn", () => {

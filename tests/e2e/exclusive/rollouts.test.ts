@@ -7,11 +7,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { runDocumented } from "../support/docs";
 import { processesOf } from "../support/processes";
-import { attempt, run } from "../support/run";
+import { attempt, eventually, run } from "../support/run";
 import {
     client,
     configure,
     kubectl,
+    ofRegistry,
     Pod,
     pods,
     previewed,
@@ -109,6 +110,8 @@ describe("Two replicas of the registry", function () {
                 "sandbox",
                 "--non-interactive",
             ]);
+            const reasons = ["pods", ...ofRegistry(), "--output", "jsonpath={..waiting.reason}"];
+            await eventually(async () => /ErrImagePull|ImagePullBackOff/.test(await kubectl("get", ...reasons)));
             assert.notEqual((await update).code, 0);
             assert.deepEqual(
                 (await pods())

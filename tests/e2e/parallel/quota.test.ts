@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually, run } from "../support/run";
-import { kubectl, previewed } from "../support/sandbox";
+import { kubectl, previewed, quotaOf } from "../support/sandbox";
 import { Client, makeImage, pull, tryPush } from "../support/traffic";
 import { assertInTroubleshooting } from "../support/troubleshooting";
 
@@ -62,6 +62,7 @@ describe("bucketQuota", function () {
         await run("pulumi", ["config", "rm", "bucketQuota", "--stack", registry.name]);
         await registry.up();
         await registry.pulumi("preview", "--expect-no-changes");
+        assert.equal(await quotaOf(registry.name), 0);
         assert.equal((await push()).code, 0);
     });
 });

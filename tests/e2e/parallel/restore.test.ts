@@ -9,7 +9,7 @@ import { interrupt } from "../support/interrupt";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../support/otherMinio";
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually, run } from "../support/run";
-import { kubectl, request } from "../support/sandbox";
+import { kubectl, quotaOf, request } from "../support/sandbox";
 import { makeImage, makeImages } from "../support/traffic";
 
 const page = "docs/recovery.md";
@@ -147,6 +147,8 @@ describe("The images of a lost MinIO", function () {
 
         await assertImages();
         await eventually(isPublic);
+        const quota = quotaOf(registry.name, `https://${other.endpoint}`, other.root, "--cacert", authority.ca);
+        assert.equal(await quota, 100 * 1024 ** 3);
         const deployments = await kubectl("get", "deployments", "--namespace", registry.name, "--output", "name");
         assert.equal(deployments, "deployment.apps/registry-3\ndeployment.apps/registry-anonymous-3\n");
         await registry.pulumi("preview", "--refresh", "--expect-no-changes");

@@ -184,7 +184,7 @@ describe("A stack deployed by commit 35cbdf9", function () {
         assert.deepEqual({ resources: await resources(), pods: await pods() }, before);
         await byThisProgram("preview", "--expect-no-changes");
 
-        await runOn(owner, "sh", "-ec", documented(page, "Back", here));
+        await runOn(owner, "sh", "-ec", documented(page, "Back", { ...here, COMMIT: baseline }));
         assert.deepEqual({ resources: await resources(), pods: await pods() }, before);
     });
 });

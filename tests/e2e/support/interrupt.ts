@@ -1,21 +1,6 @@
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 
-/** Ids of a process and its descendants. */
-function tree(pid: number): number[] {
-    let children = "";
-    try {
-        children = execFileSync("pgrep", ["--parent", String(pid)], { encoding: "utf8" });
-    } catch {
-        // pgrep fails if there are no children.
-    }
-    return [
-        pid,
-        ...children
-            .split("\n")
-            .filter(Boolean)
-            .flatMap((child) => tree(Number(child))),
-    ];
-}
+import { descendants } from "./processes";
 
 function kill(pid: number): void {
     try {
@@ -59,7 +44,7 @@ export function interrupt(
                 if (signal === "SIGKILL") {
                     // Stops the command, so that it does not go on while its children are found.
                     process.kill(child.pid!, "SIGSTOP");
-                    tree(child.pid!).slice(1).forEach(kill);
+                    descendants(String(child.pid)).map(Number).forEach(kill);
                 }
                 child.kill(signal);
             });

@@ -1,4 +1,5 @@
 import * as assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import * as fs from "node:fs";
 
 import { attempt, eventually, Result, run } from "./run";
@@ -138,17 +139,11 @@ export async function request(url: string, ...options: string[]): Promise<{ stat
 }
 
 /** Sends a request to MinIO, signed with an access key. Each parameter in `path` needs a value, which may be empty. */
-export const s3 = (key: { user: string; password: string }, method: string, path: string, ...options: string[]) =>
+export const s3 = (key: Key, method: string, path: string, ...options: string[]) =>
     s3At(`http://${minio}`, key, method, path, ...options);
 
 /** Sends a request to any S3 server, signed with an access key. */
-export function s3At(
-    url: string,
-    key: { user: string; password: string },
-    method: string,
-    path: string,
-    ...options: string[]
-) {
+export function s3At(url: string, key: Key, method: string, path: string, ...options: string[]) {
     return request(
         `${url}/${path}`,
         "--request",
@@ -188,16 +183,8 @@ export async function keysOf(bucket: string): Promise<string[]> {
 }
 
 /** Deletes an object in the sandbox's MinIO. */
-export async function deleteObject(
-    bucket: string,
-    key: string,
-    root?: { user: string; password: string },
-): Promise<void> {
-    assert.equal(
-        (await s3(root ?? (await minioRoot()), "DELETE", `${bucket}/${key}`)).status,
-        204,
-        `${key} was not deleted`,
-    );
+export async function deleteObject(bucket: string, key: string): Promise<void> {
+    assert.equal((await s3(await minioRoot(), "DELETE", `${bucket}/${key}`)).status, 204, `${key} was not deleted`);
 }
 
 /** Creates an object in a bucket of the sandbox's MinIO. */
@@ -209,10 +196,25 @@ export async function putObject(bucket: string, key: string, content: string): P
 
 /** Deletes all objects in a bucket of the sandbox's MinIO. */
 export async function emptyBucket(bucket: string): Promise<void> {
-    const root = await minioRoot();
-    for (const key of await keysOf(bucket)) {
-        await deleteObject(bucket, key, root);
+    const [root, keys] = [await minioRoot(), await keysOf(bucket)];
+    // One argument of curl has room for so many.
+    const perRequest = 500;
+    for (let first = 0; first < keys.length; first += perRequest) {
+        const objects = keys.slice(first, first + perRequest).map((key) => `<Object><Key>${key}</Key></Object>`);
+        const body = `<Delete><Quiet>true</Quiet>${objects.join("")}</Delete>`;
+        const md5 = createHash("md5").update(body).digest("base64");
+        const headers = ["--header", `Content-MD5: ${md5}`, "--header", "Content-Type: application/xml"];
+        const answer = await s3(root, "POST", `${bucket}?delete=`, ...headers, "--data-binary", body);
+        assert.ok(answer.status === 200 && !answer.body.includes("<Error>"), answer.body);
     }
+}
+
+/** The bytes that a bucket may hold; 0 for no limit. */
+export async function quotaOf(bucket: string, at = `http://${minio}`, root?: Key, ...options: string[]) {
+    const path = `minio/admin/v3/get-bucket-quota?bucket=${bucket}`;
+    const { status, body } = await s3At(at, root ?? (await minioRoot()), "GET", path, ...options);
+    assert.equal(status, 200, body);
+    return (JSON.parse(body) as { quota: number }).quota;
 }
 
 /** Deletes a bucket of the sandbox's MinIO and all objects in it. */
@@ -281,7 +283,7 @@ export async function mounted(
 }
 
 /** The MinIO access key of a registry's pods, or of one of its other instances. */
-export async function accessKey(namespace?: string, instance?: string): Promise<{ user: string; password: string }> {
+export async function accessKey(namespace?: string, instance?: string): Promise<Key> {
     const { "config.yml": config } = await mounted("config", namespace, instance);
     return { user: /accesskey: "(.*)"/.exec(config!)![1]!, password: /secretkey: "(.*)"/.exec(config!)![1]! };
 }
@@ -300,11 +302,16 @@ export async function loginStatus({ host, user, password }: Client): Promise<num
     return (await request(`https://${host}/v2/`, "--user", `${user}:${password}`)).status;
 }
 
-/** The root user of the sandbox's MinIO. */
-export async function minioRoot(): Promise<{ user: string; password: string }> {
-    const { user, password } = await secret("minio-root", "minio");
-    return { user: user!, password: password! };
+/** An access key of MinIO, or a login of a user. */
+interface Key {
+    user: string;
+    password: string;
 }
+
+let root: Promise<Key> | undefined;
+/** The root user of the sandbox's MinIO. No test changes it. */
+export const minioRoot = () =>
+    (root ??= secret("minio-root", "minio").then(({ user, password }) => ({ user: user!, password: password! })));
 
 /** The content of a Secret. */
 export async function secret(name: string, namespace: string): Promise<Record<string, string>> {

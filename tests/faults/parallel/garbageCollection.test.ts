@@ -56,7 +56,8 @@ describe("Garbage collection", function () {
                 await assertUnnoticed(
                     me,
                     async () => {
-                        assert.equal(await registry.collectAnd(line, kill), 0);
+                        assert.equal(await registry.collectAnd(line, (pod) => assert.ok(kill(pod), "it has ended")), 0);
+                        registry.assertContinued();
                         await registry.assertWhole();
                     },
                     { pushRetries: 75, checkAll: true },
@@ -69,7 +70,7 @@ describe("Garbage collection", function () {
                 me,
                 async () => {
                     await registry.collectAnd(/^It is read-only/, async (pod) => {
-                        kill(pod);
+                        assert.ok(kill(pod), "it has ended");
                         await kubectl("delete", "jobs", "--all", "--namespace", registry.name, "--wait=false");
                     });
                     await registry.assertWhole({ seconds: 900 });

@@ -148,6 +148,12 @@ export class CollectedRegistry extends OtherRegistry {
         return hasBegun();
     }
 
+    /** Fails unless a second pod continued the collection. */
+    assertContinued(): void {
+        const pods = this.printed.filter((line) => line.startsWith("In the bucket")).length;
+        assert.ok(pods > 1, "no second pod continued");
+    }
+
     /** A folder with the image of the last collection that lost its tag. */
     private get garbage(): string {
         return path.join(this.folder, "garbage");
