@@ -10,18 +10,19 @@ import { parseHostPort } from "../components/hostPort";
 import { StackConfiguration } from "../config";
 import { hasProxy, responseTimeout, tryToConnect } from "./connection";
 import { error, Finding, note, unreachable } from "./finding";
+import { kubectlCommand } from "./kubectl";
 
 type Minio = NonNullable<StackConfiguration["minio"]>;
 
 /** Checks that MinIO responds, with or without TLS as configured, and accepts the login of `minioUser`. */
-export async function checkBucketServer({ minio, registry }: StackConfiguration): Promise<Finding[]> {
+export async function checkBucketServer({ minio, registry, kubeContext }: StackConfiguration): Promise<Finding[]> {
     if (!minio || hasProxy()) {
         return [];
     }
     const { server, secure, source } = minio;
     const reason = await tryToConnect(server);
     if (reason !== undefined) {
-        return [unreachable(explainUnreachable(minio, reason))];
+        return [unreachable(explainUnreachable(minio, reason, kubectlCommand(kubeContext)))];
     }
     const { status = 0, body, failure = `status ${status}` } = await listNothing(minio, registry.bucket.name as string);
     const [, code = ""] = /<Code>(.*?)<\/Code>/.exec(body) ?? [];
@@ -35,16 +36,20 @@ export async function checkBucketServer({ minio, registry }: StackConfiguration)
         return [error(`${key}: is ${secure}, but ${server} ${actual}. Run: pulumi config set ${key} ${!secure}`)];
     }
     // The MinIO provider also trusts the certificates of this machine; Node does not.
-    if (/CERT|SIGNATURE/.test(failure)) {
+    if (/ISSUER|SELF_SIGNED|LEAF_SIGNATURE|UNTRUSTED/.test(failure)) {
         const problem = `${source}: ${server} has a certificate that Node does not trust (${failure})`;
         const fix = "If the update fails with x509, set minioServerCaFile to its CA.";
         return [note(`${problem}, so minioUser and minioPassword were not checked. ${fix}`)];
     }
-    const fix = "Set minioServer to the address of MinIO's API. Its console has another port.";
+    const fix = failure.includes("CERT")
+        ? "Renew its certificate, or set minioServer to a name in it."
+        : failure.startsWith("no response")
+          ? "Try again."
+          : "Set minioServer to the address of MinIO's API. Its console has another port.";
     return [unreachable(`${source}: ${server} does not respond like MinIO (${failure}). ${fix}`)];
 }
 
-function explainUnreachable({ server, secure, source }: Minio, reason: string): string {
+function explainUnreachable({ server, secure, source }: Minio, reason: string, kubectl: string): string {
     if (reason !== "ENOTFOUND" && reason !== "EAI_AGAIN") {
         return `MinIO does not respond at ${server} (${reason}). The address comes from ${source}.`;
     }
@@ -57,7 +62,7 @@ function explainUnreachable({ server, secure, source }: Minio, reason: string): 
         : [
               `${problem}, a name inside the cluster.`,
               `${fix}, or forward a port in another terminal:`,
-              `    kubectl port-forward --namespace ${namespace} service/${service} 9000:${port}`,
+              `    ${kubectl} port-forward --namespace ${namespace} service/${service} 9000:${port}`,
               "    pulumi config set-all --plaintext minioServer=127.0.0.1:9000 " +
                   `--plaintext minioServerSecure=${secure}`,
           ].join("\n");

@@ -6,7 +6,7 @@ import { StackConfiguration } from "../config";
 import { hasProxy, tryToConnect } from "./connection";
 import { error, Finding, note, unreachable, warning } from "./finding";
 import { findCluster } from "./kubeconfig";
-import { kubectlGet, KubernetesObject } from "./kubectl";
+import { kubectlCommand, kubectlGet, KubernetesObject } from "./kubectl";
 
 /** Checks that the cluster responds, and has what the configuration names. */
 export async function checkCluster(name: string, { kubeContext, registry }: StackConfiguration): Promise<Finding[]> {
@@ -102,7 +102,7 @@ async function checkNeeds(context: string | undefined, needs: Need[], gateway: A
     const findings = needs.flatMap((need) => {
         const found = items.find(({ kind, metadata }) => kind === need.kind && metadata.name === need.name);
         if (found) {
-            return judgeObject(found, gateway);
+            return judgeObject(found, gateway, context);
         }
         if (isUnknown(need, errors)) {
             return judgeUnknown(need);
@@ -139,10 +139,10 @@ async function listOthers(context: string | undefined, missing: Need[]): Promise
     return types.length > 0 ? (await kubectlGet(context, [types.join(","), "--all-namespaces"])).items : [];
 }
 
-function judgeObject(object: KubernetesObject, gateway: Args["gateway"]): Finding[] {
+function judgeObject(object: KubernetesObject, gateway: Args["gateway"], context: string | undefined): Finding[] {
     switch (object.kind) {
         case "Certificate":
-            return judgeCertificate(object);
+            return judgeCertificate(object, kubectlCommand(context));
         case "Gateway":
             return gateway ? judgeListeners(gateway, object) : [];
         default:
@@ -175,12 +175,13 @@ function suggest(key: string, known: string[]): string {
 }
 
 /** Warns of a Certificate whose challenges go into the Ingress, which with Traefik serves only https. */
-function judgeCertificate({ metadata: { name, namespace, annotations } }: KubernetesObject): Finding[] {
+function judgeCertificate({ metadata }: KubernetesObject, kubectl: string): Finding[] {
+    const { name, namespace, annotations } = metadata;
     const annotation = "acme.cert-manager.io/http01-override-ingress-name";
     const problem = `ingressClassName: the Certificate ${name} is from another class, so HTTP-01 cannot renew it`;
     const fix =
-        `kubectl annotate certificate ${name} --namespace ${namespace} ${annotation}- && ` +
-        `kubectl delete certificaterequest --all --namespace ${namespace}`;
+        `${kubectl} annotate certificate ${name} --namespace ${namespace} ${annotation}- && ` +
+        `${kubectl} delete certificaterequest --all --namespace ${namespace}`;
     return annotations?.[annotation] ? [warning(`${problem}. After this update, run: ${fix}`)] : [];
 }
 

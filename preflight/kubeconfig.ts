@@ -8,7 +8,7 @@ import { parse } from "yaml";
 interface KubeConfig {
     "current-context"?: string;
     contexts?: { name: string; context: { cluster: string } }[];
-    clusters?: { name: string; cluster: { server: string; "proxy-url"?: string } }[];
+    clusters?: { name: string; cluster: { server?: string; "proxy-url"?: string } }[];
 }
 
 /**
@@ -21,16 +21,18 @@ export function findCluster(context: string | undefined): { address?: string; er
     for (const file of files.filter((file) => file && fs.existsSync(file))) {
         try {
             configs.push((parse(fs.readFileSync(file, "utf8")) as KubeConfig | null) ?? {});
-        } catch {
+        } catch (error) {
             // The parser's message would show a line of the file, which may contain a token.
-            return { error: `The kubeconfig ${file} is not valid YAML.` };
+            const { syscall, code } = error as NodeJS.ErrnoException;
+            const problem = syscall ? `cannot be read (${code})` : "is not valid YAML";
+            return { error: `The kubeconfig ${file} ${problem}.` };
         }
     }
     const name = context ?? configs.find((config) => config["current-context"])?.["current-context"];
     if (!name) {
         const error =
             `No kubeconfig (${files.join(", ")}) has a current context. Set one, or set kubeContext. ` +
-            "On a k3s server, run: export KUBECONFIG=/etc/rancher/k3s/k3s.yaml";
+            "On a k3s server, run as root: export KUBECONFIG=/etc/rancher/k3s/k3s.yaml";
         return process.env.KUBERNETES_SERVICE_HOST ? {} : { error };
     }
     const contexts = configs.flatMap((config) => config.contexts ?? []);
@@ -42,9 +44,11 @@ export function findCluster(context: string | undefined): { address?: string; er
     const cluster = configs
         .flatMap((config) => config.clusters ?? [])
         .find((candidate) => candidate.name === found.context.cluster)?.cluster;
-    if (!cluster || cluster["proxy-url"]) {
+    if (!cluster?.server || cluster["proxy-url"]) {
         return {};
     }
-    const { hostname, port, protocol } = new URL(cluster.server);
+    // Kubernetes' clients also accept host:port.
+    const { server } = cluster;
+    const { hostname, port, protocol } = new URL(server.includes("://") ? server : `https://${server}`);
     return { address: `${hostname}:${port || (protocol === "https:" ? 443 : 80)}` };
 }

@@ -17,6 +17,9 @@ interface Result {
     failure: string;
 }
 
+/** The command, for a fix that the user runs, in the stack's cluster. */
+export const kubectlCommand = (context: string | undefined) => (context ? `kubectl --context ${context}` : "kubectl");
+
 /** Calls `kubectl get`. It returns what it can read, and the errors about the rest. */
 export function kubectlGet(context: string | undefined, args: string[], input = ""): Promise<Result> {
     const options = ["get", "--output=json", "--request-timeout=5s", ...(context ? [`--context=${context}`] : [])];

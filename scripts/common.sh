@@ -2,7 +2,7 @@
 # Functions that the scripts in this folder share.
 
 # Prints the header of the script.
-usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '1d; /^#/!q; s/^# \{0,1\}//p' "$0"; }
 
 # Ends the script because it was called in a wrong way.
 wrong_usage() {

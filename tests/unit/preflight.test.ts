@@ -199,7 +199,7 @@ cat "${folder}/$1.json"
             [
                 "",
                 "No kubeconfig (FILE) has a current context. Set one, or set kubeContext. " +
-                    "On a k3s server, run: export KUBECONFIG=/etc/rancher/k3s/k3s.yaml",
+                    "On a k3s server, run as root: export KUBECONFIG=/etc/rancher/k3s/k3s.yaml",
             ],
             ["users:\n  - user: { token: abc: def }", "The kubeconfig FILE is not valid YAML."],
         ] as const) {
@@ -215,6 +215,36 @@ cat "${folder}/$1.json"
                 }
             });
         }
+    });
+
+    describe("of another kubeconfig", () => {
+        const inKubeconfig = async (path: string) => {
+            const restore = setEnvironment({ KUBECONFIG: path });
+            try {
+                return await inCluster({}, null);
+            } finally {
+                restore();
+            }
+        };
+
+        it("says that a file cannot be read, as k3s' by another user than root", async () => {
+            assert.deepEqual(await inKubeconfig(folder), [
+                `unreachable: The kubeconfig ${folder} cannot be read (EISDIR).`,
+            ]);
+        });
+
+        it("accepts the address of a server without a scheme, as Kubernetes' clients do", async () => {
+            const { clusters, ...rest } = JSON.parse(fs.readFileSync(file("one"), "utf8")) as {
+                clusters: { name: string }[];
+            };
+            const bare = clusters.map(({ name }) => ({ name, cluster: { server: away } }));
+            fs.writeFileSync(file("bare"), JSON.stringify({ ...rest, clusters: bare }));
+            const [finding = ""] = await inKubeconfig(file("bare"));
+            assert.ok(
+                finding.startsWith(`unreachable: The cluster does not respond at ${away} (ECONNREFUSED)`),
+                finding,
+            );
+        });
     });
 
     describe("of the cluster", () => {
@@ -355,8 +385,8 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
             assert.deepEqual(await inCluster({ ingress: { ...ingress, className: "traefik" } }), [
                 "warning: ingressClassName: the Certificate registry-tls-ingress is from another class, " +
                     "so HTTP-01 cannot renew it. After this update, run: " +
-                    `kubectl annotate certificate registry-tls-ingress --namespace images ${annotation}- && ` +
-                    "kubectl delete certificaterequest --all --namespace images",
+                    `kubectl --context here annotate certificate registry-tls-ingress --namespace images ${annotation}- && ` +
+                    "kubectl --context here delete certificaterequest --all --namespace images",
             ]);
             answer({ objects: [traefik, issuer, certificate({})] });
             assert.deepEqual(await inCluster({ ingress: { ...ingress, className: "traefik" } }), []);
@@ -499,6 +529,14 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
                 `note: minioServer: ${addresses.encrypted} has a certificate that Node does not trust ` +
                     "(DEPTH_ZERO_SELF_SIGNED_CERT), so minioUser and minioPassword were not checked. " +
                     "If the update fails with x509, set minioServerCaFile to its CA.",
+            ]);
+        });
+
+        it("finds a certificate of another name, which the provider refuses, too", async () => {
+            const server = addresses.encrypted.replace("127.0.0.1", "localhost");
+            assert.deepEqual(await check({ server, secure: true, caFile: file("certificate") }), [
+                `unreachable: minioServer: ${server} does not respond like MinIO (ERR_TLS_CERT_ALTNAME_INVALID). ` +
+                    "Renew its certificate, or set minioServer to a name in it.",
             ]);
         });
 

@@ -165,7 +165,7 @@ describe("The scripts", function () {
             const help = run(name, ["--help"]);
             assert.deepEqual({ code: help.code, stderr: help.stderr }, { code: 0, stderr: "" });
             assert.match(help.stdout, new RegExp(`^Usage: scripts/${name}\\b[\\s\\S]*\\nExit codes: `));
-            assert.ok(!help.stdout.includes("set -eu"));
+            assert.doesNotMatch(help.stdout, /set -eu|shellcheck/);
             assert.deepEqual(run(name, ["--wrong", "argument"]), { code: 2, stdout: "", stderr: help.stdout });
             assert.deepEqual(calls(), [""]);
         });
@@ -374,7 +374,7 @@ describe("The scripts", function () {
         it("writes the plan without what the refresh read, and the command that checks MinIO before it reverts", () => {
             const messages = "error: no changes were expected but changes were proposed\n";
             assert.equal(run("drift", [file("drift.md")], { messages, preview: plan }).code, 1);
-            assert.match(report(), /\n``````diff\npulumi:pulumi:Stack: \(same\)\n ~ replicas: 2 => 1\n``````\n/);
+            assert.match(report(), /\n``````diff\npulumi:pulumi:Stack: \(same\)\n ~ replicas: 2 => 1\n\n``````\n/);
             assert.match(report(), /run `scripts\/refresh`/);
         });
 
