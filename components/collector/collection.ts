@@ -167,7 +167,8 @@ export class GarbageCollection {
 
     /** @param only the tags that may go at most */
     private retention(only?: PushTimes): Retention {
-        return { policies: this.settings.retention, now: this.environment.clock.now(), only };
+        const { retention: policies, applyRetention: trustCopies } = this.settings;
+        return { policies, now: this.environment.clock.now(), only, trustCopies };
     }
 
     /** Nothing goes that was written later: an upload under way may need it. */

@@ -23,6 +23,8 @@ export interface Retention {
     now: number;
     /** The tags that may go at most, and when each was pushed: one that is pushed again stays. */
     only?: PushTimes;
+    /** Whether the order in which a copy wrote tags counts as the order of their pushes. Default: false. */
+    trustCopies?: boolean;
 }
 
 /** A tag that goes. */
@@ -60,11 +62,11 @@ export class RemovalPlanner {
     private readonly selected: ReadonlyMap<TagLink, RetentionPolicy>;
 
     constructor(bucket: BucketReader, layout: Layout, rules: RetentionRules) {
-        const { policies, now } = rules.retention;
+        const { policies, now, trustCopies = false } = rules.retention;
         this.bucket = bucket;
         this.layout = layout;
         this.rules = rules;
-        this.selected = selectTags(layout.tags, policies, now);
+        this.selected = selectTags(layout.tags, policies, now, trustCopies);
     }
 
     /** @param except repositories of which nothing goes */

@@ -65,7 +65,7 @@ export function removalReport({ tags, removals, links, blobs }: Inventory, polic
     return [
         ...policies.map((policy, i) => `retention[${i}]: ${describePolicy(policy)}`),
         ...(seemCopied([...tags, ...removals.tags])
-            ? ["Most tags were written within the same hour, as by a copy of the bucket: their age counts from then."]
+            ? ["Most tags were written within the same hour, as by a copy of the bucket: they count as equally old."]
             : []),
         ...(rows.length > 0 ? format([["REPOSITORY", "TAG", "PUSHED", "SIZE", "POLICY"], ...rows]) : []),
         `The policies select ${count(rows.length, "tag")}. Nothing else needs ${bytes} of what they refer to.`,

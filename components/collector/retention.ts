@@ -45,10 +45,11 @@ export function selectTags<T extends PushedTag>(
     tags: T[],
     policies: RetentionPolicy[],
     now: number,
+    trustCopies = false,
 ): Map<T, RetentionPolicy> {
     const selected = new Map<T, RetentionPolicy>();
     // A copy writes one tag after the other: which one was pushed last, nobody knows.
-    const accuracy = seemCopied(tags) ? copyTime : 0;
+    const accuracy = !trustCopies && seemCopied(tags) ? copyTime : 0;
     for (const [repository, ordinary] of byRepository(tags.filter(({ name }) => subjectOf(name) === undefined))) {
         const applicable = policiesFor(repository, policies);
         const kept = new Set([

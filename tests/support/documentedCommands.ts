@@ -106,6 +106,7 @@ export const executions: Record<string, Record<string, Execution>> = {
         "Back up": { test: "tests/e2e/parallel/restore.test.ts" },
         "Test your backup": { test: "tests/e2e/parallel/restore.test.ts" },
         "MinIO's disk is gone": { test: "tests/e2e/parallel/restore.test.ts" },
+        "Set the quota again": { test: "tests/e2e/parallel/restore.test.ts" },
         "Move to another MinIO": { test: "tests/e2e/parallel/restore.test.ts" },
         "The cluster was made again": { test: "tests/e2e/parallel/troubleshooting.test.ts" },
         "An update was killed": { test: "tests/e2e/support/otherRegistry.ts" },

@@ -555,6 +555,18 @@ describe("A garbage collection with retention", () => {
         assert.equal(Array.from({ length: 11 }, (_, day) => `${day}`).filter(isTagged).length, 0);
     });
 
+    it("removes tags of a copy by the time of the copy, if the owner asks for it", async () => {
+        for (let day = 1; day <= 10; day++) {
+            world.bucket.tag("web", `${day}`, old.digest);
+        }
+        for (let day = 0; day <= 10; day++) {
+            world.bucket.written.set(tagLink(`${day}`), new Date(world.clock.now() - 2 * hour + day));
+        }
+        world.applyRetention = true;
+        await world.collect();
+        assert.ok(!isTagged());
+    });
+
     it("does not report again because many tags that were pushed within an hour have become older", async () => {
         const push = (tag: string, age: number) => {
             world.bucket.tag("web", tag, old.digest);

@@ -381,7 +381,22 @@ describe("Garbage collection", function () {
         let signature: string;
         let lines: (output: string) => string[];
 
+        /** Ten tags of the same hour would count as a copy of the bucket, of which none goes. */
+        async function removeOtherTags(): Promise<void> {
+            const { repositories } = JSON.parse((await api("_catalog")).body) as { repositories: string[] };
+            for (const repository of repositories) {
+                const { body } = await api(`${repository}/tags/list`);
+                const { tags } = JSON.parse(body) as { tags?: string[] | null };
+                for (const tag of tags ?? []) {
+                    if (!["kept:1", "over:1", "all:1"].includes(`${repository}:${tag}`)) {
+                        await remove(`${repository}:${tag}`);
+                    }
+                }
+            }
+        }
+
         before(async () => {
+            await removeOtherTags();
             const auth = Buffer.from(`${me.user}:${me.password}`).toString("base64");
             fs.mkdirSync(image("login"));
             fs.writeFileSync(

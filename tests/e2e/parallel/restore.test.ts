@@ -147,10 +147,15 @@ describe("The images of a lost MinIO", function () {
 
         await assertImages();
         await eventually(isPublic);
-        const quota = quotaOf(registry.name, `https://${other.endpoint}`, other.root, "--cacert", authority.ca);
-        assert.equal(await quota, 100 * 1024 ** 3);
         const deployments = await kubectl("get", "deployments", "--namespace", registry.name, "--output", "name");
         assert.equal(deployments, "deployment.apps/registry-3\ndeployment.apps/registry-anonymous-3\n");
         await registry.pulumi("preview", "--refresh", "--expect-no-changes");
+    });
+
+    it("have their quota again by the documented commands", async () => {
+        const quota = () => quotaOf(registry.name, `https://${other.endpoint}`, other.root, "--cacert", authority.ca);
+        assert.equal(await quota(), 0);
+        await runDocumented(page, "Set the quota again", {}, registry.name);
+        assert.equal(await quota(), 100 * 1024 ** 3);
     });
 });

@@ -110,7 +110,11 @@ export class CollectedRegistry extends OtherRegistry {
 
         this.printed.length = 0;
         this.isCollecting = true;
-        const collection = spawn("scripts/collect", { env: this.env, stdio: ["ignore", "pipe", "ignore"] });
+        // Without the option, no tag would go: most were pushed within the same hour, as by a copy of the bucket.
+        const collection = spawn("scripts/collect", ["--apply-retention"], {
+            env: this.env,
+            stdio: ["ignore", "pipe", "ignore"],
+        });
         const ended = new Promise<number>((resolve) => collection.on("close", (code) => resolve(code ?? -1)));
         let pod: Pod | undefined, did: Promise<unknown> | undefined;
         // Its log may be read before Kubernetes says that it runs.
