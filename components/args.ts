@@ -59,7 +59,7 @@ export interface ContainerRegistryArgs {
     service?: Service;
     /**
      * Image of the CNCF distribution registry. Its configuration is written for version 3.1; another version causes a
-     * warning. With `collection` it also needs /bin/sh, cat, cp, date and sleep, which hardened images may lack.
+     * warning. With garbage collection it also needs /bin/sh, cat, cp, date and sleep, which hardened images may lack.
      * Default: `"docker.io/library/registry:3.1.2"`.
      */
     image?: pulumi.Input<string>;

@@ -62,4 +62,4 @@ const camelCase = ([first, ...others]: string[]) =>
     [first, ...others.map((name) => name.charAt(0).toUpperCase() + name.slice(1))].join("");
 
 /** The example in a description, in JSON. */
-export const exampleOf = (description: string) => /Example: `(.*?)`\./.exec(description)?.[1];
+export const exampleOf = (description: string) => /Example:\s+`(.*?)`\./.exec(description)?.[1];

@@ -79,11 +79,14 @@ function printRow({ key, path, property, isRequired = false }: Key, keys: Key[])
               ? "required"
               : `required with \`${switchKey}: ${on}\``;
     const example = exampleOf(description);
+    // What more it says of the default is a part of the description.
+    const { sentence = "", value: ofDefault = "none", more } = stated ?? {};
+    const isDescribed = more !== undefined && property.default === undefined;
+    const remark = `Default: ${ofDefault === "none" ? ofDefault : printValue(ofDefault)}${more}.`;
     const text = [
         description
-            // What more it says of the default is a part of the description.
-            .replace(stated?.more === undefined || property.default !== undefined ? (stated?.sentence ?? "") : "", "")
-            .replace(/Example: `.*?`\./, example === undefined ? "" : `Example: ${printValue(example)}.`),
+            .replace(sentence, isDescribed ? remark : "")
+            .replace(/Example:\s+`.*?`\./, example === undefined ? "" : `Example: ${printValue(example)}.`),
         ...(property.enum ?? []).map((member) => `\`${member.value}\`: ${member.description}`),
     ].join(" ");
     return `| \`${key}\` | ${value === undefined ? fallback : printValue(value)} | ${useKeys(text, path, keys)} |`;

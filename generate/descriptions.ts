@@ -15,7 +15,7 @@ interface Default {
 }
 
 export function defaultOf(description: string): Default | undefined {
-    const [sentence, , value, more] = /Default: (none|`(.*?)`)(, [^.]+)?\.(?=\s|$)/.exec(description) ?? [];
+    const [sentence, , value, more] = /Default:\s+(none|`(.*?)`)(, [^.]+)?\.(?=\s|$)/.exec(description) ?? [];
     return sentence === undefined ? undefined : { sentence, value, more };
 }
 

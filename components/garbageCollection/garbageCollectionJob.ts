@@ -23,9 +23,9 @@ export interface GarbageCollectionJobArgs {
     ca?: pulumi.Input<string>;
     /** The ConfigMap with the lease, which the registry's pods mount. */
     lock: kubernetes.core.v1.ConfigMap;
-    /** Of the registry's pods. */
+    /** The labels of the registry's pods. */
     labels: Record<string, string>;
-    /** Of the registry's Deployments that may exist during a collection. */
+    /** The names of the registry's Deployments that may exist during a collection. */
     deploymentNames: string[];
     drainSeconds: pulumi.Output<number>;
 }
@@ -46,7 +46,7 @@ const maxJobSeconds = 6 * 60 * 60;
 
 /** The CronJob that collects garbage, with the permissions that it needs. */
 export class GarbageCollectionJob extends pulumi.ComponentResource {
-    /** Of its pods. */
+    /** The labels of the collector's pods. */
     readonly labels: Record<string, string>;
     readonly role: kubernetes.rbac.v1.Role;
     readonly cronJob: kubernetes.batch.v1.CronJob;

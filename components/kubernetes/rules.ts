@@ -30,7 +30,9 @@ export const objectName =
     (what: string): Rule<string> =>
     (value) =>
         notEmpty(`the name of ${what}`)(value) ??
-        (isDnsName(value) ? undefined : `"${value}" is not a valid name of ${what}`);
+        (isDnsName(value)
+            ? undefined
+            : `"${value}" is not a valid name of ${what}; use lower-case letters, digits, hyphens and dots`);
 
 /** An amount of CPU, memory or the like. */
 export const kubernetesQuantity: Rule<string> = (value) =>

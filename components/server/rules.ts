@@ -65,6 +65,12 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
         if (mirrors.slice(0, i).some(({ name }) => name === mirror.name)) {
             validation.add(`${path}.name`, `"${mirror.name}" is used twice; give each mirror a different name`);
         }
+        // A rotation of the access key appends its number to the names of Deployments.
+        const [, base, rotation] = /^(.*)-(\d+)$/.exec(mirror.name) ?? [];
+        if (mirrors.some(({ name }) => name === base)) {
+            const reason = `is the name that "${base}" gets for its Deployment by rotation ${rotation} of the access key`;
+            validation.add(`${path}.name`, `"${mirror.name}" ${reason}; use a name that does not end with a number`);
+        }
         validation.check(`${path}.remote`, mirror.remote, remoteUrl);
         validation.check(`${path}.ca`, mirror.ca, pemCertificate);
         validation.check(`${path}.ttl`, mirror.ttl, goDuration);

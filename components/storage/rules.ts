@@ -191,4 +191,4 @@ const quota: Rule<string> = (value) =>
 export const pemCertificate: Rule<string> = (value) =>
     /^-----BEGIN CERTIFICATE-----$/m.test(value)
         ? undefined
-        : "is not a PEM certificate; one begins with -----BEGIN CERTIFICATE-----";
+        : "is not a PEM certificate; give the content of its file, which begins with -----BEGIN CERTIFICATE-----";

@@ -162,8 +162,8 @@ describe("ContainerRegistry", () => {
             }),
             [
                 "The arguments of this registry are not valid:",
-                '  - htpasswdSecret: "A" is not a valid name of a Secret, such as registry-auth-secret',
-                '  - ingress.tlsSecret: "B" is not a valid name of a Secret, such as wildcard-tls',
+                '  - htpasswdSecret: "A" is not a valid name of a Secret, such as registry-auth-secret; use lower-case letters, digits, hyphens and dots',
+                '  - ingress.tlsSecret: "B" is not a valid name of a Secret, such as wildcard-tls; use lower-case letters, digits, hyphens and dots',
             ].join("\n"),
         );
     });
@@ -173,7 +173,7 @@ describe("ContainerRegistry", () => {
         await assertRejected(
             deployRegistry({ bucket: { name: "container-repo", ...ofCa } }),
             "The arguments of this registry are not valid:\n" +
-                "  - bucket.ca: is not a PEM certificate; one begins with -----BEGIN CERTIFICATE-----",
+                "  - bucket.ca: is not a PEM certificate; give the content of its file, which begins with -----BEGIN CERTIFICATE-----",
         );
     });
 

@@ -157,7 +157,9 @@ describe("findValidationErrors", () => {
             [
                 "an htpasswdSecret that is not a valid name of a Secret",
                 errorsWith({ users: [], htpasswdSecret: "Registry_Auth" }),
-                ['htpasswdSecret: "Registry_Auth" is not a valid name of a Secret, such as registry-auth-secret'],
+                [
+                    'htpasswdSecret: "Registry_Auth" is not a valid name of a Secret, such as registry-auth-secret; use lower-case letters, digits, hyphens and dots',
+                ],
             ],
             [
                 "a pull secret for an unknown user",
@@ -176,7 +178,7 @@ describe("findValidationErrors", () => {
                 errorsWith({ pullSecrets: [{ namespace: "", user: "ci", name: "A" }] }),
                 [
                     `pullSecrets[0].namespace: "" ${notKubernetes(63)}`,
-                    'pullSecrets[0].name: "A" is not a valid name of a Secret, such as registry-pull',
+                    'pullSecrets[0].name: "A" is not a valid name of a Secret, such as registry-pull; use lower-case letters, digits, hyphens and dots',
                 ],
             ],
             [
@@ -384,7 +386,9 @@ describe("findValidationErrors", () => {
             [
                 "a CA that is a path instead of a certificate",
                 bucket({ ca: "/etc/ssl/ca.crt", secure: true }),
-                ["bucket.ca: is not a PEM certificate; one begins with -----BEGIN CERTIFICATE-----"],
+                [
+                    "bucket.ca: is not a PEM certificate; give the content of its file, which begins with -----BEGIN CERTIFICATE-----",
+                ],
             ],
             [
                 "a CA without TLS",
@@ -591,7 +595,7 @@ describe("findValidationErrors", () => {
                 [
                     "gateway.name: is required; give the name of a Gateway, such as home",
                     `gateway.namespace: "Gateways" ${notKubernetes(63)}`,
-                    'gateway.sectionName: "https:443" is not a valid name of a listener, such as https',
+                    'gateway.sectionName: "https:443" is not a valid name of a listener, such as https; use lower-case letters, digits, hyphens and dots',
                 ],
             ],
             [
@@ -675,6 +679,19 @@ describe("findValidationErrors", () => {
                     'mirrors[0].host: "docker.registry.example.com" is already used by host; use a different DNS name for each',
                     'mirrors[0].remote: "https://…@registry-1.docker.io" is not the URL of a registry without a path; give one such as https://registry-1.docker.io',
                     'mirrors[1].name: "hub" is used twice; give each mirror a different name',
+                ],
+            ],
+            [
+                "a pull-through cache with the name that another one gets for its Deployment",
+                errorsWith({
+                    mirrors: ["hub-2", "hub", "quay-2"].map((name) => ({
+                        name,
+                        host: `${name}.example.com`,
+                        remote: "https://registry-1.docker.io",
+                    })),
+                }),
+                [
+                    'mirrors[0].name: "hub-2" is the name that "hub" gets for its Deployment by rotation 2 of the access key; use a name that does not end with a number',
                 ],
             ],
         ],
