@@ -89,12 +89,13 @@ export function totals({ tags: kept, removals, blobs, garbage, bytes }: Inventor
 
 /** What else the owner should know: what untagged manifests hold, and odd objects. */
 export function remarks({ untagged: { manifests, bytes }, notes, heldBackBytes }: Inventory): string[] {
+    const reason = notes.length > 0 ? "For these reasons" : "A tag changed while it was read, or its link is lost:";
     const held = `${count(manifests, "manifest")} without a tag ${manifests === 1 ? "holds" : "hold"}`;
     return [
         ...(manifests > 0 ? [`${held} ${formatBytes(bytes)}, which a collection with deleteUntagged reclaims.`] : []),
         ...notes.map((note) => `${note}.`),
         ...(heldBackBytes > 0
-            ? [`For these reasons ${formatBytes(heldBackBytes)} stay, although no known image needs them.`]
+            ? [`${reason} ${formatBytes(heldBackBytes)} stay, although no known image needs them.`]
             : []),
     ];
 }
