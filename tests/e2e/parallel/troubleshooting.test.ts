@@ -301,6 +301,8 @@ describe("docs/troubleshooting.md has what is printed", function () {
                 kind: "Pod",
                 metadata: { name: "no-shell", namespace: apps },
                 spec: {
+                    // The other node does not have this image.
+                    nodeName: "homelab",
                     containers: [
                         { name: "registry", image: "localhost/minio:sandbox", command: ["/bin/sh", "-c", "true"] },
                     ],
