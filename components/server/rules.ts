@@ -68,8 +68,9 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
         // A rotation of the access key appends its number to the names of Deployments.
         const [, base, rotation] = /^(.*)-(\d+)$/.exec(mirror.name) ?? [];
         if (mirrors.some(({ name }) => name === base)) {
-            const reason = `is the name that "${base}" gets for its Deployment by rotation ${rotation} of the access key`;
-            validation.add(`${path}.name`, `"${mirror.name}" ${reason}; use a name that does not end with a number`);
+            const taken = `is the name that "${base}" gets for its Deployment by rotation ${rotation}`;
+            const reason = `${taken} of the access key; use a name that does not end with a number`;
+            validation.add(`${path}.name`, `"${mirror.name}" ${reason}`);
         }
         validation.check(`${path}.remote`, mirror.remote, remoteUrl);
         validation.check(`${path}.ca`, mirror.ca, pemCertificate);
