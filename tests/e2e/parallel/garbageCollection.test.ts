@@ -397,6 +397,7 @@ describe("Garbage collection", function () {
 
         before(async () => {
             await removeOtherTags();
+            assert.equal((await collect()).code, 0);
             const auth = Buffer.from(`${me.user}:${me.password}`).toString("base64");
             fs.mkdirSync(image("login"));
             fs.writeFileSync(
@@ -444,10 +445,10 @@ describe("Garbage collection", function () {
             );
             assert.match(output, /^A Pod of this cluster runs retained:crane, which would go\.$/m);
             assert.equal([...output.matchAll(/^A Pod of /gm)].length, 1);
-            const would = /^A collection that removes these tags would free (\d+\.\d) MiB\. Nothing was deleted\.$/m;
-            const [, freed] = would.exec(output) ?? [];
-            // It also frees the images of the tags that were removed above.
-            assert.ok(Number(freed) > 12, output);
+            assert.match(
+                output,
+                /^A collection that removes these tags would free 12\.\d MiB\. Nothing was deleted\.$/m,
+            );
         });
 
         it("only reports the tags in the first collection, and removes them in the next one", async () => {
