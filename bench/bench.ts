@@ -101,13 +101,13 @@ async function compare(subjects: Subject[], { rounds, turns, size, scenarios, va
             await Promise.all(subjects.map(replacePods));
         }
         for (const [name, scenario] of Object.entries(scenarios)) {
-            const measured = new Map<string, number[][]>();
+            const measured: Record<string, number[][]> = {};
             for (const turn of turnsOf(round, scenario.perRound ?? 1, turns)) {
                 for (const { subject, measure } of listMeasurements(scenario, orderOf(turn, subjects), size)) {
                     const values = await measure();
                     const printed = values.map((value) => value.toPrecision(3)).join(" ");
                     log(`round ${round} of ${rounds}, ${name}, ${subject}: ${printed}`);
-                    measured.set(subject, [...(measured.get(subject) ?? []), values]);
+                    (measured[subject] ??= []).push(values);
                     await cleanUp(subjects);
                 }
             }
@@ -132,9 +132,9 @@ const listMeasurements = (scenario: Scenario, subjects: Subject[], size: Size) =
 ];
 
 /** Adds each subject's medians of the turns in a round to what was found, by the names of the metrics. */
-function record(found: Map<string, Result>, metrics: Metric[], measured: Map<string, number[][]>): void {
+function record(found: Map<string, Result>, metrics: Metric[], measured: Record<string, number[][]>): void {
     for (const [index, metric] of metrics.entries()) {
-        for (const [subject, turns] of measured) {
+        for (const [subject, turns] of Object.entries(measured)) {
             const value = median(turns.map((values) => values[index] ?? NaN));
             // The metric does not apply to the subject. JSON has no NaN.
             if (!Number.isNaN(value)) {

@@ -493,6 +493,16 @@ describe("A garbage collection with retention", () => {
     });
     const tagLink = (tag: string) => `repositories/web/_manifests/tags/${tag}/current/link`;
     const isTagged = (tag = "0") => world.bucket.objects.has(`docker/registry/v2/${tagLink(tag)}`);
+    const push = (tag: string, age: number, digest = old.digest) => {
+        world.bucket.tag("web", tag, digest);
+        world.bucket.written.set(tagLink(tag), new Date(world.clock.now() - age));
+    };
+    /** Tags by their age in days; the first one exists. */
+    const days = Array.from({ length: 11 }, (_, day) => `${day}`);
+    const pushEachDay = () => days.slice(1).forEach((day) => push(day, Number(day) * 24 * hour));
+    /** Writes their links again, one after the other. */
+    const copyBucket = () =>
+        days.forEach((day, i) => world.bucket.written.set(tagLink(day), new Date(world.clock.now() - 2 * hour + i)));
     const reported = () => world.log.some((line) => line.startsWith("Retention is new or has changed"));
 
     it("only reports first, also in the Job's next pod; the next collection removes the tag and its image", async () => {
@@ -533,14 +543,9 @@ describe("A garbage collection with retention", () => {
     });
 
     it("reports again after the bucket was copied, as all tags are of the same age then", async () => {
-        for (let day = 1; day <= 10; day++) {
-            world.bucket.tag("web", `${day}`, old.digest);
-            world.bucket.written.set(tagLink(`${day}`), new Date(world.clock.now() - day * 24 * hour));
-        }
+        pushEachDay();
         await world.collect("first-1");
-        for (let day = 0; day <= 10; day++) {
-            world.bucket.written.set(tagLink(`${day}`), new Date(world.clock.now() - 2 * hour + day));
-        }
+        copyBucket();
         world.log.length = 0;
         await world.collect("second-1");
         assert.ok(
@@ -548,30 +553,21 @@ describe("A garbage collection with retention", () => {
         );
         // Nobody knows which of them was pushed last: all stay, until a newer one is pushed.
         await world.collect("third-1");
-        assert.equal(Array.from({ length: 11 }, (_, day) => `${day}`).filter(isTagged).length, 11);
-        world.bucket.tag("web", "new", world.kept.digest);
-        world.bucket.written.set(tagLink("new"), new Date(world.clock.now()));
+        assert.deepEqual(days.filter(isTagged), days);
+        push("new", 0, world.kept.digest);
         await world.collect("fourth-1");
-        assert.equal(Array.from({ length: 11 }, (_, day) => `${day}`).filter(isTagged).length, 0);
+        assert.deepEqual(days.filter(isTagged), []);
     });
 
     it("removes tags of a copy by the time of the copy, if the owner asks for it", async () => {
-        for (let day = 1; day <= 10; day++) {
-            world.bucket.tag("web", `${day}`, old.digest);
-        }
-        for (let day = 0; day <= 10; day++) {
-            world.bucket.written.set(tagLink(`${day}`), new Date(world.clock.now() - 2 * hour + day));
-        }
+        pushEachDay();
+        copyBucket();
         world.applyRetention = true;
         await world.collect();
         assert.ok(!isTagged());
     });
 
     it("does not report again because many tags that were pushed within an hour have become older", async () => {
-        const push = (tag: string, age: number) => {
-            world.bucket.tag("web", tag, old.digest);
-            world.bucket.written.set(tagLink(tag), new Date(world.clock.now() - age));
-        };
         Array.from({ length: 10 }, (_, i) => push(`new-${i}`, 2 * hour + i));
         await world.collect("first-1");
         Array.from({ length: 11 }, (_, i) => push(`older-${i}`, (i + 3) * 24 * hour));

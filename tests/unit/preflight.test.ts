@@ -177,6 +177,16 @@ cat "${folder}/$1.json"
     });
 
     describe("of the kubeconfig", () => {
+        /** What the check finds with another file, or other files. */
+        const inKubeconfig = async (paths: string) => {
+            const restore = setEnvironment({ KUBECONFIG: paths });
+            try {
+                return await inCluster({}, null);
+            } finally {
+                restore();
+            }
+        };
+
         it("says where the address comes from", async () => {
             const source = "The address comes from the current context of your kubeconfig.";
             assert.deepEqual(await inCluster({}, null), [
@@ -204,28 +214,12 @@ cat "${folder}/$1.json"
             ["users:\n  - user: { token: abc: def }", "The kubeconfig FILE is not valid YAML."],
         ] as const) {
             it(`rejects ${content ? "a malformed kubeconfig, and shows nothing of it" : "an empty kubeconfig"}`, async () => {
-                const restore = setEnvironment({ KUBECONFIG: file("other") });
                 fs.writeFileSync(file("other"), content);
-                try {
-                    assert.deepEqual(await inCluster({}, null), [
-                        `unreachable: ${expected.replace("FILE", file("other"))}`,
-                    ]);
-                } finally {
-                    restore();
-                }
+                assert.deepEqual(await inKubeconfig(file("other")), [
+                    `unreachable: ${expected.replace("FILE", file("other"))}`,
+                ]);
             });
         }
-    });
-
-    describe("of another kubeconfig", () => {
-        const inKubeconfig = async (path: string) => {
-            const restore = setEnvironment({ KUBECONFIG: path });
-            try {
-                return await inCluster({}, null);
-            } finally {
-                restore();
-            }
-        };
 
         it("says that a file cannot be read, as k3s' by another user than root", async () => {
             assert.deepEqual(await inKubeconfig(folder), [
