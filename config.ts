@@ -16,6 +16,9 @@ import { Key, listArguments, readSchema } from "./configuration/schema";
 /** The component's name, with which the names of its resources begin. */
 export const registryName = "registry";
 
+/** The arguments of the component. None of the program's is an Output. */
+export type PlainArgs = pulumi.Unwrap<ContainerRegistryArgs>;
+
 /** What the configuration of a stack says. */
 export interface StackConfiguration {
     /** Context of the kubeconfig; the current one if undefined. */
@@ -23,7 +26,7 @@ export interface StackConfiguration {
     bucketServer: BucketServer;
     /** MinIO, and a user that creates the bucket. Undefined if the stack has an access key of its own. */
     minio?: BucketServer & MinioUser;
-    registry: ContainerRegistryArgs;
+    registry: PlainArgs;
 }
 
 /**
@@ -79,7 +82,7 @@ function findErrorsWithoutUsers(
 }
 
 /** Collects the values of the arguments by their paths, without the groups that are switched off. */
-function collectArguments(args: Key[], values: Values, validation: Validation): ContainerRegistryArgs {
+function collectArguments(args: Key[], values: Values, validation: Validation): PlainArgs {
     const defaults = defaultsOf(registryName);
     const registry: Values = {};
     const wrong = validation.errors.map(({ propertyPath }) => propertyPath);
@@ -99,5 +102,5 @@ function collectArguments(args: Key[], values: Values, validation: Validation): 
             validation.add(key, `has no effect ${needed}; set ${switchKey}, or remove ${key}`);
         }
     }
-    return registry as unknown as ContainerRegistryArgs;
+    return registry as unknown as PlainArgs;
 }

@@ -7,7 +7,7 @@ import * as tls from "node:tls";
 import { AwsV4Signer } from "aws4fetch";
 
 import { parseHostPort } from "../components/hostPort";
-import { StackConfiguration } from "../config";
+import { PlainArgs, StackConfiguration } from "../config";
 import { hasProxy, responseTimeout, tryToConnect } from "./connection";
 import { error, Finding, note, unreachable } from "./finding";
 import { kubectlCommand } from "./kubectl";
@@ -24,7 +24,7 @@ export async function checkBucketServer({ minio, registry, kubeContext }: StackC
     if (reason !== undefined) {
         return [unreachable(explainUnreachable(minio, reason, kubectlCommand(kubeContext)))];
     }
-    const { status = 0, body, failure = `status ${status}` } = await listNothing(minio, registry.bucket.name as string);
+    const { status = 0, body, failure = `status ${status}` } = await listNothing(minio, registry.bucket.name);
     const [, code = ""] = /<Code>(.*?)<\/Code>/.exec(body) ?? [];
     if (code || body.includes("<ListBucketResult")) {
         const findings = judgeResponse(minio, status, code);
@@ -82,11 +82,11 @@ function judgeResponse({ server, user }: Minio, status: number, code: string): F
 }
 
 /** Rejects the bucket of a pull-through cache that does not exist: its pod would never be ready. */
-async function findMissingBuckets(minio: Minio, { mirrors = [] }: StackConfiguration["registry"]): Promise<Finding[]> {
+async function findMissingBuckets(minio: Minio, { mirrors = [] }: PlainArgs): Promise<Finding[]> {
     const checks = mirrors.map(async ({ bucketName }, i) => {
-        const { body } = bucketName === undefined ? { body: "" } : await listNothing(minio, bucketName as string);
-        const fix = `Create it: mc mb homelab/${bucketName as string}`;
-        const problem = `mirrors[${i}].bucketName: MinIO at ${minio.server} has no bucket "${bucketName as string}"`;
+        const { body } = bucketName === undefined ? { body: "" } : await listNothing(minio, bucketName);
+        const fix = `Create it: mc mb homelab/${bucketName}`;
+        const problem = `mirrors[${i}].bucketName: MinIO at ${minio.server} has no bucket "${bucketName}"`;
         return body.includes("<Code>NoSuchBucket<") ? [error(`${problem}. ${fix}`)] : [];
     });
     return (await Promise.all(checks)).flat();

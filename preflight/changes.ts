@@ -3,12 +3,24 @@ import * as pulumi from "@pulumi/pulumi";
 import { StackConfiguration } from "../config";
 import { error, Finding, warning } from "./finding";
 
+/** What this program reads of the outputs of a stack. */
+interface Outputs {
+    bucket: string;
+    host: string;
+}
+
+/** Reads the outputs of the stack's last update; empty before the first one is complete. */
+export const readLastOutputs = () => readLastUpdate<Outputs>("readStackOutputs", "name");
+
 /**
  * Compares the configuration with the stack's last update. Rejects a change that would leave the images behind or
  * delete the registry, and warns of one that clients must follow.
  */
-export async function checkChanges(name: string, { registry, minio }: StackConfiguration): Promise<Finding[]> {
-    const last = await readLastUpdate<{ bucket: string; host: string }>("readStackOutputs", "name");
+export async function checkChanges(
+    name: string,
+    { registry, minio }: StackConfiguration,
+    last: Partial<Outputs>,
+): Promise<Finding[]> {
     const keepsNamespace = registry.createNamespace === false;
     const isTraefik = registry.ingress?.className === "traefik";
     // All resources of the stack: read them only if they are needed.
@@ -27,11 +39,12 @@ export async function checkChanges(name: string, { registry, minio }: StackConfi
         findings.push(
             warning(
                 "ingressClassName: Traefik cuts off a push that is still sending after 60 s, and does not redirect " +
-                    "http to https, unless its entry points are configured so. docs/exposure.md has the settings.",
+                    "http to https, unless its entry points are configured so. docs/exposure.md has the settings. " +
+                    "This is shown once, whether they are set or not.",
             ),
         );
     }
-    const { host, bucket } = registry as { host: string; bucket: { name: string } };
+    const { host, bucket } = registry;
     if (last.bucket && last.bucket !== bucket.name) {
         findings.push(judgeBucket(last.bucket, bucket.name, minio !== undefined));
     }

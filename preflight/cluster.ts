@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { fillDefaults, FilledArgs } from "../components/defaults";
+import { fieldManagerAnnotation } from "../components/kubernetes/fieldManager";
+import { metricsName, readerName } from "../components/names";
 import { hasPullUsers } from "../components/validate";
 import { StackConfiguration } from "../config";
 import { hasProxy, tryToConnect } from "./connection";
@@ -8,8 +10,16 @@ import { error, Finding, note, unreachable, warning } from "./finding";
 import { findCluster } from "./kubeconfig";
 import { kubectlCommand, kubectlGet, KubernetesObject } from "./kubectl";
 
-/** Checks that the cluster responds, and has what the configuration names. */
-export async function checkCluster(name: string, { kubeContext, registry }: StackConfiguration): Promise<Finding[]> {
+/**
+ * Checks that the cluster responds, and has what the configuration names.
+ *
+ * @param isFirstUpdate whether no update of the stack was completed
+ */
+export async function checkCluster(
+    name: string,
+    { kubeContext, registry }: StackConfiguration,
+    isFirstUpdate: boolean,
+): Promise<Finding[]> {
     const cluster = findCluster(kubeContext);
     if (cluster.error !== undefined) {
         return [unreachable(cluster.error)];
@@ -23,7 +33,8 @@ export async function checkCluster(name: string, { kubeContext, registry }: Stac
     // The program's values are plain.
     const args = fillDefaults(name, registry) as unknown as Args;
     const needs = listNeeds(name, args, hasPullUsers(registry) && args.pullHost === undefined);
-    return needs.length > 0 ? checkNeeds(kubeContext, needs, args.gateway) : [];
+    const judge = (object: KubernetesObject) => judgeObject(object, args, kubeContext, isFirstUpdate);
+    return needs.length > 0 ? checkNeeds(kubeContext, needs, judge) : [];
 }
 
 interface Kind {
@@ -37,6 +48,7 @@ interface Kind {
 }
 
 const kinds = {
+    Namespace: { apiVersion: "v1", key: "namespace" },
     IngressClass: { apiVersion: "networking.k8s.io/v1", key: "ingressClassName", isNamed: true },
     ClusterIssuer: {
         apiVersion: "cert-manager.io/v1",
@@ -64,11 +76,17 @@ const kinds = {
 } satisfies Record<string, Kind>;
 
 /** An object that the update names, creates or changes. */
-type Need = Kind & { kind: string; name: string; namespace?: string };
+type Need = Kind & {
+    kind: string;
+    name: string;
+    namespace?: string;
+    /** Whether it must exist, and needs nothing but a name to be created. */
+    isRequired?: boolean;
+};
 type Args = pulumi.Unwrap<FilledArgs>;
 
 function listNeeds(name: string, args: Args, routesPulls: boolean): Need[] {
-    const { ingress, gateway, metrics, namespace } = args;
+    const { ingress, gateway, metrics, namespace, createNamespace, pullSecrets } = args;
     const issuer = ingress?.annotations["cert-manager.io/cluster-issuer"] ?? ingress?.clusterIssuer;
     const need = (kind: keyof typeof kinds, name: string, namespace?: string): Need => ({
         ...kinds[kind],
@@ -76,18 +94,29 @@ function listNeeds(name: string, args: Args, routesPulls: boolean): Need[] {
         name,
         namespace,
     });
+    const namespaceOf = (pullSecret: Args["pullSecrets"][number], i: number): Need => ({
+        ...need("Namespace", pullSecret.namespace),
+        key: `pullSecrets[${i}].namespace`,
+        isRequired: true,
+    });
     return [
+        createNamespace && need("Namespace", namespace),
+        ...pullSecrets.map(namespaceOf).filter(({ name }) => name !== namespace),
         ingress && need("IngressClass", ingress.className),
         issuer && need("ClusterIssuer", issuer),
         issuer && ingress?.className === "traefik" && need("Certificate", ingress.tlsSecret, namespace),
-        ingress && routesPulls && need("IngressRoute", `${name}-reader`, namespace),
+        ingress && routesPulls && need("IngressRoute", readerName(name), namespace),
         gateway && need("Gateway", gateway.name, gateway.namespace),
-        metrics?.serviceMonitor && need("ServiceMonitor", `${name}-metrics`, namespace),
+        metrics?.serviceMonitor && need("ServiceMonitor", metricsName(name), namespace),
     ].filter((need) => typeof need === "object");
 }
 
 /** Checks all needs with one call of kubectl. A kind that the cluster does not know fails only its own objects. */
-async function checkNeeds(context: string | undefined, needs: Need[], gateway: Args["gateway"]): Promise<Finding[]> {
+async function checkNeeds(
+    context: string | undefined,
+    needs: Need[],
+    judge: (object: KubernetesObject) => Finding[],
+): Promise<Finding[]> {
     const input = needs
         .map(({ apiVersion, kind, name, namespace }) => ({ apiVersion, kind, metadata: { name, namespace } }))
         .map((manifest) => JSON.stringify(manifest));
@@ -102,13 +131,13 @@ async function checkNeeds(context: string | undefined, needs: Need[], gateway: A
     const findings = needs.flatMap((need) => {
         const found = items.find(({ kind, metadata }) => kind === need.kind && metadata.name === need.name);
         if (found) {
-            return judgeObject(found, gateway, context);
+            return judge(found);
         }
         if (isUnknown(need, errors)) {
             return judgeUnknown(need);
         }
         if (missing.includes(need)) {
-            return judgeMissing(need, others);
+            return judgeMissing(need, others, kubectlCommand(context));
         }
         unchecked.push(`${need.kind} ${need.name}`);
         return [];
@@ -125,7 +154,7 @@ const isMissing = ({ kind, name, namespace }: Need, errors: string[]) =>
     errors.some((line) => {
         const [, resource = "", missing] = /\(NotFound\): (\S+) "(.*)" not found$/.exec(line) ?? [];
         return resource === "namespaces"
-            ? missing === namespace
+            ? missing === (kind === "Namespace" ? name : namespace)
             : missing === name && resource.startsWith(kind.toLowerCase());
     });
 
@@ -139,8 +168,15 @@ async function listOthers(context: string | undefined, missing: Need[]): Promise
     return types.length > 0 ? (await kubectlGet(context, [types.join(","), "--all-namespaces"])).items : [];
 }
 
-function judgeObject(object: KubernetesObject, gateway: Args["gateway"], context: string | undefined): Finding[] {
+function judgeObject(
+    object: KubernetesObject,
+    { namespace, createNamespace, gateway }: Args,
+    context: string | undefined,
+    isFirstUpdate: boolean,
+): Finding[] {
     switch (object.kind) {
+        case "Namespace":
+            return createNamespace && object.metadata.name === namespace ? judgeNamespace(object, isFirstUpdate) : [];
         case "Certificate":
             return judgeCertificate(object, kubectlCommand(context));
         case "Gateway":
@@ -153,10 +189,14 @@ function judgeObject(object: KubernetesObject, gateway: Args["gateway"], context
 const judgeUnknown = ({ key, kind, apiVersion, install }: Need): Finding[] =>
     install ? [error(`${key}: the cluster does not know ${kind} (${apiVersion}). ${install}`)] : [];
 
-function judgeMissing({ key, kind, name, namespace, isNamed }: Need, others: KubernetesObject[]): Finding[] {
-    const known = others.filter((other) => other.kind === kind).map(({ metadata }) => idOf(metadata));
+function judgeMissing(need: Need, others: KubernetesObject[], kubectl: string): Finding[] {
+    const { key, kind, name, namespace, isNamed, isRequired } = need;
     const problem = `${key}: the cluster has no ${kind} "${idOf({ name, namespace })}"`;
-    return isNamed ? [error(problem + suggest(key, known))] : [];
+    if (isRequired) {
+        return [error(`${problem}. Run: ${kubectl} create ${kind.toLowerCase()} ${name}`)];
+    }
+    const existing = others.filter((other) => other.kind === kind).map(({ metadata }) => idOf(metadata));
+    return isNamed ? [error(problem + suggest(key, existing))] : [];
 }
 
 const idOf = ({ name, namespace }: KubernetesObject["metadata"]) => (namespace ? `${namespace}/${name}` : name);
@@ -172,6 +212,21 @@ function suggest(key: string, known: string[]): string {
         ? `set-all --plaintext gatewayNamespace=${namespace} --plaintext gatewayName=${name}`
         : `set ${key} ${chosen}`;
     return `; it has ${known.join(", ")}. Run: pulumi config ${command}`;
+}
+
+/**
+ * Rejects a namespace that this program did not create: the provider would adopt it without a word in the preview.
+ * Warns of one that may belong to another stack.
+ */
+function judgeNamespace({ metadata: { name, annotations } }: KubernetesObject, isFirstUpdate: boolean): Finding[] {
+    if (!Object.entries(fieldManagerAnnotation).every(([key, value]) => annotations?.[key] === value)) {
+        const consequence = "This stack would adopt it, and pulumi destroy would delete everything in it";
+        const fix = "Set namespace to a new name, or run: pulumi config set createNamespace false";
+        return [error(`namespace: "${name}" already exists. ${consequence}. ${fix}`)];
+    }
+    const problem = `namespace: "${name}" already has a registry of this program`;
+    const fix = "If another stack manages that registry, stop, and run: pulumi config set namespace NAME";
+    return isFirstUpdate ? [warning(`${problem}, which this update would change. ${fix}`)] : [];
 }
 
 /** Warns of a Certificate whose challenges go into the Ingress, which with Traefik serves only https. */

@@ -1,19 +1,18 @@
 import * as dns from "node:dns/promises";
 
-import { ContainerRegistryArgs } from "../components/args";
 import { withoutPort } from "../components/hostPort";
+import { PlainArgs } from "../config";
 import { hasProxy } from "./connection";
 import { Finding, warning } from "./finding";
 
 /** Warns of each host that this machine cannot resolve. Its DNS record may follow. */
-export async function checkHosts({ host, pullHost, anonymousPullHost, bucket, mirrors = [] }: ContainerRegistryArgs) {
+export async function checkHosts({ host, pullHost, anonymousPullHost, bucket, mirrors = [] }: PlainArgs) {
     // Behind a proxy, this machine may not resolve any name.
     if (hasProxy()) {
         return [];
     }
     const { redirectEndpoint } = bucket;
-    const bucketRedirectEndpoint =
-        typeof redirectEndpoint === "string" ? new URL(redirectEndpoint).hostname : undefined;
+    const bucketRedirectEndpoint = redirectEndpoint && new URL(redirectEndpoint).hostname;
     const hosts = Object.entries({ host, pullHost, anonymousPullHost, bucketRedirectEndpoint });
     hosts.push(...mirrors.map((mirror, i): [string, typeof host] => [`mirrors[${i}].host`, mirror.host]));
     const named = hosts.filter((entry): entry is [string, string] => entry[1] !== undefined);

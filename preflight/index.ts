@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { userError } from "../components/userError";
 import { StackConfiguration } from "../config";
 import { checkBucketServer } from "./bucketServer";
-import { checkChanges } from "./changes";
+import { checkChanges, readLastOutputs } from "./changes";
 import { checkCluster } from "./cluster";
 import { Finding } from "./finding";
 import { checkHosts } from "./hosts";
@@ -17,9 +17,11 @@ import { checkRemotes } from "./remotes";
  * @throws pulumi.RunError with all errors at once
  */
 export async function runPreflight(name: string, configuration: StackConfiguration): Promise<void> {
+    const last = await readLastOutputs();
+    const isFirstUpdate = Object.keys(last).length === 0;
     const checks = [
-        checkChanges(name, configuration),
-        checkCluster(name, configuration),
+        checkChanges(name, configuration, last),
+        checkCluster(name, configuration, isFirstUpdate),
         checkBucketServer(configuration),
         checkHosts(configuration.registry),
         checkRemotes(configuration.registry),

@@ -1,11 +1,10 @@
-import { ContainerRegistryArgs } from "../components/args";
+import { PlainArgs } from "../config";
 import { hasProxy, responseTimeout } from "./connection";
 import { Finding, warning } from "./finding";
 
 /** Warns of each pull-through cache of a registry whose login server distribution refuses. */
-export async function checkRemotes({ mirrors = [] }: ContainerRegistryArgs): Promise<Finding[]> {
-    // The program's values are plain.
-    const remotes = hasProxy() ? [] : mirrors.map(({ remote }) => remote as string);
+export async function checkRemotes({ mirrors = [] }: PlainArgs): Promise<Finding[]> {
+    const remotes = hasProxy() ? [] : mirrors.map(({ remote }) => remote);
     return (await Promise.all(remotes.map((remote, i) => checkRemote(`mirrors[${i}].remote`, remote)))).flat();
 }
 

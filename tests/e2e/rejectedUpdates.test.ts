@@ -5,7 +5,7 @@ import * as fs from "node:fs";
 import { parse, stringify } from "yaml";
 
 import { run } from "./support/run";
-import { apply, configure, configureSecret, kubectl, minio, output, pulumi, tryPulumi } from "./support/sandbox";
+import { apply, configure, configureSecret, kubectl, minio, outputs, pulumi, tryPulumi } from "./support/sandbox";
 
 interface KubeConfig {
     clusters: [{ cluster: { server: string } }];
@@ -118,7 +118,7 @@ describe("A rejected update changes nothing", function () {
             "pulumi config set-all --plaintext minioServer=127.0.0.1:9000 --plaintext minioServerSecure=true",
             "Nothing was changed.",
             "Not checked in the cluster, because the user of your kubeconfig may not read them: " +
-                "IngressClass nginx, ClusterIssuer letsencrypt-prod.",
+                "Namespace registry, IngressClass nginx, ClusterIssuer letsencrypt-prod.",
         );
     });
 
@@ -145,6 +145,18 @@ describe("A rejected update changes nothing", function () {
                 "Run: pulumi config set minioServerSecure false",
             "Nothing was changed.",
             'warning: pullHost: this machine cannot resolve "pull.missing.invalid" (',
+        );
+    });
+
+    it("if a namespace is not the stack's, and one of a pull secret does not exist: in a preview, too", async () => {
+        await configure("namespace=kube-public", "pullSecrets[0].namespace=rejected", "pullSecrets[0].user=me");
+        assertReported(
+            await reject("preview"),
+            'namespace: "kube-public" already exists. This stack would adopt it, and pulumi destroy would delete ' +
+                "everything in it. Set namespace to a new name, or run: pulumi config set createNamespace false",
+            'pullSecrets[0].namespace: the cluster has no Namespace "rejected". ' +
+                "Run: kubectl create namespace rejected",
+            "Nothing was changed.",
         );
     });
 
@@ -190,7 +202,7 @@ describe("A rejected update changes nothing", function () {
     });
 
     it("if MinIO's address responds only to https", async () => {
-        const server = `${await output<string>("host")}:443`;
+        const server = `${(await outputs()).host}:443`;
         await configure(`minioServer=${server}`, "minioServerSecure=false");
         assertReported(
             await reject(),

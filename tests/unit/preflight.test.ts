@@ -9,11 +9,10 @@ import * as path from "node:path";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { ContainerRegistryArgs } from "../../components/args";
-import { StackConfiguration } from "../../config";
+import { PlainArgs, StackConfiguration } from "../../config";
 import { runPreflight } from "../../preflight";
 import { checkBucketServer } from "../../preflight/bucketServer";
-import { checkChanges } from "../../preflight/changes";
+import { checkChanges, readLastOutputs } from "../../preflight/changes";
 import { checkCluster } from "../../preflight/cluster";
 import { checkHosts } from "../../preflight/hosts";
 import { checkRemotes, mayTrust } from "../../preflight/remotes";
@@ -43,9 +42,10 @@ function setEnvironment(values: Record<string, string>): () => void {
 const registry = {
     host: "localhost",
     namespace: "images",
+    createNamespace: false,
     bucket: { name: "layers", endpoint: "minio:9000" },
     users: [{ name: "me" }],
-} as ContainerRegistryArgs;
+} as PlainArgs;
 
 describe("The preflight", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "preflight-"));
@@ -106,13 +106,14 @@ cat "${folder}/$1.json"
     }
     const calls = () => (fs.existsSync(file("calls")) ? fs.readFileSync(file("calls"), "utf8") : "");
     /** What the check of the cluster finds with these arguments. */
-    const inCluster = async (args: Partial<ContainerRegistryArgs>, kubeContext: string | null = "here") =>
-        (
-            await checkCluster("registry", {
-                kubeContext: kubeContext ?? undefined,
-                registry: { ...registry, ...args },
-            } as StackConfiguration)
-        ).map(({ severity, text }) => `${severity}: ${text}`);
+    const inCluster = async (args: Partial<PlainArgs>, { kubeContext = "here", isFirstUpdate = false } = {}) => {
+        const configuration = {
+            kubeContext: kubeContext ?? undefined,
+            registry: { ...registry, ...args },
+        } as StackConfiguration;
+        const findings = await checkCluster("registry", configuration, isFirstUpdate);
+        return findings.map(({ severity, text }) => `${severity}: ${text}`);
+    };
 
     describe("of all checks", () => {
         /** Runs the preflight. Returns what it prints. */
@@ -181,7 +182,7 @@ cat "${folder}/$1.json"
         const inKubeconfig = async (paths: string) => {
             const restore = setEnvironment({ KUBECONFIG: paths });
             try {
-                return await inCluster({}, null);
+                return await inCluster({}, { kubeContext: null });
             } finally {
                 restore();
             }
@@ -189,17 +190,17 @@ cat "${folder}/$1.json"
 
         it("says where the address comes from", async () => {
             const source = "The address comes from the current context of your kubeconfig.";
-            assert.deepEqual(await inCluster({}, null), [
+            assert.deepEqual(await inCluster({}, { kubeContext: null }), [
                 `unreachable: The cluster does not respond at ${away} (ECONNREFUSED). ${source}`,
             ]);
         });
 
         it("skips the connection if the kubeconfig has a proxy", async () => {
-            assert.deepEqual(await inCluster({}, "proxied"), []);
+            assert.deepEqual(await inCluster({}, { kubeContext: "proxied" }), []);
         });
 
         it("names the contexts that exist if the configured one does not", async () => {
-            assert.deepEqual(await inCluster({}, "unheard-of"), [
+            assert.deepEqual(await inCluster({}, { kubeContext: "unheard-of" }), [
                 `unreachable: The kubeconfig (${files.join(", ")}) has no context "unheard-of". ` +
                     "It has: away, proxied, here.",
             ]);
@@ -384,6 +385,55 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
             ]);
             answer({ objects: [traefik, issuer, certificate({})] });
             assert.deepEqual(await inCluster({ ingress: { ...ingress, className: "traefik" } }), []);
+        });
+
+        describe("its namespaces", () => {
+            const namespace = (name: string, annotations = {}) => ({
+                kind: "Namespace",
+                metadata: { name, annotations },
+            });
+            const images = namespace("images", { "pulumi.com/patchFieldManager": "homelab-registry" });
+            const created = { createNamespace: true, service: {} };
+
+            it("rejects one that exists, and that the update would adopt", async () => {
+                answer({ objects: [namespace("images")] });
+                assert.deepEqual(await inCluster(created), [
+                    'error: namespace: "images" already exists. This stack would adopt it, and pulumi destroy would ' +
+                        "delete everything in it. " +
+                        "Set namespace to a new name, or run: pulumi config set createNamespace false",
+                ]);
+            });
+
+            it("accepts one that does not exist, or that this program created", async () => {
+                answer({ errors: 'Error from server (NotFound): namespaces "images" not found\n' });
+                assert.deepEqual(await inCluster(created, { isFirstUpdate: true }), []);
+                answer({ objects: [images] });
+                assert.deepEqual(await inCluster(created), []);
+            });
+
+            it("warns of one that may be of another stack, before the first update", async () => {
+                answer({ objects: [images] });
+                assert.deepEqual(await inCluster(created, { isFirstUpdate: true }), [
+                    'warning: namespace: "images" already has a registry of this program, which this update would ' +
+                        "change. If another stack manages that registry, stop, and run: " +
+                        "pulumi config set namespace NAME",
+                ]);
+            });
+
+            it("rejects a pull secret in one that does not exist, with the command that creates it", async () => {
+                const pullSecrets = ["apps", "images", "jobs"].map((namespace) => ({ namespace, user: "me" }));
+                answer({
+                    objects: [namespace("jobs")],
+                    errors: ["images", "apps"]
+                        .map((name) => `Error from server (NotFound): namespaces "${name}" not found\n`)
+                        .join(""),
+                });
+                assert.deepEqual(await inCluster({ ...created, pullSecrets }), [
+                    'error: pullSecrets[0].namespace: the cluster has no Namespace "apps". ' +
+                        "Run: kubectl --context here create namespace apps",
+                ]);
+                assert.equal(calls().split("\n").length, 2, "it listed namespaces");
+            });
         });
 
         it("notes what it may not read", async () => {
@@ -645,7 +695,7 @@ describe("The check of changes", () => {
         );
         const registry = { host: last.host, bucket: { name: last.bucket }, ...args };
         const configuration = { registry, minio: minio ? {} : undefined } as StackConfiguration;
-        const findings = await checkChanges("registry", configuration);
+        const findings = await checkChanges("registry", configuration, await readLastOutputs());
         return { findings: findings.map(({ severity, text }) => `${severity}: ${text}`), calls };
     }
     const ofOutputs = ["pulumi:pulumi:readStackOutputs", { name }];
@@ -679,7 +729,8 @@ describe("The check of changes", () => {
         const traefik = { ingress: { className: "traefik" } };
         const warning =
             "warning: ingressClassName: Traefik cuts off a push that is still sending after 60 s, and does not " +
-            "redirect http to https, unless its entry points are configured so. docs/exposure.md has the settings.";
+            "redirect http to https, unless its entry points are configured so. docs/exposure.md has the settings. " +
+            "This is shown once, whether they are set or not.";
         assert.deepEqual((await check({}, traefik)).findings, [warning]);
         assert.deepEqual((await check(last, traefik, deployed("nginx"))).findings, [warning]);
         assert.deepEqual((await check(last, traefik, deployed("traefik"))).findings, []);
