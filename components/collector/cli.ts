@@ -53,7 +53,8 @@ async function dryRun(bucket: BucketReader, flags: Flags): Promise<void> {
     const now = systemClock.now();
     const latest = now - Number(flags["min-age-minutes"]) * 60_000;
     const policies = parsePolicies(flags);
-    const retention = policies.length > 0 ? { policies, now } : undefined;
+    const trustCopies = flags["apply-retention"];
+    const retention = policies.length > 0 ? { policies, now, trustCopies } : undefined;
     const rules = { deleteUntagged: flags["delete-untagged"], latest, retention };
     const inventory = await readInventory(bucket, systemClock, rules);
     const { blobs, removals } = inventory;
@@ -63,7 +64,7 @@ async function dryRun(bucket: BucketReader, flags: Flags): Promise<void> {
         console.log(versionsNote);
     }
     if (policies.length > 0) {
-        removalReport(inventory, policies).forEach((line) => console.log(line));
+        removalReport(inventory, policies, trustCopies).forEach((line) => console.log(line));
         const running = removals.tags.filter((tag) =>
             flags.running.some((image) => image === tagId(tag) || tag.revisions.has(image)),
         );

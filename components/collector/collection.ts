@@ -111,7 +111,7 @@ export class GarbageCollection {
      */
     private async plan(): Promise<Plan> {
         const { log } = this.environment;
-        const { retention } = this.settings;
+        const { retention, applyRetention } = this.settings;
         const { inventory, mayRemove } = await this.readToPlan();
         log(`In the bucket: ${totals(inventory)}.`);
         assertIntact(inventory, "Nothing was collected, because an image is already broken.");
@@ -120,7 +120,7 @@ export class GarbageCollection {
             log(versionsNote);
         }
         if (retention.length > 0 && mayRemove) {
-            removalReport(inventory, retention).forEach(log);
+            removalReport(inventory, retention, applyRetention).forEach(log);
         }
         const garbage = await this.secondOpinion.findGarbage(inventory, inventory.blobs.keys(), this.stop);
         const old = oldGarbage(inventory, this.latest());
@@ -158,7 +158,7 @@ export class GarbageCollection {
             log(
                 `${changed} is new or has changed, so no tag goes yet. ` +
                     "The next collection removes what the policies select then. " +
-                    "To remove these tags now: scripts/collect --apply-retention",
+                    "To remove tags now: scripts/collect --apply-retention (with --dry-run, it only lists them)",
             );
         }
         await noteReport(cluster, this.settings, areCopied);
@@ -201,7 +201,7 @@ export class GarbageCollection {
         this.environment.log(`${expected}, and for longer if an upload is under way.`);
     }
 
-    /** @throws PermanentError if deletions are slower than expected. An interrupted collection loses nothing. */
+    /** @throws PermanentError if it is slower than expected. An interrupted collection loses nothing. */
     private assertBefore(end: number): void {
         const { clock } = this.environment;
         const { maxReadOnlyMinutes } = this.settings;
@@ -246,23 +246,25 @@ export class GarbageCollection {
     /** Deletes what was garbage before, and still is. */
     private async collect({ candidates, written, removals }: Plan, signal: AbortSignal) {
         const { bucket, clock } = this.environment;
+        const end = clock.now() + this.settings.maxReadOnlyMinutes * 60_000;
+        const assertMayContinue = () => {
+            signal.throwIfAborted();
+            this.lease.assertHeld();
+            this.assertBefore(end);
+        };
         const inventory = await this.readInventory({
             before: written,
             retention: removals && this.retention(removals),
         });
+        assertMayContinue();
         assertIntact(inventory, "Nothing was collected, because an image is broken.");
         this.reportStayingTags(removals, inventory);
         const old = new Set(oldGarbage(inventory, this.latest()));
         const still = candidates.filter((digest) => old.has(digest));
         const confirmed = await this.secondOpinion.findGarbage(inventory, still, signal);
         const garbage = still.filter((digest) => confirmed.has(digest));
-        const end = clock.now() + this.settings.maxReadOnlyMinutes * 60_000;
         for (const groups of stepsOf(garbage, inventory)) {
-            await sweep(bucket, clock, groups, () => {
-                signal.throwIfAborted();
-                this.lease.assertHeld();
-                this.assertBefore(end);
-            });
+            await sweep(bucket, clock, groups, assertMayContinue);
         }
         const { blobs, links } = inventory;
         const freedBytes = sum(garbage.map((digest) => (blobs.get(digest) ?? 0) + (links.get(digest)?.bytes ?? 0)));

@@ -84,13 +84,14 @@ export class RemovalPlanner {
     }
 
     /**
-     * What interrupted collections have left. A client's push or deletion of a tag can be interrupted, too: there, the
-     * manifest has no tag either, but stays.
+     * What interrupted collections have left: the history of a tag with the manifest of its last image alone. A
+     * client's push or deletion of a tag can be interrupted, too: there, the manifest has no tag either, but stays.
      */
     private async readInterrupted(except: Set<string>): Promise<Removals["interrupted"]> {
         const { policies } = this.rules.retention;
         const left = this.layout.unlinkedTags
             .filter(({ repository, name }) => mayRemove(policies, repository, name) && !except.has(repository))
+            .filter(({ history }) => history.length === 1)
             .flatMap(({ history, ...tag }) => history.map((digest) => ({ ...tag, digest })));
         const read = await mapConcurrently(left, async (tag) => ({
             ...tag,

@@ -46,8 +46,16 @@ function format(table: string[][]): string[] {
     );
 }
 
-/** What the policies say, a line for each tag that they select, and how much only these tags need. */
-export function removalReport({ tags, removals, links, blobs }: Inventory, policies: RetentionPolicy[]): string[] {
+/**
+ * What the policies say, a line for each tag that they select, and how much only these tags need.
+ *
+ * @param trustCopies as in `Retention`
+ */
+export function removalReport(
+    { tags, removals, links, blobs }: Inventory,
+    policies: RetentionPolicy[],
+    trustCopies = false,
+): string[] {
     const numberOf = (policy?: RetentionPolicy) => (policy ? `[${policies.indexOf(policy)}]` : "with its subject");
     const rows = [...removals.tags]
         .sort(byName)
@@ -64,7 +72,7 @@ export function removalReport({ tags, removals, links, blobs }: Inventory, polic
     const bytes = formatBytes(sum([...garbage].map((digest) => blobs.get(digest) ?? 0)));
     return [
         ...policies.map((policy, i) => `retention[${i}]: ${describePolicy(policy)}`),
-        ...(seemCopied([...tags, ...removals.tags])
+        ...(!trustCopies && seemCopied([...tags, ...removals.tags])
             ? ["Most tags were written within the same hour, as by a copy of the bucket: they count as equally old."]
             : []),
         ...(rows.length > 0 ? format([["REPOSITORY", "TAG", "PUSHED", "SIZE", "POLICY"], ...rows]) : []),

@@ -48,9 +48,11 @@ export function selectTags<T extends PushedTag>(
     trustCopies = false,
 ): Map<T, RetentionPolicy> {
     const selected = new Map<T, RetentionPolicy>();
-    // A copy writes one tag after the other: which one was pushed last, nobody knows.
-    const accuracy = !trustCopies && seemCopied(tags) ? copyTime : 0;
+    const isBucketCopied = seemCopied(tags);
     for (const [repository, ordinary] of byRepository(tags.filter(({ name }) => subjectOf(name) === undefined))) {
+        // A copy writes one tag after the other: which one was pushed last, nobody knows. A repository remains a copy
+        // when others have newer tags.
+        const accuracy = !trustCopies && (isBucketCopied || seemCopied(ordinary)) ? copyTime : 0;
         const applicable = policiesFor(repository, policies);
         const kept = new Set([
             ...newest(ordinary, 1, accuracy),

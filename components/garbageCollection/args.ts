@@ -19,7 +19,10 @@ export interface RetentionPolicy {
      * Example: `10`.
      */
     mostRecentlyPushedCount?: number;
-    /** How long each tag stays after it was pushed, as a Go duration. Default: none. Example: `"720h"`. */
+    /**
+     * How long each tag stays after it was pushed, as a Go duration. Many clients skip the push of a tag that already
+     * has this image. Default: none. Example: `"720h"`.
+     */
     pushedWithin?: string;
 }
 
@@ -36,13 +39,13 @@ export interface Collection {
     timeZone?: pulumi.Input<string>;
     /**
      * Whether to also delete untagged manifests: overwritten tags, images that are pulled by digest alone, and
-     * signatures attached to an image. Default: `false`, and a manifest stays until a client deletes it.
+     * signatures without a tag. Default: `false`, and a manifest stays until a client deletes it.
      */
     deleteUntagged?: pulumi.Input<boolean>;
     /**
      * Minutes for which pushes may be refused. A collection that expects to need longer deletes nothing, and none
-     * deletes for longer. An upload under way, which may hold it up for `drainSeconds`, does not count. Default: `15`.
-     * Example: `60`.
+     * reads or deletes for longer. An upload under way, which may hold it up for `drainSeconds`, does not count.
+     * Default: `15`. Example: `60`.
      */
     maxReadOnlyMinutes?: pulumi.Input<number>;
     /**

@@ -112,4 +112,20 @@ describe("The collector's commands check and dry-run", function () {
         ]);
         assert.equal(bucket.objects.size, before);
     });
+
+    it("shows what --apply-retention removes of a bucket that was copied, by the time of the copy", async () => {
+        for (let number = 0; number < 10; number++) {
+            bucket.image("web", String(number), `layer ${number}`);
+            const link = `repositories/web/_manifests/tags/${number}/current/link`;
+            bucket.written.set(link, new Date(Date.parse("2026-11-25T20:00:00Z") + number));
+        }
+        const policy = { repositories: ["**"], tags: ["*"], keepPatterns: [], mostRecentlyPushedCount: 1 };
+        const retention = `--retention '${JSON.stringify([policy])}'`;
+        const { output } = await execute(`dry-run ${retention}`);
+        assert.match(output, /^Most tags were written within the same hour, .*: they count as equally old\.$/m);
+        assert.match(output, /^The policies select 0 tags\. /m);
+        const { output: applied } = await execute(`dry-run --apply-retention ${retention}`);
+        assert.doesNotMatch(applied, /equally old/);
+        assert.match(applied, /^The policies select 9 tags\. /m);
+    });
 });

@@ -120,6 +120,23 @@ describe("selectTags", () => {
         );
     });
 
+    it("counts copied tags of a repository as equally old, also when other repositories have newer ones", () => {
+        const numbered = (count: number, age: (i: number) => number) =>
+            Object.fromEntries(Array.from({ length: count }, (_, i) => [`t${i}`, age(i)]));
+        const restored = numbered(12, (i) => 1000 + i / 60);
+        const pushedDaily = tagsOf(
+            numbered(13, (i) => 24 * i),
+            "ci",
+        );
+        const newest = policy({ mostRecentlyPushedCount: 1 });
+        const selectedOf = (trustCopies: boolean) =>
+            [...selectTags([...tagsOf(restored), ...pushedDaily], [newest], now, trustCopies).keys()].map(
+                ({ repository }) => repository,
+            );
+        assert.deepEqual(new Set(selectedOf(false)), new Set(["ci"]));
+        assert.equal(selectedOf(true).filter((repository) => repository === "web").length, 11);
+    });
+
     it("notices that most tags were written within the same hour, as by a copy of the bucket", () => {
         const ages = (copied: number) =>
             tagsOf(
@@ -277,6 +294,12 @@ describe("readInventory with retention", () => {
         assert.deepEqual(await garbageOf([{ ...policies[0]!, keepPatterns: ["o*"] }]), new Set());
         assert.deepEqual(await garbageOf([{ ...policies[0]!, tags: ["pr-*"] }]), new Set());
         assert.deepEqual(await garbageOf([{ ...policies[0]!, repositories: ["other"] }]), new Set());
+    });
+
+    it("keeps the images of a tag that a client began to delete, or whose link is lost", async () => {
+        bucket.image("web", "old", "newer layer");
+        bucket.remove("repositories/web/_manifests/tags/old/current/link");
+        assert.deepEqual(await garbageOf(policies), new Set());
     });
 
     it("leaves nothing that blocks a repository, if an index is pushed to its tag after any interruption", async () => {

@@ -316,17 +316,20 @@ describe("Garbage collection", function () {
         const before = await lease();
         await patch("Date.now()", "Date.now() - 360_000");
         const ended = collect();
+        const ofPods = ["--namespace", registry.name, "--selector", collectorLabel];
         // Its first pod is enough: the Job would start six more.
-        await eventually(async () => {
-            const pods = ["pods", "--namespace", registry.name, "--selector", collectorLabel];
-            return (await kubectl("get", ...pods, "--output", "jsonpath={.items[*].status.phase}")).includes("Failed");
-        });
+        await eventually(async () =>
+            (await kubectl("get", "pods", ...ofPods, "--output", "jsonpath={.items[*].status.phase}")).includes(
+                "Failed",
+            ),
+        );
+        // scripts/collect may not have read it before the pod is deleted.
+        const log = await kubectl("logs", ...ofPods, "--container", "collector", "--tail=-1");
         await kubectl("delete", "jobs", "--all", "--namespace", registry.name);
         await patch("Date.now() - 360_000", "Date.now()");
-        const { code, stdout } = await ended;
-        assert.equal(code, 1);
+        assert.equal((await ended).code, 1);
         assert.match(
-            stdout,
+            log,
             /^The clock of the pod registry-\S+ is 3[56]\d s ahead of this node's\. Synchronize the clocks of all nodes \(NTP\)\.$/m,
         );
         assert.equal(await lease(), before);
@@ -428,7 +431,10 @@ describe("Garbage collection", function () {
         it("says them in words, and shows in a dry run which tags would go, and which of these Pods run", async () => {
             const here = { "mostRecentlyPushedCount' 10": "mostRecentlyPushedCount' 1" };
             const output = await runDocumented("docs/maintenance.md", "Remove old tags", here, registry.name);
-            assert.match(output, / retention: Of the tags pr-\* in each repository, a garbage collection keeps /);
+            assert.match(
+                output,
+                / collection\.retention: Of the tags pr-\* in each repository, a garbage collection keeps /,
+            );
             assert.match(output, /^retention\[1\]: Of all tags in each repository, .* the 1 newest, latest and v\*, /m);
             assert.deepEqual(
                 lines(output).map((line) => line.replace(/\S+Z +\S+ \S*B/, "TIME SIZE").split(/ {2,}| (?=TIME)/)),
