@@ -12,6 +12,7 @@ import { fieldManagerAnnotation } from "./kubernetes/fieldManager";
 import { NetworkPolicies } from "./kubernetes/networkPolicies";
 import { assertSupportedSdk } from "./kubernetes/sdkVersion";
 import { MetricsService } from "./monitoring/metricsService";
+import { anonymousReaderName, cacheName, readerName } from "./names";
 import { PullThroughCache } from "./server/pullThroughCache";
 import { ReadReplica } from "./server/readReplica";
 import { buildConfigFile, htpasswdFolder, RegistryConfig, renderRegistryConfig } from "./server/registryConfig";
@@ -28,9 +29,9 @@ import { PullSecrets } from "./users/pullSecrets";
  * htpasswd, behind an Ingress with a certificate.
  *
  * Pass a kubernetes and a minio provider as `providers`; no minio provider if the bucket has an access key of your
- * own. Set `enableSecretMutable` in the kubernetes provider: then the running pods see a change of the users. Without
- * it the pods are replaced, and a pull secret, whose name is fixed, does not exist for a moment while its login
- * changes.
+ * own. If your stack disables default providers, pass a random provider, too. Set `enableSecretMutable` in the
+ * kubernetes provider: then the running pods see a change of the users. Without it the pods are replaced, and a pull
+ * secret, whose name is fixed, does not exist for a moment while its login changes.
  *
  * @example
  * new ContainerRegistry("registry", {
@@ -62,6 +63,8 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         // No arguments here: the state would keep them, passwords included.
         super("homelab-registry:index:ContainerRegistry", name, {}, opts);
         assertSupportedSdk(this);
+        // An older engine ignores `replacementTrigger`, so a rotation would change nothing.
+        void pulumi.requirePulumiVersion(">=3.218.0");
         const settings = resolveSettings(name, args, this);
         parts.set(this, makeParts(name, settings, this));
         this.host = settings.host;
@@ -174,10 +177,10 @@ function makeParts(name: string, settings: Settings, parent: ContainerRegistry):
     const config = makeConfig(settings, keys.key);
     const shared: Shared = { name, settings, namespace, keys, config, parent };
 
-    const allLogins = settings.hasPullUsers ? logins?.makeSecret(`${name}-reader`, () => true) : undefined;
-    const reader = allLogins && makeReplica(shared, `${name}-reader`, settings.pullHost, allLogins.metadata.name);
+    const allLogins = settings.hasPullUsers ? logins?.makeSecret(readerName(name), () => true) : undefined;
+    const reader = allLogins && makeReplica(shared, readerName(name), settings.pullHost, allLogins.metadata.name);
     const { anonymousPullHost } = settings;
-    const anonymousReader = anonymousPullHost && makeReplica(shared, `${name}-anonymous`, anonymousPullHost);
+    const anonymousReader = anonymousPullHost && makeReplica(shared, anonymousReaderName(name), anonymousPullHost);
     const exposure = makeExposure(shared, reader);
     // A user who may no longer push still pulls: remove them here only after the route of pulls exists.
     const pullRoute = reader && (exposure?.route ?? reader.workload.deployment);
@@ -408,7 +411,7 @@ function makeNetworkPolicies(
 function makeMirrors(shared: Shared, htpasswdSecret: pulumi.Input<string> | undefined) {
     const { name, settings, config, parent } = shared;
     const mirrors = settings.mirrors.map((mirror): [string, PullThroughCache] => {
-        const fullName = `${name}-mirror-${mirror.name}`;
+        const fullName = cacheName(name, mirror.name);
         const authorities = [settings.ca, mirror.ca].filter((ca) => ca !== undefined);
         const args = {
             ...workloadArgs(shared),

@@ -13,7 +13,7 @@ export type ServerSettings = pulumi.Unwrap<Settings["server"]>;
 /** Where the bucket is, and how the registry uses it. */
 export type BucketSettings = pulumi.Unwrap<Settings["bucket"]>;
 
-/** Makes a value an Output that fails unless every argument is valid: from invalid ones, no resource is created. */
+/** Makes a value an Output. In an update, it fails unless every argument is valid: then no resource is created. */
 type OnceValid = <T>(value: T) => pulumi.Output<pulumi.Unwrap<T>>;
 
 /**
@@ -87,6 +87,11 @@ function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pul
     const validated = pulumi
         .output({ ...args, users: undefined, bucket, mirrors })
         .apply((known) => assertValid({ ...known, users: args.users, bucket: { ...args.bucket, ...known.bucket } }));
+    // A preview creates nothing. One argument that is not known yet must not hide the others: a bucket whose name is
+    // not known would be shown as replaced.
+    if (pulumi.runtime.isDryRun()) {
+        return (value) => pulumi.output(value);
+    }
     // That the arguments are valid is no secret, even if one of them is, such as a CA.
     const valid = pulumi.unsecret(validated);
     return (value) => pulumi.all([value, valid]).apply(([value]) => value);

@@ -7,8 +7,16 @@ import { validateExposure, validateHosts, validatePullRoute } from "./exposure/r
 import { validateCollection } from "./garbageCollection/rules";
 import { dnsLabel, objectName, validateNetworkPolicy } from "./kubernetes/rules";
 import { validateMetrics } from "./monitoring/rules";
+import { anonymousReaderName, cacheName, collectionName, metricsName } from "./names";
 import { NameOf, Validation } from "./rules";
-import { imageWarning, mirrorWarnings, shellWarning, validateMirrors, validateServer } from "./server/rules";
+import {
+    chunkSizeWarning,
+    imageWarning,
+    mirrorWarnings,
+    shellWarning,
+    validateMirrors,
+    validateServer,
+} from "./server/rules";
 import { describeRedirect, redirectWarning, validateBucket } from "./storage/rules";
 import { mayPush } from "./users/args";
 import { validateLogins, validatePullSecrets } from "./users/rules";
@@ -19,6 +27,20 @@ export const hasPullUsers = ({ users = [] }: ContainerRegistryArgs) => !users.ev
 /** Whether read-only replicas are deployed. */
 export const hasReadReplicas = (args: ContainerRegistryArgs) =>
     hasPullUsers(args) || args.anonymousPullHost !== undefined;
+
+/** Arguments that decide which resources exist. Other languages may pass a secret or an output for each of them. */
+const plainArguments = [
+    "users",
+    "pullSecrets",
+    "bucket",
+    "ingress",
+    "gateway",
+    "service",
+    "collection",
+    "metrics",
+    "networkPolicy",
+    "mirrors",
+] as const;
 
 /**
  * Every validation error of the arguments of the component `name`. A value that is not known yet (an Output) is not
@@ -32,18 +54,24 @@ export function findValidationErrors(
     nameOf?: NameOf,
 ): pulumi.InputPropertyErrorDetails[] {
     const validation = new Validation(nameOf);
+    for (const path of plainArguments.filter((path) => pulumi.Output.isInstance(args[path]))) {
+        validation.add(path, "is an output; give a plain value, of which only some fields may be outputs");
+    }
+    if (validation.errors.length > 0) {
+        return validation.errors;
+    }
     const filled = fillDefaults(name, args);
     const { users = [] } = args;
     // The longest names are those of a CronJob, with at most 52 characters, and of a Service, with at most 63.
     // "cache" stands for the name of a pull-through cache, which needs some characters, too.
-    const longestOfServices = 63 - (hasReadReplicas(args) ? "-anonymous-metrics" : "-mirror-cache").length;
-    const longest = args.collection ? 52 - "-collection".length : longestOfServices;
+    const longestSuffix = hasReadReplicas(args) ? metricsName(anonymousReaderName("")) : cacheName("", "cache");
+    const longest = args.collection ? 52 - collectionName("").length : 63 - longestSuffix.length;
     validation.check("name", name, (name) =>
         /^\d/.test(name) ? `"${name}" begins with a digit; a Service needs a letter first` : dnsLabel(longest)(name),
     );
     validation.check("namespace", args.namespace, dnsLabel());
     const hosts: [string, pulumi.Input<string> | undefined][] = [
-        ["host", args.host],
+        ["host", args.host ?? ""],
         ["pullHost", args.pullHost],
         ["anonymousPullHost", args.anonymousPullHost],
         ...filled.mirrors.map(({ host }, i): [string, typeof host] => [`mirrors[${i}].host`, host]),
@@ -79,21 +107,23 @@ function validateImports(validation: Validation, { bucket, ingress, namespace }:
 export function findConsequences({ collection, bucket }: FilledArgs): string[] {
     const { redirectEndpoint } = bucket;
     return [
-        ...(collection?.retention ?? []).map((policy) => `retention: ${describePolicy(policy)}`),
+        ...(collection?.retention ?? []).map((policy) => `collection.retention: ${describePolicy(policy)}`),
         ...(typeof redirectEndpoint === "string" ? [describeRedirect(redirectEndpoint)] : []),
     ];
 }
 
 /** What is valid, but may surprise. */
 export function findWarnings(args: ContainerRegistryArgs): string[] {
+    const { bucket, resources } = fillDefaults("", args);
     return [
         typeof args.image === "string" && imageWarning(args.image),
         typeof args.image === "string" && args.collection && shellWarning(args.image),
         args.sparseIndexes === true &&
             args.collection?.deleteUntagged === true &&
-            "deleteUntagged: with sparseIndexes, it may delete a manifest for which a client just pushes " +
-                "an index. Push that manifest and the index again then.",
+            "collection.deleteUntagged: with sparseIndexes, it may delete a manifest for which a client just " +
+                "pushes an index. Push that manifest and the index again then.",
         redirectWarning(args.bucket),
+        chunkSizeWarning(bucket.chunkSize, resources.limits),
         ...(args.mirrors ?? []).flatMap(mirrorWarnings),
         args.ingress?.import &&
             "The imported Ingress stays as it is; the next update without the import routes clients here.",

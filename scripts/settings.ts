@@ -13,6 +13,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { parse } from "yaml";
 
 import { fillDefaults } from "../components/defaults";
+import { collectionName } from "../components/names";
 import { readStackConfiguration, registryName, StackConfiguration } from "../config";
 import { BucketServer } from "../configuration/bucketServer";
 
@@ -34,9 +35,11 @@ export const settings: Record<string, (configuration: StackConfiguration) => str
     /** Whether garbage collection also deletes untagged manifests. */
     deleteUntagged: async ({ registry }) =>
         String((await resolve(fillDefaults(registryName, registry).collection))?.deleteUntagged ?? false),
+    /** The name of the CronJob that collects garbage. */
+    collectionJob: () => collectionName(registryName),
     /** The DNS names from which clients pull, one a line. */
-    hosts: async ({ registry: { host, pullHost, anonymousPullHost } }) =>
-        (await resolve([host, pullHost, anonymousPullHost])).filter((name) => name !== undefined).join("\n"),
+    hosts: ({ registry: { host, pullHost, anonymousPullHost } }) =>
+        [host, pullHost, anonymousPullHost].filter((name) => name !== undefined).join("\n"),
     /** MinIO's address, if the stack manages its bucket there. Empty: the stack uses an existing bucket. */
     minioServer: ({ minio }) => minio?.server ?? "",
     /** Options of curl for a request to the bucket. Contains a secret. */

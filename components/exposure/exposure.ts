@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { parseHostPort, withoutPort } from "../hostPort";
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
+import { readerName } from "../names";
 import { servicePort, Workload } from "../server/workload";
 import { Settings } from "../settings";
 import { nginxAnnotations, traefikAnnotations } from "./ingressAnnotations";
@@ -42,7 +43,7 @@ export class Exposure extends pulumi.ComponentResource {
             this.route = this.makeRoutes(name, args, args.via);
         } else {
             this.ingress = this.makeIngress(name, args, args.via);
-            this.route = args.reader && this.makePullRoute(`${name}-reader`, args, args.reader);
+            this.route = args.reader && this.makePullRoute(readerName(name), args, args.reader);
         }
         this.registerOutputs({});
     }

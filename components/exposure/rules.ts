@@ -38,7 +38,7 @@ export function validateExposure(validation: Validation, filled: FilledArgs, giv
 function validateIngress(validation: Validation, ingress: Ingress, given: Ingress): void {
     const nameOfIssuer = validation.nameOf("ingress.clusterIssuer");
     const nameOfTlsSecret = validation.nameOf("ingress.tlsSecret");
-    validation.check("ingress.className", ingress.className, objectName("an ingress class, such as traefik"));
+    validation.check("ingress.className", ingress.className ?? "", objectName("an ingress class, such as traefik"));
     validation.check("ingress.annotations", ingress.annotations, annotations);
     validation.exclude("ingress.tlsSecret", given.tlsSecret, given.clusterIssuer, nameOfIssuer);
     validation.check("ingress.tlsSecret", given.tlsSecret, objectName("a Secret, such as wildcard-tls"));

@@ -8,6 +8,7 @@ import { exitStatus } from "../collector/errors";
 import { formatFlags, formatLabels } from "../collector/flags";
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
 import { restrictedContainerSecurityContext, restrictedPodSecurityContext } from "../kubernetes/securityContext";
+import { collectionName } from "../names";
 import { Settings } from "../settings";
 import { readOnlyUntil } from "./readOnlyEntrypoint";
 
@@ -54,7 +55,7 @@ export class GarbageCollectionJob extends pulumi.ComponentResource {
     constructor(name: string, args: GarbageCollectionJobArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Collection", name, {}, opts);
         const parent = this;
-        const fullName = `${name}-collection`;
+        const fullName = collectionName(name);
         const metadata = { name: fullName, namespace: args.namespace, annotations: fieldManagerAnnotation };
         // Others than the registry's, or its Service would route clients to the collector.
         this.labels = { "app.kubernetes.io/name": "container-registry-collection", "app.kubernetes.io/instance": name };

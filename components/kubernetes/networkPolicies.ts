@@ -4,6 +4,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
 import { parseHostPort } from "../hostPort";
+import { collectionName } from "../names";
 import { metricsPort, registryPort } from "../server/registryConfig";
 import { fieldManagerAnnotation } from "./fieldManager";
 import { isDnsLabel } from "./rules";
@@ -50,7 +51,7 @@ export class NetworkPolicies extends pulumi.ComponentResource {
         if (args.collectorLabels) {
             // The collector asks the API server, whose address no policy can name. Nobody sends it requests.
             const podSelector = { matchLabels: args.collectorLabels };
-            make(`${name}-collection`, { podSelector, policyTypes: ["Ingress"] });
+            make(collectionName(name), { podSelector, policyTypes: ["Ingress"] });
         }
         this.registerOutputs({});
     }

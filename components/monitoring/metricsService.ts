@@ -2,6 +2,7 @@ import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
+import { metricsName } from "../names";
 import { metricsPath, metricsPort } from "../server/registryConfig";
 import { Metrics } from "./args";
 
@@ -23,7 +24,7 @@ export class MetricsService extends pulumi.ComponentResource {
 
     constructor(name: string, args: MetricsServiceArgs, opts?: pulumi.ComponentResourceOptions) {
         super("homelab-registry:index:Metrics", name, {}, opts);
-        const metadata = { name: `${name}-metrics`, namespace: args.namespace };
+        const metadata = { name: metricsName(name), namespace: args.namespace };
         const labels = { "app.kubernetes.io/name": "container-registry-metrics", "app.kubernetes.io/instance": name };
         const annotations = {
             ...fieldManagerAnnotation,

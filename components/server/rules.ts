@@ -3,6 +3,7 @@ import { parseGoDuration } from "../collector/retention";
 import { defaultsOf } from "../defaults";
 import { parseQuantity } from "../kubernetes/quantity";
 import { dnsLabel, imageName, kubernetesQuantity } from "../kubernetes/rules";
+import { cacheName } from "../names";
 import { oneOf, rotation, Rule, Validation, wholeNumber, withoutLogin } from "../rules";
 import { bucketName, pemCertificate } from "../storage/rules";
 import { LogLevel, Mirror, Resources } from "./args";
@@ -55,9 +56,25 @@ export function shellWarning(image: string): string | undefined {
         : undefined;
 }
 
+/** So many parts of an upload are in memory at a time. */
+const partsInMemory = 5;
+
+/** A warning for parts of an upload that do not fit into the pods' memory. */
+export function chunkSizeWarning(chunkSize: unknown, limits: unknown): string | undefined {
+    const { memory } = (limits ?? {}) as { memory?: unknown };
+    if (typeof chunkSize !== "number" || typeof memory !== "string") {
+        return undefined;
+    }
+    const needed = partsInMemory * chunkSize;
+    return needed > parseQuantity(memory)
+        ? `bucket.chunkSize: an upload needs up to ${Math.ceil(needed / 2 ** 20)}Mi of memory, and ` +
+              `resources.limits.memory is "${memory}"; raise that limit`
+        : undefined;
+}
+
 /** Validates the pull-through caches of the component `name`. */
 export function validateMirrors(validation: Validation, name: string, mirrors: Mirror[]): void {
-    const longest = Math.min(30, 63 - `${name}-mirror-`.length);
+    const longest = Math.min(30, 63 - cacheName(name, "").length);
     mirrors.forEach((mirror, i) => {
         const path = `mirrors[${i}]`;
         const { username, password } = mirror;
@@ -67,7 +84,7 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
         }
         // A rotation of the access key appends its number to the names of Deployments.
         const [, base, rotation] = /^(.*)-(\d+)$/.exec(mirror.name) ?? [];
-        if (mirrors.some(({ name }) => name === base)) {
+        if (base !== undefined && mirrors.some(({ name }) => name === base)) {
             const taken = `is the name that "${base}" gets for its Deployment by rotation ${rotation}`;
             const reason = `${taken} of the access key; use a name that does not end with a number`;
             validation.add(`${path}.name`, `"${mirror.name}" ${reason}`);

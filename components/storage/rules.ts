@@ -24,8 +24,9 @@ export function validateBucket(
     hosts: unknown[],
     hasReadReplicas: boolean,
 ): void {
-    validation.check("bucket.name", bucket.name, bucketName);
-    validation.check("bucket.endpoint", bucket.endpoint, endpoint(validation.nameOf("bucket.secure")));
+    // A program may pass an undefined variable as a required argument.
+    validation.check("bucket.name", bucket.name ?? "", bucketName);
+    validation.check("bucket.endpoint", bucket.endpoint ?? "", podEndpoint(validation.nameOf("bucket.secure")));
     validation.check("bucket.region", bucket.region, notEmpty("the region of the S3 server, such as us-east-1"));
     validation.check("bucket.chunkSize", bucket.chunkSize, chunkSize);
     validation.check("bucket.quota", bucket.quota, quota);
@@ -106,6 +107,16 @@ export const endpoint =
         return Number(port) >= 1 && Number(port) <= 65535 ? undefined : `"${value}" has port ${port}; use 1 to 65535`;
     };
 
+/** The address of an S3 server that pods reach. */
+const podEndpoint =
+    (nameOfSecure: string): Rule<string> =>
+    (value) =>
+        endpoint(nameOfSecure)(value) ??
+        (/^(localhost|127\.[\d.]+|\[::1\]):/.test(value)
+            ? `"${value}" is the pod itself, for a pod; give the address of the S3 server's machine or Service, ` +
+              "such as 192.168.1.20:9000"
+            : undefined);
+
 /** Names of a Service or of a pod, with their namespace. */
 const clusterName = /^([^.]+\.){2,3}(svc|pod)(\.|$)|\.cluster\.local$/;
 
@@ -147,14 +158,14 @@ const isWithin = (host: string, domain: string) => `.${host}`.endsWith(`.${domai
 export function redirectWarning({ endpoint, redirect, redirectEndpoint }: Bucket): string | undefined {
     if (typeof redirectEndpoint === "string" && redirectEndpoint.startsWith("http:")) {
         return (
-            `redirectEndpoint: "${redirectEndpoint}" is not encrypted: everybody between a client and the S3 ` +
-            "server can read the layers, and can use the links; use https"
+            `bucket.redirectEndpoint: "${redirectEndpoint}" is not encrypted: everybody between a client and the ` +
+            "S3 server can read the layers, and can use the links; use https"
         );
     }
     if (redirect === true && redirectEndpoint === undefined && isInCluster(endpoint)) {
         return (
-            `redirect: clients would fetch layers from "${endpoint}", a name that only pods can resolve; ` +
-            "set redirectEndpoint to the URL by which clients reach the S3 server"
+            `bucket.redirect: clients would fetch layers from "${endpoint}", a name that only pods can resolve; ` +
+            "set bucket.redirectEndpoint to the URL by which clients reach the S3 server"
         );
     }
     return undefined;
@@ -162,7 +173,7 @@ export function redirectWarning({ endpoint, redirect, redirectEndpoint }: Bucket
 
 /** What a URL for clients asks of them. */
 export const describeRedirect = (url: string) =>
-    `redirectEndpoint: clients fetch layers from ${url}, through links that are valid for 20 minutes. Each ` +
+    `bucket.redirectEndpoint: clients fetch layers from ${url}, through links that are valid for 20 minutes. Each ` +
     "client, and each node that pulls, must reach that URL, and trust its certificate.";
 
 /** The name of a bucket in S3. */

@@ -2,6 +2,7 @@ import * as minio from "@pulumi/minio";
 import * as pulumi from "@pulumi/pulumi";
 
 import { parseQuantity } from "../kubernetes/quantity";
+import { readerName } from "../names";
 
 /** Arguments of `Storage`. */
 export interface StorageArgs {
@@ -49,7 +50,7 @@ export class Storage extends pulumi.ComponentResource {
         this.key = this.makeKey(name, identity, bucket.apply(bucketPolicy), args.keyRotation);
         if (args.hasReadKey) {
             const readIdentity = pulumi.interpolate`${identity}_reader`;
-            this.readKey = this.makeKey(`${name}-reader`, readIdentity, bucket.apply(readPolicy), args.keyRotation);
+            this.readKey = this.makeKey(readerName(name), readIdentity, bucket.apply(readPolicy), args.keyRotation);
         }
         this.registerOutputs({ bucketName: bucket });
     }

@@ -45,7 +45,8 @@ export function validatePullSecrets(validation: Validation, pullSecrets: Require
         validation.check(`${path}.namespace`, namespace, dnsLabel());
         validation.check(`${path}.name`, name, objectName("a Secret, such as registry-pull"));
         validation.check(`${path}.user`, user, userWithPassword(users));
-        if (pullSecrets.slice(0, i).some((other) => other.namespace === namespace && other.name === name)) {
+        const isSame = (other: PullSecret) => other.namespace === namespace && other.name === name;
+        if (namespace !== undefined && pullSecrets.slice(0, i).some(isSame)) {
             validation.add(path, `"${name}" is used twice in namespace "${namespace}"; give each a different name`);
         }
     });

@@ -127,6 +127,7 @@ export const limits: Record<string, Limits> = {
         ]),
         refused: ["", "minio", "minio:", "minio:0", "minio:65536", "mi nio:1", "http://minio:1", "fd00::1:9000"].concat(
             ["256.0.0.1:1", "010.0.0.1:1", "1.2.3:1", "[::g]:1", "[1::2::3]:1", "[]:1"],
+            ["localhost:9000", "127.0.0.1:9000", "[::1]:9000"],
         ),
     },
     "bucket.region": chosenText,

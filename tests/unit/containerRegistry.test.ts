@@ -1,6 +1,7 @@
 import * as assert from "node:assert/strict";
 
 import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
 
 import { ContainerRegistry } from "../../components/containerRegistry";
 import { fieldManagerAnnotation } from "../../components/kubernetes/fieldManager";
@@ -60,6 +61,20 @@ describe("ContainerRegistry", () => {
     it("registers the same resources in a preview, where no output is known yet", async () => {
         const preview = await deployRegistry({}, { preview: true });
         assert.deepEqual(namesOf(preview.resources), namesOf(resources));
+    });
+
+    it("shows each value in a preview, except one that is not known yet", async () => {
+        const { resources } = await deploy(
+            () => {
+                const endpoint = new random.RandomPassword("other", { length: 8 }).id;
+                return new ContainerRegistry("registry", { ...args, bucket: { ...args.bucket, endpoint } });
+            },
+            { preview: true },
+        );
+        assert.equal(inputsOf(resources, "Namespace").metadata.name, "registry");
+        assert.equal(inputsOf(resources, "S3Bucket").bucket, "container-repo");
+        assert.equal(inputsOf(resources, "Ingress").spec.rules[0]!.host, "docker.registry.example.com");
+        assert.ok(pulumi.containsUnknowns(inputsOf(resources, "Secret", "registry-config").stringData));
     });
 
     it("stores no argument in the state as an input of a component", () => {

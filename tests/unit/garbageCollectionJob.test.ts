@@ -218,7 +218,7 @@ describe("GarbageCollectionJob", () => {
         assert.deepEqual(JSON.parse(flags[flags.indexOf("--retention") + 1]!), [policy]);
         assert.ok(!(await argsWith({ retention: [] })).includes("--retention"));
         const collection = { schedule: "@daily", retention };
-        assert.deepEqual(await saidOf({ collection }, true), [`retention: ${describePolicy(policy)}`]);
+        assert.deepEqual(await saidOf({ collection }, true), [`collection.retention: ${describePolicy(policy)}`]);
         assert.deepEqual(await saidOf({ collection }, false), []);
     });
 

@@ -52,10 +52,8 @@ const fakes = {
         esac`,
     curl: `cat >"$FAKES/options"; cat "$FAKES/status"`,
     kubectl: `case "$*" in
-        *"get secrets,deployments"*) cat "$FAKES/objects" ;;
-        *"get deployment.apps/registry-4 "*) printf registry-4 ;;
-        *"get deployment.apps/registry-2 "*) printf registry ;;
-        *"get deployment.apps/registry-reader-2 "*) printf registry-reader ;;
+        *"get Deployment/registry-4 "*) printf registry-4 ;;
+        *"get Deployment/registry-2 "*) printf registry ;;
         *"create job"*) echo '{ "spec": { "template": { "spec": { "containers": [{ "command": ["collect"] }] } } } }' ;;
         *"create --filename -"*) cat >"$FAKES/job" ;;
         *"get job registry-"*) cat "$FAKES/result" ;;
@@ -102,6 +100,7 @@ describe("The scripts", function () {
             keyRotation: "1",
             kubeContext: "homelab",
             hosts: common.host,
+            collectionJob: "registry-collection",
             status: "200",
             backend: "s3://state",
         };
@@ -517,6 +516,17 @@ describe("The scripts", function () {
         assert.equal(run("collect", [], { result: "Failed" }).code, 1);
     });
 
+    it("collect passes --apply-retention on, also to a dry run, and refuses other arguments", () => {
+        for (const args of [["--apply-retention"], ["--dry-run", "--apply-retention"]]) {
+            assert.equal(run("collect", args, { result: "Complete" }).code, 0);
+            assert.match(fs.readFileSync(file("job"), "utf8"), /"--apply-retention"/);
+        }
+        assert.match(fs.readFileSync(file("job"), "utf8"), /"dry-run"/);
+        for (const args of [["--check", "--apply-retention"], ["--dry-run", "--now"], ["--now"]]) {
+            assert.equal(run("collect", args).code, 2, args.join(" "));
+        }
+    });
+
     it("images checks the bucket with the settings of the stack", () => {
         const answers = { deleteUntagged: "true", collectorConfig: "{}", ca: "", check: "Every image is whole.\n" };
         assert.deepEqual(run("images", [], answers), { code: 0, stdout: answers.check, stderr: "" });
@@ -551,10 +561,23 @@ describe("The scripts", function () {
         const secretType = "kubernetes:core/v1:Secret";
         const deploymentType = "kubernetes:apps/v1:Deployment";
         const resource = (type: string, name: string, id: string) => ({ urn: urn(type, name), type, id });
-        const creating = (type: string, name: string) => ({
+        const creating = (type: string, name: string, inputs?: object) => ({
             type: "creating",
-            resource: { urn: urn(type, name), type },
+            resource: { urn: urn(type, name), type, inputs },
         });
+        const creatingSecret = (name: string, fullName: string) => {
+            const annotations = fullName === name ? {} : { "pulumi.com/autonamed": "true" };
+            return creating(secretType, name, {
+                kind: "Secret",
+                metadata: { namespace: "images", name: fullName, annotations },
+            });
+        };
+        const creatingDeployment = (instance: string, name: string) =>
+            creating(deploymentType, instance, {
+                kind: "Deployment",
+                metadata: { namespace: "images", name },
+                spec: { selector: { matchLabels: { "app.kubernetes.io/instance": instance } } },
+            });
         fs.writeFileSync(
             file("state.json"),
             JSON.stringify({
@@ -569,29 +592,17 @@ describe("The scripts", function () {
                     pending_operations: [
                         creating("minio:index/s3Bucket:S3Bucket", "registry"),
                         creating("minio:index/iamServiceAccount:IamServiceAccount", "registry-reader"),
-                        creating(secretType, "registry-mirror-hub-auth"),
-                        creating(deploymentType, "registry-reader"),
+                        creatingSecret("registry-auth", "registry-auth-11111111"),
+                        creatingSecret("registry-auth", "registry-auth-22222222"),
+                        creatingSecret("registry-auth", "registry-auth-22222222"),
+                        creatingSecret("registry-pull", "registry-pull"),
+                        creatingSecret("registry-push", "registry-push"),
+                        creatingDeployment("registry", "registry-2"),
+                        creatingDeployment("registry", "registry-3"),
+                        creatingDeployment("registry", "registry-4"),
                     ],
                 },
             }),
-        );
-        fs.writeFileSync(
-            file("objects"),
-            [
-                "secret/registry-auth-11111111",
-                "secret/registry-auth-22222222",
-                "secret/registry-mirror-hub-auth-33333333",
-                "secret/registry-tls-ingress",
-                "secret/of-somebody-else-44444444",
-                "deployment.apps/registry-2",
-                "deployment.apps/registry-3",
-                "deployment.apps/registry-4",
-                "deployment.apps/registry-reader-2",
-                "deployment.apps/registry-mirror-hub-2",
-                "deployment.apps/of-somebody-else-2",
-            ]
-                .map((name) => `${name}\n`)
-                .join(""),
         );
         const { code, stderr } = run("recover");
         assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
@@ -604,11 +615,8 @@ describe("The scripts", function () {
                 "pulumi refresh --yes --skip-preview --skip-pending-creates --exclude **IamServiceAccount::* --exclude **Ingress::* --exclude **Service::*",
                 "pulumi up --yes --skip-preview --replace=**IamUser::registry-reader",
                 "pulumi config set bucketImport false",
-                `${kubectl} get secrets,deployments --output name`,
-                `${kubectl} delete secret/registry-auth-22222222`,
-                `${kubectl} delete secret/registry-mirror-hub-auth-33333333`,
-                `${kubectl} delete deployment.apps/registry-2`,
-                `${kubectl} delete deployment.apps/registry-reader-2`,
+                `${kubectl} delete Deployment/registry-2 --ignore-not-found`,
+                `${kubectl} delete Secret/registry-auth-22222222 --ignore-not-found`,
                 `pulumi refresh --yes --skip-preview --clear-pending-creates --target ${urn("random:index/randomPassword:RandomPassword", "registry-http-secret")}`,
             ],
         );

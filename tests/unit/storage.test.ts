@@ -125,7 +125,7 @@ describe("Storage", () => {
 
         it("says in a preview, and not in an update, what clients need", async () => {
             assert.deepEqual(await saidOf({ bucket }, true), [
-                "redirectEndpoint: clients fetch layers from https://minio.example.com, through links that are " +
+                "bucket.redirectEndpoint: clients fetch layers from https://minio.example.com, through links that are " +
                     "valid for 20 minutes. Each client, and each node that pulls, must reach that URL, and trust its " +
                     "certificate.",
             ]);

@@ -6,6 +6,8 @@ import { tables } from "../e2e/support/troubleshooting";
 
 /** Texts of docs/troubleshooting.md that no test provokes, and why. */
 const notProvoked: Record<string, string> = {
+    "Waiting for app ReplicaSet to be available": "A test would wait for ten minutes, until Pulumi gives up.",
+    "Minimum number of live Pods was not attained": "As above.",
     "authorization failed: no basic auth credentials":
         "The sandbox has containerd 1.6. Read: https://github.com/containerd/containerd/issues/11103",
     "cannot be used with pathType Exact":

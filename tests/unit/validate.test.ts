@@ -418,6 +418,27 @@ describe("findValidationErrors", () => {
                 ["bucket.endpoint: is required; give host:port, such as minio.minio.svc.cluster.local:9000"],
             ],
             [
+                "an endpoint that is the pod itself",
+                bucket({ endpoint: "localhost:9000" }),
+                [
+                    'bucket.endpoint: "localhost:9000" is the pod itself, for a pod; give the address of the S3 server\'s machine or Service, such as 192.168.1.20:9000',
+                ],
+            ],
+            [
+                "a required argument that is an undefined variable",
+                [
+                    ...errorsWith({ host: undefined }),
+                    ...bucket({ name: undefined, endpoint: undefined }),
+                    ...errorsWith({ ingress: { className: undefined as unknown as string, clusterIssuer: "le" } }),
+                ],
+                [
+                    "host: is required; give the DNS name that clients use, such as registry.example.com",
+                    `bucket.name: "" ${notBucketName}`,
+                    "bucket.endpoint: is required; give host:port, such as minio.minio.svc.cluster.local:9000",
+                    "ingress.className: is required; give the name of an ingress class, such as traefik",
+                ],
+            ],
+            [
                 "an endpoint with a scheme",
                 bucket({ endpoint: "http://minio:9000" }),
                 [
@@ -682,6 +703,16 @@ describe("findValidationErrors", () => {
                 ],
             ],
             [
+                "a pull-through cache without a name, and nothing about another one",
+                errorsWith({
+                    mirrors: [
+                        { host: "hub.example.com", remote: "https://registry-1.docker.io" } as Mirror,
+                        { name: "quay", host: "quay.example.com", remote: "https://quay.io" },
+                    ],
+                }),
+                [],
+            ],
+            [
                 "a pull-through cache with the name that another one gets for its Deployment",
                 errorsWith({
                     mirrors: ["hub-2", "hub", "quay-2"].map((name) => ({
@@ -924,11 +955,21 @@ describe("findValidationErrors", () => {
             ));
     }
 
+    it("rejects an output where only fields may be one, and says nothing else", () => {
+        const output = <T>(value: T) => pulumi.secret(value) as unknown as T;
+        const args = { ...valid, host: "", users: output(valid.users), bucket: output(valid.bucket) };
+        const reason = "is an output; give a plain value, of which only some fields may be outputs";
+        assert.deepEqual(findValidationErrors("registry", args), [
+            { propertyPath: "users", reason },
+            { propertyPath: "bucket", reason },
+        ]);
+    });
+
     it("warns about an endpoint for redirects without https", () => {
         const warningsOf = (redirectEndpoint: string) =>
             findWarnings({ ...valid, bucket: { ...valid.bucket, redirectEndpoint } });
         assert.deepEqual(warningsOf("http://minio.lan:9000"), [
-            'redirectEndpoint: "http://minio.lan:9000" is not encrypted: everybody between a client and the S3 ' +
+            'bucket.redirectEndpoint: "http://minio.lan:9000" is not encrypted: everybody between a client and the S3 ' +
                 "server can read the layers, and can use the links; use https",
         ]);
         assert.deepEqual(warningsOf("https://minio.lan:9000"), []);
@@ -953,12 +994,27 @@ describe("findValidationErrors", () => {
         assert.deepEqual(warningsOf({ login: false, remote: "http://registry.lan" }), []);
     });
 
+    it("warns about parts of an upload that do not fit into the memory of the pods", () => {
+        const warningsOf = (chunkSize: number, limits?: Record<string, string>) =>
+            findWarnings({
+                ...valid,
+                bucket: { ...valid.bucket, chunkSize },
+                ...(limits && { resources: { limits } }),
+            });
+        assert.deepEqual(warningsOf(128 * 1024 * 1024), [
+            'bucket.chunkSize: an upload needs up to 640Mi of memory, and resources.limits.memory is "512Mi"; raise that limit',
+        ]);
+        assert.deepEqual(warningsOf(128 * 1024 * 1024, { memory: "1Gi" }), []);
+        assert.deepEqual(warningsOf(128 * 1024 * 1024, {}), []);
+        assert.deepEqual(warningsOf(100 * 1024 * 1024), []);
+    });
+
     it("warns about redirects to a name that only pods can resolve", () => {
         const warningsOf = (endpoint: string) =>
             findWarnings({ ...valid, bucket: { ...valid.bucket, endpoint, redirect: true } });
         assert.deepEqual(warningsOf("minio.minio.svc.cluster.local:9000"), [
-            'redirect: clients would fetch layers from "minio.minio.svc.cluster.local:9000", a name that only pods ' +
-                "can resolve; set redirectEndpoint to the URL by which clients reach the S3 server",
+            'bucket.redirect: clients would fetch layers from "minio.minio.svc.cluster.local:9000", a name that only pods ' +
+                "can resolve; set bucket.redirectEndpoint to the URL by which clients reach the S3 server",
         ]);
         assert.deepEqual(warningsOf("minio.lan:9000"), []);
     });
@@ -966,7 +1022,7 @@ describe("findValidationErrors", () => {
     it("warns about deleted manifests without a tag, which a sparse index may be pushed for", () => {
         const collection = { schedule: "@daily", deleteUntagged: true };
         assert.deepEqual(findWarnings({ ...valid, sparseIndexes: true, collection }), [
-            "deleteUntagged: with sparseIndexes, it may delete a manifest for which a client just pushes an " +
+            "collection.deleteUntagged: with sparseIndexes, it may delete a manifest for which a client just pushes an " +
                 "index. Push that manifest and the index again then.",
         ]);
         assert.deepEqual(findWarnings({ ...valid, sparseIndexes: true, collection: { schedule: "@daily" } }), []);

@@ -82,6 +82,7 @@ interface Kinds {
     NetworkPolicy: k8s.networking.v1.NetworkPolicy;
     PodDisruptionBudget: k8s.policy.v1.PodDisruptionBudget;
     Role: k8s.rbac.v1.Role;
+    S3Bucket: { bucket: string };
     Secret: SecretInputs;
     Service: k8s.core.v1.Service;
     ServiceAccount: k8s.core.v1.ServiceAccount;
