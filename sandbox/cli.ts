@@ -58,8 +58,8 @@ async function up(): Promise<void> {
         await trustAcmeServer();
     });
     await step(6, "deploying the registry with pulumi up", async () => {
-        await ensureStack();
-        if (!(await isUnchanged())) {
+        const isNew = await ensureStack();
+        if (isNew || !(await isUnchanged())) {
             await deploy();
         }
     });

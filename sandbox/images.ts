@@ -8,7 +8,7 @@ import { retryUntil } from "./clusterAddons";
 import { containerdSocket, pauseImage } from "./daemons";
 import { runInGuest } from "./guest";
 import { nodeProgram, nodeVersion } from "./node";
-import { inState, nodes } from "./paths";
+import { inState, Node, nodes } from "./paths";
 
 /** A container image that contains programs of this machine. */
 interface Image {
@@ -90,12 +90,13 @@ export async function loadImages(): Promise<void> {
         if (image.engine === "docker") {
             await runInGuest(["docker", "load", "--quiet", "--input", archive]);
         } else {
-            for (const node of image.engine ? nodes : nodes.slice(0, 1)) {
+            const importInto = async (node: Node) => {
                 const images = ["ctr", "--address", containerdSocket(node), "--namespace", "k8s.io", "images"];
                 await runInGuest([...images, "import", "--no-unpack", archive]);
                 // A pinned image is not garbage collected. The guest could not pull it again.
                 await runInGuest([...images, "label", image.name, "io.cri-containerd.pinned=pinned"]);
-            }
+            };
+            await Promise.all((image.engine ? nodes : nodes.slice(0, 1)).map(importInto));
         }
         fs.rmSync(archive);
         fs.writeFileSync(stampFile(image), stampOf(image));

@@ -19,11 +19,12 @@ const configuration: Record<string, string> = {
     minioUser: minioUser,
 };
 
-/** Creates the stack and its configuration, unless they exist. */
-export async function ensureStack(): Promise<void> {
+/** Creates the stack and its configuration, unless they exist. Returns whether the stack is new. */
+export async function ensureStack(): Promise<boolean> {
     fs.mkdirSync(inState("pulumi"), { recursive: true });
     const stacks = JSON.parse(await runInGuest(["pulumi", "stack", "ls", "--json"])) as { name: string }[];
-    if (!stacks.some(({ name }) => name === stackName)) {
+    const isNew = !stacks.some(({ name }) => name === stackName);
+    if (isNew) {
         // The file of an earlier sandbox has secrets that were encrypted with another passphrase.
         fs.rmSync(stackFile, { force: true });
         await runInGuest(["pulumi", "stack", "init", stackName]);
@@ -42,6 +43,7 @@ export async function ensureStack(): Promise<void> {
             `minioPassword=${minioPassword()}`,
         ]);
     }
+    return isNew;
 }
 
 /** Whether a preview of the stack shows no changes. */

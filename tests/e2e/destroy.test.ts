@@ -3,12 +3,12 @@ import * as assert from "node:assert/strict";
 import { runDocumented } from "./support/docs";
 import { eventually, run } from "./support/run";
 import {
+    client,
     configure,
     kubectl,
+    loginStatus,
     minioRoot,
-    output,
     pulumi,
-    request,
     restoreConfiguration,
     s3,
     tryPulumi,
@@ -26,22 +26,15 @@ describe("pulumi destroy", function () {
 
     /** Logs in as soon as possible. Returns the digest of the image. */
     async function digest(): Promise<string> {
-        await login();
-        return run("skopeo", [
-            "inspect",
-            "--format",
-            "{{.Digest}}",
-            `docker://${await output<string>("host")}/kept:test`,
-        ]);
+        return run("skopeo", ["inspect", "--format", "{{.Digest}}", await logIn()]);
     }
 
-    async function login(): Promise<void> {
-        const [host, [user]] = [await output<string>("host"), await output<[string]>("users")];
-        const password = (await output<Record<string, string>>("passwords"))[user]!;
-        await eventually(
-            async () => (await request(`https://${host}/v2/`, "--user", `${user}:${password}`)).status === 200,
-        );
-        await run("docker", ["login", host, "--username", user, "--password-stdin"], { input: password });
+    /** Logs in as soon as possible. Returns the image. */
+    async function logIn(): Promise<string> {
+        const me = await client();
+        await eventually(async () => (await loginStatus(me)) === 200);
+        await run("docker", ["login", me.host, "--username", me.user, "--password-stdin"], { input: me.password });
+        return `docker://${me.host}/kept:test`;
     }
 
     async function assertProtected(): Promise<void> {
@@ -51,12 +44,7 @@ describe("pulumi destroy", function () {
     }
 
     before(async () => {
-        await login();
-        await run("skopeo", [
-            "copy",
-            "docker-daemon:alpine:latest",
-            `docker://${await output<string>("host")}/kept:test`,
-        ]);
+        await run("skopeo", ["copy", "docker-daemon:alpine:latest", await logIn()]);
         kept = await digest();
     });
 

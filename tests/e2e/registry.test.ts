@@ -12,7 +12,7 @@ import {
     minio,
     minioRoot,
     mounted,
-    output,
+    outputs,
     plaintext,
     pods,
     previewed,
@@ -35,9 +35,10 @@ describe("The registry", function () {
     const login = () => ["--user", `${user}:${password}`];
 
     before(async () => {
-        [host, url] = [await output<string>("host"), await output<string>("url")];
-        [user] = await output<[string]>("users");
-        password = (await output<Record<string, string>>("passwords"))[user]!;
+        const { users, passwords, ...others } = await outputs();
+        ({ host, url } = others);
+        user = users[0]!;
+        password = passwords[user]!;
     });
     after(() => fs.rmSync(folder, { recursive: true }));
 

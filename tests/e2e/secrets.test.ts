@@ -15,7 +15,7 @@ import {
     minioRoot,
     mounted,
     ofRegistry,
-    output,
+    outputs,
     pulumi,
     restoreConfiguration,
     secret,
@@ -64,7 +64,7 @@ describe("Secrets do not appear in plain text", function () {
         await up();
         const { "config.yml": config } = await mounted("config");
         const { ".htpasswd": htpasswd } = await mounted("auth");
-        const passwords = Object.entries(await output<Record<string, string>>("passwords"));
+        const passwords = Object.entries((await outputs()).passwords);
         secrets = {
             ...Object.fromEntries(passwords.map(([user, password]) => [`the password of ${user}`, password])),
             "a hash that was given": hash,

@@ -10,7 +10,7 @@ import {
     kubectl,
     loginStatus,
     mounted,
-    output,
+    outputs,
     pods,
     previewed,
     restoreConfiguration,
@@ -25,7 +25,8 @@ describe("Users", function () {
     restoreConfiguration();
     let uids: string[];
     const podUids = async () => (await pods()).map(({ metadata }) => metadata.uid);
-    const passwords = () => output<Record<string, string>>("passwords");
+    const passwords = async () => (await outputs()).passwords;
+    let host: string;
 
     /** Runs the commands under a heading of docs/users.md. `input` answers what they ask for. */
     const follow = (heading: string, here?: Record<string, string>, input?: string) =>
@@ -44,7 +45,6 @@ describe("Users", function () {
 
     /** Waits until a login gets a status. The kubelet has to update the Secret in the pods first. */
     async function answered(user: string, password: string, status: number): Promise<void> {
-        const host = await output<string>("host");
         await eventually(async () => (await loginStatus({ host, user, password })) === status);
     }
 
@@ -70,6 +70,7 @@ describe("Users", function () {
 
     before(async () => {
         uids = await podUids();
+        ({ host } = await outputs());
         await kubectl("create", "namespace", "apps");
     });
     after(async () => {

@@ -7,7 +7,7 @@ import { nodes } from "../../../sandbox/paths";
 import { daemon } from "../../faults/support/daemons";
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually } from "../support/run";
-import { keysOf, kubectl, loginStatus, pods, putObject } from "../support/sandbox";
+import { keysOf, kubectl, loginStatus, outputs, pods, putObject } from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
 /**
@@ -63,7 +63,7 @@ describe("A registry on kubelets with Kubernetes' default syncFrequency", functi
 
     it("accepts a rotated password in running pods, without a failed push or pull", async () => {
         const me = await registry.client();
-        const passwordOf = async () => (await registry.outputs<{ passwords: { ci: string } }>()).passwords.ci;
+        const passwordOf = async () => (await outputs(registry.name)).passwords.ci!;
         const status = async (password: string) => loginStatus({ ...me, user: "ci", password });
         const old = await passwordOf();
         await eventually(async () => (await status(old)) === 200, { seconds: 600 });

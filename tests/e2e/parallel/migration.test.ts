@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { runDocumented } from "../support/docs";
 import { makeByHand } from "../support/handMade";
 import { OtherRegistry } from "../support/otherRegistry";
+import { useOwnLogins } from "../support/ownLogins";
 import { attempt, eventually, run } from "../support/run";
 import {
     apply,
@@ -27,6 +28,7 @@ describe("Migration from a registry set up by hand", function () {
     this.timeout("40m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moving-"));
+    useOwnLogins(folder);
     const stack = "moved";
     const pulumi = (...args: string[]) =>
         run("pulumi", [...args, "--stack", stack, "--non-interactive", "--color", "never"]);

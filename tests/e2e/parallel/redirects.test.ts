@@ -12,7 +12,7 @@ import { forget, forgetLogins, ImageClient, imageClients, Manifest, useImageClie
 import { MinioRequest, MinioTrace } from "../support/minioTrace";
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually, run } from "../support/run";
-import { accessKey, apply, applyPod, kubectl, loginStatus, minio, request } from "../support/sandbox";
+import { accessKey, apply, applyPod, kubectl, loginStatus, minio, outputs, request } from "../support/sandbox";
 import { assertUnnoticed, Client, makeImage, tryPush } from "../support/traffic";
 
 const page = "docs/storage.md";
@@ -133,7 +133,7 @@ describe("Redirects to MinIO:", function () {
         assert.ok((await registry.pulumi("preview")).includes(said));
         await registry.up();
         me = await registry.client();
-        const { passwords } = await registry.outputs<{ passwords: Record<string, string> }>();
+        const { passwords } = await outputs(registry.name);
         cluster = { host: pullHost, user: "cluster", password: passwords.cluster! };
         nobody = { host: publicHost, user: "", password: "" };
         await eventually(async () => (await loginStatus(cluster)) === 200);

@@ -5,6 +5,7 @@ import * as path from "node:path";
 
 import { runDocumented } from "../support/docs";
 import { OtherRegistry } from "../support/otherRegistry";
+import { useOwnLogins } from "../support/ownLogins";
 import { eventually, run } from "../support/run";
 import { kubectl, request } from "../support/sandbox";
 import { Client, makeImage, tryPush } from "../support/traffic";
@@ -13,6 +14,7 @@ describe("The commands of docs/using.md", function () {
     this.timeout("40m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "using-"));
+    useOwnLogins(folder);
     const registry = new OtherRegistry("used");
     let me: Client;
     let here: Record<string, string>;

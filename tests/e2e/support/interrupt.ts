@@ -14,7 +14,7 @@ function kill(pid: number): void {
  * Runs `pulumi up`, and sends it a signal as soon as it prints a certain line. SIGKILL also kills its plugins, which would
  * otherwise keep running.
  *
- * @returns the line, or undefined if it was never printed and the update succeeded
+ * @returns the line, or undefined if the update succeeded: it never printed the line, or ended before the signal
  */
 export const interruptUp = (at: (line: string) => boolean, signal: "SIGINT" | "SIGKILL", stack = "sandbox") =>
     interrupt(
@@ -50,10 +50,14 @@ export function interrupt(
             });
         }
         child.on("error", reject);
-        child.on("close", (code) =>
-            found !== undefined || code === 0
-                ? resolve(found)
-                : reject(new Error(`the command failed before it could be interrupted:\n${output}`)),
-        );
+        child.on("close", (code) => {
+            if (code === 0) {
+                resolve(undefined);
+            } else if (found !== undefined) {
+                resolve(found);
+            } else {
+                reject(new Error(`the command failed before it could be interrupted:\n${output}`));
+            }
+        });
     });
 }

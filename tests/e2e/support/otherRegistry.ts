@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { pathWithBusyBox } from "../../support/busyBox";
 import { runDocumented } from "./docs";
 import { attempt, eventually, Result, run } from "./run";
-import { deleteBucket, kubectl, loginStatus, minio, minioRoot, plaintext, s3 } from "./sandbox";
+import { client, deleteBucket, kubectl, loginStatus, minio, minioRoot, plaintext, s3 } from "./sandbox";
 import { Client } from "./traffic";
 
 /** Additional settings of a stack, in plain text except for the MinIO password. */
@@ -85,16 +85,9 @@ export class OtherRegistry {
 
     /** Waits until a user can log in. Returns the host and the login. */
     async client(user = "me"): Promise<Client> {
-        const { host, passwords } = await this.outputs<{ host: string; passwords: Record<string, string> }>();
-        const client = { host, user, password: passwords[user]! };
-        await eventually(async () => (await loginStatus(client)) === 200);
-        return client;
-    }
-
-    async outputs<T>(): Promise<T> {
-        return JSON.parse(
-            await run("pulumi", ["stack", "output", "--json", "--show-secrets", "--stack", this.name]),
-        ) as T;
+        const login = await client(user, this.name);
+        await eventually(async () => (await loginStatus(login)) === 200);
+        return login;
     }
 
     /** The keys in its state that open its bucket: of every pair of a name and a secret of what it made in MinIO. */

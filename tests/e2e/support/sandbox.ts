@@ -69,11 +69,19 @@ export async function previewed(run = pulumi): Promise<string[]> {
         .sort();
 }
 
-/** An output of the sandbox's stack. */
-export async function output<T>(name: string): Promise<T> {
+/** What the program outputs; of its outputs, those that tests read. */
+interface Outputs {
+    host: string;
+    url: string;
+    users: string[];
+    passwords: Record<string, string>;
+}
+
+/** The outputs of a stack, secrets included. */
+export async function outputs(stack = "sandbox"): Promise<Outputs> {
     return JSON.parse(
-        await run("pulumi", ["stack", "output", name, "--json", "--show-secrets", "--stack", "sandbox"]),
-    ) as T;
+        await run("pulumi", ["stack", "output", "--json", "--show-secrets", "--stack", stack]),
+    ) as Outputs;
 }
 
 /** Runs kubectl. */
@@ -289,12 +297,9 @@ export async function accessKey(namespace?: string, instance?: string): Promise<
 }
 
 /** The sandbox's registry, and the login of a user whose password is among the stack's outputs. */
-export async function client(user = "me"): Promise<Client> {
-    return {
-        host: await output<string>("host"),
-        user,
-        password: (await output<Record<string, string>>("passwords"))[user]!,
-    };
+export async function client(user = "me", stack?: string): Promise<Client> {
+    const { host, passwords } = await outputs(stack);
+    return { host, user, password: passwords[user]! };
 }
 
 /** The HTTP status with which a registry answers a login. */

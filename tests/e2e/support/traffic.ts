@@ -75,7 +75,7 @@ async function underTraffic(
     );
     const traffic: Traffic = { pushed: 0, pulled: 0, retried: 0, failures: [] };
     const images: { reference: string; digest: string }[] = [];
-    let isOver = false;
+    const over = new AbortController();
     let tag = 0;
 
     const skopeo = async (what: string, retries: number, ...args: string[]): Promise<boolean> => {
@@ -126,10 +126,12 @@ async function underTraffic(
         }
         fs.rmSync(image, { recursive: true });
     };
-    const until = async (work: () => Promise<void>) => {
-        while (!isOver) {
+    const wait = (milliseconds: number) =>
+        sleep(milliseconds, undefined, { signal: over.signal }).catch(() => undefined);
+    // One after the other: if all began at once, they would all pause at once.
+    const repeat = async (work: () => Promise<void>, i: number, { length }: unknown[]) => {
+        for (await wait((i * pause) / length); !over.signal.aborted; await wait(pause)) {
             await work();
-            await sleep(pause);
         }
     };
 
@@ -138,13 +140,13 @@ async function underTraffic(
         const clients = [
             ...Array<typeof push>(pushers).fill(push),
             ...Array<() => Promise<void>>(pullers).fill(() => pull()),
-        ].map(until);
+        ].map(repeat);
         try {
             await sleep(2000);
             await change();
             await sleep(5000);
         } finally {
-            isOver = true;
+            over.abort();
             await Promise.all(clients);
         }
         if (checkAll) {
