@@ -106,7 +106,10 @@ cat "${folder}/$1.json"
     }
     const calls = () => (fs.existsSync(file("calls")) ? fs.readFileSync(file("calls"), "utf8") : "");
     /** What the check of the cluster finds with these arguments. */
-    const inCluster = async (args: Partial<PlainArgs>, { kubeContext = "here", isFirstUpdate = false } = {}) => {
+    const inCluster = async (
+        args: Partial<PlainArgs>,
+        { kubeContext = "here", isFirstUpdate = false }: { kubeContext?: string | null; isFirstUpdate?: boolean } = {},
+    ) => {
         const configuration = {
             kubeContext: kubeContext ?? undefined,
             registry: { ...registry, ...args },
