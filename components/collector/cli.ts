@@ -69,7 +69,7 @@ async function dryRun(bucket: BucketReader, flags: Flags): Promise<void> {
             flags.running.some((image) => image === tagId(tag) || tag.revisions.has(image)),
         );
         for (const tag of running) {
-            console.log(`A Pod of this cluster runs ${tagId(tag)}, which would go.`);
+            console.log(`A Pod of this cluster runs ${tagId(tag)}, which would be removed.`);
         }
     }
     assertIntact(inventory, "A collection would delete nothing, because an image is broken.");

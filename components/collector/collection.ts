@@ -127,7 +127,7 @@ export class GarbageCollection {
         const young = inventory.garbage.length - old.length;
         if (young > 0) {
             const { minAgeMinutes } = this.settings;
-            log(`Of these, ${count(young, "blob")} of the last ${minAgeMinutes} minutes will not be deleted now.`);
+            log(`${count(young, "unneeded blob")} of the last ${minAgeMinutes} minutes will not be deleted now.`);
         }
         const candidates = old.filter((digest) => garbage.has(digest));
         const isWritable = await this.isWritable();

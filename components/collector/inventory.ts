@@ -27,7 +27,7 @@ import {
 import { type Image, makeImage, ManifestWalker } from "./manifestWalker.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { BucketReader, Clock } from "./ports.ts";
-import { lostKeys, RemovalPlanner, type Removals, type Retention, revisionsOf } from "./removals.ts";
+import { RemovalPlanner, type Removals, type Retention, revisionsOf,unneededLinkKeys } from "./removals.ts";
 
 /** A tag of a repository, with what it refers to: the manifests of an index, for example. */
 interface Tag extends TagLink {
@@ -70,7 +70,7 @@ export interface Inventory {
     /** What retention removes. */
     removals: Removals;
     /** The keys of links that go with these tags, of manifests that are no garbage. */
-    lostLinks: string[];
+    unneededLinks: string[];
     /** Of all objects, links and uploads under way included. */
     bytes: number;
 }
@@ -215,7 +215,7 @@ function makeInventory(layout: Layout, walker: ManifestWalker, read: ReadManifes
         revisions: walker.readable,
         links: new Map(garbage.map((digest) => [digest, layout.links.get(digest) ?? noLinks])),
         removals,
-        lostLinks: lostKeys(removals, layout, isKept),
+        unneededLinks: unneededLinkKeys(removals, layout, isKept),
         bytes: layout.bytes,
     };
 }

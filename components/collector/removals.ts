@@ -182,11 +182,11 @@ export const tagKeys = ({ tags }: Removals): string[][] =>
  *
  * @param stays whether a manifest is garbage that is not deleted yet: what is left of its tag stays as well
  */
-export const leftKeys = ({ tags, interrupted }: Removals, stays: (digest: string) => boolean): string[] =>
+export const leftoverKeys = ({ tags, interrupted }: Removals, stays: (digest: string) => boolean): string[] =>
     [...tags, ...interrupted].filter(({ digest }) => !stays(digest)).map((tag) => historyKey(tag, tag.digest));
 
 /** The keys of manifest links that no tag needs any more, where something else needs the manifest. */
-export const lostKeys = (removals: Removals, { linked }: Layout, stays: (link: string) => boolean): string[] =>
+export const unneededLinkKeys = (removals: Removals, { linked }: Layout, stays: (link: string) => boolean): string[] =>
     [...revisionsOf(removals)]
         .filter((link) => linked["_manifests/revisions"].has(link) && !stays(link))
         .map(revisionKey);

@@ -3,7 +3,7 @@ import type { Inventory } from "./inventory.ts";
 import { blobKey, linkId, type Links, noLinks, revisionKey } from "./layout.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { BucketClient, Clock } from "./ports.ts";
-import { leftKeys, tagKeys } from "./removals.ts";
+import { leftoverKeys, tagKeys } from "./removals.ts";
 import { retry } from "./retry.ts";
 
 /** How often a deletion is tried, and the milliseconds in between. */
@@ -31,26 +31,30 @@ export function keysOf(garbage: string[], links: Map<string, Links>): string[][]
  *
  * @param garbage the blobs that may be deleted now
  */
-export function stepsOf(garbage: string[], { removals, lostLinks, emptyLinks, links }: Inventory): string[][][] {
+export function stepsOf(garbage: string[], { removals, unneededLinks, emptyLinks, links }: Inventory): string[][][] {
     const removed = [...removals.tags, ...removals.interrupted];
-    const own = new Set(removed.map(({ digest }) => digest));
+    const tagManifests = new Set(removed.map(({ digest }) => digest));
     const deleted = new Set(garbage);
     const stays = (digest: string) => links.has(digest) && !deleted.has(digest);
     const manifestLinks = (digest: string) => (links.get(digest) ?? noLinks).manifests;
-    const isManifest = (digest: string) => own.has(digest) || manifestLinks(digest).length > 0;
-    const going = new Set([...lostLinks, ...garbage.flatMap(manifestLinks)]);
-    const ownLinks = removed.map(({ repository, digest }) => revisionKey(linkId(repository, digest)));
-    const first = new Set(ownLinks.filter((link) => going.has(link)));
-    const later = (keys: string[]) => keys.filter((key) => !first.has(key));
-    const keysIf = (condition: (digest: string) => boolean) => keysOf(garbage.filter(condition), links).map(later);
-    const alone = (keys: string[]) => keys.map((key) => [key]);
+    const isManifest = (digest: string) => tagManifests.has(digest) || manifestLinks(digest).length > 0;
+    const deletedLinks = new Set([...unneededLinks, ...garbage.flatMap(manifestLinks)]);
+    const linksOfTagManifests = removed.map(({ repository, digest }) => revisionKey(linkId(repository, digest)));
+    const first = new Set(linksOfTagManifests.filter((link) => deletedLinks.has(link)));
+    const withoutFirst = (keys: string[]) => keys.filter((key) => !first.has(key));
+    const keysIf = (condition: (digest: string) => boolean) =>
+        keysOf(garbage.filter(condition), links).map(withoutFirst);
+    const oneByOne = (keys: string[]) => keys.map((key) => [key]);
     return [
         tagKeys(removals),
-        alone([...first]),
-        [...alone(later(lostLinks)), ...keysIf((digest) => isManifest(digest) && !own.has(digest))],
-        keysIf((digest) => own.has(digest)),
-        alone(leftKeys(removals, stays)),
-        [...alone(emptyLinks), ...keysIf((digest) => !isManifest(digest))],
+        oneByOne([...first]),
+        [
+            ...oneByOne(withoutFirst(unneededLinks)),
+            ...keysIf((digest) => isManifest(digest) && !tagManifests.has(digest)),
+        ],
+        keysIf((digest) => tagManifests.has(digest)),
+        oneByOne(leftoverKeys(removals, stays)),
+        [...oneByOne(emptyLinks), ...keysIf((digest) => !isManifest(digest))],
     ].filter((groups) => groups.length > 0);
 }
 

@@ -107,7 +107,7 @@ describe("The collector's commands check and dry-run", function () {
             "web 1 2026-11-25T20:15Z N B [0]",
             "web 2 2026-11-25T20:15Z N B [0]",
             "The policies select 2 tags. Nothing else needs N B of what they refer to.",
-            "A Pod of this cluster runs web:2, which would go.",
+            "A Pod of this cluster runs web:2, which would be removed.",
             "A collection that removes these tags would free N B. Nothing was deleted.",
         ]);
         assert.equal(bucket.objects.size, before);

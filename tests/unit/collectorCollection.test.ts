@@ -637,7 +637,7 @@ describe("A garbage collection", () => {
         it("that is younger than an hour", async () => {
             age(keyOf(world.garbage.layer), 59);
             await keep();
-            assert.equal(world.log[1], "Of these, 1 blob of the last 60 minutes will not be deleted now.");
+            assert.equal(world.log[1], "1 unneeded blob of the last 60 minutes will not be deleted now.");
             assert.ok(!world.bucket.has(world.garbage.config));
         });
 

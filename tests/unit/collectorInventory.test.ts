@@ -49,7 +49,7 @@ describe("readInventory", () => {
             emptyLinks: [],
             links: new Map(),
             removals: { tags: [], interrupted: [] },
-            lostLinks: [],
+            unneededLinks: [],
             bytes: 0,
         });
     });

@@ -212,7 +212,7 @@ describe("readInventory with retention", () => {
         assert.equal(copy.digest, old.digest);
         const inventory = await bucket.read(policies);
         assert.deepEqual(inventory.garbage, []);
-        assert.deepEqual(inventory.lostLinks, [
+        assert.deepEqual(inventory.unneededLinks, [
             `docker/registry/v2/repositories/web/_manifests/revisions/sha256/${old.digest.slice(7)}/link`,
         ]);
     });
@@ -247,7 +247,7 @@ describe("readInventory with retention", () => {
         const link = `repositories/web/_manifests/revisions/sha256/${old.digest.slice(7)}/link`;
         bucket.written.set(link, new Date(bucket.now));
         const inventory = await bucket.read(policies);
-        assert.deepEqual([names(inventory), inventory.garbage, inventory.lostLinks], [[], [], []]);
+        assert.deepEqual([names(inventory), inventory.garbage, inventory.unneededLinks], [[], [], []]);
     });
 
     it("keeps the layers of an untagged manifest that was pushed lately, also with deleteUntagged", async () => {

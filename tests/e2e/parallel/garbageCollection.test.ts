@@ -449,7 +449,7 @@ describe("Garbage collection", function () {
                 output,
                 /^The policies select 4 tags\. Nothing else needs 12\.\d MiB of what they refer to\.$/m,
             );
-            assert.match(output, /^A Pod of this cluster runs retained:crane, which would go\.$/m);
+            assert.match(output, /^A Pod of this cluster runs retained:crane, which would be removed\.$/m);
             assert.equal([...output.matchAll(/^A Pod of /gm)].length, 1);
             assert.match(
                 output,
