@@ -7,6 +7,7 @@ import { error, Finding, warning } from "./finding";
 interface Outputs {
     bucket: string;
     host: string;
+    namespace: string;
 }
 
 /** Reads the outputs of the stack's last update; empty before the first one is complete. */

@@ -13,12 +13,12 @@ import { kubectlCommand, kubectlGet, KubernetesObject } from "./kubectl";
 /**
  * Checks that the cluster responds, and has what the configuration names.
  *
- * @param isFirstUpdate whether no update of the stack was completed
+ * @param lastNamespace the namespace of the stack's last update; undefined if none was completed
  */
 export async function checkCluster(
     name: string,
     { kubeContext, registry }: StackConfiguration,
-    isFirstUpdate: boolean,
+    lastNamespace: string | undefined,
 ): Promise<Finding[]> {
     const cluster = findCluster(kubeContext);
     if (cluster.error !== undefined) {
@@ -33,7 +33,7 @@ export async function checkCluster(
     // The program's values are plain.
     const args = fillDefaults(name, registry) as unknown as Args;
     const needs = listNeeds(name, args, hasPullUsers(registry) && args.pullHost === undefined);
-    const judge = (object: KubernetesObject) => judgeObject(object, args, kubeContext, isFirstUpdate);
+    const judge = (object: KubernetesObject) => judgeObject(object, args, kubeContext, lastNamespace);
     return needs.length > 0 ? checkNeeds(kubeContext, needs, judge) : [];
 }
 
@@ -172,11 +172,13 @@ function judgeObject(
     object: KubernetesObject,
     { namespace, createNamespace, gateway }: Args,
     context: string | undefined,
-    isFirstUpdate: boolean,
+    lastNamespace: string | undefined,
 ): Finding[] {
     switch (object.kind) {
         case "Namespace":
-            return createNamespace && object.metadata.name === namespace ? judgeNamespace(object, isFirstUpdate) : [];
+            return createNamespace && object.metadata.name === namespace && namespace !== lastNamespace
+                ? [judgeNamespace(object)]
+                : [];
         case "Certificate":
             return judgeCertificate(object, kubectlCommand(context));
         case "Gateway":
@@ -216,17 +218,17 @@ function suggest(key: string, known: string[]): string {
 
 /**
  * Rejects a namespace that this program did not create: the provider would adopt it without a word in the preview.
- * Warns of one that may belong to another stack.
+ * Warns of one that it created, which may belong to another stack.
  */
-function judgeNamespace({ metadata: { name, annotations } }: KubernetesObject, isFirstUpdate: boolean): Finding[] {
+function judgeNamespace({ metadata: { name, annotations } }: KubernetesObject): Finding {
     if (!Object.entries(fieldManagerAnnotation).every(([key, value]) => annotations?.[key] === value)) {
         const consequence = "This stack would adopt it, and pulumi destroy would delete everything in it";
         const fix = "Set namespace to a new name, or run: pulumi config set createNamespace false";
-        return [error(`namespace: "${name}" already exists. ${consequence}. ${fix}`)];
+        return error(`namespace: "${name}" already exists. ${consequence}. ${fix}`);
     }
     const problem = `namespace: "${name}" already has a registry of this program`;
     const fix = "If another stack manages that registry, stop, and run: pulumi config set namespace NAME";
-    return isFirstUpdate ? [warning(`${problem}, which this update would change. ${fix}`)] : [];
+    return warning(`${problem}, which this update would change. ${fix}`);
 }
 
 /** Warns of a Certificate whose challenges go into the Ingress, which with Traefik serves only https. */

@@ -18,10 +18,9 @@ import { checkRemotes } from "./remotes";
  */
 export async function runPreflight(name: string, configuration: StackConfiguration): Promise<void> {
     const last = await readLastOutputs();
-    const isFirstUpdate = Object.keys(last).length === 0;
     const checks = [
         checkChanges(name, configuration, last),
-        checkCluster(name, configuration, isFirstUpdate),
+        checkCluster(name, configuration, last.namespace),
         checkBucketServer(configuration),
         checkHosts(configuration.registry),
         checkRemotes(configuration.registry),

@@ -108,13 +108,13 @@ cat "${folder}/$1.json"
     /** What the check of the cluster finds with these arguments. */
     const inCluster = async (
         args: Partial<PlainArgs>,
-        { kubeContext = "here", isFirstUpdate = false }: { kubeContext?: string | null; isFirstUpdate?: boolean } = {},
+        { kubeContext = "here", lastNamespace }: { kubeContext?: string | null; lastNamespace?: string } = {},
     ) => {
         const configuration = {
             kubeContext: kubeContext ?? undefined,
             registry: { ...registry, ...args },
         } as StackConfiguration;
-        const findings = await checkCluster("registry", configuration, isFirstUpdate);
+        const findings = await checkCluster("registry", configuration, lastNamespace);
         return findings.map(({ severity, text }) => `${severity}: ${text}`);
     };
 
@@ -407,20 +407,24 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
                 ]);
             });
 
-            it("accepts one that does not exist, or that this program created", async () => {
+            it("accepts one that does not exist, or that the last update had, whatever its annotations are", async () => {
                 answer({ errors: 'Error from server (NotFound): namespaces "images" not found\n' });
-                assert.deepEqual(await inCluster(created, { isFirstUpdate: true }), []);
-                answer({ objects: [images] });
                 assert.deepEqual(await inCluster(created), []);
+                for (const object of [images, namespace("images")]) {
+                    answer({ objects: [object] });
+                    assert.deepEqual(await inCluster(created, { lastNamespace: "images" }), []);
+                }
             });
 
-            it("warns of one that may be of another stack, before the first update", async () => {
+            it("warns of one that may be of another stack, in the first update and after a change", async () => {
                 answer({ objects: [images] });
-                assert.deepEqual(await inCluster(created, { isFirstUpdate: true }), [
-                    'warning: namespace: "images" already has a registry of this program, which this update would ' +
-                        "change. If another stack manages that registry, stop, and run: " +
-                        "pulumi config set namespace NAME",
-                ]);
+                for (const lastNamespace of [undefined, "before"]) {
+                    assert.deepEqual(await inCluster(created, { lastNamespace }), [
+                        'warning: namespace: "images" already has a registry of this program, which this update ' +
+                            "would change. If another stack manages that registry, stop, and run: " +
+                            "pulumi config set namespace NAME",
+                    ]);
+                }
             });
 
             it("rejects a pull secret in one that does not exist, with the command that creates it", async () => {
