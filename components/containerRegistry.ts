@@ -19,6 +19,7 @@ import { buildConfigFile, htpasswdFolder, RegistryConfig, renderRegistryConfig }
 import { Workload } from "./server/workload";
 import { resolveSettings, Settings } from "./settings";
 import { AccessKey, Storage } from "./storage/storage";
+import { userError } from "./userError";
 import { mayPush } from "./users/args";
 import { htpasswdFile } from "./users/htpasswd";
 import { Logins } from "./users/logins";
@@ -64,7 +65,9 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         super("homelab-registry:index:ContainerRegistry", name, {}, opts);
         assertSupportedSdk(this);
         // An older engine ignores `replacementTrigger`, so a rotation would change nothing.
-        void pulumi.requirePulumiVersion(">=3.218.0");
+        pulumi.requirePulumiVersion(">=3.218.0").catch((error: Error & { details?: string }) => {
+            throw userError(error.details ?? error.message, this);
+        });
         const settings = resolveSettings(name, args, this);
         parts.set(this, makeParts(name, settings, this));
         this.host = settings.host;

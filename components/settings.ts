@@ -69,7 +69,7 @@ export function resolveSettings(name: string, args: ContainerRegistryArgs, compo
     };
 }
 
-/** Validates the values that are known now, and the others when they are known, before a resource uses one. */
+/** Validates what is known now, and the rest when it is known: in an update, before a resource is created. */
 function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pulumi.Resource): OnceValid {
     const assertValid = (args: ContainerRegistryArgs) =>
         assertNoErrors("The arguments of this registry are", findValidationErrors(name, args), component);

@@ -28,8 +28,9 @@ export const hasPullUsers = ({ users = [] }: ContainerRegistryArgs) => !users.ev
 export const hasReadReplicas = (args: ContainerRegistryArgs) =>
     hasPullUsers(args) || args.anonymousPullHost !== undefined;
 
-/** Arguments that decide which resources exist. Other languages may pass a secret or an output for each of them. */
+/** Arguments that must be plain. Other languages may pass a secret or an output for each of them. */
 const plainArguments = [
+    "createNamespace",
     "users",
     "pullSecrets",
     "bucket",
@@ -40,6 +41,7 @@ const plainArguments = [
     "metrics",
     "networkPolicy",
     "mirrors",
+    "resources",
 ] as const;
 
 /**

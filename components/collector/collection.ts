@@ -201,14 +201,14 @@ export class GarbageCollection {
         this.environment.log(`${expected}, and for longer if an upload is under way.`);
     }
 
-    /** @throws PermanentError if it is slower than expected. An interrupted collection loses nothing. */
+    /** @throws PermanentError after `maxReadOnlyMinutes`. An interrupted collection loses nothing. */
     private assertBefore(end: number): void {
         const { clock } = this.environment;
         const { maxReadOnlyMinutes } = this.settings;
         if (clock.now() > end) {
             throw new PermanentError(
-                `The deletions were not done after ${count(maxReadOnlyMinutes, "minute")}, as ` +
-                    "maxReadOnlyMinutes says. The next collection continues.",
+                `The collection was not done after ${count(maxReadOnlyMinutes, "minute")}, as maxReadOnlyMinutes ` +
+                    "says. The next one continues. If that repeats, increase maxReadOnlyMinutes.",
             );
         }
     }

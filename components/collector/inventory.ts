@@ -27,7 +27,7 @@ import {
 import { type Image, makeImage, ManifestWalker } from "./manifestWalker.ts";
 import { mapConcurrently } from "./mapConcurrently.ts";
 import type { BucketReader, Clock } from "./ports.ts";
-import { RemovalPlanner, type Removals, type Retention, revisionsOf,unneededLinkKeys } from "./removals.ts";
+import { RemovalPlanner, type Removals, type Retention, revisionsOf, unneededLinkKeys } from "./removals.ts";
 
 /** A tag of a repository, with what it refers to: the manifests of an index, for example. */
 interface Tag extends TagLink {

@@ -84,8 +84,8 @@ export class RemovalPlanner {
     }
 
     /**
-     * What interrupted collections have left: the history of a tag with the manifest of its last image alone. A
-     * client's push or deletion of a tag can be interrupted, too: there, the manifest has no tag either, but stays.
+     * What interrupted collections have left: the history of a tag with one manifest. A client's push or deletion can
+     * be interrupted, too. If its tag had several images, all stay. If it had one, nobody can tell the difference.
      */
     private async readInterrupted(except: Set<string>): Promise<Removals["interrupted"]> {
         const { policies } = this.rules.retention;

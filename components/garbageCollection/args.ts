@@ -44,7 +44,7 @@ export interface Collection {
     deleteUntagged?: pulumi.Input<boolean>;
     /**
      * Minutes for which pushes may be refused. A collection that expects to need longer deletes nothing, and none
-     * reads or deletes for longer. An upload under way, which may hold it up for `drainSeconds`, does not count.
+     * deletes after them. An upload under way, which may hold it up for `drainSeconds`, does not count.
      * Default: `15`. Example: `60`.
      */
     maxReadOnlyMinutes?: pulumi.Input<number>;

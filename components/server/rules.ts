@@ -56,7 +56,7 @@ export function shellWarning(image: string): string | undefined {
         : undefined;
 }
 
-/** So many parts of an upload are in memory at a time. */
+/** How many parts of an upload the registry keeps in memory. */
 const partsInMemory = 5;
 
 /** A warning for parts of an upload that do not fit into the pods' memory. */

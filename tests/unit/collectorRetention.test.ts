@@ -296,7 +296,7 @@ describe("readInventory with retention", () => {
         assert.deepEqual(await garbageOf([{ ...policies[0]!, repositories: ["other"] }]), new Set());
     });
 
-    it("keeps the images of a tag that a client began to delete, or whose link is lost", async () => {
+    it("keeps the images of a tag that had several, and that a client began to delete, or whose link is lost", async () => {
         bucket.image("web", "old", "newer layer");
         bucket.remove("repositories/web/_manifests/tags/old/current/link");
         assert.deepEqual(await garbageOf(policies), new Set());

@@ -444,7 +444,7 @@ describe("Access control:", function () {
                     "--tail=-1",
                 )
             ).split("\n");
-            assert.ok(lines.length > 100, "this is not the log of their requests");
+            assert.ok(lines.length > 1, "they have no log");
             // Errors of the clients in these tests are logged as well.
             assert.deepEqual(
                 lines.filter(
