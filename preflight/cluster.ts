@@ -32,8 +32,10 @@ export async function checkCluster(
     }
     // The program's values are plain.
     const args = fillDefaults(name, registry) as unknown as Args;
-    const needs = listNeeds(name, args, hasPullUsers(registry) && args.pullHost === undefined);
-    const judge = (object: KubernetesObject) => judgeObject(object, args, kubeContext, lastNamespace);
+    const isNewNamespace = args.createNamespace && args.namespace !== lastNamespace;
+    const routesPulls = hasPullUsers(registry) && args.pullHost === undefined;
+    const needs = listNeeds(name, args, isNewNamespace, routesPulls);
+    const judge = (object: KubernetesObject) => judgeObject(object, args, kubeContext);
     return needs.length > 0 ? checkNeeds(kubeContext, needs, judge) : [];
 }
 
@@ -85,8 +87,8 @@ type Need = Kind & {
 };
 type Args = pulumi.Unwrap<FilledArgs>;
 
-function listNeeds(name: string, args: Args, routesPulls: boolean): Need[] {
-    const { ingress, gateway, metrics, namespace, createNamespace, pullSecrets } = args;
+function listNeeds(name: string, args: Args, isNewNamespace: boolean, routesPulls: boolean): Need[] {
+    const { ingress, gateway, metrics, namespace, pullSecrets } = args;
     const issuer = ingress?.annotations["cert-manager.io/cluster-issuer"] ?? ingress?.clusterIssuer;
     const need = (kind: keyof typeof kinds, name: string, namespace?: string): Need => ({
         ...kinds[kind],
@@ -100,7 +102,7 @@ function listNeeds(name: string, args: Args, routesPulls: boolean): Need[] {
         isRequired: true,
     });
     return [
-        createNamespace && need("Namespace", namespace),
+        isNewNamespace && need("Namespace", namespace),
         ...pullSecrets.map(namespaceOf).filter(({ name }) => name !== namespace),
         ingress && need("IngressClass", ingress.className),
         issuer && need("ClusterIssuer", issuer),
@@ -168,17 +170,10 @@ async function listOthers(context: string | undefined, missing: Need[]): Promise
     return types.length > 0 ? (await kubectlGet(context, [types.join(","), "--all-namespaces"])).items : [];
 }
 
-function judgeObject(
-    object: KubernetesObject,
-    { namespace, createNamespace, gateway }: Args,
-    context: string | undefined,
-    lastNamespace: string | undefined,
-): Finding[] {
+function judgeObject(object: KubernetesObject, { namespace, gateway }: Args, context: string | undefined): Finding[] {
     switch (object.kind) {
         case "Namespace":
-            return createNamespace && object.metadata.name === namespace && namespace !== lastNamespace
-                ? [judgeNamespace(object)]
-                : [];
+            return object.metadata.name === namespace ? [judgeNamespace(object)] : [];
         case "Certificate":
             return judgeCertificate(object, kubectlCommand(context));
         case "Gateway":

@@ -118,7 +118,7 @@ describe("A rejected update changes nothing", function () {
             "pulumi config set-all --plaintext minioServer=127.0.0.1:9000 --plaintext minioServerSecure=true",
             "Nothing was changed.",
             "Not checked in the cluster, because the user of your kubeconfig may not read them: " +
-                "Namespace registry, IngressClass nginx, ClusterIssuer letsencrypt-prod.",
+                "IngressClass nginx, ClusterIssuer letsencrypt-prod.",
         );
     });
 

@@ -413,6 +413,7 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
                 for (const object of [images, namespace("images")]) {
                     answer({ objects: [object] });
                     assert.deepEqual(await inCluster(created, { lastNamespace: "images" }), []);
+                    assert.equal(calls(), "", "it asked for the namespace of the last update");
                 }
             });
 
