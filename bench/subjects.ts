@@ -9,6 +9,7 @@ import { Authority, makeAuthority } from "../tests/e2e/support/certificates";
 import { eventually, run } from "../tests/e2e/support/run";
 import {
     apply,
+    client,
     get,
     ingressSpec,
     kubectl,
@@ -90,12 +91,9 @@ export async function configureCandidate(name: string): Promise<void> {
 
 /** Deploys the candidate, this project's registry, with its own program. Returns when a login works. */
 export async function deployCandidate(name: string, user = "me"): Promise<Subject> {
-    const { bucket, host, namespace } = namesOf(name);
+    const { bucket, namespace, stack } = namesOf(name);
     await pulumi(name, "up", "--yes", "--skip-preview");
-    const passwords = JSON.parse(
-        await pulumi(name, "stack", "output", "passwords", "--json", "--show-secrets"),
-    ) as Record<string, string>;
-    return waitForLogin({ name, namespace, bucket, client: { host, user, password: passwords[user]! } });
+    return waitForLogin({ name, namespace, bucket, client: await client(user, stack) });
 }
 
 /** Sets configuration keys of the candidate for its next deployment. */

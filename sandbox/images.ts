@@ -90,17 +90,20 @@ export async function loadImages(): Promise<void> {
         if (image.engine === "docker") {
             await runInGuest(["docker", "load", "--quiet", "--input", archive]);
         } else {
-            const importInto = async (node: Node) => {
-                const images = ["ctr", "--address", containerdSocket(node), "--namespace", "k8s.io", "images"];
-                await runInGuest([...images, "import", "--no-unpack", archive]);
-                // A pinned image is not garbage collected. The guest could not pull it again.
-                await runInGuest([...images, "label", image.name, "io.cri-containerd.pinned=pinned"]);
-            };
-            await Promise.all((image.engine ? nodes : nodes.slice(0, 1)).map(importInto));
+            const targets = image.engine ? nodes : nodes.slice(0, 1);
+            await Promise.all(targets.map((node) => importImage(node, image, archive)));
         }
         fs.rmSync(archive);
         fs.writeFileSync(stampFile(image), stampOf(image));
     }
+}
+
+/** Imports an image into a node's containerd. */
+async function importImage(node: Node, { name }: Image, archive: string): Promise<void> {
+    const images = ["ctr", "--address", containerdSocket(node), "--namespace", "k8s.io", "images"];
+    await runInGuest([...images, "import", "--no-unpack", archive]);
+    // A pinned image is not garbage collected. The guest could not pull it again.
+    await runInGuest([...images, "label", name, "io.cri-containerd.pinned=pinned"]);
 }
 
 /** The file with the stamp of an image that was loaded. */
