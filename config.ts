@@ -92,8 +92,7 @@ function collectArguments(args: Key[], values: Values, validation: Validation): 
         const isDefault = isDeepStrictEqual(values[key], valueAt(defaults, path)) && key !== "ingressTlsSecret";
         const value = isDefault ? undefined : values[key];
         if (!switchKey || (on === undefined ? values[switchKey] !== undefined : values[switchKey] === on)) {
-            // The component validates what a required argument says, not whether there is one.
-            setAt(registry, path, value ?? (isRequired ? "" : undefined));
+            setAt(registry, path, value);
             if (value === undefined && isRequired) {
                 validation.add(key, notSet(property));
             }

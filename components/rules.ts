@@ -37,6 +37,11 @@ export class Validation {
             this.add(path, reason);
         }
     }
+
+    /** Applies a rule to the value of a required argument. A program may pass an undefined variable. */
+    checkRequired(path: string, value: pulumi.Input<string> | undefined, rule: Rule<string>): void {
+        this.check(path, value ?? "", rule);
+    }
 }
 
 /** A URL or an address for an error, in which nobody should see a password. */

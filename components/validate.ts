@@ -59,6 +59,10 @@ export function findValidationErrors(
     for (const path of plainArguments.filter((path) => pulumi.Output.isInstance(args[path]))) {
         validation.add(path, "is an output; give a plain value, of which only some fields may be outputs");
     }
+    // A program may pass an undefined variable.
+    if ((args.bucket as unknown) === undefined) {
+        validation.add("bucket", "is required; give its name, and the endpoint of its S3 server");
+    }
     if (validation.errors.length > 0) {
         return validation.errors;
     }
@@ -72,10 +76,11 @@ export function findValidationErrors(
         /^\d/.test(name) ? `"${name}" begins with a digit; a Service needs a letter first` : dnsLabel(longest)(name),
     );
     validation.check("namespace", args.namespace, dnsLabel());
+    const { host, pullHost, anonymousPullHost } = args;
+    const optionalHosts = Object.entries({ pullHost, anonymousPullHost }).filter(([, host]) => host !== undefined);
     const hosts: [string, pulumi.Input<string> | undefined][] = [
-        ["host", args.host ?? ""],
-        ["pullHost", args.pullHost],
-        ["anonymousPullHost", args.anonymousPullHost],
+        ["host", host],
+        ...optionalHosts,
         ...filled.mirrors.map(({ host }, i): [string, typeof host] => [`mirrors[${i}].host`, host]),
     ];
     validateHosts(validation, hosts, args.service === undefined);
@@ -86,8 +91,10 @@ export function findValidationErrors(
     validateBucket(validation, filled.bucket, args.bucket, hostNames, hasReadReplicas(args));
     validateExposure(validation, filled, args);
     validateImports(validation, filled);
-    validatePullRoute(validation, args.pullHost !== undefined, hasPullUsers(args), filled.ingress);
-    validateCollection(validation, filled.collection);
+    validatePullRoute(validation, pullHost !== undefined, hasPullUsers(args), filled.ingress);
+    if (filled.collection) {
+        validateCollection(validation, filled.collection);
+    }
     validateNetworkPolicy(validation, args.networkPolicy, args.metrics !== undefined);
     validateMetrics(validation, args.metrics);
     validateMirrors(validation, name, filled.mirrors);

@@ -7,7 +7,7 @@ import { FilledArgs } from "../defaults";
 import { parseHostPort, withoutPort } from "../hostPort";
 import { annotations, dnsLabel, isDnsName, objectName } from "../kubernetes/rules";
 import { oneOf, Rule, Validation, wholeNumber, withoutLogin } from "../rules";
-import { Ingress, ServiceType } from "./args";
+import { Gateway, Ingress, ServiceType } from "./args";
 import { traefikAnnotations } from "./ingressAnnotations";
 
 /** Validates how clients reach the registry. `given` has no defaults. */
@@ -22,10 +22,9 @@ export function validateExposure(validation: Validation, filled: FilledArgs, giv
     if (ingress && given.ingress) {
         validateIngress(validation, ingress, given.ingress);
     }
-    validation.check("gateway.name", gateway?.name, objectName("a Gateway, such as home"));
-    validation.check("gateway.namespace", gateway?.namespace, dnsLabel());
-    validation.check("gateway.sectionName", gateway?.sectionName, objectName("a listener, such as https"));
-    validation.check("gateway.httpSectionName", gateway?.httpSectionName, objectName("a listener, such as http"));
+    if (gateway) {
+        validateGateway(validation, gateway);
+    }
     validation.check("service.type", service.type, oneOf(Object.values(ServiceType)));
     validation.check("service.annotations", service.annotations, annotations);
     const nodePort = wholeNumber({ from: 1, to: 65535, hint: "most clusters allow 30000 to 32767" });
@@ -38,14 +37,22 @@ export function validateExposure(validation: Validation, filled: FilledArgs, giv
 function validateIngress(validation: Validation, ingress: Ingress, given: Ingress): void {
     const nameOfIssuer = validation.nameOf("ingress.clusterIssuer");
     const nameOfTlsSecret = validation.nameOf("ingress.tlsSecret");
-    validation.check("ingress.className", ingress.className ?? "", objectName("an ingress class, such as traefik"));
+    const ingressClass = objectName("an ingress class, such as traefik");
+    validation.checkRequired("ingress.className", ingress.className, ingressClass);
     validation.check("ingress.annotations", ingress.annotations, annotations);
     validation.exclude("ingress.tlsSecret", given.tlsSecret, given.clusterIssuer, nameOfIssuer);
     validation.check("ingress.tlsSecret", given.tlsSecret, objectName("a Secret, such as wildcard-tls"));
     if (given.tlsSecret === undefined) {
         const issuer = objectName(`a ClusterIssuer, such as letsencrypt-prod, or set ${nameOfTlsSecret}`);
-        validation.check("ingress.clusterIssuer", ingress.clusterIssuer ?? "", issuer);
+        validation.checkRequired("ingress.clusterIssuer", ingress.clusterIssuer, issuer);
     }
+}
+
+function validateGateway(validation: Validation, gateway: Gateway): void {
+    validation.checkRequired("gateway.name", gateway.name, objectName("a Gateway, such as home"));
+    validation.checkRequired("gateway.namespace", gateway.namespace, dnsLabel());
+    validation.check("gateway.sectionName", gateway.sectionName, objectName("a listener, such as https"));
+    validation.check("gateway.httpSectionName", gateway.httpSectionName, objectName("a listener, such as http"));
 }
 
 /** Validates how the route tells pulls from pushes, if some users may only pull. */
@@ -97,7 +104,7 @@ export function validateHosts(
     areRouted: boolean,
 ): void {
     hosts.forEach(([path, host], i) =>
-        validation.check(path, host, (value) => hostName(value, areRouted) ?? unique(value, i)),
+        validation.checkRequired(path, host, (value) => hostName(value, areRouted) ?? unique(value, i)),
     );
 
     function unique(value: string, i: number): string | undefined {

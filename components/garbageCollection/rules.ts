@@ -1,21 +1,22 @@
 import { parseGoDuration } from "../collector/retention";
 import { defaultsOf } from "../defaults";
+import { isLoopback } from "../hostPort";
 import { imageName } from "../kubernetes/rules";
 import { Rule, Validation, wholeNumber } from "../rules";
 import { Collection, RetentionPolicy } from "./args";
 
 /** Validates when and how garbage is collected. */
-export function validateCollection(validation: Validation, collection: Collection | undefined): void {
-    validation.check("collection.schedule", collection?.schedule, cronSchedule);
-    validation.check("collection.timeZone", collection?.timeZone, timeZoneName);
-    validation.check("collection.pushgateway", collection?.pushgateway, pushgatewayUrl);
+export function validateCollection(validation: Validation, collection: Collection): void {
+    validation.checkRequired("collection.schedule", collection.schedule, cronSchedule);
+    validation.check("collection.timeZone", collection.timeZone, timeZoneName);
+    validation.check("collection.pushgateway", collection.pushgateway, pushgatewayUrl);
     const minutes = wholeNumber({ unit: "minutes", from: 1, to: 300 });
-    validation.check("collection.maxReadOnlyMinutes", collection?.maxReadOnlyMinutes, minutes);
+    validation.check("collection.maxReadOnlyMinutes", collection.maxReadOnlyMinutes, minutes);
     const age = wholeNumber({ unit: "minutes", from: 0 });
-    validation.check("collection.minAgeMinutes", collection?.minAgeMinutes, age);
+    validation.check("collection.minAgeMinutes", collection.minAgeMinutes, age);
     const image = imageName(`Node.js, such as ${defaultsOf("").collection.image}`);
-    validation.check("collection.image", collection?.image, image);
-    (collection?.retention ?? []).forEach((policy, i) =>
+    validation.check("collection.image", collection.image, image);
+    (collection.retention ?? []).forEach((policy, i) =>
         validatePolicy(validation, `collection.retention[${i}]`, policy),
     );
 }
@@ -121,7 +122,8 @@ const pushgatewayUrl: Rule<string> = (url) => {
     if (url.includes("@")) {
         return `contains a login, which everybody who can read the Job would see; ${example}`;
     }
-    return /^https?:\/\/[^/?#]+[^?#]*$/.test(url) && URL.canParse(url)
-        ? undefined
-        : `"${url}" is not a URL without a query; ${example}`;
+    if (!/^https?:\/\/[^/?#]+[^?#]*$/.test(url) || !URL.canParse(url)) {
+        return `"${url}" is not a URL without a query; ${example}`;
+    }
+    return isLoopback(new URL(url).hostname) ? `"${url}" is the pod itself, for a pod; ${example}` : undefined;
 };

@@ -1,6 +1,7 @@
 import { ContainerRegistryArgs } from "../args";
 import { parseGoDuration } from "../collector/retention";
 import { defaultsOf } from "../defaults";
+import { isLoopback } from "../hostPort";
 import { parseQuantity } from "../kubernetes/quantity";
 import { dnsLabel, imageName, kubernetesQuantity } from "../kubernetes/rules";
 import { cacheName } from "../names";
@@ -78,7 +79,7 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
     mirrors.forEach((mirror, i) => {
         const path = `mirrors[${i}]`;
         const { username, password } = mirror;
-        validation.check(`${path}.name`, mirror.name, dnsLabel(longest));
+        validation.checkRequired(`${path}.name`, mirror.name, dnsLabel(longest));
         if (mirrors.slice(0, i).some(({ name }) => name === mirror.name)) {
             validation.add(`${path}.name`, `"${mirror.name}" is used twice; give each mirror a different name`);
         }
@@ -89,7 +90,7 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
             const reason = `${taken} of the access key; use a name that does not end with a number`;
             validation.add(`${path}.name`, `"${mirror.name}" ${reason}`);
         }
-        validation.check(`${path}.remote`, mirror.remote, remoteUrl);
+        validation.checkRequired(`${path}.remote`, mirror.remote, remoteUrl);
         validation.check(`${path}.ca`, mirror.ca, pemCertificate);
         validation.check(`${path}.ttl`, mirror.ttl, goDuration);
         validation.check(`${path}.bucketName`, mirror.bucketName, bucketName);
@@ -139,9 +140,12 @@ const remoteUrl: Rule<string> = (remote) => {
     if (problem) {
         return `"${remote}" ${problem}`;
     }
-    return /^https?:\/\/[^/?#@]+$/.test(remote) && URL.canParse(remote)
-        ? undefined
-        : `"${withoutLogin(remote)}" is not the URL of a registry without a path; give one such as ${dockerHub}`;
+    if (!/^https?:\/\/[^/?#@]+$/.test(remote) || !URL.canParse(remote)) {
+        return `"${withoutLogin(remote)}" is not the URL of a registry without a path; give one such as ${dockerHub}`;
+    }
+    return isLoopback(new URL(remote).hostname)
+        ? `"${remote}" is the pod itself, for a pod; give the address of the registry's machine`
+        : undefined;
 };
 
 const goDuration: Rule<string> = (ttl) =>

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 
-import { withoutPort } from "../hostPort";
+import { isLoopback, withoutPort } from "../hostPort";
 import { parseQuantity } from "../kubernetes/quantity";
 import { isDnsName } from "../kubernetes/rules";
 import { notEmpty, rotation, Rule, Validation, wholeNumber, withoutLogin } from "../rules";
@@ -24,9 +24,8 @@ export function validateBucket(
     hosts: unknown[],
     hasReadReplicas: boolean,
 ): void {
-    // A program may pass an undefined variable as a required argument.
-    validation.check("bucket.name", bucket.name ?? "", bucketName);
-    validation.check("bucket.endpoint", bucket.endpoint ?? "", podEndpoint(validation.nameOf("bucket.secure")));
+    validation.checkRequired("bucket.name", bucket.name, bucketName);
+    validation.checkRequired("bucket.endpoint", bucket.endpoint, podEndpoint(validation.nameOf("bucket.secure")));
     validation.check("bucket.region", bucket.region, notEmpty("the region of the S3 server, such as us-east-1"));
     validation.check("bucket.chunkSize", bucket.chunkSize, chunkSize);
     validation.check("bucket.quota", bucket.quota, quota);
@@ -112,7 +111,7 @@ const podEndpoint =
     (nameOfSecure: string): Rule<string> =>
     (value) =>
         endpoint(nameOfSecure)(value) ??
-        (/^(localhost|127\.[\d.]+|\[::1\]):/.test(value)
+        (isLoopback(withoutPort(value))
             ? `"${value}" is the pod itself, for a pod; give the address of the S3 server's machine or Service, ` +
               "such as 192.168.1.20:9000"
             : undefined);
@@ -138,7 +137,7 @@ const redirectEndpoint =
             const fix = isUsable ? `"${origin}"` : "one such as https://minio.example.com";
             return `"${withoutLogin(url)}" is not a URL of a scheme and a host alone; give ${fix}`;
         }
-        if (hostname === "localhost" || hostname.startsWith("127.")) {
+        if (isLoopback(hostname)) {
             return `"${url}" is another machine for each client; give the name by which all reach the S3 server`;
         }
         if (isClusterName(hostname, endpoint)) {

@@ -27,7 +27,7 @@ export function validateLogins(validation: Validation, users: User[], htpasswdSe
 
 function validateUser(validation: Validation, path: string, user: User, earlier: User[]): void {
     const { name, password, hash, access } = user;
-    validation.check(`${path}.name`, name, userName(earlier));
+    validation.checkRequired(`${path}.name`, name, userName(earlier));
     validation.exclude(`${path}.hash`, hash, password, "password");
     validation.check(`${path}.password`, password, validPassword);
     validation.check(`${path}.hash`, hash, bcryptHash);
@@ -42,9 +42,9 @@ function validateUser(validation: Validation, path: string, user: User, earlier:
 export function validatePullSecrets(validation: Validation, pullSecrets: Required<PullSecret>[], users: User[]): void {
     pullSecrets.forEach(({ namespace, name, user }, i) => {
         const path = `pullSecrets[${i}]`;
-        validation.check(`${path}.namespace`, namespace, dnsLabel());
+        validation.checkRequired(`${path}.namespace`, namespace, dnsLabel());
         validation.check(`${path}.name`, name, objectName("a Secret, such as registry-pull"));
-        validation.check(`${path}.user`, user, userWithPassword(users));
+        validation.checkRequired(`${path}.user`, user, userWithPassword(users));
         const isSame = (other: PullSecret) => other.namespace === namespace && other.name === name;
         if (namespace !== undefined && pullSecrets.slice(0, i).some(isSame)) {
             validation.add(path, `"${name}" is used twice in namespace "${namespace}"; give each a different name`);

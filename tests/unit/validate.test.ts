@@ -7,6 +7,8 @@ import { Collection } from "../../components/garbageCollection/args";
 import { Mirror } from "../../components/server/args";
 import { imageWarning } from "../../components/server/rules";
 import { findValidationErrors, findWarnings } from "../../components/validate";
+import { setAt, Values } from "../../configuration/reader";
+import { readSchema, resolve } from "../../configuration/schema";
 import { schedules, timeZones } from "../support/schedules";
 
 const valid: ContainerRegistryArgs = {
@@ -418,27 +420,6 @@ describe("findValidationErrors", () => {
                 ["bucket.endpoint: is required; give host:port, such as minio.minio.svc.cluster.local:9000"],
             ],
             [
-                "an endpoint that is the pod itself",
-                bucket({ endpoint: "localhost:9000" }),
-                [
-                    'bucket.endpoint: "localhost:9000" is the pod itself, for a pod; give the address of the S3 server\'s machine or Service, such as 192.168.1.20:9000',
-                ],
-            ],
-            [
-                "a required argument that is an undefined variable",
-                [
-                    ...errorsWith({ host: undefined }),
-                    ...bucket({ name: undefined, endpoint: undefined }),
-                    ...errorsWith({ ingress: { className: undefined as unknown as string, clusterIssuer: "le" } }),
-                ],
-                [
-                    "host: is required; give the DNS name that clients use, such as registry.example.com",
-                    `bucket.name: "" ${notBucketName}`,
-                    "bucket.endpoint: is required; give host:port, such as minio.minio.svc.cluster.local:9000",
-                    "ingress.className: is required; give the name of an ingress class, such as traefik",
-                ],
-            ],
-            [
                 "an endpoint with a scheme",
                 bucket({ endpoint: "http://minio:9000" }),
                 [
@@ -540,13 +521,6 @@ describe("findValidationErrors", () => {
                     `bucket.redirectEndpoint: "https://${name}:9000" has a name that only pods can resolve; give the one by which clients reach the S3 server`,
                 ],
             ]),
-            [
-                "an endpoint for redirects that is each client itself",
-                bucket({ redirectEndpoint: "https://localhost:9000" }),
-                [
-                    'bucket.redirectEndpoint: "https://localhost:9000" is another machine for each client; give the name by which all reach the S3 server',
-                ],
-            ],
             [
                 "an endpoint for redirects at another port of the registry's host",
                 bucket({ redirectEndpoint: "https://docker.registry.example.com:9000" }),
@@ -703,16 +677,6 @@ describe("findValidationErrors", () => {
                 ],
             ],
             [
-                "a pull-through cache without a name, and nothing about another one",
-                errorsWith({
-                    mirrors: [
-                        { host: "hub.example.com", remote: "https://registry-1.docker.io" } as Mirror,
-                        { name: "quay", host: "quay.example.com", remote: "https://quay.io" },
-                    ],
-                }),
-                [],
-            ],
-            [
                 "a pull-through cache with the name that another one gets for its Deployment",
                 errorsWith({
                     mirrors: ["hub-2", "hub", "quay-2"].map((name) => ({
@@ -842,6 +806,36 @@ describe("findValidationErrors", () => {
         });
     }
 
+    it("rejects each required argument that is an undefined variable", () => {
+        const schema = readSchema();
+        const all = {
+            ...valid,
+            gateway: { name: "home", namespace: "gateways" },
+            collection: { schedule: "@daily" },
+            pullSecrets: [{ namespace: "apps", user: "ci" }],
+            mirrors: [{ name: "hub", host: "hub.example.com", remote: "https://registry-1.docker.io" }],
+        };
+        const pathsOf = (args: ContainerRegistryArgs) =>
+            findValidationErrors("registry", args).map(({ propertyPath }) => propertyPath);
+        const assertRequired = (name: string, ...path: string[]) => {
+            const args = structuredClone(all) as unknown as Values;
+            setAt(args, path, undefined);
+            assert.ok(pathsOf(args as unknown as ContainerRegistryArgs).includes(name), name);
+            assert.ok(!pathsOf(all).includes(name), name);
+        };
+        for (const { inputProperties, requiredInputs } of Object.values(schema.resources)) {
+            requiredInputs.forEach((name) => assertRequired(name, name));
+            for (const [name, { items, ...property }] of Object.entries(inputProperties)) {
+                for (const field of resolve(schema, items ?? property).required ?? []) {
+                    assertRequired(
+                        `${name}${items ? "[0]" : ""}.${field}`,
+                        ...(items ? [name, "0", field] : [name, field]),
+                    );
+                }
+            }
+        }
+    });
+
     it("rejects a component name that begins with a digit", () => {
         assert.deepEqual(errorsWith({}, "1registry"), [
             'name: "1registry" begins with a digit; a Service needs a letter first',
@@ -899,6 +893,33 @@ describe("findValidationErrors", () => {
         it(`accepts the endpoint ${redirectEndpoint} for redirects, which is not below the registry's host`, () =>
             assert.deepEqual(bucket({ redirectEndpoint, redirect: true }), []));
     }
+    it("rejects an address that is the pod itself, or another machine for each client", () => {
+        for (const host of ["localhost", "LOCALHOST", "127.0.0.1", "127.0.1.1", "[::1]"]) {
+            assert.deepEqual(
+                [
+                    ...bucket({ endpoint: `${host}:9000` }),
+                    ...mirrorOf(`http://${host}:5000`),
+                    ...errorsWith({ collection: { schedule: "@weekly", pushgateway: `http://${host}:9091` } }),
+                ],
+                [
+                    `bucket.endpoint: "${host}:9000" is the pod itself, for a pod; give the address of the S3 server's ` +
+                        "machine or Service, such as 192.168.1.20:9000",
+                    `mirrors[0].remote: "http://${host}:5000" is the pod itself, for a pod; give the address of the ` +
+                        "registry's machine",
+                    `collection.pushgateway: "http://${host}:9091" is the pod itself, for a pod; give one such as ` +
+                        "http://pushgateway.monitoring.svc:9091",
+                ],
+            );
+        }
+        for (const url of ["https://localhost:9000", "https://127.0.0.1"]) {
+            assert.deepEqual(bucket({ redirectEndpoint: url }), [
+                `bucket.redirectEndpoint: "${url}" is another machine for each client; give the name by which all ` +
+                    "reach the S3 server",
+            ]);
+        }
+        assert.deepEqual(bucket({ endpoint: "localhost.lan:9000" }), []);
+    });
+
     const mirrorOf = (remote: string) => errorsWith({ mirrors: [{ name: "hub", host: "hub.example.com", remote }] });
     for (const remote of ["https://docker.io", "https://hub.docker.com/", "http://www.docker.com"]) {
         it(`rejects a pull-through cache of ${remote}, which would cache nothing`, () =>
