@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
+import { defaultsOf } from "../components/defaults";
 import { StackConfiguration } from "../config";
 import { error, Finding, warning } from "./finding";
 
@@ -27,38 +28,31 @@ export async function checkChanges(
     // All resources of the stack: read them only if they are needed.
     const readResources = () => readLastUpdate<Record<string, Deployed>>("readStackResourceOutputs", "stackName");
     const resources = keepsNamespace || isTraefik ? await readResources() : {};
-    const findings: Finding[] = [];
-    if (keepsNamespace && createdNamespace(resources)) {
-        findings.push(
-            error(
-                "createNamespace: false would delete the namespace, which this stack created, and the registry in " +
-                    "it. Only a new stack can use an existing namespace. Run: pulumi config set createNamespace true",
-            ),
-        );
-    }
-    if (isTraefik && !hadTraefik(name, resources)) {
-        findings.push(
-            warning(
-                "ingressClassName: Traefik cuts off a push that is still sending after 60 s, and does not redirect " +
-                    "http to https, unless its entry points are configured so. docs/exposure.md has the settings. " +
-                    "This is shown once, whether they are set or not.",
-            ),
-        );
-    }
-    const { host, bucket } = registry;
-    if (last.bucket && last.bucket !== bucket.name) {
-        findings.push(judgeBucket(last.bucket, bucket.name, minio !== undefined));
-    }
-    if (last.host && last.host !== host) {
-        findings.push(
-            warning(
-                `host: was "${last.host}", which stops responding. Clients must log in to "${host}", and the names ` +
-                    "of images begin with it: change them in pods, in compose files and in CI.",
-            ),
-        );
-    }
-    return findings;
+    const { host, bucket, namespace = defaultsOf(name).namespace } = registry;
+    const before = {
+        bucket: last.bucket === bucket.name ? undefined : last.bucket,
+        host: last.host === host ? undefined : last.host,
+        namespace: last.namespace === namespace ? undefined : last.namespace,
+    };
+    return [
+        keepsNamespace && createdNamespace(resources) && deletesNamespace,
+        isTraefik && !hadTraefik(name, resources) && needsTraefikSettings,
+        before.bucket && judgeBucket(before.bucket, bucket.name, minio !== undefined),
+        before.host && judgeHost(before.host, host),
+        before.namespace && judgeNamespace(before.namespace, namespace),
+    ].filter((finding) => typeof finding === "object");
 }
+
+const deletesNamespace = error(
+    "createNamespace: false would delete the namespace, which this stack created, and the registry in it. Only a new " +
+        "stack can use an existing namespace. Run: pulumi config set createNamespace true",
+);
+
+const needsTraefikSettings = warning(
+    "ingressClassName: Traefik cuts off a push that is still sending after 60 s, and does not redirect http to " +
+        "https, unless its entry points are configured so. docs/exposure.md has the settings. This is shown once, " +
+        "whether they are set or not.",
+);
 
 /** What this program reads of a deployed resource. */
 interface Deployed {
@@ -85,6 +79,23 @@ function judgeBucket(last: string, name: string, isCreated: boolean): Finding {
                   "To move the images to another bucket, see docs/recovery.md.",
           )
         : warning(`${change} until now. The registry will have only the images of the new bucket.`);
+}
+
+const judgeHost = (last: string, host: string) =>
+    warning(
+        `host: was "${last}", which stops responding. Clients must log in to "${host}", and the names of images ` +
+            "begin with it: change them in pods, in compose files and in CI.",
+    );
+
+/** Warns of another namespace: each object is created there before the old one is deleted. */
+function judgeNamespace(last: string, namespace: string): Finding {
+    const change =
+        `namespace: was "${last}". This update creates the registry again in "${namespace}", then deletes it in ` +
+        `"${last}", and that namespace, if this stack created it`;
+    const fix = "Then run first: pulumi destroy --exclude-protected. It keeps the images; the passwords will be new.";
+    return warning(
+        `${change}. It fails if both cannot exist at once: with a node port, or the same host of ingress-nginx. ${fix}`,
+    );
 }
 
 /**

@@ -678,7 +678,7 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
 
 describe("The check of changes", () => {
     const name = "organization/homelab-registry/test";
-    const last = { host: "docker.example.com", bucket: "container-repo" };
+    const last = { host: "docker.example.com", bucket: "container-repo", namespace: "registry" };
     const component = "urn:pulumi:test::homelab-registry::homelab-registry:index:ContainerRegistry$";
 
     /** What it finds after an update with these outputs and resources, and the engine's functions that it calls. */
@@ -757,6 +757,15 @@ describe("The check of changes", () => {
         assert.deepEqual((await check(last, { bucket: { name: "layers" } }, { minio: false })).findings, [
             'warning: bucketName: "layers" is not the bucket "container-repo", which stores the images until now. ' +
                 "The registry will have only the images of the new bucket.",
+        ]);
+    });
+
+    it("warns of another namespace, in which everything is created again", async () => {
+        assert.deepEqual((await check(last, { namespace: "lab" })).findings, [
+            'warning: namespace: was "registry". This update creates the registry again in "lab", then deletes it in ' +
+                '"registry", and that namespace, if this stack created it. It fails if both cannot exist at once: with ' +
+                "a node port, or the same host of ingress-nginx. Then run first: pulumi destroy --exclude-protected. " +
+                "It keeps the images; the passwords will be new.",
         ]);
     });
 

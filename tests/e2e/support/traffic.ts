@@ -37,6 +37,8 @@ const layerBytes = 12 * 1024 * 1024;
 const trafficLayers = [64 * 1024, 6 * 1024 * 1024];
 /** Milliseconds that a client waits between two attempts. */
 const pause = 5000;
+/** Milliseconds before a change, in which all clients begin. */
+const leadTime = 2000;
 
 /** What clients may do, and how many there are. */
 interface Options {
@@ -128,9 +130,9 @@ async function underTraffic(
     };
     const wait = (milliseconds: number) =>
         sleep(milliseconds, undefined, { signal: over.signal }).catch(() => undefined);
-    // One after the other: if all began at once, they would all pause at once.
+    // One after another: if all began at once, they would all pause at once.
     const repeat = async (work: () => Promise<void>, i: number, { length }: unknown[]) => {
-        for (await wait((i * pause) / length); !over.signal.aborted; await wait(pause)) {
+        for (await wait((i * leadTime) / length); !over.signal.aborted; await wait(pause)) {
             await work();
         }
     };
@@ -142,9 +144,9 @@ async function underTraffic(
             ...Array<() => Promise<void>>(pullers).fill(() => pull()),
         ].map(repeat);
         try {
-            await sleep(2000);
+            await sleep(leadTime);
             await change();
-            await sleep(5000);
+            await sleep(pause);
         } finally {
             over.abort();
             await Promise.all(clients);
