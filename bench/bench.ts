@@ -108,7 +108,6 @@ async function compare(subjects: Subject[], { rounds, turns, size, scenarios, va
                     const printed = values.map((value) => value.toPrecision(3)).join(" ");
                     log(`round ${round} of ${rounds}, ${name}, ${subject}: ${printed}`);
                     (measured[subject] ??= []).push(values);
-                    await cleanUp(subjects);
                 }
             }
             record(found, scenario.metrics, measured);
@@ -124,10 +123,13 @@ async function compare(subjects: Subject[], { rounds, turns, size, scenarios, va
 const listMeasurements = (scenario: Scenario, subjects: Subject[], size: Size) => [
     ...subjects
         .filter((subject) => scenario.appliesTo?.(subject) ?? true)
-        .map((subject) => ({ subject: subject.name, measure: () => scenario.measure(subject, size) })),
+        .map((subject) => ({
+            subject: subject.name,
+            measure: () => thenCleanUp(() => scenario.measure(subject, size), subject),
+        })),
     ...Object.entries(scenario.references ?? {}).map(([subject, measure]) => ({
         subject,
-        measure: () => measure(size),
+        measure: () => thenCleanUp(() => measure(size)),
     })),
 ];
 
@@ -146,13 +148,15 @@ function record(found: Map<string, Result>, metrics: Metric[], measured: Record<
     }
 }
 
-/** Removes the images and blobs of a measurement, and flushes the disk before the next one. */
-async function cleanUp(subjects: Subject[]): Promise<void> {
+/** Does some work, with a registry or without. Then removes its images and blobs, and flushes the disk. */
+async function thenCleanUp<T>(work: () => Promise<T>, subject?: Subject): Promise<T> {
+    const done = await work();
     removeImages();
-    for (const bucket of new Set(subjects.map(({ bucket }) => bucket))) {
-        await emptyBucket(bucket);
+    if (subject) {
+        await emptyBucket(subject.bucket);
     }
     await run("sync", []);
+    return done;
 }
 
 function writeReport(found: Result[], isOfVariants: boolean, description: string): void {
@@ -175,8 +179,7 @@ async function profile(subjects: Subject[], size: Size): Promise<void> {
     const importTimes = await run("node", ["--require", "ts-node/register", path.join(__dirname, "importTimes.ts")]);
     console.log(`\nTime to load each package of the program:\n\n${importTimes}`);
     for (const subject of subjects) {
-        await profileSubject(subject, size, results);
-        await cleanUp(subjects);
+        await thenCleanUp(() => profileSubject(subject, size, results), subject);
     }
 }
 
@@ -185,9 +188,8 @@ async function measureGrowth(candidate: Subject, { growths, size }: Options): Pr
     for (const { name, counts, columns, measure } of Object.values(growths)) {
         console.log(`\n| ${name} | ${columns.join(" | ")} |\n|---|${"---|".repeat(columns.length)}`);
         for (const count of counts(size)) {
-            const values = await measure(candidate, count, size);
+            const values = await thenCleanUp(() => measure(candidate, count, size), candidate);
             console.log(`| ${count} | ${values.map((value) => Number(value.toPrecision(3))).join(" | ")} |`);
-            await cleanUp([candidate]);
         }
     }
 }

@@ -243,7 +243,7 @@ export async function makeLargeImage(folder: string, bytes: number): Promise<str
 }
 
 /** The digest of a file, which may be too large for the memory. */
-export async function digestOfFile(file: string): Promise<string> {
+async function digestOfFile(file: string): Promise<string> {
     const hash = createHash("sha256");
     await pipeline(fs.createReadStream(file, { highWaterMark: 1024 * 1024 }), hash);
     return `sha256:${hash.digest("hex")}`;
