@@ -184,7 +184,7 @@ export const debugPort = 5001;
 
 /** The part of the registry's `config.yml` that a variant may change. */
 interface RegistryConfig {
-    log: { accesslog: { disabled: boolean } };
+    log: { level: string; accesslog: { disabled: boolean } };
     storage: {
         s3: Partial<Record<"chunksize" | "multipartcopymaxconcurrency" | "multipartcopythresholdsize", number>> & {
             v4auth: boolean;
@@ -195,6 +195,7 @@ interface RegistryConfig {
     };
     auth?: object;
     health?: object;
+    validation?: object;
     http: { host: string; headers: { Connection?: string[] }; debug?: { addr: string } };
 }
 
