@@ -5,6 +5,7 @@ import * as path from "node:path";
 import { run } from "../tests/e2e/support/run";
 import { makeBucket } from "../tests/e2e/support/sandbox";
 import { collectionColumns, measureCollection } from "./collection";
+import { withEmptyProgram } from "./emptyProgram";
 import { emptyBucket, removeImages } from "./load";
 import { median } from "./median";
 import { Options, readOptions } from "./options";
@@ -18,6 +19,7 @@ import {
     deployCandidate,
     deploySide,
     deployVariant,
+    preview,
     removeCandidate,
     removeLeftovers,
     removeSide,
@@ -175,7 +177,8 @@ function writeReport(found: Result[], isOfVariants: boolean, description: string
 
 /** Prints where the time goes: in a preview, in the program's start, and in each subject. */
 async function profile(subjects: Subject[], size: Size): Promise<void> {
-    await profilePreview("candidate");
+    await profilePreview("this program", () => preview("candidate"));
+    await withEmptyProgram((preview) => profilePreview("an empty program", preview));
     const importTimes = await run("node", ["--require", "ts-node/register", path.join(__dirname, "importTimes.ts")]);
     console.log(`\nTime to load each package of the program:\n\n${importTimes}`);
     for (const subject of subjects) {

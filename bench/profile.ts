@@ -16,7 +16,7 @@ import {
 } from "./load";
 import { Cpu, readCpu, readMachineCpu, sampleProcesses } from "./processes";
 import { Size } from "./scenarios";
-import { debugPort, preview, Subject } from "./subjects";
+import { debugPort, Subject } from "./subjects";
 
 /** The processes that a request passes through, by component. */
 async function findProcesses(subject: Subject): Promise<Record<string, string[]>> {
@@ -125,10 +125,12 @@ export async function profileSubject(subject: Subject, { layerBytes, duration }:
 }
 
 /** Prints a table of the processes of a preview without changes, in the order of their starts. */
-export async function profilePreview(name: string): Promise<void> {
-    await preview(name);
-    const processes = await sampleProcesses(() => preview(name));
-    console.log("\nThe processes of a preview, and their CPU seconds in their own code + in the kernel:\n");
+export async function profilePreview(program: string, preview: () => Promise<unknown>): Promise<void> {
+    await preview();
+    const processes = await sampleProcesses(preview);
+    console.log(
+        `\nThe processes of a preview of ${program}, and their CPU seconds in their own code + in the kernel:\n`,
+    );
     console.log("| process | first seen, s | last seen, s | CPU, s |\n|---|---|---|---|");
     for (const { program, began, ended, cpu } of processes.sort((a, b) => a.began - b.began)) {
         const spent = `${cpu.user.toFixed(2)} + ${cpu.system.toFixed(2)}`;

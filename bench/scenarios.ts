@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
-import * as path from "node:path";
 
-import { run } from "../tests/e2e/support/run";
 import { makeBucket, minioRoot } from "../tests/e2e/support/sandbox";
+import { withEmptyProgram } from "./emptyProgram";
 import {
     bareRequest,
     getLayer,
@@ -233,20 +232,7 @@ export const scenarios: Record<string, Scenario> = {
             return [await measureMedianSeconds(() => preview(name))];
         },
         references: {
-            async "empty program"() {
-                const cwd = path.join(__dirname, "empty");
-                const pulumi = (...args: string[]) =>
-                    run("pulumi", [...args, "--stack", "bench-empty", "--non-interactive"], { cwd });
-                await pulumi("stack", "select", "--create");
-                // An interrupted run leaves a lock.
-                await pulumi("cancel", "--yes");
-                try {
-                    await pulumi("up", "--yes", "--skip-preview");
-                    return [await measureMedianSeconds(() => pulumi("preview", "--expect-no-changes"))];
-                } finally {
-                    await pulumi("destroy", "--yes", "--skip-preview", "--remove");
-                }
-            },
+            "empty program": () => withEmptyProgram(async (preview) => [await measureMedianSeconds(preview)]),
         },
     },
     up: {
