@@ -73,7 +73,7 @@ export interface ContainerRegistryArgs {
     resources?: Resources;
     /**
      * Seconds that a stopping pod waits for running uploads, from 1 to 3600. Pods stop in a rollout, and when a node is
-     * drained. A pod without uploads stops at once. Default: `300`.
+     * drained. A pod without uploads stops after five seconds. Default: `300`.
      */
     drainSeconds?: pulumi.Input<number>;
     /**
