@@ -1,4 +1,4 @@
-import { isReported, noteReport } from "./approval.ts";
+import { approveRemovals } from "./approval.ts";
 import { CachedBucket } from "./cachedBucket.ts";
 import { LeaseLostError, PermanentError, UnsettledDeletionError } from "./errors.ts";
 import { type Inventory, oldGarbage, readInventory, type Rules, sum } from "./inventory.ts";
@@ -111,16 +111,12 @@ export class GarbageCollection {
      */
     private async plan(): Promise<Plan> {
         const { log } = this.environment;
-        const { retention, applyRetention } = this.settings;
-        const { inventory, mayRemove } = await this.readToPlan();
+        const { inventory, isApproved } = await this.readToPlan();
         log(`In the bucket: ${totals(inventory)}.`);
         assertIntact(inventory, "Nothing was collected, because an image is already broken.");
         remarks(inventory).forEach(log);
         if (this.bucket.hasVersions) {
             log(versionsNote);
-        }
-        if (retention.length > 0 && mayRemove) {
-            removalReport(inventory, retention, applyRetention).forEach(log);
         }
         const garbage = await this.secondOpinion.findGarbage(inventory, inventory.blobs.keys(), this.stop);
         const old = oldGarbage(inventory, this.latest());
@@ -130,7 +126,7 @@ export class GarbageCollection {
             log(`${count(young, "unneeded blob")} of the last ${minAgeMinutes} minutes will not be deleted now.`);
         }
         const candidates = old.filter((digest) => garbage.has(digest));
-        const isWritable = await this.isWritable();
+        const isWritable = await this.pods.areWritable();
         // An earlier collection may have left the registry read-only.
         const deletions = stepsOf(candidates, inventory).flat(2).length;
         const hasWork = deletions > 0 || !isWritable;
@@ -139,21 +135,21 @@ export class GarbageCollection {
         }
         const { bytes, untagged, oddObjects, heldBackBytes, written } = inventory;
         const odd = { objects: oddObjects, bytes: heldBackBytes };
-        const removals = mayRemove ? pushTimes(inventory.removals.tags) : undefined;
+        const removals = isApproved ? pushTimes(inventory.removals.tags) : undefined;
         return { candidates, written, removals, hasWork, bytes, untagged, odd };
     }
 
-    /** Reads the bucket. Tags go if an earlier collection has reported which; if not, this one does. */
-    private async readToPlan(): Promise<{ inventory: Inventory; mayRemove: boolean }> {
+    /** Reads the bucket, and reports the tags that policies select. They go if an earlier collection reported them. */
+    private async readToPlan(): Promise<{ inventory: Inventory; isApproved: boolean }> {
         const { cluster, log } = this.environment;
         const { retention, applyRetention } = this.settings;
         const inventory = await this.readInventory({ retention: this.retention() });
         const areCopied = seemCopied([...inventory.tags, ...inventory.removals.tags]);
-        // Without policies nothing goes, so what was read need not be read again.
-        const mayRemove =
-            retention.length === 0 || applyRetention || (await isReported(cluster, this.settings, areCopied));
-        if (!mayRemove) {
-            removalReport(inventory, retention).forEach(log);
+        if (retention.length > 0) {
+            removalReport(inventory, retention, applyRetention).forEach(log);
+        }
+        const isApproved = await approveRemovals(cluster, this.settings, areCopied);
+        if (!isApproved) {
             const changed = areCopied ? "Most tags were written within the same hour, or retention" : "Retention";
             log(
                 `${changed} is new or has changed, so no tag goes yet. ` +
@@ -161,11 +157,10 @@ export class GarbageCollection {
                     "To remove tags now: scripts/collect --apply-retention (with --dry-run, it only lists them)",
             );
         }
-        await noteReport(cluster, this.settings, areCopied);
-        return { inventory: mayRemove ? inventory : await this.readInventory(), mayRemove };
+        return { inventory: isApproved ? inventory : await this.readInventory(), isApproved };
     }
 
-    /** @param only the tags that may go at most */
+    /** @param only no other tags may go */
     private retention(only?: PushTimes): Retention {
         const { retention: policies, applyRetention: trustCopies } = this.settings;
         return { policies, now: this.environment.clock.now(), only, trustCopies };
@@ -174,15 +169,6 @@ export class GarbageCollection {
     /** Nothing goes that was written later: an upload under way may need it. */
     private latest(): number {
         return this.environment.clock.now() - this.settings.minAgeMinutes * 60_000;
-    }
-
-    /** Whether all pods accept pushes. @throws if they could not be replaced, or their clocks differ */
-    private async isWritable(): Promise<boolean> {
-        const { pods, problem } = await this.pods.inspectDeployments();
-        if (problem) {
-            throw new Error(`Nothing was collected: ${problem}`);
-        }
-        return this.pods.areWritable(pods);
     }
 
     /** @throws PermanentError if pushes would be refused for too long */

@@ -57,11 +57,11 @@ export interface Inventory {
     blobs: Map<string, number>;
     /** Blobs referenced by a retained manifest. */
     needed: Set<string>;
-    /** Blobs that are retained although distribution calls them garbage. */
+    /** Blobs that are retained whatever distribution calls them: nobody knows what needs them. */
     spared: Set<string>;
     /** Blobs that are neither. */
     garbage: string[];
-    /** When each blob, or the newest link to it, was written: milliseconds since 1970. */
+    /** The latest of when a blob and its links were written, by digest: milliseconds since 1970. */
     written: Map<string, number>;
     /** The links of the retained manifests that distribution can read, as `repository@digest`. */
     revisions: Set<string>;
@@ -108,7 +108,7 @@ export async function readInventory(bucket: BucketReader, clock: Clock, rules: R
     return buildInventory(bucket, rules, await readLayout(bucket));
 }
 
-/** @throws PermanentError if no blob has a link, as if the rest of the list was lost: it comes after the blobs */
+/** @throws PermanentError if no blob has a link. Keys of blobs sort before those of links: the list was cut off */
 async function readLayout(bucket: BucketReader): Promise<Layout> {
     const layout = parseLayout(await bucket.list(root));
     if (layout.blobs.size > 0 && layout.links.size === 0) {
@@ -137,10 +137,8 @@ async function buildInventory(
     await spareOdd(bucket, walker, layout);
     spareRepositories(walker, layout);
     // Nobody knows what these repositories need, so retention removes nothing there: read again without them.
-    const spared = [...removals.tags, ...removals.interrupted].filter((tag) =>
-        walker.sparedRepositories.has(tag.repository),
-    );
-    return spared.length > 0
+    const isOfSpared = ({ repository }: { repository: string }) => walker.sparedRepositories.has(repository);
+    return [...removals.tags, ...removals.interrupted].some(isOfSpared)
         ? buildInventory(bucket, rules, layout, new Set([...except, ...walker.sparedRepositories]))
         : makeInventory(layout, walker, read, removals);
 }

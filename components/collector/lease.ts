@@ -38,9 +38,10 @@ export class Lease {
         this.holder = holder;
     }
 
-    /** For how many seconds a previous holder that was lost may still be deleting. */
+    /** For how many seconds a previous holder that was lost may still be deleting, by any clock. */
     get predecessorSecondsLeft(): number {
-        return Math.max(0, this.predecessorExpires - this.now());
+        // By every clock: a pod whose clock is behind would start read-only.
+        return Math.max(0, this.predecessorExpires + maxClockSeconds - this.now());
     }
 
     /**
@@ -79,7 +80,7 @@ export class Lease {
         if (parse(configMap).holder !== this.holder) {
             return false;
         }
-        // In the past for a pod whose clock is behind as well.
+        // In the past, also for a pod whose clock is behind.
         await this.write(configMap, Math.max(this.now() - maxClockSeconds, this.predecessorExpires));
         return true;
     }

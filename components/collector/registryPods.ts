@@ -25,17 +25,18 @@ export class RegistryPods {
     }
 
     /** The Deployments and pods, and why a rollout is under way or would not succeed. */
-    async inspectDeployments(): Promise<{ deployments: Deployment[]; pods: Pod[]; problem?: string }> {
+    private async inspectDeployments(): Promise<{ deployments: Deployment[]; pods: Pod[]; problem?: string }> {
         const deployments = await this.environment.cluster.deployments(this.settings.labels);
         const pods = await this.list();
         return { deployments, pods, problem: findProblem(deployments, pods) };
     }
 
     /**
-     * Replaces all pods by new ones that are read-only until the lease expires, and waits until the old ones are gone.
+     * Replaces all pods by new ones that are read-only until the lease expires, or writable if it has expired. Waits
+     * until the old ones are gone.
      *
      * @param signal ends the waiting; the Deployments are changed once even if it is aborted already
-     * @throws if the new pods do not become ready in time, or do not mount the lease
+     * @throws if the new pods do not become ready in time
      */
     async rollOut(expiresAt: number, signal: AbortSignal): Promise<void> {
         const { clock } = this.environment;
@@ -68,9 +69,6 @@ export class RegistryPods {
             const change = cluster.annotatePods(deployment, { [annotation]: expiresAt });
             await change.catch((error: unknown) => (problem = String(error)));
         }
-        if (problem === undefined) {
-            this.assertMountLease(seen.pods);
-        }
         return problem;
     }
 
@@ -83,8 +81,12 @@ export class RegistryPods {
         }
     }
 
-    /** Whether all pods accept pushes. @throws if one does not respond, or its clock differs */
-    async areWritable(pods: Pod[]): Promise<boolean> {
+    /** Whether all pods accept pushes. @throws if a rollout is not complete, a pod is silent, or its clock differs */
+    async areWritable(): Promise<boolean> {
+        const { pods, problem } = await this.inspectDeployments();
+        if (problem) {
+            throw new Error(`Nothing was collected: ${problem}`);
+        }
         const answers = await Promise.all(pods.map((pod) => this.ask(pod)));
         return !answers.some(({ isReadOnly }) => isReadOnly);
     }

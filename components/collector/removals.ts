@@ -21,7 +21,7 @@ export interface Retention {
     policies: RetentionPolicy[];
     /** Milliseconds since 1970. */
     now: number;
-    /** The tags that may go at most, and when each was pushed: one that is pushed again stays. */
+    /** No other tags may go. When each was pushed: one that is pushed again stays. */
     only?: PushTimes;
     /** Whether the order in which a copy wrote tags counts as the order of their pushes. Default: false. */
     trustCopies?: boolean;

@@ -80,7 +80,7 @@ export function removalReport(
     ];
 }
 
-/** Example: `"2 tags in 1 repository, 7 blobs, 1.5 MiB in all; manifests need all of them"`. */
+/** Example: `"2 tags in 1 repository, 7 blobs, 1.5 MiB in all; nothing is garbage"`. */
 export function totals({ tags: kept, removals, blobs, garbage, bytes }: Inventory): string {
     const tags = [...kept, ...removals.tags];
     const repositories = new Set(tags.map(({ repository }) => repository)).size;
@@ -91,7 +91,7 @@ export function totals({ tags: kept, removals, blobs, garbage, bytes }: Inventor
     ].join(", ");
     const size = formatBytes(sum(garbage.map((digest) => blobs.get(digest) ?? 0)));
     return garbage.length === 0
-        ? `${summary}; manifests need all of them`
+        ? `${summary}; nothing is garbage`
         : `${summary}; no manifest needs ${count(garbage.length, "blob")} of ${size}`;
 }
 

@@ -49,10 +49,13 @@ export function selectTags<T extends PushedTag>(
 ): Map<T, RetentionPolicy> {
     const selected = new Map<T, RetentionPolicy>();
     const isBucketCopied = seemCopied(tags);
+    const firstHourEnd = endOfFirstHour(tags);
     for (const [repository, ordinary] of byRepository(tags.filter(({ name }) => subjectOf(name) === undefined))) {
-        // A copy writes one tag after the other: which one was pushed last, nobody knows. A repository remains a copy
-        // when others have newer tags.
-        const accuracy = !trustCopies && (isBucketCopied || seemCopied(ordinary)) ? copyTime : 0;
+        // A copy writes one tag after another: which one was pushed last, nobody knows. A repository, and the first
+        // hour of a bucket, remain a copy when others have newer tags.
+        const accuracy = trustCopies
+            ? exact
+            : { firstHourEnd, tolerance: isBucketCopied || seemCopied(ordinary) ? copyTime : 0 };
         const applicable = policiesFor(repository, policies);
         const kept = new Set([
             ...newest(ordinary, 1, accuracy),
@@ -95,7 +98,16 @@ export function byRepository<T extends { repository: string }>(tags: T[]): Map<s
 const candidatesOf = <T extends PushedTag>({ tags, keepPatterns }: RetentionPolicy, of: T[]): T[] =>
     of.filter(({ name }) => matchesOne(tags, name) && !matchesOne(keepPatterns, name));
 
-function keptBy<T extends PushedTag>(policy: RetentionPolicy, tags: T[], now: number, accuracy: number): T[] {
+/** What the times of tags can tell. */
+interface Accuracy {
+    /** All tags that were written before this time are equally old. */
+    firstHourEnd: number;
+    /** Two tags that are not further apart, in milliseconds, are equally old. */
+    tolerance: number;
+}
+const exact: Accuracy = { firstHourEnd: -Infinity, tolerance: 0 };
+
+function keptBy<T extends PushedTag>(policy: RetentionPolicy, tags: T[], now: number, accuracy: Accuracy): T[] {
     const { keepPatterns, mostRecentlyPushedCount = 0, pushedWithin = "0s" } = policy;
     const candidates = candidatesOf(policy, tags);
     const since = now - (parseGoDuration(pushedWithin) ?? Infinity);
@@ -106,11 +118,12 @@ function keptBy<T extends PushedTag>(policy: RetentionPolicy, tags: T[], now: nu
     ];
 }
 
-/** The newest tags; more of them if several are as old as the last one, up to some milliseconds. */
-function newest<T extends PushedTag>(tags: T[], count: number, accuracy: number): T[] {
-    const times = tags.map(({ pushed }) => pushed.getTime()).sort((a, b) => b - a);
+/** The newest tags; more of them if several are as old as the last one. */
+function newest<T extends PushedTag>(tags: T[], count: number, { firstHourEnd, tolerance }: Accuracy): T[] {
+    const timeOf = ({ pushed }: T) => Math.max(pushed.getTime(), firstHourEnd);
+    const times = tags.map(timeOf).sort((a, b) => b - a);
     const oldest = times[Math.min(count, times.length) - 1] ?? Infinity;
-    return tags.filter(({ pushed }) => pushed.getTime() >= oldest - accuracy);
+    return tags.filter((tag) => timeOf(tag) >= oldest - tolerance);
 }
 
 /**
@@ -137,6 +150,13 @@ function list(items: string[], conjunction = "and"): string {
 /** The milliseconds within which a copy of a small registry writes most of its tags, and how many tags say so. */
 const copyTime = 3_600_000;
 const copiedTags = 10;
+
+/** The end of the hour that begins with the oldest tag, if many are of that hour: a copy of the bucket began it. */
+function endOfFirstHour(tags: PushedTag[]): number {
+    const times = tags.map(({ pushed }) => pushed.getTime());
+    const end = times.reduce((oldest, time) => Math.min(oldest, time), Infinity) + copyTime;
+    return times.filter((time) => time <= end).length >= copiedTags ? end : -Infinity;
+}
 
 /** Whether more than half of many tags were written within the same hour, as by a copy or restore of the bucket. */
 export function seemCopied(tags: PushedTag[]): boolean {

@@ -200,7 +200,8 @@ describe("A garbage collection", () => {
                     world.on(/annotatePods/, () => resolve(clock.seconds), 2),
                 );
                 await world.collect();
-                assert.equal(await writersReturn, expires);
+                // By a clock that is behind, too.
+                assert.equal(await writersReturn, expires + 15);
                 const waited = log.find((line) => line.startsWith("An earlier collection was lost"));
                 assert.match(waited!, /stays read-only until that one's lease expires, for \d+ s \.\.\.$/);
                 assert.ok(cluster.leases.every((lease) => lease.expires >= expires));
