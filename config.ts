@@ -4,7 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { ContainerRegistryArgs } from "./components/args";
 import { defaultsOf } from "./components/defaults";
-import { NameOf, Validation } from "./components/rules";
+import { Validation } from "./components/rules";
 import { assertNoErrors } from "./components/userError";
 import { User } from "./components/users/args";
 import { findValidationErrors } from "./components/validate";
@@ -68,18 +68,14 @@ export function readStackConfiguration(): StackConfiguration {
  * The validation errors whoever the users are: those with a user who pushes, and also with one who only pulls. Pull
  * secrets are left out, because they name users.
  */
-function findErrorsWithoutUsers(
-    name: string,
-    registry: ContainerRegistryArgs,
-    nameOf: NameOf,
-): pulumi.InputPropertyErrorDetails[] {
+const findErrorsWithoutUsers: typeof findValidationErrors = (name, registry, nameOf) => {
     const errorsWith = (...users: User[]) =>
         findValidationErrors(name, { ...registry, users, pullSecrets: undefined }, nameOf);
     const pusher: User = { name: "pusher" };
     const puller: User = { name: "puller", access: "pull" };
     const errors = errorsWith(pusher, puller);
     return errorsWith(pusher).filter((error) => errors.some((other) => isDeepStrictEqual(error, other)));
-}
+};
 
 /** Collects the values of the arguments by their paths, without the groups that are switched off. */
 function collectArguments(args: Key[], values: Values, validation: Validation): PlainArgs {

@@ -8,7 +8,7 @@ import { runPreflight } from "./preflight";
 
 export = async () => {
     const configuration = readStackConfiguration();
-    await runPreflight(registryName, configuration);
+    await runPreflight(configuration);
 
     const providers: Record<string, pulumi.ProviderResource> = {
         kubernetes: new kubernetes.Provider("homelab", {

@@ -1,4 +1,4 @@
-/** The names of what may belong to the registry `name`. They are interface: see CHANGELOG.md before you change one. */
+// The names of what may belong to the registry `name`. They are interface: see CHANGELOG.md before you change one.
 
 /** The name of the read-only replica with all logins, of the route to it, and of the key that can only read. */
 export const readerName = (name: string) => `${name}-reader`;

@@ -22,7 +22,7 @@ import { mayPush } from "./users/args";
 import { validateLogins, validatePullSecrets } from "./users/rules";
 
 /** Whether some users may only pull. */
-export const hasPullUsers = ({ users = [] }: ContainerRegistryArgs) => !users.every(mayPush);
+export const hasPullUsers = ({ users = [] }: Pick<ContainerRegistryArgs, "users">) => !users.every(mayPush);
 
 /** Whether read-only replicas are deployed. */
 export const hasReadReplicas = (args: ContainerRegistryArgs) =>
@@ -68,10 +68,11 @@ export function findValidationErrors(
     }
     const filled = fillDefaults(name, args);
     const { users = [] } = args;
-    // The longest names are those of a CronJob, with at most 52 characters, and of a Service, with at most 63.
+    // The longest names are those of a CronJob and of a Service. A Service has at most 63 characters, and a CronJob 48:
+    // otherwise the names of its Pods lack the end of the Job's number.
     // "cache" stands for the name of a pull-through cache, which needs some characters, too.
     const longestSuffix = hasReadReplicas(args) ? metricsName(anonymousReaderName("")) : cacheName("", "cache");
-    const longest = args.collection ? 52 - collectionName("").length : 63 - longestSuffix.length;
+    const longest = args.collection ? 48 - collectionName("").length : 63 - longestSuffix.length;
     validation.check("name", name, (name) =>
         /^\d/.test(name) ? `"${name}" begins with a digit; a Service needs a letter first` : dnsLabel(longest)(name),
     );
@@ -91,7 +92,7 @@ export function findValidationErrors(
     validateBucket(validation, filled.bucket, args.bucket, hostNames, hasReadReplicas(args));
     validateExposure(validation, filled, args);
     validateImports(validation, filled);
-    validatePullRoute(validation, pullHost !== undefined, hasPullUsers(args), filled.ingress);
+    validatePullRoute(validation, filled, hasPullUsers(args));
     if (filled.collection) {
         validateCollection(validation, filled.collection);
     }

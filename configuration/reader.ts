@@ -18,7 +18,7 @@ const mismatches: Record<string, string> = {
 
 /**
  * Reads the values of the keys from the stack's configuration, and fills in the defaults of the program. A key that
- * is set to an empty text counts as not set.
+ * is set to an empty text counts as not set, unless the program has a default text for it.
  */
 export function readKeys(schema: Schema, keys: Key[], validation: Validation): Values {
     const prefix = `${pulumi.getProject()}:`;

@@ -14,7 +14,10 @@ import { kubectlCommand } from "./kubectl";
 
 type Minio = NonNullable<StackConfiguration["minio"]>;
 
-/** Checks that MinIO responds, with or without TLS as configured, and accepts the login of `minioUser`. */
+/**
+ * Checks that MinIO responds, with or without TLS as configured, accepts the login of `minioUser`, and has the buckets
+ * of caches.
+ */
 export async function checkBucketServer({ minio, registry, kubeContext }: StackConfiguration): Promise<Finding[]> {
     if (!minio || hasProxy()) {
         return [];

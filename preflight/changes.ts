@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 
 import { defaultsOf } from "../components/defaults";
-import { StackConfiguration } from "../config";
+import { registryName, StackConfiguration } from "../config";
 import { error, Finding, warning } from "./finding";
 
 /** What this program reads of the outputs of a stack. */
@@ -19,7 +19,6 @@ export const readLastOutputs = () => readLastUpdate<Outputs>("readStackOutputs",
  * delete the registry, and warns of one that clients must follow.
  */
 export async function checkChanges(
-    name: string,
     { registry, minio }: StackConfiguration,
     last: Partial<Outputs>,
 ): Promise<Finding[]> {
@@ -28,18 +27,18 @@ export async function checkChanges(
     // All resources of the stack: read them only if they are needed.
     const readResources = () => readLastUpdate<Record<string, Deployed>>("readStackResourceOutputs", "stackName");
     const resources = keepsNamespace || isTraefik ? await readResources() : {};
-    const { host, bucket, namespace = defaultsOf(name).namespace } = registry;
-    const before = {
+    const { host, bucket, namespace = defaultsOf(registryName).namespace } = registry;
+    const changedFrom = {
         bucket: last.bucket === bucket.name ? undefined : last.bucket,
         host: last.host === host ? undefined : last.host,
         namespace: last.namespace === namespace ? undefined : last.namespace,
     };
     return [
         keepsNamespace && createdNamespace(resources) && deletesNamespace,
-        isTraefik && !hadTraefik(name, resources) && needsTraefikSettings,
-        before.bucket && judgeBucket(before.bucket, bucket.name, minio !== undefined),
-        before.host && judgeHost(before.host, host),
-        before.namespace && judgeNamespace(before.namespace, namespace),
+        isTraefik && !hadTraefik(resources) && needsTraefikSettings,
+        changedFrom.bucket && judgeBucket(changedFrom.bucket, bucket.name, minio !== undefined),
+        changedFrom.host && judgeHost(changedFrom.host, host),
+        changedFrom.namespace && judgeNamespace(changedFrom.namespace, namespace),
     ].filter((finding) => typeof finding === "object");
 }
 
@@ -64,8 +63,8 @@ function createdNamespace(resources: Partial<Record<string, Deployed>>): boolean
 }
 
 /** Whether the stack's Ingress already had the class `traefik`, so that the owner has seen the warning. */
-function hadTraefik(name: string, resources: Partial<Record<string, Deployed>>): boolean {
-    const end = `networking.k8s.io/v1:Ingress::${name}`;
+function hadTraefik(resources: Partial<Record<string, Deployed>>): boolean {
+    const end = `networking.k8s.io/v1:Ingress::${registryName}`;
     const ingress = Object.entries(resources).find(([urn]) => urn.endsWith(end));
     return ingress?.[1]?.outputs.spec?.ingressClassName === "traefik";
 }

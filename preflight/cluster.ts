@@ -4,7 +4,7 @@ import { fillDefaults, FilledArgs } from "../components/defaults";
 import { fieldManagerAnnotation } from "../components/kubernetes/fieldManager";
 import { metricsName, readerName } from "../components/names";
 import { hasPullUsers } from "../components/validate";
-import { StackConfiguration } from "../config";
+import { registryName, StackConfiguration } from "../config";
 import { hasProxy, tryToConnect } from "./connection";
 import { error, Finding, note, unreachable, warning } from "./finding";
 import { findCluster } from "./kubeconfig";
@@ -16,7 +16,6 @@ import { kubectlCommand, kubectlGet, KubernetesObject } from "./kubectl";
  * @param lastNamespace the namespace of the stack's last update; undefined if none was completed
  */
 export async function checkCluster(
-    name: string,
     { kubeContext, registry }: StackConfiguration,
     lastNamespace: string | undefined,
 ): Promise<Finding[]> {
@@ -31,12 +30,9 @@ export async function checkCluster(
         return [unreachable(`${problem}. The address comes from ${source}.`)];
     }
     // The program's values are plain.
-    const args = fillDefaults(name, registry) as unknown as Args;
-    const isNewNamespace = args.createNamespace && args.namespace !== lastNamespace;
-    const routesPulls = hasPullUsers(registry) && args.pullHost === undefined;
-    const needs = listNeeds(name, args, isNewNamespace, routesPulls);
-    const judge = (object: KubernetesObject) => judgeObject(object, args, kubeContext);
-    return needs.length > 0 ? checkNeeds(kubeContext, needs, judge) : [];
+    const args = fillDefaults(registryName, registry) as unknown as Args;
+    const needs = listNeeds(args, lastNamespace);
+    return needs.length > 0 ? checkNeeds(kubeContext, needs, args) : [];
 }
 
 interface Kind {
@@ -87,8 +83,9 @@ type Need = Kind & {
 };
 type Args = pulumi.Unwrap<FilledArgs>;
 
-function listNeeds(name: string, args: Args, isNewNamespace: boolean, routesPulls: boolean): Need[] {
-    const { ingress, gateway, metrics, namespace, pullSecrets } = args;
+function listNeeds(args: Args, lastNamespace: string | undefined): Need[] {
+    const { createNamespace, namespace, ingress, gateway, metrics, pullHost, pullSecrets } = args;
+    const routesPulls = hasPullUsers(args) && pullHost === undefined;
     const issuer = ingress?.annotations["cert-manager.io/cluster-issuer"] ?? ingress?.clusterIssuer;
     const need = (kind: keyof typeof kinds, name: string, namespace?: string): Need => ({
         ...kinds[kind],
@@ -102,38 +99,31 @@ function listNeeds(name: string, args: Args, isNewNamespace: boolean, routesPull
         isRequired: true,
     });
     return [
-        isNewNamespace && need("Namespace", namespace),
+        createNamespace && namespace !== lastNamespace && need("Namespace", namespace),
         ...pullSecrets.map(namespaceOf).filter(({ name }) => name !== namespace),
         ingress && need("IngressClass", ingress.className),
         issuer && need("ClusterIssuer", issuer),
         issuer && ingress?.className === "traefik" && need("Certificate", ingress.tlsSecret, namespace),
-        ingress && routesPulls && need("IngressRoute", readerName(name), namespace),
+        ingress && routesPulls && need("IngressRoute", readerName(registryName), namespace),
         gateway && need("Gateway", gateway.name, gateway.namespace),
-        metrics?.serviceMonitor && need("ServiceMonitor", metricsName(name), namespace),
+        metrics?.serviceMonitor && need("ServiceMonitor", metricsName(registryName), namespace),
     ].filter((need) => typeof need === "object");
 }
 
 /** Checks all needs with one call of kubectl. A kind that the cluster does not know fails only its own objects. */
-async function checkNeeds(
-    context: string | undefined,
-    needs: Need[],
-    judge: (object: KubernetesObject) => Finding[],
-): Promise<Finding[]> {
+async function checkNeeds(context: string | undefined, needs: Need[], args: Args): Promise<Finding[]> {
     const input = needs
         .map(({ apiVersion, kind, name, namespace }) => ({ apiVersion, kind, metadata: { name, namespace } }))
         .map((manifest) => JSON.stringify(manifest));
     const { items, stderr, failure } = await kubectlGet(context, ["--filename", "-"], input.join("\n"));
     const errors = stderr.split("\n");
     const missing = needs.filter((need) => isMissing(need, errors));
-    const others = await listOthers(
-        context,
-        missing.filter(({ isNamed }) => isNamed),
-    );
+    const others = await listOthers(context, missing);
     const unchecked: string[] = [];
     const findings = needs.flatMap((need) => {
         const found = items.find(({ kind, metadata }) => kind === need.kind && metadata.name === need.name);
         if (found) {
-            return judge(found);
+            return judgeObject(found, args, context);
         }
         if (isUnknown(need, errors)) {
             return judgeUnknown(need);
@@ -164,9 +154,10 @@ const isMissing = ({ kind, name, namespace }: Need, errors: string[]) =>
 const isUnknown = ({ apiVersion, kind }: Need, errors: string[]) =>
     errors.some((line) => line.includes(`no matches for kind "${kind}" in version "${apiVersion}"`));
 
-/** Lists what exists of the kinds of missing objects. */
+/** Lists what exists of the kinds of missing objects that a key names. */
 async function listOthers(context: string | undefined, missing: Need[]): Promise<KubernetesObject[]> {
-    const types = missing.map(({ apiVersion, kind }) => [kind, ...apiVersion.split("/").reverse()].join("."));
+    const named = missing.filter(({ isNamed }) => isNamed);
+    const types = named.map(({ apiVersion, kind }) => [kind, ...apiVersion.split("/").reverse()].join("."));
     return types.length > 0 ? (await kubectlGet(context, [types.join(","), "--all-namespaces"])).items : [];
 }
 

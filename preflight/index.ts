@@ -13,14 +13,13 @@ import { checkRemotes } from "./remotes";
  * Checks what an update needs, before it changes anything: the last update, the cluster, MinIO, DNS, and the
  * registries that are cached.
  *
- * @param name of the component
  * @throws pulumi.RunError with all errors at once
  */
-export async function runPreflight(name: string, configuration: StackConfiguration): Promise<void> {
+export async function runPreflight(configuration: StackConfiguration): Promise<void> {
     const last = await readLastOutputs();
     const checks = [
-        checkChanges(name, configuration, last),
-        checkCluster(name, configuration, last.namespace),
+        checkChanges(configuration, last),
+        checkCluster(configuration, last.namespace),
         checkBucketServer(configuration),
         checkHosts(configuration.registry),
         checkRemotes(configuration.registry),

@@ -13,7 +13,7 @@ interface KubeConfig {
 
 /**
  * Finds host and port of the API server in the kubeconfig that the provider uses. There is neither an address nor an
- * error if the program runs in the cluster, or if the kubeconfig has a proxy for it.
+ * error if the program runs in the cluster, or if the kubeconfig has no such cluster, or a proxy for it.
  */
 export function findCluster(context: string | undefined): { address?: string; error?: string } {
     const files = (process.env.KUBECONFIG || path.join(os.homedir(), ".kube", "config")).split(path.delimiter);

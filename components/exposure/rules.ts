@@ -56,16 +56,12 @@ function validateGateway(validation: Validation, gateway: Gateway): void {
 }
 
 /** Validates how the route tells pulls from pushes, if some users may only pull. */
-export function validatePullRoute(
-    validation: Validation,
-    hasPullHost: boolean,
-    hasPullUsers: boolean,
-    ingress?: Ingress,
-) {
-    if (hasPullHost && !hasPullUsers) {
+export function validatePullRoute(validation: Validation, filled: FilledArgs, hasPullUsers: boolean): void {
+    const { ingress, pullHost } = filled;
+    if (pullHost !== undefined && !hasPullUsers) {
         validation.add("pullHost", 'is given, but no user has access "pull"; give a user that access, or leave it out');
     }
-    if (!hasPullUsers || hasPullHost || !ingress) {
+    if (!hasPullUsers || pullHost !== undefined || !ingress) {
         return;
     }
     const { className } = ingress;

@@ -11,7 +11,7 @@ export const lockFolder = "/lock";
 export const readOnlyUntil = "homelab-registry/read-only-until";
 
 /** That annotation, as a variable for {@link readOnlyEntrypoint}. */
-export const lockEnv = {
+export const readOnlyUntilEnv = {
     name: "READ_ONLY_UNTIL",
     valueFrom: { fieldRef: { fieldPath: `metadata.annotations['${readOnlyUntil}']` } },
 };

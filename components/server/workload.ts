@@ -1,7 +1,7 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 
-import { lockEnv, lockFolder, readOnlyEntrypoint } from "../garbageCollection/readOnlyEntrypoint";
+import { lockFolder, readOnlyEntrypoint, readOnlyUntilEnv } from "../garbageCollection/readOnlyEntrypoint";
 import { fieldManagerAnnotation } from "../kubernetes/fieldManager";
 import { restrictedContainerSecurityContext, restrictedPodSecurityContext } from "../kubernetes/securityContext";
 import { htpasswdFile } from "../users/htpasswd";
@@ -101,15 +101,11 @@ export class Workload extends pulumi.ComponentResource {
     }
 
     private makeDeployment(name: string, args: WorkloadArgs): kubernetes.apps.v1.Deployment {
+        const { namespace, keyRotation } = args;
         // A rotated key gets a Deployment of its own beside the old one. When the new pods are ready, Pulumi deletes
         // the old Deployment, waits for its last upload, and only then deletes the old key.
-        const isFirstKey = args.keyRotation === 1;
-        const podLabels = { ...this.labels, ...(!isFirstKey && { [keyRotationLabel]: String(args.keyRotation) }) };
-        const metadata = {
-            name: deploymentName(name, args.keyRotation),
-            namespace: args.namespace,
-            annotations: fieldManagerAnnotation,
-        };
+        const podLabels = { ...this.labels, ...(keyRotation !== 1 && { [keyRotationLabel]: String(keyRotation) }) };
+        const metadata = { name: deploymentName(name, keyRotation), namespace, annotations: fieldManagerAnnotation };
         const spec = {
             replicas: args.replicas,
             selector: { matchLabels: podLabels },
@@ -155,7 +151,7 @@ export class Workload extends pulumi.ComponentResource {
                 { name: "OTEL_TRACES_EXPORTER", value: "none" },
                 // A folder of CA certificates besides the image's own file.
                 ...(args.ca !== undefined ? [{ name: "SSL_CERT_DIR", value: configFolder }] : []),
-                ...(this.lock ? [lockEnv] : []),
+                ...(this.lock ? [readOnlyUntilEnv] : []),
             ],
             ports: [
                 { name: "http", containerPort: registryPort },

@@ -16,7 +16,7 @@ export interface StorageArgs {
     hasReadKey: boolean;
 }
 
-/** An access key of MinIO. */
+/** An access key of the bucket's server. */
 export interface AccessKey {
     accessKey: pulumi.Output<string>;
     /** Secret. */

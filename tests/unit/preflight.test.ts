@@ -114,7 +114,7 @@ cat "${folder}/$1.json"
             kubeContext: kubeContext ?? undefined,
             registry: { ...registry, ...args },
         } as StackConfiguration;
-        const findings = await checkCluster("registry", configuration, lastNamespace);
+        const findings = await checkCluster(configuration, lastNamespace);
         return findings.map(({ severity, text }) => `${severity}: ${text}`);
     };
 
@@ -132,7 +132,7 @@ cat "${folder}/$1.json"
             const { warn, log } = console;
             console.warn = console.log = (line: string) => void printed.push(line);
             try {
-                await runPreflight("registry", { registry, ...configuration } as StackConfiguration);
+                await runPreflight({ registry, ...configuration } as StackConfiguration);
             } finally {
                 Object.assign(console, { warn, log });
             }
@@ -703,7 +703,7 @@ describe("The check of changes", () => {
         );
         const registry = { host: last.host, bucket: { name: last.bucket }, ...args };
         const configuration = { registry, minio: minio ? {} : undefined } as StackConfiguration;
-        const findings = await checkChanges("registry", configuration, await readLastOutputs());
+        const findings = await checkChanges(configuration, await readLastOutputs());
         return { findings: findings.map(({ severity, text }) => `${severity}: ${text}`), calls };
     }
     const ofOutputs = ["pulumi:pulumi:readStackOutputs", { name }];

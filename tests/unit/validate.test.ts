@@ -857,6 +857,11 @@ describe("findValidationErrors", () => {
 
     it("rejects a component name that is not a valid Kubernetes name", () => {
         assert.deepEqual(errorsWith({}, "My registry"), [`name: "My registry" ${notKubernetes(50)}`]);
+        // Kubernetes would cut off the end of a longer name of a Job's Pod.
+        const collection = { schedule: "@daily" };
+        assert.deepEqual(errorsWith({ collection }, "a".repeat(37)), []);
+        const tooLong = "a".repeat(38);
+        assert.deepEqual(errorsWith({ collection }, tooLong), [`name: "${tooLong}" ${notKubernetes(37)}`]);
     });
 
     it("accepts an Output or a Promise, and does not validate it before it is known", () => {
