@@ -13,8 +13,6 @@ const types = [
 ].map((type) => `application/vnd.${type}+json`);
 
 describe("A client of the registry:", function () {
-    this.timeout("40m");
-
     useImageClients();
     let login: Login;
     before(async () => (login = await credentials()));

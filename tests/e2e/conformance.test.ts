@@ -31,8 +31,6 @@ const workflows: [workflow: string, names: RegExp][] = [
 const workflowOf = ({ name }: Test) => workflows.find(([, names]) => names.test(name))![0];
 
 describe("The conformance suite of the OCI distribution specification", function () {
-    this.timeout("40m");
-
     let tests: Test[];
     const failing = () => tests.filter(({ status }) => status === "failure");
 

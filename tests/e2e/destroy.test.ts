@@ -17,8 +17,6 @@ import {
 import { assertInTroubleshooting } from "./support/troubleshooting";
 
 describe("pulumi destroy", function () {
-    this.timeout("40m");
-
     const page = "docs/updating.md";
 
     restoreConfiguration();

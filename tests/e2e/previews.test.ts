@@ -5,8 +5,6 @@ import { configure, pulumi } from "./support/sandbox";
 
 /** The text that reviewers read in a pull request, for typical changes. */
 describe("The preview", function () {
-    this.timeout("40m");
-
     /** The changes and the counts of a preview, without colour and progress. */
     async function preview(): Promise<string> {
         const lines = (await pulumi("preview")).split("\n").map((line) => line.replace(/;? *$/, ""));

@@ -6,6 +6,7 @@ import * as path from "node:path";
 import { attempt, eventually, run } from "./support/run";
 import {
     accessKey,
+    apply,
     applyPod,
     configure,
     kubectl,
@@ -27,8 +28,6 @@ import {
 import { assertInTroubleshooting } from "./support/troubleshooting";
 
 describe("The registry", function () {
-    this.timeout("40m");
-
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "e2e-"));
     let host: string, url: string, user: string, password: string;
     const curl = (path: string, ...options: string[]) => request(`${url}${path}`, ...options);
@@ -106,7 +105,7 @@ describe("The registry", function () {
         });
 
         it("to a Pod with a pull secret, and not to one without", async () => {
-            await kubectl("create", "namespace", "apps");
+            await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "apps" } });
             try {
                 await kubectl(
                     "create",

@@ -13,8 +13,6 @@ interface KubeConfig {
 }
 
 describe("A rejected update changes nothing", function () {
-    this.timeout("40m");
-
     const file = "Pulumi.sandbox.yaml";
     let configuration: string;
     let state: string[];

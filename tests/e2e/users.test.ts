@@ -5,6 +5,7 @@ import * as bcrypt from "bcryptjs";
 import { runDocumented } from "./support/docs";
 import { eventually, run } from "./support/run";
 import {
+    apply,
     applyPod,
     client,
     kubectl,
@@ -20,13 +21,12 @@ import {
 import { assertUnnoticed } from "./support/traffic";
 
 describe("Users", function () {
-    this.timeout("40m");
-
     restoreConfiguration();
     let uids: string[];
     const podUids = async () => (await pods()).map(({ metadata }) => metadata.uid);
     const passwords = async () => (await outputs()).passwords;
     let host: string;
+    const image = () => `${host}/users:test`;
 
     /** Runs the commands under a heading of docs/users.md. `input` answers what they ask for. */
     const follow = (heading: string, here?: Record<string, string>, input?: string) =>
@@ -55,7 +55,7 @@ describe("Users", function () {
         assert.deepEqual(JSON.parse(login!), {
             auths: { [host]: { auth: Buffer.from(`ci:${password}`).toString("base64") } },
         });
-        await applyPod(name, `${host}/alpine:test`, [{ name: "registry-pull" }]);
+        await applyPod(name, image(), [{ name: "registry-pull" }]);
         await kubectl(
             "wait",
             `pod/${name}`,
@@ -71,7 +71,10 @@ describe("Users", function () {
     before(async () => {
         uids = await podUids();
         ({ host } = await outputs());
-        await kubectl("create", "namespace", "apps");
+        await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "apps" } });
+        const { user, password } = await client();
+        const credentials = ["--dest-creds", `${user}:${password}`];
+        await run("skopeo", ["copy", "--quiet", ...credentials, "docker-daemon:alpine:latest", `docker://${image()}`]);
     });
     after(async () => {
         await kubectl("delete", "namespace", "apps");

@@ -6,8 +6,8 @@ import { client, configure, kubectl, restoreConfiguration, settled, up } from ".
 import { assertUnnoticed } from "../support/traffic";
 
 describe("Two replicas of the registry, while a node is drained,", function () {
-    this.timeout("40m");
-
+    // A failure may leave it cordoned.
+    after(() => kubectl("uncordon", "homelab-2"));
     restoreConfiguration();
     before(async () => {
         await configure("replicas=2");

@@ -15,8 +15,6 @@ import { assertUnnoticed } from "../support/traffic";
  * These tests restore Kubernetes' default, with which owners wait for up to two minutes.
  */
 describe("A registry on kubelets with Kubernetes' default syncFrequency", function () {
-    this.timeout("40m");
-
     const registry = new OtherRegistry("paced");
     const file = (suffix: string) => `/etc/kubernetes/kubelet${suffix}.yaml`;
     const sandboxFiles = new Map<string, string>();

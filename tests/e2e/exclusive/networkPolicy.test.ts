@@ -40,8 +40,6 @@ const pod = (namespace: string) => [
 ];
 
 describe("The pods of a registry with networkPolicy", function () {
-    this.timeout("40m");
-
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "confined-"));
     let controller: ChildProcess | undefined;
     let me: Client;

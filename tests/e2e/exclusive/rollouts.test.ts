@@ -27,8 +27,6 @@ import { assertUnnoticed } from "../support/traffic";
 const page = "docs/maintenance.md";
 
 describe("Two replicas of the registry", function () {
-    this.timeout("40m");
-
     restoreConfiguration();
     before(async () => {
         await configure("replicas=2");

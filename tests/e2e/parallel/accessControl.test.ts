@@ -95,8 +95,6 @@ const unsupported =
     /StatusCode: 405, Method not allowed|HTTP 405 response body.*"Method not allowed|405 Method Not Allowed|^.*failed to copy after 5 retries/;
 
 describe("Access control:", function () {
-    this.timeout("40m");
-
     let me: Client, cluster: Client;
 
     before(async () => {

@@ -16,8 +16,6 @@ import { makeImage, makeImages } from "../support/traffic";
  * 2.8.3 on an S3 server whose certificate is from a private CA.
  */
 describe("A registry on existing resources", function () {
-    this.timeout("40m");
-
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "existing-"));
     /** Its namespace and its host have the same name. */
     const stack = "existing";

@@ -117,8 +117,6 @@ async function push(client: Client, image: string): Promise<void> {
 }
 
 describe("The npm package", function () {
-    this.timeout("40m");
-
     let files: string[];
     before(() => {
         const [pack] = JSON.parse(fs.readFileSync(path.join(projects, "pack.json"), "utf8")) as [
@@ -192,8 +190,6 @@ describe("The npm package", function () {
 });
 
 describe("The example", function () {
-    this.timeout("40m");
-
     describe("smallest", () => {
         const stack = new Stack("smallest");
         before(() => stack.up({ buckets: ["images"] }));
@@ -278,9 +274,14 @@ describe("The example", function () {
             }
         });
 
-        it("collects garbage with the program that is compiled in the package", async () => {
-            const job = ["--namespace", "lab", "job/collect-now"];
-            await kubectl("create", "job", "collect-now", "--namespace", "lab", "--from=cronjob/lab-collection");
+        it("collects garbage by its schedule, with the program that is compiled in the package", async () => {
+            const changeCronJob = (spec: object) =>
+                kubectl("patch", "cronjob/lab-collection", "--namespace", "lab", "--patch", JSON.stringify({ spec }));
+            await changeCronJob({ schedule: "* * * * *" });
+            const firstJob = ["jobs", "--namespace", "lab", "--output", "jsonpath={.items[0].metadata.name}"];
+            const name = await eventually(() => kubectl("get", ...firstJob));
+            await changeCronJob({ suspend: true });
+            const job = ["--namespace", "lab", `job/${name}`];
             await kubectl("wait", "--for=condition=Complete", "--timeout=300s", ...job);
             assert.match(await kubectl("logs", ...job), /^Freed /m);
         });
@@ -316,8 +317,6 @@ describe("The example", function () {
 });
 
 describe("The example argo-cd", function () {
-    this.timeout("40m");
-
     const stack = new Stack("argo-cd");
     const login = { host: `sealed.${domain}`, user: "sealed", password: "correct horse" };
     const mark = { "argocd.argoproj.io/tracking-id": "sealed:/Namespace:/sealed" };
@@ -363,8 +362,6 @@ describe("The example argo-cd", function () {
 });
 
 describe("The component package", function () {
-    this.timeout("40m");
-
     /** Folder of the component as a provider. A newer Pulumi makes it from the component package by itself. */
     const plugin = path.resolve("tests/e2e/examples/bin");
     const given = "correct horse battery";

@@ -33,8 +33,6 @@ const here: Record<string, string> = {
 };
 
 describe("A registry", function () {
-    this.timeout("40m");
-
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "exposed-"));
     const proxy = new OwnProxy(registry.host, folder);
     let me = { host: registry.host } as Client;

@@ -6,8 +6,6 @@ import { accessKey, kubectl, loginStatus, minioRoot, previewed, s3, settled } fr
 import { assertUnnoticed } from "../support/traffic";
 
 describe("Rotation:", function () {
-    this.timeout("40m");
-
     const registry = new OtherRegistry("keys");
     before(async () => {
         await registry.configure();

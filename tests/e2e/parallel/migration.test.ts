@@ -25,8 +25,6 @@ import { assertUnnoticed, Client, makeImage, makeImages } from "../support/traff
 const page = "docs/migration.md";
 
 describe("Migration from a registry set up by hand", function () {
-    this.timeout("40m");
-
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moving-"));
     useOwnLogins(folder);
     const stack = "moved";

@@ -34,8 +34,6 @@ async function minioToken(): Promise<string> {
 }
 
 describe("Monitoring with Prometheus", function () {
-    this.timeout("40m");
-
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "watched-"));
     const processes: ChildProcess[] = [];
     let me: Client;

@@ -38,8 +38,6 @@ const inCluster = `http://registry.${registry.name}.svc.${clusterDomain}`;
 const upstream = new TokenRegistry(`auth.${registry.host}`, inCluster, `me:${password}`);
 
 describe("A pull-through cache", function () {
-    this.timeout("40m");
-
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "mirrored-"));
     let me: Client;
 

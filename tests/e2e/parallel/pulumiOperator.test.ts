@@ -20,8 +20,6 @@ interface Manifest {
  * its image and CRD are in no package registry. Tested are the permissions, and that the Stack has only documented fields.
  */
 describe("The Pulumi operator's example", function () {
-    this.timeout("40m");
-
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "operator-"));
     const namespaces: Record<string, string> = { registry: "operated", pulumi: "operator" };
     const stack = [

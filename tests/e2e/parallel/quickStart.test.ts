@@ -35,8 +35,6 @@ const substitutions: Record<string, string> = {
 };
 
 describe("The quick start of the README", function () {
-    this.timeout("40m");
-
     const home = fs.mkdtempSync(path.join(os.tmpdir(), "quick-start-"));
     const env = {
         ...(process.env as Record<string, string>),

@@ -11,8 +11,6 @@ import { Client, makeImage, pull, tryPush } from "../support/traffic";
 import { assertInTroubleshooting } from "../support/troubleshooting";
 
 describe("bucketQuota", function () {
-    this.timeout("40m");
-
     const registry = new OtherRegistry("quota");
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quota-"));
     let me: Client;

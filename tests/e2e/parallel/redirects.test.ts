@@ -64,8 +64,6 @@ async function exposeByGateway(): Promise<void> {
 }
 
 describe("Redirects to MinIO:", function () {
-    this.timeout("40m");
-
     useImageClients();
     const trace = new MinioTrace();
     let me: Client, cluster: Client, nobody: Client;

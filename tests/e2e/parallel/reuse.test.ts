@@ -8,8 +8,6 @@ import { kubectl, loginStatus, makeBucket, minioRoot } from "../support/sandbox"
 import { assertUnnoticed, Client } from "../support/traffic";
 
 describe("The component in another program, whose provider replaces changed Secrets,", function () {
-    this.timeout("40m");
-
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "reuse-"));
     const stack = ["--cwd", "tests/e2e/reuse", "--stack", "reuse"];
     const file = ["--config-file", path.join(folder, "Pulumi.reuse.yaml")];

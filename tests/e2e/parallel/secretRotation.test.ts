@@ -7,8 +7,6 @@ import { accessKey, kubectl, mounted, previewed, request, s3, settled } from "..
 import { assertUnnoticed } from "../support/traffic";
 
 describe("Rotation:", function () {
-    this.timeout("40m");
-
     const registry = new OtherRegistry("secrets");
     before(async () => {
         await registry.configure();

@@ -19,8 +19,6 @@ import { assertInTroubleshooting } from "../support/troubleshooting";
 const page = "docs/troubleshooting.md";
 
 describe("docs/troubleshooting.md has what is printed", function () {
-    this.timeout("40m");
-
     const registry = new OtherRegistry("trouble");
     const namespaced = ["--namespace", registry.name];
     /** The registry's namespace only allows restricted Pods. */

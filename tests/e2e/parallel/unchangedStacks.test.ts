@@ -25,8 +25,6 @@ const mayChange = [
 ];
 
 describe("A stack deployed by commit 35cbdf9", function () {
-    this.timeout("40m");
-
     const page = "docs/updating.md";
     const name = "unchanged";
     const apps = "unchanged-apps";

@@ -11,8 +11,6 @@ import { kubectl, request } from "../support/sandbox";
 import { Client, makeImage, tryPush } from "../support/traffic";
 
 describe("The commands of docs/using.md", function () {
-    this.timeout("40m");
-
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "using-"));
     useOwnLogins(folder);
     const registry = new OtherRegistry("used");

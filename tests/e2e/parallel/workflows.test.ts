@@ -218,8 +218,6 @@ describe("The GitHub workflows", () => {
 const documentedYaml = () => documentedBlocks(page, "yaml");
 
 describe("The commands of the workflows, in a clean clone with its state in MinIO:", function () {
-    this.timeout("40m");
-
     const stack = "delivered";
     const host = `${stack}.registry.homelab.test`;
     /** The address of MinIO for Pulumi's provider. It can be closed without closing the access to the state. */
@@ -296,7 +294,6 @@ describe("The commands of the workflows, in a clean clone with its state in MinI
             .sort();
 
     before(async function () {
-        this.timeout("40m");
         temp = fs.mkdtempSync(path.join(os.tmpdir(), "workflows-"));
         await minioProxy.open();
         const root = await minioRoot();
@@ -410,7 +407,6 @@ describe("The commands of the workflows, in a clean clone with its state in MinI
     beforeEach(() => minioProxy.open());
     afterEach(() => fs.writeFileSync(stackFile, configuration));
     after(async function () {
-        this.timeout("40m");
         await minioProxy.open();
         const owner = asOwner();
         await runOn(owner, "pulumi", "state", "unprotect", "--all", "--yes");

@@ -130,10 +130,12 @@ async function underTraffic(
     };
     const wait = (milliseconds: number) =>
         sleep(milliseconds, undefined, { signal: over.signal }).catch(() => undefined);
-    // One after another: if all began at once, they would all pause at once.
+    // The first pauses differ. Otherwise all clients would pause at once, for most of the time.
     const repeat = async (work: () => Promise<void>, i: number, { length }: unknown[]) => {
-        for (await wait((i * leadTime) / length); !over.signal.aborted; await wait(pause)) {
+        await wait((i * leadTime) / length);
+        for (let next = (pause * (i + 1)) / length; !over.signal.aborted; next = pause) {
             await work();
+            await wait(next);
         }
     };
 

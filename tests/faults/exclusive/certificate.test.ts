@@ -10,8 +10,6 @@ import { assertInTroubleshooting } from "../../e2e/support/troubleshooting";
 import { itInFull } from "../support/shortMode";
 
 describe("The certificate", function () {
-    this.timeout("40m");
-
     const certificate = ["certificate/registry-tls-ingress", "--namespace", "registry"];
     const field = (name: string) => kubectl("get", ...certificate, "--output", `jsonpath={.status.${name}}`);
     /** Serial number of the certificate that the ingress controller serves. */

@@ -18,8 +18,6 @@ import { daemon, without } from "../support/daemons";
 import { fullOrShort, itInFull } from "../support/shortMode";
 
 describe("The cluster", function () {
-    this.timeout("40m");
-
     const kubelets = ["kubelet", "kubelet-2"];
     const update = () => tryPulumi("up", "--yes", "--skip-preview");
     /** Waits until an update succeeds, and verifies the registry's configuration. */

@@ -52,8 +52,6 @@ async function logIn(client: Client, connections: number, perSecond: number, sta
 const within = (part: number, times: number[]) => times[Math.floor(times.length * part)]!;
 
 describe("A hundred wrong logins a second", function () {
-    this.timeout("40m");
-
     describeInFull("for a minute", () => {
         const registry = new OtherRegistry("guessed");
         let me: Client;

@@ -11,8 +11,6 @@ import { assertUnnoticed, makeImage } from "../../e2e/support/traffic";
 import { fullOrShort, itInFull } from "../support/shortMode";
 
 describe("The registry's only pod", function () {
-    this.timeout("40m");
-
     beforeEach(async () => {
         // A new pod, whose restart Kubernetes does not delay.
         await kubectl("delete", "pods", ...ofRegistry());

@@ -16,8 +16,6 @@ import { fullOrShort } from "../support/shortMode";
 const seed = Number(process.env.FAULTS_SEED ?? 20261124);
 
 describe("Invalid requests", function () {
-    this.timeout("40m");
-
     const bucket = "container-repo";
     let me: Client, authorization: string, targets: Target[];
     let sent = 0;
@@ -352,8 +350,6 @@ describe("Invalid requests", function () {
 
 // Known bugs of distribution and Traefik. These tests fail when a newer version fixes them.
 describe("A client error that is answered with a server error:", function () {
-    this.timeout("40m");
-
     let target: Target, headers: Record<string, string>;
     before(async () => {
         const { host, user, password } = await client();

@@ -7,8 +7,6 @@ import { without } from "../support/daemons";
 import { describeInFull } from "../support/shortMode";
 
 describeInFull("An update of a registry in use", function () {
-    this.timeout("40m");
-
     const registry = new ConvergingRegistry("interrupted");
     before(async () => {
         await registry.makeMinio();

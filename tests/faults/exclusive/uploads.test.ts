@@ -9,8 +9,6 @@ import { client, keysOf, minioRoot, mounted, request, s3 } from "../../e2e/suppo
 import { Client } from "../../e2e/support/traffic";
 
 describe("An abandoned upload", function () {
-    this.timeout("40m");
-
     const bucket = "container-repo";
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "uploads-"));
     const repository = path.basename(folder).toLowerCase();

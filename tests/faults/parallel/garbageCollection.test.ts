@@ -20,8 +20,6 @@ const allSteps: [string, RegExp][] = [
 const steps = isShort ? allSteps.filter(([step]) => step === "deletes") : allSteps;
 
 describe("Garbage collection", function () {
-    this.timeout("40m");
-
     const registry = new CollectedRegistry("collecting");
     const { folder, settings } = registry;
     let me: Client;

@@ -9,8 +9,6 @@ import { ConvergingRegistry } from "../support/convergingRegistry";
 import { describeInFull, isShort } from "../support/shortMode";
 
 describe("An update", function () {
-    this.timeout("40m");
-
     const registry = new ConvergingRegistry("killed");
 
     /** Starts to create the registry, and kills Pulumi after one of its resources. */

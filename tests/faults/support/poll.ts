@@ -3,9 +3,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { attempt } from "../../e2e/support/run";
 import { Client } from "../../e2e/support/traffic";
 
-/** An answer of a registry, and the time of the request. */
+/** An answer of a registry, when its request was sent, and when it came. */
 export interface Answer {
     began: number;
+    ended: number;
     what: string;
     /** HTTP status, or "000" without an answer. */
     status: string;
@@ -41,7 +42,7 @@ export async function pollDuring(
                 ...options,
                 `https://${client.host}/v2/${path}`,
             ]);
-            answers.push({ began, what: [...options, path!].join(" "), status });
+            answers.push({ began, ended: Date.now(), what: [...options, path!].join(" "), status });
             await sleep(500);
         }
     };
