@@ -53,6 +53,9 @@ export const executions: Record<string, Record<string, Execution>> = {
     "docs/design/performance.md": {
         "How to measure": { notRun: "The benchmark takes an hour. CI runs a short one." },
     },
+    "docs/design/performance-analysis.md": {
+        "Compared part by part": { notRun: "It takes 40 minutes. CI runs a short benchmark." },
+    },
     "docs/design/reliability.md": {
         Reliability: { notRun: "A test would start itself. CI runs `make faults short=1`." },
     },
