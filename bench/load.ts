@@ -49,7 +49,7 @@ export interface Layer {
     bytes: number;
 }
 
-/** Two layers of the same file differ in so many bytes, the last ones. */
+/** Layers of the same file differ only in their last bytes, so many. */
 const endBytes = 32;
 /** The hash of each layer's file without its end. So a new layer needs no hash of a whole file. */
 const hashesWithoutEnd = new Map<string, Hash>();

@@ -28,17 +28,12 @@ export async function checkChanges(
     const readResources = () => readLastUpdate<Record<string, Deployed>>("readStackResourceOutputs", "stackName");
     const resources = keepsNamespace || isTraefik ? await readResources() : {};
     const { host, bucket, namespace = defaultsOf(registryName).namespace } = registry;
-    const changedFrom = {
-        bucket: last.bucket === bucket.name ? undefined : last.bucket,
-        host: last.host === host ? undefined : last.host,
-        namespace: last.namespace === namespace ? undefined : last.namespace,
-    };
     return [
         keepsNamespace && createdNamespace(resources) && deletesNamespace,
         isTraefik && !hadTraefik(resources) && needsTraefikSettings,
-        changedFrom.bucket && judgeBucket(changedFrom.bucket, bucket.name, minio !== undefined),
-        changedFrom.host && judgeHost(changedFrom.host, host),
-        changedFrom.namespace && judgeNamespace(changedFrom.namespace, namespace),
+        last.bucket && last.bucket !== bucket.name && judgeBucket(last.bucket, bucket.name, minio !== undefined),
+        last.host && last.host !== host && judgeHost(last.host, host),
+        last.namespace && last.namespace !== namespace && judgeNamespace(last.namespace, namespace),
     ].filter((finding) => typeof finding === "object");
 }
 
@@ -87,15 +82,13 @@ const judgeHost = (last: string, host: string) =>
     );
 
 /** Warns of another namespace: each object is created there before the old one is deleted. */
-function judgeNamespace(last: string, namespace: string): Finding {
-    const change =
+const judgeNamespace = (last: string, namespace: string) =>
+    warning(
         `namespace: was "${last}". This update creates the registry again in "${namespace}", then deletes it in ` +
-        `"${last}", and that namespace, if this stack created it`;
-    const fix = "Then run first: pulumi destroy --exclude-protected. It keeps the images; the passwords will be new.";
-    return warning(
-        `${change}. It fails if both cannot exist at once: with a node port, or the same host of ingress-nginx. ${fix}`,
+            `"${last}", and that namespace, if this stack created it. With a node port, or an Ingress of ` +
+            "ingress-nginx, it fails: both cannot exist at once. Before such an update, run: " +
+            "pulumi destroy --exclude-protected. Images stay; passwords change.",
     );
-}
 
 /**
  * Reads the outputs of the stack's last update; empty before the first one. A StackReference would be a resource of the

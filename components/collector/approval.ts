@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import type { Cluster, CollectionSettings } from "./ports.ts";
 
 /**
- * Whether retention may remove tags: an earlier Job has reported what these policies select, or the owner does not wait
- * for that. Call it when they are reported: it notes that, beside the lease, as POLICIES/STATE/JOB.
+ * Notes beside the lease that this Job has reported what the policies select, as POLICIES/STATE/JOB. Returns whether
+ * tags may go: an earlier Job has reported it, or the owner does not wait for that.
  *
  * @param areCopied whether most tags seem to be of a copy, which makes them new: the same policies select other ones
  */

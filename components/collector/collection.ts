@@ -329,7 +329,7 @@ export class GarbageCollection {
         if (seconds > 0) {
             log(
                 "An earlier collection was lost, and may still be deleting. " +
-                    `The registry stays read-only until that one's lease expires, for ${seconds} s ...`,
+                    `The registry stays read-only until that one's lease has expired, for ${seconds} s ...`,
             );
             await clock.sleep(seconds * 1000, this.stop);
         }

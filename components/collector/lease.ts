@@ -38,7 +38,7 @@ export class Lease {
         this.holder = holder;
     }
 
-    /** For how many seconds a previous holder that was lost may still be deleting, by any clock. */
+    /** For how many seconds a previous holder that was lost may still be deleting. */
     get predecessorSecondsLeft(): number {
         // By every clock: a pod whose clock is behind would start read-only.
         return Math.max(0, this.predecessorExpires + maxClockSeconds - this.now());

@@ -2,7 +2,7 @@ import { PermanentError } from "./errors.ts";
 import { deleteCommand } from "./findings.ts";
 import { type Inventory, sum } from "./inventory.ts";
 import { tagId, type TagName } from "./layout.ts";
-import { describePolicy, type RetentionPolicy, seemCopied } from "./retention.ts";
+import { describePolicy, endOfFirstHour, type PushedTag, type RetentionPolicy, seemCopied } from "./retention.ts";
 
 /** Bytes with the most readable suffix. Example: `"1.5 GiB"`. */
 export function formatBytes(bytes: number): string {
@@ -72,12 +72,21 @@ export function removalReport(
     const bytes = formatBytes(sum([...garbage].map((digest) => blobs.get(digest) ?? 0)));
     return [
         ...policies.map((policy, i) => `retention[${i}]: ${describePolicy(policy)}`),
-        ...(!trustCopies && seemCopied([...tags, ...removals.tags])
-            ? ["Most tags were written within the same hour, as by a copy of the bucket: they count as equally old."]
-            : []),
+        ...(trustCopies ? [] : describeCopy([...tags, ...removals.tags])),
         ...(rows.length > 0 ? format([["REPOSITORY", "TAG", "PUSHED", "SIZE", "POLICY"], ...rows]) : []),
         `The policies select ${count(rows.length, "tag")}. Nothing else needs ${bytes} of what they refer to.`,
     ];
+}
+
+/** Which tags count as equally old, because a copy may have written them. */
+function describeCopy(tags: PushedTag[]): string[] {
+    if (seemCopied(tags)) {
+        return ["Most tags were written within the same hour, as by a copy of the bucket: they count as equally old."];
+    }
+    const end = endOfFirstHour(tags);
+    return end > 0
+        ? [`Tags until ${formatTime(new Date(end))} count as equally old, as if a copy began the bucket.`]
+        : [];
 }
 
 /** Example: `"2 tags in 1 repository, 7 blobs, 1.5 MiB in all; nothing is garbage"`. */

@@ -52,7 +52,7 @@ export function selectTags<T extends PushedTag>(
     const firstHourEnd = endOfFirstHour(tags);
     for (const [repository, ordinary] of byRepository(tags.filter(({ name }) => subjectOf(name) === undefined))) {
         // A copy writes one tag after another: which one was pushed last, nobody knows. A repository, and the first
-        // hour of a bucket, remain a copy when others have newer tags.
+        // hour of a bucket, also count as a copy when others have newer tags.
         const accuracy = trustCopies
             ? exact
             : { firstHourEnd, tolerance: isBucketCopied || seemCopied(ordinary) ? copyTime : 0 };
@@ -151,8 +151,11 @@ function list(items: string[], conjunction = "and"): string {
 const copyTime = 3_600_000;
 const copiedTags = 10;
 
-/** The end of the hour that begins with the oldest tag, if many are of that hour: a copy of the bucket began it. */
-function endOfFirstHour(tags: PushedTag[]): number {
+/**
+ * The end of the hour that begins with the oldest tag, if many are left of that hour: a copy may have begun the bucket.
+ * Otherwise -Infinity.
+ */
+export function endOfFirstHour(tags: PushedTag[]): number {
     const times = tags.map(({ pushed }) => pushed.getTime());
     const end = times.reduce((oldest, time) => Math.min(oldest, time), Infinity) + copyTime;
     return times.filter((time) => time <= end).length >= copiedTags ? end : -Infinity;

@@ -125,5 +125,5 @@ const pushgatewayUrl: Rule<string> = (url) => {
     if (!/^https?:\/\/[^/?#]+[^?#]*$/.test(url) || !URL.canParse(url)) {
         return `"${url}" is not a URL without a query; ${example}`;
     }
-    return isLoopback(new URL(url).hostname) ? `"${url}" is the pod itself, for a pod; ${example}` : undefined;
+    return isLoopback(new URL(url).hostname) ? `in a pod, "${url}" is the pod itself; ${example}` : undefined;
 };

@@ -80,7 +80,7 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
         const path = `mirrors[${i}]`;
         const { username, password } = mirror;
         validation.checkRequired(`${path}.name`, mirror.name, dnsLabel(longest));
-        if (mirrors.slice(0, i).some(({ name }) => name === mirror.name)) {
+        if (mirror.name && mirrors.slice(0, i).some(({ name }) => name === mirror.name)) {
             validation.add(`${path}.name`, `"${mirror.name}" is used twice; give each mirror a different name`);
         }
         // A rotation of the access key appends its number to the names of Deployments.
@@ -144,7 +144,7 @@ const remoteUrl: Rule<string> = (remote) => {
         return `"${withoutLogin(remote)}" is not the URL of a registry without a path; give one such as ${dockerHub}`;
     }
     return isLoopback(new URL(remote).hostname)
-        ? `"${remote}" is the pod itself, for a pod; give the address of the registry's machine`
+        ? `in a pod, "${remote}" is the pod itself; give the address of the registry's machine`
         : undefined;
 };
 

@@ -112,7 +112,7 @@ const podEndpoint =
     (value) =>
         endpoint(nameOfSecure)(value) ??
         (isLoopback(withoutPort(value))
-            ? `"${value}" is the pod itself, for a pod; give the address of the S3 server's machine or Service, ` +
+            ? `in a pod, "${value}" is the pod itself; give the address of the S3 server's machine or Service, ` +
               "such as 192.168.1.20:9000"
             : undefined);
 

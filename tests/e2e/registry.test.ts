@@ -106,6 +106,7 @@ describe("The registry", function () {
 
         it("to a Pod with a pull secret, and not to one without", async () => {
             await apply({ apiVersion: "v1", kind: "Namespace", metadata: { name: "apps" } });
+            await kubectl("delete", "secret/pull", "--namespace", "apps", "--ignore-not-found");
             try {
                 await kubectl(
                     "create",

@@ -203,7 +203,7 @@ describe("A garbage collection", () => {
                 // By a clock that is behind, too.
                 assert.equal(await writersReturn, expires + 15);
                 const waited = log.find((line) => line.startsWith("An earlier collection was lost"));
-                assert.match(waited!, /stays read-only until that one's lease expires, for \d+ s \.\.\.$/);
+                assert.match(waited!, /stays read-only until that one's lease has expired, for \d+ s \.\.\.$/);
                 assert.ok(cluster.leases.every((lease) => lease.expires >= expires));
                 await world.assertRecovers(0);
             });

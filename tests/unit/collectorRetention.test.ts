@@ -362,6 +362,23 @@ describe("readInventory with retention", () => {
             ],
         );
     });
+
+    it("is reported with the time until which tags count as equally old, while ten or more of these are left", async () => {
+        const equallyOld = async () =>
+            removalReport(await bucket.read(policies), policies).find((line) => line.includes("equally old"));
+        for (let i = 0; i < 10; i++) {
+            bucket.tag("web", `copied-${i}`, old.digest);
+            bucket.age("web", `copied-${i}`, 100 - i / 60);
+            bucket.tag("ci", `daily-${i}`, old.digest);
+            bucket.age("ci", `daily-${i}`, 24 * (i % 4) + i);
+        }
+        assert.equal(
+            await equallyOld(),
+            "Tags until 2026-11-21T21:00Z count as equally old, as if a copy began the bucket.",
+        );
+        bucket.age("web", "copied-9", 0);
+        assert.equal(await equallyOld(), undefined);
+    });
 });
 
 describe("Whatever the policies and the images are, retention", () => {

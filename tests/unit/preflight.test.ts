@@ -763,9 +763,9 @@ describe("The check of changes", () => {
     it("warns of another namespace, in which everything is created again", async () => {
         assert.deepEqual((await check(last, { namespace: "lab" })).findings, [
             'warning: namespace: was "registry". This update creates the registry again in "lab", then deletes it in ' +
-                '"registry", and that namespace, if this stack created it. It fails if both cannot exist at once: with ' +
-                "a node port, or the same host of ingress-nginx. Then run first: pulumi destroy --exclude-protected. " +
-                "It keeps the images; the passwords will be new.",
+                '"registry", and that namespace, if this stack created it. With a node port, or an Ingress of ' +
+                "ingress-nginx, it fails: both cannot exist at once. Before such an update, run: " +
+                "pulumi destroy --exclude-protected. Images stay; passwords change.",
         ]);
     });
 

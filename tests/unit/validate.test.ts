@@ -907,11 +907,11 @@ describe("findValidationErrors", () => {
                     ...errorsWith({ collection: { schedule: "@weekly", pushgateway: `http://${host}:9091` } }),
                 ],
                 [
-                    `bucket.endpoint: "${host}:9000" is the pod itself, for a pod; give the address of the S3 server's ` +
+                    `bucket.endpoint: in a pod, "${host}:9000" is the pod itself; give the address of the S3 server's ` +
                         "machine or Service, such as 192.168.1.20:9000",
-                    `mirrors[0].remote: "http://${host}:5000" is the pod itself, for a pod; give the address of the ` +
+                    `mirrors[0].remote: in a pod, "http://${host}:5000" is the pod itself; give the address of the ` +
                         "registry's machine",
-                    `collection.pushgateway: "http://${host}:9091" is the pod itself, for a pod; give one such as ` +
+                    `collection.pushgateway: in a pod, "http://${host}:9091" is the pod itself; give one such as ` +
                         "http://pushgateway.monitoring.svc:9091",
                 ],
             );

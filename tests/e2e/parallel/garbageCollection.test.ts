@@ -313,7 +313,7 @@ describe("Garbage collection", function () {
         };
         const before = await lease();
         // The Pod of an earlier Job may have failed.
-        await kubectl("delete", "jobs", "--all", "--namespace", registry.name);
+        await kubectl("delete", "jobs", "--all", "--namespace", registry.name, "--cascade=foreground");
         await patch("Date.now()", "Date.now() - 360_000");
         const ended = collect();
         const ofPods = ["--namespace", registry.name, "--selector", collectorLabel];
