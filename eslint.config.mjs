@@ -17,6 +17,7 @@ export default tseslint.config(
             "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
             // An Output in a template literal prints a warning into the value.
             "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
+            "prefer-arrow-callback": "error",
             // Where a component creates its children, `parent` says more than `this`.
             "@typescript-eslint/no-this-alias": ["error", { allowedNames: ["parent"] }],
         },

@@ -12,7 +12,7 @@ const types = [
     "docker.distribution.manifest.list.v2",
 ].map((type) => `application/vnd.${type}+json`);
 
-describe("A client of the registry:", function () {
+describe("A client of the registry:", () => {
     useImageClients();
     let login: Login;
     before(async () => (login = await credentials()));

@@ -30,7 +30,7 @@ const workflows: [workflow: string, names: RegExp][] = [
 ];
 const workflowOf = ({ name }: Test) => workflows.find(([, names]) => names.test(name))![0];
 
-describe("The conformance suite of the OCI distribution specification", function () {
+describe("The conformance suite of the OCI distribution specification", () => {
     let tests: Test[];
     const failing = () => tests.filter(({ status }) => status === "failure");
 

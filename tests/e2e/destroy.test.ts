@@ -16,7 +16,7 @@ import {
 } from "./support/sandbox";
 import { assertInTroubleshooting } from "./support/troubleshooting";
 
-describe("pulumi destroy", function () {
+describe("pulumi destroy", () => {
     const page = "docs/updating.md";
 
     restoreConfiguration();

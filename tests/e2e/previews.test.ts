@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 import { configure, pulumi } from "./support/sandbox";
 
 /** The text that reviewers read in a pull request, for typical changes. */
-describe("The preview", function () {
+describe("The preview", () => {
     /** The changes and the counts of a preview, without colour and progress. */
     async function preview(): Promise<string> {
         const lines = (await pulumi("preview")).split("\n").map((line) => line.replace(/;? *$/, ""));

@@ -27,7 +27,7 @@ import {
 } from "./support/sandbox";
 import { assertInTroubleshooting } from "./support/troubleshooting";
 
-describe("The registry", function () {
+describe("The registry", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "e2e-"));
     let host: string, url: string, user: string, password: string;
     const curl = (path: string, ...options: string[]) => request(`${url}${path}`, ...options);

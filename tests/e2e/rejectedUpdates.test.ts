@@ -12,7 +12,7 @@ interface KubeConfig {
     users: [{ user: { as?: string } }];
 }
 
-describe("A rejected update changes nothing", function () {
+describe("A rejected update changes nothing", () => {
     const file = "Pulumi.sandbox.yaml";
     let configuration: string;
     let state: string[];

@@ -46,7 +46,7 @@ function readUnlessDeleted(file: string): string {
     }
 }
 
-describe("Secrets do not appear in plain text", function () {
+describe("Secrets do not appear in plain text", () => {
     let secrets: Record<string, string>;
     restoreConfiguration();
     before(async () => {

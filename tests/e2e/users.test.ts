@@ -20,7 +20,7 @@ import {
 } from "./support/sandbox";
 import { assertUnnoticed } from "./support/traffic";
 
-describe("Users", function () {
+describe("Users", () => {
     restoreConfiguration();
     let uids: string[];
     const podUids = async () => (await pods()).map(({ metadata }) => metadata.uid);

@@ -5,7 +5,7 @@ import { run } from "../support/run";
 import { client, configure, kubectl, restoreConfiguration, settled, up } from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
-describe("Two replicas of the registry, while a node is drained,", function () {
+describe("Two replicas of the registry, while a node is drained,", () => {
     // A failure may leave it cordoned.
     after(() => kubectl("uncordon", "homelab-2"));
     restoreConfiguration();

@@ -14,7 +14,7 @@ import { assertUnnoticed } from "../support/traffic";
  * In the sandbox, a changed Secret or ConfigMap reaches the pods within seconds, so that other tests need not wait for it.
  * These tests restore Kubernetes' default, with which owners wait for up to two minutes.
  */
-describe("A registry on kubelets with Kubernetes' default syncFrequency", function () {
+describe("A registry on kubelets with Kubernetes' default syncFrequency", () => {
     const registry = new OtherRegistry("paced");
     const file = (suffix: string) => `/etc/kubernetes/kubelet${suffix}.yaml`;
     const sandboxFiles = new Map<string, string>();

@@ -39,7 +39,7 @@ const pod = (namespace: string) => [
     },
 ];
 
-describe("The pods of a registry with networkPolicy", function () {
+describe("The pods of a registry with networkPolicy", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "confined-"));
     let controller: ChildProcess | undefined;
     let me: Client;

@@ -26,7 +26,7 @@ import { assertUnnoticed } from "../support/traffic";
 
 const page = "docs/maintenance.md";
 
-describe("Two replicas of the registry", function () {
+describe("Two replicas of the registry", () => {
     restoreConfiguration();
     before(async () => {
         await configure("replicas=2");

@@ -94,7 +94,7 @@ const unknown = /unauthorized: authentication required|\(401 Unauthorized\)|^.*f
 const unsupported =
     /StatusCode: 405, Method not allowed|HTTP 405 response body.*"Method not allowed|405 Method Not Allowed|^.*failed to copy after 5 retries/;
 
-describe("Access control:", function () {
+describe("Access control:", () => {
     let me: Client, cluster: Client;
 
     before(async () => {

@@ -15,7 +15,7 @@ import { makeImage, makeImages } from "../support/traffic";
  * A registry on an existing bucket, logins, certificate and namespace. Here they come from a complete setup by hand: registry
  * 2.8.3 on an S3 server whose certificate is from a private CA.
  */
-describe("A registry on existing resources", function () {
+describe("A registry on existing resources", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "existing-"));
     /** Its namespace and its host have the same name. */
     const stack = "existing";

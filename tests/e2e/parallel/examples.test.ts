@@ -116,7 +116,7 @@ async function push(client: Client, image: string): Promise<void> {
     ]);
 }
 
-describe("The npm package", function () {
+describe("The npm package", () => {
     let files: string[];
     before(() => {
         const [pack] = JSON.parse(fs.readFileSync(path.join(projects, "pack.json"), "utf8")) as [
@@ -189,7 +189,7 @@ describe("The npm package", function () {
     });
 });
 
-describe("The example", function () {
+describe("The example", () => {
     describe("smallest", () => {
         const stack = new Stack("smallest");
         before(() => stack.up({ buckets: ["images"] }));
@@ -316,7 +316,7 @@ describe("The example", function () {
     });
 });
 
-describe("The example argo-cd", function () {
+describe("The example argo-cd", () => {
     const stack = new Stack("argo-cd");
     const login = { host: `sealed.${domain}`, user: "sealed", password: "correct horse" };
     const mark = { "argocd.argoproj.io/tracking-id": "sealed:/Namespace:/sealed" };
@@ -361,7 +361,7 @@ describe("The example argo-cd", function () {
     });
 });
 
-describe("The component package", function () {
+describe("The component package", () => {
     /** Folder of the component as a provider. A newer Pulumi makes it from the component package by itself. */
     const plugin = path.resolve("tests/e2e/examples/bin");
     const given = "correct horse battery";

@@ -32,7 +32,7 @@ const here: Record<string, string> = {
     "docker pull alpine": "docker image inspect alpine",
 };
 
-describe("A registry", function () {
+describe("A registry", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "exposed-"));
     const proxy = new OwnProxy(registry.host, folder);
     let me = { host: registry.host } as Client;

@@ -12,7 +12,7 @@ import { deleteObject, keysOf, kubectl, previewed, putObject, request } from "..
 import { assertUnnoticed, Client, makeImage, makeImageOf, makeImages, tryPush } from "../support/traffic";
 import { assertInTroubleshooting } from "../support/troubleshooting";
 
-describe("Garbage collection", function () {
+describe("Garbage collection", () => {
     const registry = new OtherRegistry("collected");
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "collected-"));
     const MiB = 1024 * 1024;

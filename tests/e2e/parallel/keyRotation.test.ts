@@ -5,7 +5,7 @@ import { OtherRegistry } from "../support/otherRegistry";
 import { accessKey, kubectl, loginStatus, minioRoot, previewed, s3, settled } from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
-describe("Rotation:", function () {
+describe("Rotation:", () => {
     const registry = new OtherRegistry("keys");
     before(async () => {
         await registry.configure();

@@ -24,7 +24,7 @@ import { assertUnnoticed, Client, makeImage, makeImages } from "../support/traff
 
 const page = "docs/migration.md";
 
-describe("Migration from a registry set up by hand", function () {
+describe("Migration from a registry set up by hand", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "moving-"));
     useOwnLogins(folder);
     const stack = "moved";

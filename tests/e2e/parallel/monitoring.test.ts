@@ -33,7 +33,7 @@ async function minioToken(): Promise<string> {
     return `${signed}.${createHmac("sha512", password).update(signed).digest("base64url")}`;
 }
 
-describe("Monitoring with Prometheus", function () {
+describe("Monitoring with Prometheus", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "watched-"));
     const processes: ChildProcess[] = [];
     let me: Client;

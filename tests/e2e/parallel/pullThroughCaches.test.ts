@@ -37,7 +37,7 @@ const bucket = "mirrored-cache";
 const inCluster = `http://registry.${registry.name}.svc.${clusterDomain}`;
 const upstream = new TokenRegistry(`auth.${registry.host}`, inCluster, `me:${password}`);
 
-describe("A pull-through cache", function () {
+describe("A pull-through cache", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "mirrored-"));
     let me: Client;
 

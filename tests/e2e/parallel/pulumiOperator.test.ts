@@ -19,7 +19,7 @@ interface Manifest {
  * The Stack for the Pulumi operator, and the ServiceAccount that its updates run as. The operator itself does not run here, because
  * its image and CRD are in no package registry. Tested are the permissions, and that the Stack has only documented fields.
  */
-describe("The Pulumi operator's example", function () {
+describe("The Pulumi operator's example", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "operator-"));
     const namespaces: Record<string, string> = { registry: "operated", pulumi: "operator" };
     const stack = [

@@ -34,7 +34,7 @@ const substitutions: Record<string, string> = {
     "docker pull alpine": "docker image inspect alpine > /dev/null",
 };
 
-describe("The quick start of the README", function () {
+describe("The quick start of the README", () => {
     const home = fs.mkdtempSync(path.join(os.tmpdir(), "quick-start-"));
     const env = {
         ...(process.env as Record<string, string>),

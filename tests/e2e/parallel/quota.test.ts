@@ -10,7 +10,7 @@ import { kubectl, previewed, quotaOf } from "../support/sandbox";
 import { Client, makeImage, pull, tryPush } from "../support/traffic";
 import { assertInTroubleshooting } from "../support/troubleshooting";
 
-describe("bucketQuota", function () {
+describe("bucketQuota", () => {
     const registry = new OtherRegistry("quota");
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "quota-"));
     let me: Client;

@@ -63,7 +63,7 @@ async function exposeByGateway(): Promise<void> {
     });
 }
 
-describe("Redirects to MinIO:", function () {
+describe("Redirects to MinIO:", () => {
     useImageClients();
     const trace = new MinioTrace();
     let me: Client, cluster: Client, nobody: Client;

@@ -14,7 +14,7 @@ import { makeImage, makeImages } from "../support/traffic";
 
 const page = "docs/recovery.md";
 
-describe("The images of a lost MinIO", function () {
+describe("The images of a lost MinIO", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "restore-"));
     const registry = new OtherRegistry("restored");
     const publicHost = "public.restored.registry.homelab.test";

@@ -7,7 +7,7 @@ import { eventually, run } from "../support/run";
 import { kubectl, loginStatus, makeBucket, minioRoot } from "../support/sandbox";
 import { assertUnnoticed, Client } from "../support/traffic";
 
-describe("The component in another program, whose provider replaces changed Secrets,", function () {
+describe("The component in another program, whose provider replaces changed Secrets,", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "reuse-"));
     const stack = ["--cwd", "tests/e2e/reuse", "--stack", "reuse"];
     const file = ["--config-file", path.join(folder, "Pulumi.reuse.yaml")];

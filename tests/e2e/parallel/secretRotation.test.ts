@@ -6,7 +6,7 @@ import { eventually } from "../support/run";
 import { accessKey, kubectl, mounted, previewed, request, s3, settled } from "../support/sandbox";
 import { assertUnnoticed } from "../support/traffic";
 
-describe("Rotation:", function () {
+describe("Rotation:", () => {
     const registry = new OtherRegistry("secrets");
     before(async () => {
         await registry.configure();

@@ -22,7 +22,7 @@ import { Client, makeImage, pull, tryPush } from "../support/traffic";
 
 const page = "docs/storage.md";
 
-describe("A MinIO user with the permissions of docs/storage.md", function () {
+describe("A MinIO user with the permissions of docs/storage.md", () => {
     const registry = new OtherRegistry("storage");
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "storage-"));
     const userStack = ["--cwd", "tests/e2e/minioUser", "--stack", "minio-user", "--non-interactive"];

@@ -18,7 +18,7 @@ import { assertInTroubleshooting } from "../support/troubleshooting";
 
 const page = "docs/troubleshooting.md";
 
-describe("docs/troubleshooting.md has what is printed", function () {
+describe("docs/troubleshooting.md has what is printed", () => {
     const registry = new OtherRegistry("trouble");
     const namespaced = ["--namespace", registry.name];
     /** The registry's namespace only allows restricted Pods. */

@@ -24,7 +24,7 @@ const mayChange = [
     /^update kubernetes:apps\/v1:Deployment::registry-mirror-hub( |$)/,
 ];
 
-describe("A stack deployed by commit 35cbdf9", function () {
+describe("A stack deployed by commit 35cbdf9", () => {
     const page = "docs/updating.md";
     const name = "unchanged";
     const apps = "unchanged-apps";

@@ -10,7 +10,7 @@ import { eventually, run } from "../support/run";
 import { kubectl, request } from "../support/sandbox";
 import { Client, makeImage, tryPush } from "../support/traffic";
 
-describe("The commands of docs/using.md", function () {
+describe("The commands of docs/using.md", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "using-"));
     useOwnLogins(folder);
     const registry = new OtherRegistry("used");

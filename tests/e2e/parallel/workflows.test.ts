@@ -217,7 +217,7 @@ describe("The GitHub workflows", () => {
 /** The files of the page: for GitLab, Gitea, Argo CD and Flux. */
 const documentedYaml = () => documentedBlocks(page, "yaml");
 
-describe("The commands of the workflows, in a clean clone with its state in MinIO:", function () {
+describe("The commands of the workflows, in a clean clone with its state in MinIO:", () => {
     const stack = "delivered";
     const host = `${stack}.registry.homelab.test`;
     /** The address of MinIO for Pulumi's provider. It can be closed without closing the access to the state. */
@@ -293,7 +293,7 @@ describe("The commands of the workflows, in a clean clone with its state in MinI
             .split(/\n(?= *[+~-] \w+:\S*: \(| *--outputs:--|Resources:)/)
             .sort();
 
-    before(async function () {
+    before(async () => {
         temp = fs.mkdtempSync(path.join(os.tmpdir(), "workflows-"));
         await minioProxy.open();
         const root = await minioRoot();
@@ -406,7 +406,7 @@ describe("The commands of the workflows, in a clean clone with its state in MinI
     });
     beforeEach(() => minioProxy.open());
     afterEach(() => fs.writeFileSync(stackFile, configuration));
-    after(async function () {
+    after(async () => {
         await minioProxy.open();
         const owner = asOwner();
         await runOn(owner, "pulumi", "state", "unprotect", "--all", "--yes");

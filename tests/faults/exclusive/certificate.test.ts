@@ -9,7 +9,7 @@ import { assertUnnoticed } from "../../e2e/support/traffic";
 import { assertInTroubleshooting } from "../../e2e/support/troubleshooting";
 import { itInFull } from "../support/shortMode";
 
-describe("The certificate", function () {
+describe("The certificate", () => {
     const certificate = ["certificate/registry-tls-ingress", "--namespace", "registry"];
     const field = (name: string) => kubectl("get", ...certificate, "--output", `jsonpath={.status.${name}}`);
     /** Serial number of the certificate that the ingress controller serves. */

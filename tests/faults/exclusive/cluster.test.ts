@@ -17,7 +17,7 @@ import { assertUnnoticed } from "../../e2e/support/traffic";
 import { daemon, without } from "../support/daemons";
 import { fullOrShort, itInFull } from "../support/shortMode";
 
-describe("The cluster", function () {
+describe("The cluster", () => {
     const kubelets = ["kubelet", "kubelet-2"];
     const update = () => tryPulumi("up", "--yes", "--skip-preview");
     /** Waits until an update succeeds, and verifies the registry's configuration. */

@@ -51,7 +51,7 @@ async function logIn(client: Client, connections: number, perSecond: number, sta
 /** The time within which a part of the requests was answered. */
 const within = (part: number, times: number[]) => times[Math.floor(times.length * part)]!;
 
-describe("A hundred wrong logins a second", function () {
+describe("A hundred wrong logins a second", () => {
     describeInFull("for a minute", () => {
         const registry = new OtherRegistry("guessed");
         let me: Client;

@@ -10,7 +10,7 @@ import { client, kubectl, ofRegistry, settled } from "../../e2e/support/sandbox"
 import { assertUnnoticed, makeImage } from "../../e2e/support/traffic";
 import { fullOrShort, itInFull } from "../support/shortMode";
 
-describe("The registry's only pod", function () {
+describe("The registry's only pod", () => {
     beforeEach(async () => {
         // A new pod, whose restart Kubernetes does not delay.
         await kubectl("delete", "pods", ...ofRegistry());

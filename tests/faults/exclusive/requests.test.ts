@@ -15,7 +15,7 @@ import { fullOrShort } from "../support/shortMode";
 /** Seed of the generated requests, which are the same in every run. */
 const seed = Number(process.env.FAULTS_SEED ?? 20261124);
 
-describe("Invalid requests", function () {
+describe("Invalid requests", () => {
     const bucket = "container-repo";
     let me: Client, authorization: string, targets: Target[];
     let sent = 0;
@@ -349,7 +349,7 @@ describe("Invalid requests", function () {
 });
 
 // Known bugs of distribution and Traefik. These tests fail when a newer version fixes them.
-describe("A client error that is answered with a server error:", function () {
+describe("A client error that is answered with a server error:", () => {
     let target: Target, headers: Record<string, string>;
     before(async () => {
         const { host, user, password } = await client();

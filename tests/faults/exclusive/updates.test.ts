@@ -6,7 +6,7 @@ import { ConvergingRegistry } from "../support/convergingRegistry";
 import { without } from "../support/daemons";
 import { describeInFull } from "../support/shortMode";
 
-describeInFull("An update of a registry in use", function () {
+describeInFull("An update of a registry in use", () => {
     const registry = new ConvergingRegistry("interrupted");
     before(async () => {
         await registry.makeMinio();

@@ -8,7 +8,7 @@ import * as path from "node:path";
 import { client, keysOf, minioRoot, mounted, request, s3 } from "../../e2e/support/sandbox";
 import { Client } from "../../e2e/support/traffic";
 
-describe("An abandoned upload", function () {
+describe("An abandoned upload", () => {
     const bucket = "container-repo";
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "uploads-"));
     const repository = path.basename(folder).toLowerCase();

@@ -19,7 +19,7 @@ const allSteps: [string, RegExp][] = [
 /** In short mode, only the most dangerous one. */
 const steps = isShort ? allSteps.filter(([step]) => step === "deletes") : allSteps;
 
-describe("Garbage collection", function () {
+describe("Garbage collection", () => {
     const registry = new CollectedRegistry("collecting");
     const { folder, settings } = registry;
     let me: Client;

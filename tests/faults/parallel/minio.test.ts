@@ -12,7 +12,7 @@ import { pollDuring, summary } from "../support/poll";
 import { RegistryWithMinio } from "../support/registryWithMinio";
 import { describeInFull, fullOrShort } from "../support/shortMode";
 
-describe("MinIO", function () {
+describe("MinIO", () => {
     const manifest = ({ host, user, password }: Client, name: string) =>
         run("skopeo", ["inspect", "--raw", "--creds", `${user}:${password}`, `docker://${host}/${name}`]);
 

@@ -8,7 +8,7 @@ import { assertUnnoticed } from "../../e2e/support/traffic";
 import { ConvergingRegistry } from "../support/convergingRegistry";
 import { describeInFull, isShort } from "../support/shortMode";
 
-describe("An update", function () {
+describe("An update", () => {
     const registry = new ConvergingRegistry("killed");
 
     /** Starts to create the registry, and kills Pulumi after one of its resources. */
