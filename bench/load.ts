@@ -1,5 +1,5 @@
 import * as assert from "node:assert/strict";
-import { createHash, Hash, randomBytes } from "node:crypto";
+import { Hash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
@@ -7,7 +7,7 @@ import * as path from "node:path";
 import { memory, registryProcess } from "../tests/e2e/support/processes";
 import { attempt, run } from "../tests/e2e/support/run";
 import { minio, minioRoot } from "../tests/e2e/support/sandbox";
-import { Client, makeImageOf } from "../tests/e2e/support/traffic";
+import { Client, hashFile, makeImageOf } from "../tests/e2e/support/traffic";
 import { median } from "./median";
 import { createEmptyFolder, s3Client, Subject } from "./subjects";
 
@@ -59,22 +59,13 @@ export async function makeLayer(bytes: number, name = "layer"): Promise<Layer> {
     const file = path.join(scratchFolder(bytes > maxBytesInMemory ? os.tmpdir() : inMemory), name);
     if (!fs.existsSync(file) || fs.statSync(file).size !== bytes) {
         await run("sh", ["-c", 'head -c "$1" /dev/urandom > "$2"', "sh", String(bytes), file]);
-        hashesWithoutEnd.set(file, await hashBeginning(file, bytes - endBytes));
+        hashesWithoutEnd.set(file, await hashFile(file, bytes - endBytes));
     }
     const end = randomBytes(endBytes);
     const handle = fs.openSync(file, "r+");
     fs.writeSync(handle, end, 0, endBytes, bytes - endBytes);
     fs.closeSync(handle);
     return { file, digest: `sha256:${hashesWithoutEnd.get(file)!.copy().update(end).digest("hex")}`, bytes };
-}
-
-/** The hash of the first bytes of a file, which may be too large for the memory. */
-async function hashBeginning(file: string, bytes: number): Promise<Hash> {
-    const hash = createHash("sha256");
-    for await (const chunk of fs.createReadStream(file, { end: bytes - 1, highWaterMark: 1024 * 1024 })) {
-        hash.update(chunk as Buffer);
-    }
-    return hash;
 }
 
 /** Makes several layers, each in its own file. */

@@ -60,7 +60,7 @@ export function findValidationErrors(
         validation.add(path, "is an output; give a plain value, of which only some fields may be outputs");
     }
     // A program may pass an undefined variable.
-    if (((args.bucket as unknown) ?? undefined) === undefined) {
+    if (!(args.bucket as unknown)) {
         validation.add("bucket", "is required; give its name, and the endpoint of its S3 server");
     }
     if (validation.errors.length > 0) {

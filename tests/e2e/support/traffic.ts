@@ -1,9 +1,8 @@
 import * as assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, Hash, randomBytes } from "node:crypto";
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 
@@ -236,7 +235,7 @@ export async function makeLargeImage(folder: string, bytes: number): Promise<str
     const layer = path.join(folder, "layer");
     fs.writeFileSync(layer, randomBytes(32));
     fs.truncateSync(layer, bytes);
-    const digest = await digestOfFile(layer);
+    const digest = `sha256:${(await hashFile(layer)).digest("hex")}`;
     fs.renameSync(layer, path.join(folder, hashOf(digest)));
     writeManifest(folder, "manifest.json", "amd64", [
         { mediaType: "application/vnd.oci.image.layer.v1.tar", digest, size: bytes },
@@ -244,11 +243,13 @@ export async function makeLargeImage(folder: string, bytes: number): Promise<str
     return digest;
 }
 
-/** The digest of a file, which may be too large for the memory. */
-async function digestOfFile(file: string): Promise<string> {
+/** The hash of a file's first bytes, by default of all. The file may be too large for the memory. */
+export async function hashFile(file: string, bytes = Infinity): Promise<Hash> {
     const hash = createHash("sha256");
-    await pipeline(fs.createReadStream(file, { highWaterMark: 1024 * 1024 }), hash);
-    return `sha256:${hash.digest("hex")}`;
+    for await (const chunk of fs.createReadStream(file, { end: bytes - 1, highWaterMark: 1024 * 1024 })) {
+        hash.update(chunk as Buffer);
+    }
+    return hash;
 }
 
 /** Makes an image for each architecture, and an index of them. */
