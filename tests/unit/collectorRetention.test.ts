@@ -120,40 +120,35 @@ describe("selectTags", () => {
         );
     });
 
+    const numbered = (repository: string, count: number, age: (i: number) => number) =>
+        tagsOf(Object.fromEntries(Array.from({ length: count }, (_, i) => [`t${i}`, age(i)])), repository);
+    const copied = (repository: string, count: number) => numbered(repository, count, (i) => 1000 + i / 60);
+    const daily = (count: number) => numbered("ci", count, (i) => 24 * i);
+
     it("counts copied tags of a repository as equally old, also when other repositories have newer ones", () => {
-        const numbered = (count: number, age: (i: number) => number) =>
-            Object.fromEntries(Array.from({ length: count }, (_, i) => [`t${i}`, age(i)]));
-        const restored = numbered(12, (i) => 1000 + i / 60);
-        const pushedDaily = tagsOf(
-            numbered(13, (i) => 24 * i),
-            "ci",
-        );
+        // Older than the copy, so that its hour is not the bucket's first one.
+        const older = tagsOf({ first: 2000 }, "app");
+        const tags = [...older, ...copied("web", 12), ...daily(13)];
         const newest = policy({ mostRecentlyPushedCount: 1 });
         const selectedOf = (trustCopies: boolean) =>
-            [...selectTags([...tagsOf(restored), ...pushedDaily], [newest], now, trustCopies).keys()].map(
-                ({ repository }) => repository,
-            );
+            [...selectTags(tags, [newest], now, trustCopies).keys()].map(({ repository }) => repository);
         assert.deepEqual(new Set(selectedOf(false)), new Set(["ci"]));
         assert.equal(selectedOf(true).filter((repository) => repository === "web").length, 11);
     });
 
     it("counts the tags of a copied bucket's first hour as equally old, whatever was pushed later", () => {
-        const numbered = (repository: string, count: number, age: (i: number) => number) =>
-            tagsOf(Object.fromEntries(Array.from({ length: count }, (_, i) => [`t${i}`, age(i)])), repository);
-        const restored = (repository: string, count: number) => numbered(repository, count, (i) => 1000 + i / 60);
-        const daily = numbered("ci", 30, (i) => 24 * i);
         const newest = policy({ mostRecentlyPushedCount: 3 });
-        const selectedInWeb = (tags: typeof daily, trustCopies = false) =>
+        const selectedInWeb = (tags: PushedTag[], trustCopies = false) =>
             [...selectTags(tags, [newest], now, trustCopies).keys()].filter(({ repository }) => repository === "web")
                 .length;
-        const web = restored("web", 4);
-        const copied = [...web, ...restored("app", 6), ...daily];
-        assert.equal(selectedInWeb(copied), 0);
-        assert.equal(selectedInWeb(copied, true), 1);
+        const web = copied("web", 4);
+        const tags = [...web, ...copied("app", 6), ...daily(30)];
+        assert.equal(selectedInWeb(tags), 0);
+        assert.equal(selectedInWeb(tags, true), 1);
         // Three newer ones in this repository replace all of them.
-        assert.equal(selectedInWeb([...copied, ...tagsOf({ a: 3, b: 2, c: 1 })]), 4);
+        assert.equal(selectedInWeb([...tags, ...tagsOf({ a: 3, b: 2, c: 1 })]), 4);
         // Fewer than ten may have been pushed in an hour.
-        assert.equal(selectedInWeb([...web, ...restored("app", 5), ...daily]), 1);
+        assert.equal(selectedInWeb([...web, ...copied("app", 5), ...daily(30)]), 1);
     });
 
     it("notices that most tags were written within the same hour, as by a copy of the bucket", () => {

@@ -420,6 +420,20 @@ describe("findValidationErrors", () => {
                 ["bucket.endpoint: is required; give host:port, such as minio.minio.svc.cluster.local:9000"],
             ],
             [
+                "a required argument that is an undefined variable",
+                [
+                    ...errorsWith({ host: undefined }),
+                    ...bucket({ name: undefined, endpoint: undefined }),
+                    ...errorsWith({ ingress: { className: undefined as unknown as string, clusterIssuer: "le" } }),
+                ],
+                [
+                    "host: is required; give the DNS name that clients use, such as registry.example.com",
+                    `bucket.name: "" ${notBucketName}`,
+                    "bucket.endpoint: is required; give host:port, such as minio.minio.svc.cluster.local:9000",
+                    "ingress.className: is required; give the name of an ingress class, such as traefik",
+                ],
+            ],
+            [
                 "an endpoint with a scheme",
                 bucket({ endpoint: "http://minio:9000" }),
                 [
@@ -675,6 +689,15 @@ describe("findValidationErrors", () => {
                     'mirrors[0].remote: "https://…@registry-1.docker.io" is not the URL of a registry without a path; give one such as https://registry-1.docker.io',
                     'mirrors[1].name: "hub" is used twice; give each mirror a different name',
                 ],
+            ],
+            [
+                "two pull-through caches without a name, whose names are not the same",
+                errorsWith({
+                    mirrors: ["hub", "quay"].map(
+                        (name) => ({ host: `${name}.example.com`, remote: `https://${name}.io` }) as Mirror,
+                    ),
+                }),
+                [`mirrors[0].name: "" ${notKubernetes(30)}`, `mirrors[1].name: "" ${notKubernetes(30)}`],
             ],
             [
                 "a pull-through cache with the name that another one gets for its Deployment",
