@@ -11,7 +11,17 @@ import { KubernetesClient } from "./kubernetesClient.ts";
 import { tagId } from "./layout.ts";
 import type { BucketClient, BucketReader, Environment } from "./ports.ts";
 import { pushMetrics } from "./pushgateway.ts";
-import { assertIntact, formatBytes, remarks, removalReport, tagTable, totals, versionsNote } from "./report.ts";
+import {
+    assertIntact,
+    bullets,
+    count,
+    formatBytes,
+    remarks,
+    removalReport,
+    tagTable,
+    totals,
+    versionsNote,
+} from "./report.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import { S3Client, type S3Parameters } from "./s3Client.ts";
 
@@ -44,6 +54,10 @@ async function check(bucket: BucketReader, flags: Flags): Promise<void> {
     console.log(`\nIn the bucket: ${totals(inventory)}.`);
     remarks(inventory).forEach((line) => console.log(line));
     assertIntact(inventory, "An image is broken.");
+    const { brokenTags } = inventory;
+    if (brokenTags.length > 0) {
+        throw new PermanentError(`${count(brokenTags.length, "tag")} cannot be pulled:${bullets(brokenTags)}`);
+    }
     const exception = inventory.notes.length > 0 ? ", apart from what is named above" : "";
     console.log(`Every image is whole${exception}.`);
 }

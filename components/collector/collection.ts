@@ -36,6 +36,8 @@ interface Plan extends Pick<CollectionResult, "untagged" | "odd"> {
     written: ReadonlyMap<string, number>;
     /** The tags that may go, and when each was pushed; undefined if none may. */
     removals?: PushTimes;
+    /** The tags that are broken already, as `repository:tag`. */
+    brokenTags: string[];
     /** Whether the registry has to be read-only for anything. */
     hasWork: boolean;
     /** What the bucket holds. */
@@ -99,7 +101,8 @@ export class GarbageCollection {
             if (isReleased) {
                 log("The registry accepts pushes again.");
             }
-            assertIntact(await this.readInventory(), "After the collection an image is broken.");
+            const after = await this.readInventory({ knownBrokenTags: plan.brokenTags });
+            assertIntact(after, "After the collection an image is broken.");
         }
         return { freedBytes, leftBytes, seconds, readOnlySeconds, untagged, odd, removedTags };
     }
@@ -133,10 +136,10 @@ export class GarbageCollection {
         if (hasWork) {
             this.assertShort(deletions);
         }
-        const { bytes, untagged, oddObjects, heldBackBytes, written } = inventory;
+        const { bytes, untagged, brokenTags, oddObjects, heldBackBytes, written } = inventory;
         const odd = { objects: oddObjects, bytes: heldBackBytes };
         const removals = isApproved ? pushTimes(inventory.removals.tags) : undefined;
-        return { candidates, written, removals, hasWork, bytes, untagged, odd };
+        return { candidates, written, removals, brokenTags, hasWork, bytes, untagged, odd };
     }
 
     /** Reads the bucket, and reports the tags that policies select. They go if an earlier collection reported them. */
@@ -187,18 +190,6 @@ export class GarbageCollection {
         this.environment.log(`${expected}, and for longer if an upload is under way.`);
     }
 
-    /** @throws PermanentError after `maxReadOnlyMinutes`. An interrupted collection loses nothing. */
-    private assertBefore(end: number): void {
-        const { clock } = this.environment;
-        const { maxReadOnlyMinutes } = this.settings;
-        if (clock.now() > end) {
-            throw new PermanentError(
-                `The collection was not done after ${count(maxReadOnlyMinutes, "minute")}, as maxReadOnlyMinutes ` +
-                    "says. The next one continues. If that repeats, increase maxReadOnlyMinutes.",
-            );
-        }
-    }
-
     private async collectUnderLease(plan: Plan) {
         const { cluster } = this.environment;
         await this.lease.acquire(await cluster.pods(this.settings.collectorLabels));
@@ -220,7 +211,7 @@ export class GarbageCollection {
             log("Making the registry read-only: replacing its pods, and waiting for uploads to end ...");
             await this.pods.rollOut(this.lease.expiresAt, signal);
             await this.proveReadOnly(signal);
-            tasks.push(inBackground(this.guard(done.signal)));
+            tasks.push(inBackground(this.guard(done.signal)), inBackground(this.limitDuration(done.signal)));
             log("It is read-only. Collecting garbage ...");
             return await this.collect(plan, signal);
         } finally {
@@ -230,17 +221,16 @@ export class GarbageCollection {
     }
 
     /** Deletes what was garbage before, and still is. */
-    private async collect({ candidates, written, removals }: Plan, signal: AbortSignal) {
+    private async collect({ candidates, written, removals, brokenTags }: Plan, signal: AbortSignal) {
         const { bucket, clock } = this.environment;
-        const end = clock.now() + this.settings.maxReadOnlyMinutes * 60_000;
         const assertMayContinue = () => {
             signal.throwIfAborted();
             this.lease.assertHeld();
-            this.assertBefore(end);
         };
         const inventory = await this.readInventory({
             before: written,
             retention: removals && this.retention(removals),
+            knownBrokenTags: brokenTags,
         });
         assertMayContinue();
         assertIntact(inventory, "Nothing was collected, because an image is broken.");
@@ -284,6 +274,18 @@ export class GarbageCollection {
     /** Checks until the signal that the lease is held, and that every pod respects it. @throws if one may not */
     private guard(done: AbortSignal): Promise<void> {
         return repeat(this.environment.clock, pollInterval, done, async () => void (await this.checkPods(done)));
+    }
+
+    /** Waits until the signal. @throws PermanentError after `maxReadOnlyMinutes`: an interruption loses nothing */
+    private async limitDuration(done: AbortSignal): Promise<void> {
+        const { maxReadOnlyMinutes } = this.settings;
+        await this.environment.clock.sleep(maxReadOnlyMinutes * 60_000, done);
+        if (!done.aborted) {
+            throw new PermanentError(
+                `The collection was not done after ${count(maxReadOnlyMinutes, "minute")}, as maxReadOnlyMinutes ` +
+                    "says. The next one continues. If that repeats, increase maxReadOnlyMinutes.",
+            );
+        }
     }
 
     /** Whether every pod says that it is read-only. @throws if one may not be, or the lease is about to expire */
@@ -345,7 +347,7 @@ export class GarbageCollection {
         return isReleased;
     }
 
-    private readInventory(rules: Pick<Rules, "before" | "retention"> = {}): Promise<Inventory> {
+    private readInventory(rules: Omit<Rules, "deleteUntagged" | "latest"> = {}): Promise<Inventory> {
         const { deleteUntagged } = this.settings;
         return readInventory(this.bucket, this.environment.clock, { deleteUntagged, latest: this.latest(), ...rules });
     }

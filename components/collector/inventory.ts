@@ -45,6 +45,8 @@ export interface Inventory {
     problems: string[];
     /** What else is missing or odd, which does not stop a collection. */
     notes: string[];
+    /** The tags whose link contains no digest, or whose manifest is not in their repository, as `repository:tag`. */
+    brokenTags: string[];
     /** How many tags, manifests, links and repositories are odd, and stay. */
     oddObjects: number;
     /** The retained manifests without a tag, and the bytes that nothing else needs. */
@@ -85,6 +87,8 @@ export interface Rules {
     before?: ReadonlyMap<string, number>;
     /** Which tags are not retained. Default: none. */
     retention?: Retention;
+    /** The tags that an earlier read found broken. Another one is a problem. Default: none is. */
+    knownBrokenTags?: string[];
 }
 
 /** What no manifest needs, and was not written later than that. */
@@ -101,7 +105,8 @@ const rereadDelay = 5000;
  */
 export async function readInventory(bucket: BucketReader, clock: Clock, rules: Rules): Promise<Inventory> {
     const inventory = await buildInventory(bucket, rules, await readLayout(bucket));
-    if (inventory.problems.length === 0) {
+    const isKnown = (tag: string) => rules.knownBrokenTags?.includes(tag);
+    if (inventory.problems.length === 0 && inventory.brokenTags.every(isKnown)) {
         return inventory;
     }
     await clock.sleep(rereadDelay);
@@ -146,6 +151,7 @@ async function buildInventory(
 /** What was found by reading the manifests of a registry. */
 interface ReadManifests {
     tagged: [TagLink, Image][];
+    brokenTags: string[];
     findings: Finding[];
     /** How many manifests without a tag are retained. */
     untagged: number;
@@ -154,6 +160,11 @@ interface ReadManifests {
     /** What all manifests that stay need. */
     retained: Set<string>;
 }
+
+const lostMeanwhile: Finding = {
+    problems: ["its link or its manifest was lost since the collection began"],
+    notes: [],
+};
 
 async function readManifests(
     bucket: BucketReader,
@@ -172,15 +183,20 @@ async function readManifests(
         (link) => !walker.visited.has(link) && !lost.has(link),
     );
     const mayGo = (link: string) => rules.deleteUntagged && isSettled(layout, digestOf(link), rules);
+    const brokenTags = tagged.filter(([, { purpose }]) => purpose === "spare").map(([tag]) => tagId(tag));
+    const { knownBrokenTags = brokenTags } = rules;
+    const lostTags = brokenTags.filter((tag) => !knownBrokenTags.includes(tag));
     const findings = [
         ...removals.tags.map((tag) => ({ ...makeFinding(tagId(tag), tag.image), goes: true })),
         ...tagged.map(([tag, image]) => makeFinding(tagId(tag), image)),
+        ...lostTags.map((tag) => makeFinding(tag, lostMeanwhile)),
         ...(await mapConcurrently(untagged, (link) => readUntagged(walker, link, mayGo(link)))),
         ...layout.oddLinks.map(describeOddLink),
         ...[...layout.oddRepositories].map(describeOddName),
     ];
     return {
         tagged,
+        brokenTags,
         findings,
         untagged: rules.deleteUntagged ? 0 : untagged.length,
         neededByTags,
@@ -189,7 +205,7 @@ async function readManifests(
 }
 
 function makeInventory(layout: Layout, walker: ManifestWalker, read: ReadManifests, removals: Removals): Inventory {
-    const { tagged, findings, untagged, neededByTags, retained } = read;
+    const { tagged, brokenTags, findings, untagged, neededByTags, retained } = read;
     const bytesOf = (digests: Iterable<string>, except: Set<string>) =>
         sum([...digests].map((digest) => (except.has(digest) ? 0 : (layout.blobs.get(digest) ?? 0))));
     const isGarbage = (digest: string) => !walker.needed.has(digest) && !walker.spared.has(digest);
@@ -201,6 +217,7 @@ function makeInventory(layout: Layout, walker: ManifestWalker, read: ReadManifes
         tags: describeTags(tagged),
         problems: findings.flatMap(({ problems }) => problems),
         notes: findings.flatMap(({ notes }) => notes),
+        brokenTags,
         oddObjects: findings.filter(({ notes, goes }) => notes.length > 0 && !goes).length - emptyLinks.length,
         untagged: { manifests: untagged, bytes: bytesOf(retained, neededByTags) },
         heldBackBytes: bytesOf(walker.spared, retained),
@@ -227,14 +244,26 @@ async function readTag(bucket: BucketReader, walker: ManifestWalker, tag: TagLin
         walker.sparedRepositories.add(repository);
         return [];
     }
-    if (isDigest(link.toString())) {
-        return [[tag, await walker.walk(repository, link.toString(), "retain")]];
+    const digest = link.toString();
+    if (!isDigest(digest)) {
+        const reason = `its link is ${digest ? "no digest" : "empty"}`;
+        return [[tag, spareTag(walker, tag, makeImage(repository, "spare"), reason)]];
     }
+    if (!(await walker.isLinked(tag, "_manifests/revisions", digest))) {
+        // A client's deletion was interrupted, or the link was lost.
+        const image = await walker.walk(repository, digest, "spare");
+        return [[tag, spareTag(walker, tag, image, `its manifest ${digest} is not in this repository`)]];
+    }
+    return [[tag, await walker.walk(repository, digest, "retain")]];
+}
+
+/** Spares the repository of a broken tag. Returns the tag's image with a note. */
+function spareTag(walker: ManifestWalker, { repository, name }: TagLink, image: Image, reason: string): Image {
     walker.sparedRepositories.add(repository);
     const note =
-        `its link is ${link.length === 0 ? "empty" : "no digest"}. Until you push or delete it, no blob of ` +
-        `${repository} is deleted. To delete it: ${deleteCommand(repository, tag.name)}`;
-    return [[tag, { ...makeImage(repository, "retain"), notes: [note] }]];
+        `${reason}. Until you push or delete the tag, no blob of ${repository} is deleted. ` +
+        `To delete it: ${deleteCommand(repository, name)}`;
+    return { ...image, notes: [note] };
 }
 
 async function readUntagged(walker: ManifestWalker, link: string, deleteUntagged: boolean): Promise<Finding> {

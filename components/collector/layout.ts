@@ -36,7 +36,7 @@ export interface Layout {
     written: Map<string, number>;
     /** By digest. */
     links: Map<string, Links>;
-    /** The links with content, as `repository@digest`: an empty one is as good as none. */
+    /** The links that count, as `repository@digest`: an empty one is as good as none. */
     linked: Record<LinkFolder, Set<string>>;
     tags: TagLink[];
     /** What is left of tags without a link: their removal, or their first push, was interrupted. */
@@ -69,6 +69,10 @@ const repositoryPattern = new RegExp(
 
 /** The bytes of a digest: sha256, sha384 and sha512 in hexadecimal digits. */
 const digestLengths = [256, 384, 512].map((bits) => "sha256:".length + bits / 4);
+
+/** Whether a link of this length counts. Distribution's dry run fails at a manifest's link that contains no digest. */
+export const isLink = (folder: LinkFolder, bytes = 0) =>
+    folder === "_layers" ? bytes > 0 : digestLengths.includes(bytes);
 
 /** A layout without any object. */
 const makeLayout = (): Layout => ({
@@ -117,8 +121,10 @@ export function parseLayout(objects: Map<string, ListedObject>): Layout {
                 noteTag(repository, name.split("/")[0] ?? "").history.push(digest);
             } else if (folder === "_layers" || folder === "_manifests/revisions") {
                 if (bytes > 0) {
-                    layout.linked[folder].add(linkId(repository, digest));
                     repositories.add(repository);
+                }
+                if (isLink(folder, bytes)) {
+                    layout.linked[folder].add(linkId(repository, digest));
                 }
                 if (!digestLengths.includes(bytes)) {
                     layout.oddLinks.push({ repository, folder, digest, key: root + key, isEmpty: bytes === 0 });

@@ -1,5 +1,5 @@
 import { deleteCommand } from "./findings.ts";
-import { blobKey, isDigest, type Layout, type LinkFolder, linkId, linkKey } from "./layout.ts";
+import { blobKey, isDigest, isLink, type Layout, type LinkFolder, linkId, linkKey } from "./layout.ts";
 import { type Descriptor, type Manifest, parseManifest } from "./manifest.ts";
 import type { BucketReader } from "./ports.ts";
 
@@ -46,10 +46,19 @@ export class ManifestWalker {
         this.layout = layout;
     }
 
+    /** @param digest of a manifest; one to retain must be linked in the repository */
     async walk(repository: string, digest: string, purpose: Purpose): Promise<Image> {
         const image = makeImage(repository, purpose);
         await this.visit(image, digest);
         return image;
+    }
+
+    /** Whether a repository has a layer or manifest. */
+    async isLinked({ repository }: Pick<Image, "repository">, folder: LinkFolder, digest: string): Promise<boolean> {
+        return (
+            this.layout.linked[folder].has(linkId(repository, digest)) ||
+            isLink(folder, await this.bucket.size(linkKey(repository, folder, digest)))
+        );
     }
 
     private async visit(image: Image, digest: string): Promise<void> {
@@ -64,9 +73,7 @@ export class ManifestWalker {
             this.visited.add(linkId(image.repository, digest));
         }
         this.describeProblem(image, digest, manifest);
-        if (!(await this.isLinked(image, "_manifests/revisions", digest))) {
-            image.problems.push(`the manifest ${digest} is not linked in this repository`);
-        } else if (image.purpose === "retain" && !manifest.problem && this.isSeen(image)) {
+        if (image.purpose === "retain" && !manifest.problem && this.isSeen(image)) {
             this.readable.add(linkId(image.repository, digest));
         }
         const { children, parts } = manifest;
@@ -100,7 +107,8 @@ export class ManifestWalker {
 
     private describeProblem(image: Image, digest: string, { problem, isUnreadable, isMissing }: Manifest): void {
         const { repository, purpose } = image;
-        if (!problem) {
+        // What is spared may be left of a deletion.
+        if (!problem || (purpose === "spare" && isMissing)) {
             return;
         }
         if (isUnreadable) {
@@ -128,7 +136,7 @@ export class ManifestWalker {
             image.problems.push(`the layer ${digest} is missing`);
         } else if (found !== size) {
             image.problems.push(`the layer ${digest} has ${found} bytes, not ${size}`);
-        } else if (!(await this.isLinked(image, "_layers", digest))) {
+        } else if (image.purpose !== "spare" && !(await this.isLinked(image, "_layers", digest))) {
             image.problems.push(`the layer ${digest} is not linked in this repository`);
         }
     }
@@ -178,13 +186,6 @@ export class ManifestWalker {
             this.layout.blobs.set(digest, size);
         }
         return size;
-    }
-
-    private async isLinked({ repository }: Image, folder: LinkFolder, digest: string): Promise<boolean> {
-        return (
-            this.layout.linked[folder].has(linkId(repository, digest)) ||
-            ((await this.bucket.size(linkKey(repository, folder, digest))) ?? 0) > 0
-        );
     }
 }
 

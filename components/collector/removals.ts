@@ -106,7 +106,11 @@ export class RemovalPlanner {
         interrupted: Removals["interrupted"] = [],
     ): Promise<Removal[]> {
         const images = (await mapConcurrently(tags, (tag) => this.readTag(tag))).flat();
-        const removable = images.filter((image) => this.mayGo(image.tag) && this.areSettled(image));
+        // A tag that lost its manifest stays.
+        const { "_manifests/revisions": linked } = this.layout.linked;
+        const removable = images.filter(
+            (image) => linked.has(linkId(repository, image.digest)) && this.mayGo(image.tag) && this.areSettled(image),
+        );
         const going = removable.filter(({ tag }) => this.selected.has(tag));
         const signatures = removable.filter(({ tag }) => subjectOf(tag.name));
         const lost = allRevisions([...interrupted, ...going]);

@@ -48,11 +48,11 @@ export class S3Client implements BucketClient {
         let next: Record<string, string> | undefined = {};
         while (next) {
             const query = { "list-type": "2", prefix, ...next };
-            const page = await this.request("GET", `?${new URLSearchParams(query).toString()}`);
-            if (!page) {
+            const path = `?${new URLSearchParams(query).toString()}`;
+            const xml = await this.request("GET", path, (response) => response.text());
+            if (xml === undefined) {
                 throw new BucketError(`The bucket ${this.url} does not exist.`);
             }
-            const xml = await page.text();
             const before = objects.size;
             let last = "";
             for (const [object] of xml.matchAll(/<Contents>.*?<\/Contents>/gs)) {
@@ -68,23 +68,38 @@ export class S3Client implements BucketClient {
         return objects;
     }
 
-    async get(key: string): Promise<Buffer | undefined> {
-        const response = await this.request("GET", pathOf(key));
-        return response && Buffer.from(await response.arrayBuffer());
+    get(key: string): Promise<Buffer | undefined> {
+        return this.request("GET", pathOf(key), async (response) => Buffer.from(await response.arrayBuffer()));
     }
 
-    async size(key: string): Promise<number | undefined> {
-        const response = await this.request("HEAD", pathOf(key));
-        return response && Number(response.headers.get("content-length"));
+    size(key: string): Promise<number | undefined> {
+        return this.request("HEAD", pathOf(key), ({ headers }) => Number(headers.get("content-length")));
     }
 
     async delete(key: string, assertMayDelete: () => void): Promise<void> {
         await this.attempt("DELETE", pathOf(key), AbortSignal.timeout(deletionSeconds * 1000), assertMayDelete);
     }
 
-    private request(method: string, path: string): Promise<Response | undefined> {
+    /** Sends a request and reads the response, if need be several times. Returns undefined for 404. */
+    private request<T>(
+        method: string,
+        path: string,
+        read: (response: Response) => T | Promise<T>,
+    ): Promise<T | undefined> {
         const delay = (attempt: number) => firstDelay * 2 ** (attempt - 1);
-        return retry(this.clock, { attempts, delay, signal: this.stop }, () => this.attempt(method, path, this.stop));
+        return retry(this.clock, { attempts, delay, signal: this.stop }, async () => {
+            const response = await this.attempt(method, path, this.stop);
+            return response && this.read(response, read);
+        });
+    }
+
+    private async read<T>(response: Response, read: (response: Response) => T | Promise<T>): Promise<T> {
+        try {
+            return await read(response);
+        } catch {
+            this.stop.throwIfAborted();
+            throw new BucketError(`The connection to the bucket at ${this.url} ended in the middle of a response.`);
+        }
     }
 
     /** Returns undefined for 404. @throws an error for any other response that is not a success */

@@ -88,6 +88,15 @@ describe("The collector's commands check and dry-run", function () {
         assert.match(errors, /^An image is broken\. 1 problem:\n {2}- broken:1: the layer sha256:\w+ is missing/);
     });
 
+    it("fails if a tag cannot be pulled, as after an interrupted deletion", async () => {
+        const { digest } = bucket.image("web", "1", "layer");
+        bucket.remove(`repositories/web/_manifests/revisions/${digest.replace(":", "/")}/link`);
+        const { status, output, errors } = await check();
+        assert.deepEqual([status, errors], ["65", "1 tag cannot be pulled:\n  - web:1\n"]);
+        assert.match(output, /^web:1: its manifest sha256:\w+ is not in this repository\. /m);
+        assert.doesNotMatch(output, /whole/);
+    });
+
     it("shows which tags would go, which of these Pods run, and how much disk space comes back", async () => {
         bucket.image("web", "1", "layer");
         const { digest } = bucket.image("web", "2", "another layer");

@@ -8,7 +8,7 @@ import {
     RefusedDeletionError,
     UnsettledDeletionError,
 } from "../../components/collector/errors";
-import { CollectionWorld } from "./support/collectionWorld";
+import { CollectionWorld, markAndSweep } from "./support/collectionWorld";
 import { keyOf } from "./support/fakeBucket";
 import { annotation, makePod, registryLabels } from "./support/fakeCluster";
 
@@ -553,6 +553,20 @@ describe("A garbage collection", () => {
         assert.ok([garbage.digest, garbage.layer, garbage.config].every((digest) => !bucket.has(digest)));
     });
 
+    it("ends distribution's dry run when pushes were refused for as long as they may be", async () => {
+        const { clock } = world;
+        let since = 0;
+        world.on(/^It is read-only/, () => {
+            since = clock.seconds;
+            world.dryRunSeconds = 3600;
+        });
+        await assert.rejects(world.collect(), /^Error: The collection was not done after 15 minutes, /);
+        world.assertAllCame();
+        assert.ok(clock.seconds - since < 16 * 60, `${clock.seconds - since} s`);
+        assert.deepEqual(world.deleted, []);
+        assert.equal(world.cluster.writers.length, 2);
+    });
+
     it("deletes nothing if reading the bucket took longer than pushes may be refused", async () => {
         const { bucket, clock } = world;
         const { list } = bucket;
@@ -590,6 +604,46 @@ describe("A garbage collection", () => {
                     error.message.startsWith("After the collection an image is broken. 1 problem:\n"),
             );
             assert.equal(world.cluster.writers.length, 2);
+        });
+
+        const cut = () =>
+            world.bucket.remove(`repositories/web/_manifests/revisions/${world.kept.digest.replace(":", "/")}/link`);
+
+        it("says so if a tag loses its manifest meanwhile", async () => {
+            world.on(/delete/, cut);
+            await assert.rejects(world.collect(), (error: Error) =>
+                error.message.startsWith(
+                    "After the collection an image is broken. 1 problem:\n" +
+                        "  - web:1: its link or its manifest was lost since the collection began\n",
+                ),
+            );
+            assert.equal(world.cluster.writers.length, 2);
+        });
+
+        it("deletes nothing if a tag loses its manifest during the rollout", async () => {
+            world.on(isRollingOut, cut);
+            await assert.rejects(world.collect(), (error: Error) =>
+                error.message.startsWith(
+                    "Nothing was collected, because an image is broken. 1 problem:\n" +
+                        "  - web:1: its link or its manifest was lost since the collection began\n",
+                ),
+            );
+            assert.deepEqual(world.deleted, []);
+            assert.equal(world.cluster.writers.length, 2);
+        });
+
+        it("goes on if a tag had lost its manifest before, and counts it", async () => {
+            const { bucket } = world;
+            cut();
+            const other = bucket.image("other", "1", "layer of other");
+            bucket.remove("repositories/other/_manifests/tags/1/current/link");
+            world.deleteUntagged = true;
+            world.findGarbage = markAndSweep;
+            const { odd } = await world.collect();
+            assert.equal(odd.objects, 1);
+            const { kept } = world;
+            assert.ok([kept.digest, kept.layer, kept.config].every((digest) => bucket.has(digest)));
+            assert.ok(!bucket.has(other.layer));
         });
     });
 

@@ -36,6 +36,7 @@ describe("readInventory", () => {
         assert.deepEqual(await read(), {
             tags: [],
             problems: [],
+            brokenTags: [],
             blobs: new Map(),
             needed: new Set(),
             spared: new Set(),
@@ -188,11 +189,6 @@ describe("readInventory", () => {
                 () => registry.objects.set(`docker/registry/v2/${keyOf(image.digest)}`, "{}"),
                 () => `the manifest ${image.digest} does not match its digest`,
             ],
-            [
-                "if a manifest is not linked in the repository",
-                () => registry.remove(revisionLink("web", image.digest)),
-                () => `the manifest ${image.digest} is not linked in this repository`,
-            ],
         ];
         for (const [what, breaks, problem] of cases) {
             it(what, async () => {
@@ -206,6 +202,12 @@ describe("readInventory", () => {
             assert.deepEqual((await read()).problems, [
                 `web:1: the layer ${image.layer} is not linked in this repository`,
             ]);
+        });
+
+        it("if a layer is missing of a manifest that its tag has lost: no deletion by a client does that", async () => {
+            registry.remove(revisionLink("web", image.digest));
+            registry.remove(keyOf(image.layer));
+            assert.deepEqual((await read()).problems, [`web:1: the layer ${image.layer} is missing`]);
         });
 
         it("if a manifest refers to something without a digest", async () => {
@@ -292,12 +294,47 @@ describe("readInventory", () => {
                 const { problems, notes, spared } = await read(true);
                 assert.deepEqual(problems, []);
                 assert.deepEqual(notes, [
-                    `lost:1: its link is ${what}. Until you push or delete it, no blob of lost is deleted. ` +
+                    `lost:1: its link is ${what}. Until you push or delete the tag, no blob of lost is deleted. ` +
                         toDelete("lost", "1"),
                 ]);
                 assert.ok(spared.has(digest) && spared.has(layer));
             });
         }
+
+        it("if the manifest of a tag is not in its repository, and spares what that needs, and is linked there", async () => {
+            const { digest, layer, config } = registry.image("lost", "1", "layer of lost");
+            registry.remove(revisionLink("lost", digest));
+            registry.remove(layerLink("lost", layer));
+            registry.put(layerLink("lost", registry.blob("another layer").digest), digestOf("another layer"));
+            const { problems, notes, brokenTags, oddObjects, spared, needed, revisions } = await read(true);
+            assert.deepEqual([problems, brokenTags, oddObjects], [[], ["lost:1"], 1]);
+            assert.deepEqual(notes, [
+                `lost:1: its manifest ${digest} is not in this repository. ` +
+                    `Until you push or delete the tag, no blob of lost is deleted. ${toDelete("lost", "1")}`,
+            ]);
+            // Distribution does not see them, so its dry run calls them garbage.
+            const blobs = [digest, layer, config];
+            assert.ok(blobs.every((blob) => spared.has(blob) && !needed.has(blob)));
+            assert.ok(spared.has(digestOf("another layer")));
+            assert.ok(!revisions.has(`lost@${digest}`));
+        });
+
+        it("if the manifest of a tag is missing, and its link, too", async () => {
+            const { digest } = registry.image("lost", "1", "layer of lost");
+            registry.remove(revisionLink("lost", digest));
+            registry.remove(keyOf(digest));
+            const { problems, notes } = await read();
+            assert.deepEqual([problems, notes.length], [[], 1]);
+        });
+
+        it("if the link to a tagged manifest has a line break, as by hand: distribution cannot read it", async () => {
+            const { digest, layer } = registry.image("lost", "1", "layer of lost");
+            registry.put(revisionLink("lost", digest), `${digest}\n`);
+            const { problems, brokenTags, notes, spared, needed, revisions } = await read(true);
+            assert.deepEqual([problems, brokenTags, notes.length], [[], ["lost:1"], 2]);
+            assert.ok([digest, layer].every((blob) => spared.has(blob) && !needed.has(blob)));
+            assert.ok(!revisions.has(`lost@${digest}`));
+        });
 
         it("if distribution does not accept the name of a repository, and spares what that links", async () => {
             const images = ["Web-Backup", "_old/web"].map((name) => registry.image(name, "1", `layer of ${name}`));
@@ -432,7 +469,10 @@ describe("readInventory", () => {
         const { digest } = registry.image("web", "1", "layer");
         registry.remove(`repositories/web/_manifests/revisions/${digest.replace(":", "/")}/link`);
         clock.after(4, () => registry.remove("repositories/web/_manifests/tags/1/current/link"));
-        assert.deepEqual((await clock.run(readInventory(registry, clock, { deleteUntagged: false }))).problems, []);
+        const { problems, notes, brokenTags, spared } = await clock.run(
+            readInventory(registry, clock, { deleteUntagged: false }),
+        );
+        assert.deepEqual([problems, notes, brokenTags, [...spared]], [[], [], [], []]);
     });
 
     describe("deletes no blob that a repository links", () => {

@@ -340,6 +340,15 @@ describe("readInventory with retention", () => {
         }
     });
 
+    it("removes no tag whose manifest is not in its repository", async () => {
+        bucket.remove(`repositories/web/_manifests/revisions/${old.digest.replace(":", "/")}/link`);
+        const inventory = await bucket.read(policies);
+        assert.deepEqual(
+            [names(inventory), inventory.garbage, inventory.brokenTags, inventory.oddObjects],
+            [[], [], ["web:old"], 1],
+        );
+    });
+
     it("names an image that is broken, although its tag would go", async () => {
         bucket.remove(`blobs/sha256/${old.layer.slice(7, 9)}/${old.layer.slice(7)}/data`);
         assert.deepEqual((await bucket.read(policies)).problems, [`web:old: the layer ${old.layer} is missing`]);

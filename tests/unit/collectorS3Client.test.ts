@@ -114,6 +114,15 @@ describe("S3Client", () => {
         assert.ok(kept < 10, `40 pages of half a MiB leave ${kept} MiB`);
     });
 
+    it("reads again if the connection ends in the middle of a response", async () => {
+        const cut = (response: http.ServerResponse) => {
+            response.writeHead(200, { "content-length": 7 }).write("con", () => response.destroy());
+        };
+        answers = [cut, respond(200, "content"), cut, respond(200, page(["root/a"])), end];
+        assert.equal((await client.get("key"))?.toString(), "content");
+        assert.deepEqual([...(await client.list("root/")).keys()], ["a"]);
+    });
+
     it("names the bucket if it does not exist", async () => {
         answers = [respond(404)];
         await assert.rejects(

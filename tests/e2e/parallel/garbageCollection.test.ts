@@ -228,7 +228,7 @@ describe("Garbage collection", () => {
         assert.equal((await pull("all:1")).code, 0);
     });
 
-    it("goes on if a link is empty, a name is none, or a platform of an index was deleted", async () => {
+    it("goes on if a link is empty, a name is none, or the manifest of a tag or of an index was deleted", async () => {
         const file = path.join(image("sparse"), "manifest.json");
         const index = JSON.parse(fs.readFileSync(file, "utf8")) as {
             mediaType: string;
@@ -242,7 +242,14 @@ describe("Garbage collection", () => {
         assert.equal(again.status, 201, again.body);
         const link = `docker/registry/v2/repositories/kept/_layers/sha256/${"0".repeat(64)}/link`;
         await putObject(registry.name, link, "");
-        await putObject(registry.name, "docker/registry/v2/repositories/sparse/_manifests/tags/none/current/link", "");
+        const linkTag = (tag: string, content: string) =>
+            putObject(
+                registry.name,
+                `docker/registry/v2/repositories/sparse/_manifests/tags/${tag}/current/link`,
+                content,
+            );
+        await linkTag("none", "");
+        await linkTag("cut", deleted);
         // Distribution's own dry run fails at such a name.
         const odd = `docker/registry/v2/repositories/Odd/_manifests/revisions/${kept.replace(":", "/")}/link`;
         await putObject(registry.name, odd, kept);
@@ -262,7 +269,10 @@ describe("Garbage collection", () => {
             stdout,
             /^sparse:none: its link is empty\. .* --request DELETE \S+\/v2\/sparse\/manifests\/none\.$/m,
         );
-        assert.equal((await api("sparse/manifests/none", "--request", "DELETE")).status, 202);
+        assert.match(stdout, new RegExp(`^sparse:cut: its manifest ${deleted} is not in this repository\\. `, "m"));
+        for (const tag of ["none", "cut"]) {
+            assert.equal((await api(`sparse/manifests/${tag}`, "--request", "DELETE")).status, 202);
+        }
         await deleteObject(registry.name, odd);
         assert.ok(!(await keysOf(registry.name)).includes(link));
         assert.deepEqual(await areInBucket("deleted"), new Set([false]));
