@@ -45,8 +45,10 @@ export class Storage extends pulumi.ComponentResource {
                 ...(args.importId !== undefined && { import: args.importId, ignoreChanges: ["acl"] }),
             },
         );
-        const identity = pulumi.interpolate`registry-${args.bucketName}`;
         const { bucket } = this.bucket;
+        // By the bucket's output, so that the bucket is created first. The provider adopts an existing user; if another
+        // stack has that bucket, the update fails before.
+        const identity = pulumi.interpolate`registry-${bucket}`;
         this.key = this.makeKey(name, identity, bucket.apply(bucketPolicy), args.keyRotation);
         if (args.hasReadKey) {
             const readIdentity = pulumi.interpolate`${identity}_reader`;

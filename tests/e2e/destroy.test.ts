@@ -71,6 +71,8 @@ describe("pulumi destroy", () => {
         assert.notEqual(code, 0);
         assert.match(stdout, /bucket already exists! \(container-repo\)/);
         assertInTroubleshooting("bucket already exists!", stdout);
+        // The user, too, may be another stack's.
+        assert.doesNotMatch(await pulumi("stack", "export"), /IamUser::/);
         await runDocumented(page, "Use an existing bucket");
         assert.equal(await digest(), kept);
         // After the import the key has no effect, and neither has its removal.

@@ -2,7 +2,8 @@ import * as assert from "node:assert/strict";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { Registered } from "./support/deploy";
+import { ContainerRegistry } from "../../components/containerRegistry";
+import { deploy, Registered } from "./support/deploy";
 import {
     args,
     configOf,
@@ -45,6 +46,16 @@ describe("Storage", () => {
         assert.deepEqual({ id, ignoreChanges }, { id: "container-repo", ignoreChanges: ["acl"] });
         const { opts } = find(resources, ":S3Bucket");
         assert.deepEqual([opts.import, opts.ignoreChanges], [undefined, undefined]);
+    });
+
+    it("touches no MinIO user if the bucket cannot be created: another stack may have both", async () => {
+        const registered: Registered[] = [];
+        const fails = "minio:index/s3Bucket:S3Bucket";
+        await assert.rejects(deploy(() => new ContainerRegistry("registry", args), { registered, fails }));
+        assert.deepEqual(
+            registered.map(({ type }) => type).filter((type) => type.startsWith("minio:")),
+            [fails],
+        );
     });
 
     it("creates a MinIO user named after the bucket", () => {

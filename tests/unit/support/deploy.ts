@@ -44,11 +44,12 @@ function outputsOf(type: string, name: string, inputs: Record<string, unknown>):
  * Runs a program against Pulumi's mocks. Returns its resources, sorted by type and name, and its outputs.
  *
  * @param options.registered Receives each resource, also those of a program that fails
+ * @param options.fails The type of the resources that cannot be created
  * @throws The program's error
  */
 export async function deploy<T extends object>(
     program: () => Promise<T> | T,
-    { preview = false, registered = [] as Registered[] } = {},
+    { preview = false, registered = [] as Registered[], fails = "" } = {},
 ) {
     const options = new Map<string, pulumi.CustomResourceOptions>();
     await pulumi.runtime.setMocks(
@@ -60,6 +61,9 @@ export async function deploy<T extends object>(
                     inputs: unwrapSecrets(inputs),
                     opts: options.get(`${type} ${name}`) ?? {},
                 });
+                if (type === fails) {
+                    throw new Error(`${type} cannot be created`);
+                }
                 const outputs = outputsOf(type, name, inputs as Record<string, unknown>);
                 return { id: preview ? undefined : `${name}-id`, state: outputs };
             },
