@@ -28,21 +28,41 @@ export const hasPullUsers = ({ users = [] }: Pick<ContainerRegistryArgs, "users"
 export const hasReadReplicas = (args: ContainerRegistryArgs) =>
     hasPullUsers(args) || args.anonymousPullHost !== undefined;
 
-/** Arguments that must be plain. Other languages may pass a secret or an output for each of them. */
-const plainArguments = [
-    "createNamespace",
-    "users",
-    "pullSecrets",
-    "bucket",
-    "ingress",
-    "gateway",
-    "service",
-    "collection",
-    "metrics",
-    "networkPolicy",
-    "mirrors",
-    "resources",
-] as const;
+/**
+ * Arguments that must be plain, with the fields that must be plain, too: of a list, those of its items. Other languages
+ * may pass a secret or an output for each of them.
+ */
+export const plainArguments = {
+    createNamespace: [],
+    httpSecretRotation: [],
+    users: ["name", "rotation", "access"],
+    pullSecrets: ["namespace", "user", "name"],
+    bucket: ["keyRotation", "import"],
+    ingress: ["import"],
+    gateway: [],
+    service: [],
+    collection: ["retention"],
+    metrics: ["serviceMonitor"],
+    networkPolicy: [],
+    mirrors: ["name", "login"],
+    resources: [],
+} as const satisfies Partial<Record<keyof ContainerRegistryArgs, readonly string[]>>;
+
+/** The items of a list, or the value itself, with their paths. */
+const listItems = (name: string, value: unknown): [path: string, item: unknown][] =>
+    Array.isArray(value) ? value.map((item: unknown, i) => [`${name}[${i}]`, item]) : [[name, value]];
+
+/** The paths of outputs where only a plain value may be. */
+function findOutputs(args: ContainerRegistryArgs): string[] {
+    const isOutput = (value: unknown) => pulumi.Output.isInstance(value);
+    return Object.entries(plainArguments).flatMap(([name, fields]: [string, readonly string[]]) =>
+        listItems(name, args[name as keyof typeof plainArguments]).flatMap(([path, item]) => {
+            const values = (item ?? {}) as Record<string, unknown>;
+            const outputs = fields.filter((field) => isOutput(values[field])).map((field) => `${path}.${field}`);
+            return isOutput(item) ? [path] : outputs;
+        }),
+    );
+}
 
 /**
  * Every validation error of the arguments of the component `name`. A value that is not known yet (an Output) is not
@@ -56,8 +76,8 @@ export function findValidationErrors(
     nameOf?: NameOf,
 ): pulumi.InputPropertyErrorDetails[] {
     const validation = new Validation(nameOf);
-    for (const path of plainArguments.filter((path) => pulumi.Output.isInstance(args[path]))) {
-        validation.add(path, "is an output; give a plain value, of which only some fields may be outputs");
+    for (const path of findOutputs(args)) {
+        validation.add(path, "is an output; give a plain value");
     }
     // A program may pass an undefined variable.
     if (!(args.bucket as unknown)) {

@@ -6,9 +6,9 @@ import { ContainerRegistryArgs } from "../../components/args";
 import { Collection } from "../../components/garbageCollection/args";
 import { Mirror } from "../../components/server/args";
 import { imageWarning } from "../../components/server/rules";
-import { findValidationErrors, findWarnings } from "../../components/validate";
+import { findValidationErrors, findWarnings, plainArguments } from "../../components/validate";
 import { setAt, Values } from "../../configuration/reader";
-import { readSchema, resolve } from "../../configuration/schema";
+import { Property, readSchema, resolve } from "../../configuration/schema";
 import { schedules, timeZones } from "../support/schedules";
 
 const valid: ContainerRegistryArgs = {
@@ -1007,11 +1007,42 @@ describe("findValidationErrors", () => {
     it("rejects an output where only fields may be one, and says nothing else", () => {
         const output = <T>(value: T) => pulumi.secret(value) as unknown as T;
         const args = { ...valid, host: "", users: output(valid.users), bucket: output(valid.bucket) };
-        const reason = "is an output; give a plain value, of which only some fields may be outputs";
+        const reason = "is an output; give a plain value";
         assert.deepEqual(findValidationErrors("registry", args), [
             { propertyPath: "users", reason },
             { propertyPath: "bucket", reason },
         ]);
+    });
+
+    it("rejects an output in a field that must be plain, as in YAML: a user would get the right to push", () => {
+        const output = <T>(value: T) => pulumi.output(value) as unknown as T;
+        const args: ContainerRegistryArgs = {
+            ...valid,
+            users: [{ name: output("ci"), access: output("pull"), password: pulumi.secret("a long password") }],
+            pullSecrets: [output({ namespace: "apps", user: "ci" }), { namespace: output("jobs"), user: "ci" }],
+        };
+        assert.deepEqual(
+            findValidationErrors("registry", args),
+            ["users[0].name", "users[0].access", "pullSecrets[0]", "pullSecrets[1].namespace"].map((propertyPath) => ({
+                propertyPath,
+                reason: "is an output; give a plain value",
+            })),
+        );
+    });
+
+    it("knows every argument, and every field of one, that must be plain", () => {
+        const schema = readSchema();
+        const { inputProperties } = Object.values(schema.resources)[0]!;
+        const plainFields = (property: Property) =>
+            Object.entries(resolve(schema, property.items ?? property).properties ?? {})
+                .filter(([, { plain }]) => plain)
+                .map(([name]) => name)
+                .sort();
+        const ofSchema = Object.entries(inputProperties)
+            .filter(([, { plain }]) => plain)
+            .map(([name, property]) => [name, plainFields(property)]);
+        const listed = Object.entries(plainArguments).map(([name, fields]) => [name, [...fields].sort()]);
+        assert.deepEqual(Object.fromEntries(listed), Object.fromEntries(ofSchema));
     });
 
     it("warns about an endpoint for redirects without https", () => {
