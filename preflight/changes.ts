@@ -11,26 +11,40 @@ interface Outputs {
     namespace: string;
 }
 
-/** Reads the outputs of the stack's last update; empty before the first one is complete. */
-export const readLastOutputs = () => readLastUpdate<Outputs>("readStackOutputs", "name");
+/** What this program reads of a deployed resource. */
+interface Deployed {
+    outputs: { metadata?: { name: string }; spec?: { ingressClassName?: string } };
+}
+
+/** The stack's last update: its outputs, which are empty before the first one is complete, and what is deployed. */
+interface LastUpdate extends Partial<Outputs> {
+    /** By URN. */
+    resources: Partial<Record<string, Deployed>>;
+}
+
+export async function readLastUpdate(): Promise<LastUpdate> {
+    const [outputs, resources] = await Promise.all([
+        readStack<Outputs>("readStackOutputs", "name"),
+        readStack<Record<string, Deployed>>("readStackResourceOutputs", "stackName"),
+    ]);
+    return { ...outputs, resources };
+}
+
+const findDeployed = ({ resources }: LastUpdate, type: string): Deployed["outputs"] | undefined =>
+    Object.entries(resources).find(([urn]) => urn.endsWith(`kubernetes:${type}::${registryName}`))?.[1]?.outputs;
+
+/** The namespace that the stack has created; undefined if it has created none. */
+export const createdNamespace = (last: LastUpdate) => findDeployed(last, "core/v1:Namespace")?.metadata?.name;
 
 /**
  * Compares the configuration with the stack's last update. Rejects a change that would leave the images behind or
  * delete the registry, and warns of one that clients must follow.
  */
-export async function checkChanges(
-    { registry, minio }: StackConfiguration,
-    last: Partial<Outputs>,
-): Promise<Finding[]> {
-    const keepsNamespace = registry.createNamespace === false;
-    const isTraefik = registry.ingress?.className === "traefik";
-    // All resources of the stack: read them only if they are needed.
-    const readResources = () => readLastUpdate<Record<string, Deployed>>("readStackResourceOutputs", "stackName");
-    const resources = keepsNamespace || isTraefik ? await readResources() : {};
+export function checkChanges({ registry, minio }: StackConfiguration, last: LastUpdate): Finding[] {
     const { host, bucket, namespace = defaultsOf(registryName).namespace } = registry;
     return [
-        keepsNamespace && createdNamespace(resources) && deletesNamespace,
-        isTraefik && !hadTraefik(resources) && needsTraefikSettings,
+        registry.createNamespace === false && createdNamespace(last) !== undefined && deletesNamespace,
+        registry.ingress?.className === "traefik" && !hadTraefik(last) && needsTraefikSettings,
         last.bucket && last.bucket !== bucket.name && judgeBucket(last.bucket, bucket.name, minio !== undefined),
         last.host && last.host !== host && judgeHost(last.host, host),
         last.namespace && last.namespace !== namespace && judgeNamespace(last.namespace, namespace),
@@ -48,21 +62,9 @@ const needsTraefikSettings = warning(
         "whether they are set or not.",
 );
 
-/** What this program reads of a deployed resource. */
-interface Deployed {
-    outputs: { spec?: { ingressClassName?: string } };
-}
-
-function createdNamespace(resources: Partial<Record<string, Deployed>>): boolean {
-    return Object.keys(resources).some((urn) => urn.includes("$kubernetes:core/v1:Namespace::"));
-}
-
 /** Whether the stack's Ingress already had the class `traefik`, so that the owner has seen the warning. */
-function hadTraefik(resources: Partial<Record<string, Deployed>>): boolean {
-    const end = `networking.k8s.io/v1:Ingress::${registryName}`;
-    const ingress = Object.entries(resources).find(([urn]) => urn.endsWith(end));
-    return ingress?.[1]?.outputs.spec?.ingressClassName === "traefik";
-}
+const hadTraefik = (last: LastUpdate) =>
+    findDeployed(last, "networking.k8s.io/v1:Ingress")?.spec?.ingressClassName === "traefik";
 
 /** Rejects another bucket, which would be empty; warns if it is an existing one. */
 function judgeBucket(last: string, name: string, isCreated: boolean): Finding {
@@ -91,12 +93,12 @@ const judgeNamespace = (last: string, namespace: string) =>
     );
 
 /**
- * Reads the outputs of the stack's last update; empty before the first one. A StackReference would be a resource of the
+ * Reads what the stack's last update left; empty before the first one. A StackReference would be a resource of the
  * stack, so this calls the engine's functions behind it.
  *
  * @param argument that names the stack
  */
-async function readLastUpdate<T>(read: string, argument: string): Promise<Partial<T>> {
+async function readStack<T>(read: string, argument: string): Promise<Partial<T>> {
     const name = [pulumi.getOrganization(), pulumi.getProject(), pulumi.getStack()].join("/");
     const { outputs } = (await pulumi.runtime.invoke(`pulumi:pulumi:${read}`, { [argument]: name })) as { outputs?: T };
     return outputs ?? {};

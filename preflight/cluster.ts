@@ -13,11 +13,11 @@ import { kubectlCommand, kubectlGet, KubernetesObject } from "./kubectl";
 /**
  * Checks that the cluster responds, and has what the configuration names.
  *
- * @param lastNamespace the namespace of the stack's last update; undefined if none was completed
+ * @param ownNamespace the namespace that the stack has created; undefined if it has created none
  */
 export async function checkCluster(
     { kubeContext, registry }: StackConfiguration,
-    lastNamespace: string | undefined,
+    ownNamespace: string | undefined,
 ): Promise<Finding[]> {
     const cluster = findCluster(kubeContext);
     if (cluster.error !== undefined) {
@@ -31,7 +31,7 @@ export async function checkCluster(
     }
     // The program's values are plain.
     const args = fillDefaults(registryName, registry) as unknown as Args;
-    const needs = listNeeds(args, lastNamespace);
+    const needs = listNeeds(args, ownNamespace);
     return needs.length > 0 ? checkNeeds(kubeContext, needs, args) : [];
 }
 
@@ -83,7 +83,7 @@ type Need = Kind & {
 };
 type Args = pulumi.Unwrap<FilledArgs>;
 
-function listNeeds(args: Args, lastNamespace: string | undefined): Need[] {
+function listNeeds(args: Args, ownNamespace: string | undefined): Need[] {
     const { createNamespace, namespace, ingress, gateway, metrics, pullHost, pullSecrets } = args;
     const routesPulls = hasPullUsers(args) && pullHost === undefined;
     const issuer = ingress?.annotations["cert-manager.io/cluster-issuer"] ?? ingress?.clusterIssuer;
@@ -99,7 +99,7 @@ function listNeeds(args: Args, lastNamespace: string | undefined): Need[] {
         isRequired: true,
     });
     return [
-        createNamespace && namespace !== lastNamespace && need("Namespace", namespace),
+        createNamespace && namespace !== ownNamespace && need("Namespace", namespace),
         ...pullSecrets.map(namespaceOf).filter(({ name }) => name !== namespace),
         ingress && need("IngressClass", ingress.className),
         issuer && need("ClusterIssuer", issuer),

@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { userError } from "../components/userError";
 import { StackConfiguration } from "../config";
 import { checkBucketServer } from "./bucketServer";
-import { checkChanges, readLastOutputs } from "./changes";
+import { checkChanges, createdNamespace, readLastUpdate } from "./changes";
 import { checkCluster } from "./cluster";
 import { Finding } from "./finding";
 import { checkHosts } from "./hosts";
@@ -16,15 +16,14 @@ import { checkRemotes } from "./remotes";
  * @throws pulumi.RunError with all errors at once
  */
 export async function runPreflight(configuration: StackConfiguration): Promise<void> {
-    const last = await readLastOutputs();
+    const last = await readLastUpdate();
     const checks = [
-        checkChanges(configuration, last),
-        checkCluster(configuration, last.namespace),
+        checkCluster(configuration, createdNamespace(last)),
         checkBucketServer(configuration),
         checkHosts(configuration.registry),
         checkRemotes(configuration.registry),
     ];
-    const findings = (await Promise.all(checks)).flat();
+    const findings = [...checkChanges(configuration, last), ...(await Promise.all(checks)).flat()];
     const textsOf = (of: Finding["severity"]) =>
         findings.filter(({ severity }) => severity === of).map(({ text }) => text);
     const unreachable = textsOf("unreachable");

@@ -12,7 +12,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { PlainArgs, StackConfiguration } from "../../config";
 import { runPreflight } from "../../preflight";
 import { checkBucketServer } from "../../preflight/bucketServer";
-import { checkChanges, readLastOutputs } from "../../preflight/changes";
+import { checkChanges, createdNamespace, readLastUpdate } from "../../preflight/changes";
 import { checkCluster } from "../../preflight/cluster";
 import { checkHosts } from "../../preflight/hosts";
 import { checkRemotes, mayTrust } from "../../preflight/remotes";
@@ -108,13 +108,13 @@ cat "${folder}/$1.json"
     /** What the check of the cluster finds with these arguments. */
     const inCluster = async (
         args: Partial<PlainArgs>,
-        { kubeContext = "here", lastNamespace }: { kubeContext?: string | null; lastNamespace?: string } = {},
+        { kubeContext = "here", ownNamespace }: { kubeContext?: string | null; ownNamespace?: string } = {},
     ) => {
         const configuration = {
             kubeContext: kubeContext ?? undefined,
             registry: { ...registry, ...args },
         } as StackConfiguration;
-        const findings = await checkCluster(configuration, lastNamespace);
+        const findings = await checkCluster(configuration, ownNamespace);
         return findings.map(({ severity, text }) => `${severity}: ${text}`);
     };
 
@@ -407,20 +407,20 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
                 ]);
             });
 
-            it("accepts one that does not exist, or that the last update had, whatever its annotations are", async () => {
+            it("accepts one that does not exist, or that the stack has created, whatever its annotations are", async () => {
                 answer({ errors: 'Error from server (NotFound): namespaces "images" not found\n' });
                 assert.deepEqual(await inCluster(created), []);
                 for (const object of [images, namespace("images")]) {
                     answer({ objects: [object] });
-                    assert.deepEqual(await inCluster(created, { lastNamespace: "images" }), []);
-                    assert.equal(calls(), "", "it asked for the namespace of the last update");
+                    assert.deepEqual(await inCluster(created, { ownNamespace: "images" }), []);
+                    assert.equal(calls(), "", "it asked for its own namespace");
                 }
             });
 
             it("warns of one that may be of another stack, in the first update and after a change", async () => {
                 answer({ objects: [images] });
-                for (const lastNamespace of [undefined, "before"]) {
-                    assert.deepEqual(await inCluster(created, { lastNamespace }), [
+                for (const ownNamespace of [undefined, "before"]) {
+                    assert.deepEqual(await inCluster(created, { ownNamespace }), [
                         'warning: namespace: "images" already has a registry of this program, which this update ' +
                             "would change. If another stack manages that registry, stop, and run: " +
                             "pulumi config set namespace NAME",
@@ -703,30 +703,39 @@ describe("The check of changes", () => {
         );
         const registry = { host: last.host, bucket: { name: last.bucket }, ...args };
         const configuration = { registry, minio: minio ? {} : undefined } as StackConfiguration;
-        const findings = await checkChanges(configuration, await readLastOutputs());
+        const findings = checkChanges(configuration, await readLastUpdate());
         return { findings: findings.map(({ severity, text }) => `${severity}: ${text}`), calls };
     }
     const ofOutputs = ["pulumi:pulumi:readStackOutputs", { name }];
     const ofResources = ["pulumi:pulumi:readStackResourceOutputs", { stackName: name }];
 
     it("accepts a new stack, and an unchanged host and bucket", async () => {
-        assert.deepEqual(await check({}, {}), { findings: [], calls: ofOutputs });
-        assert.deepEqual(await check(last, {}), { findings: [], calls: ofOutputs });
+        const calls = [...ofOutputs, ...ofResources];
+        assert.deepEqual(await check({}, {}), { findings: [], calls });
+        assert.deepEqual(await check(last, {}), { findings: [], calls });
     });
 
     it("rejects createNamespace: false in a stack that created its namespace, and in no other", async () => {
-        const resources = (type: string) => ({ resources: { [`${component}kubernetes:${type}::registry`]: {} } });
-        const keeps = { createNamespace: false };
-        assert.deepEqual(await check(last, keeps, resources("core/v1:Namespace")), {
-            findings: [
-                "error: createNamespace: false would delete the namespace, which this stack created, and the registry " +
-                    "in it. Only a new stack can use an existing namespace. " +
-                    "Run: pulumi config set createNamespace true",
-            ],
-            calls: [...ofOutputs, ...ofResources],
+        const resources = (type: string) => ({
+            resources: {
+                [`${component}kubernetes:${type}::registry`]: { outputs: { metadata: { name: "registry" } } },
+            },
         });
+        const keeps = { createNamespace: false };
+        assert.deepEqual((await check(last, keeps, resources("core/v1:Namespace"))).findings, [
+            "error: createNamespace: false would delete the namespace, which this stack created, and the registry in " +
+                "it. Only a new stack can use an existing namespace. Run: pulumi config set createNamespace true",
+        ]);
         assert.deepEqual((await check(last, keeps, resources("apps/v1:Deployment"))).findings, []);
         assert.deepEqual((await check({}, keeps)).findings, []);
+    });
+
+    it("knows the namespace that the stack has created, and that it has created none", () => {
+        const outputs = { metadata: { name: "images" } };
+        const of = (type: string) => ({ resources: { [`${component}kubernetes:${type}::registry`]: { outputs } } });
+        assert.equal(createdNamespace(of("core/v1:Namespace")), "images");
+        // With createNamespace: false, the last update had a namespace, too. It must not be adopted later.
+        assert.equal(createdNamespace({ ...last, ...of("core/v1:Service") }), undefined);
     });
 
     it("warns once, after a change to Traefik, of what no annotation can configure", async () => {
