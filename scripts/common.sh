@@ -45,6 +45,9 @@ repair_state_files() {
     fi
 }
 
+# Removes the lock that an interrupted update has left. If there is none, Pulumi's service may return an error.
+cancel_update() { pulumi cancel --yes || echo "No update was cancelled." >&2; }
+
 # Prints what jq selects from the state. A pipe alone would hide that Pulumi failed.
 state() {
     exported=$(pulumi stack export) && printf '%s' "$exported" | jq --raw-output "$1"
@@ -95,6 +98,6 @@ guard_refresh() {
         fail "The state has MinIO at $address, and the configuration at $minioServer." \
             "For another MinIO, run:" "    scripts/restore" \
             "For the same one at another address, update it first, and run this script again:" \
-            "    pulumi cancel && pulumi up --target '**:providers:minio::homelab'" "Nothing was changed."
+            "    pulumi cancel; pulumi up --target '**:providers:minio::homelab'" "Nothing was changed."
     fi
 }
