@@ -49,19 +49,25 @@ export const plainArguments = {
 } as const satisfies Partial<Record<keyof ContainerRegistryArgs, readonly string[]>>;
 
 /** The items of a list, or the value itself, with their paths. */
-const listItems = (name: string, value: unknown): [path: string, item: unknown][] =>
-    Array.isArray(value) ? value.map((item: unknown, i) => [`${name}[${i}]`, item]) : [[name, value]];
+const listItems = (path: string, value: unknown): [path: string, item: unknown][] =>
+    Array.isArray(value) ? value.map((item: unknown, i) => [`${path}[${i}]`, item]) : [[path, value]];
 
-/** The paths of outputs where only a plain value may be. */
-function findOutputs(args: ContainerRegistryArgs): string[] {
-    const isOutput = (value: unknown) => pulumi.Output.isInstance(value);
-    return Object.entries(plainArguments).flatMap(([name, fields]: [string, readonly string[]]) =>
-        listItems(name, args[name as keyof typeof plainArguments]).flatMap(([path, item]) => {
-            const values = (item ?? {}) as Record<string, unknown>;
-            const outputs = fields.filter((field) => isOutput(values[field])).map((field) => `${path}.${field}`);
-            return isOutput(item) ? [path] : outputs;
-        }),
-    );
+/**
+ * The paths of the outputs where only a plain value may be.
+ *
+ * @param plainFields the fields that must be plain. Default: all.
+ */
+function outputsIn(path: string, value: unknown, plainFields?: readonly string[]): string[] {
+    return listItems(path, value).flatMap(([path, item]) => {
+        if (pulumi.Output.isInstance(item)) {
+            return [path];
+        }
+        if (typeof item !== "object" || item === null) {
+            return [];
+        }
+        const values = item as Record<string, unknown>;
+        return (plainFields ?? Object.keys(values)).flatMap((field) => outputsIn(`${path}.${field}`, values[field]));
+    });
 }
 
 /**
@@ -76,8 +82,10 @@ export function findValidationErrors(
     nameOf?: NameOf,
 ): pulumi.InputPropertyErrorDetails[] {
     const validation = new Validation(nameOf);
-    for (const path of findOutputs(args)) {
-        validation.add(path, "is an output; give a plain value");
+    for (const [name, plainFields] of Object.entries(plainArguments)) {
+        for (const path of outputsIn(name, args[name as keyof typeof plainArguments], plainFields)) {
+            validation.add(path, "is an output; give a plain value");
+        }
     }
     // A program may pass an undefined variable.
     if (!(args.bucket as unknown)) {

@@ -1020,10 +1020,16 @@ describe("findValidationErrors", () => {
             ...valid,
             users: [{ name: output("ci"), access: output("pull"), password: pulumi.secret("a long password") }],
             pullSecrets: [output({ namespace: "apps", user: "ci" }), { namespace: output("jobs"), user: "ci" }],
+            collection: {
+                schedule: pulumi.output("@weekly"),
+                retention: [{ tags: ["v*", output("pr-*")], pushedWithin: output("720h") }],
+            },
         };
+        const fields = ["users[0].name", "users[0].access", "pullSecrets[0]", "pullSecrets[1].namespace"];
+        const ofRetention = ["tags[1]", "pushedWithin"].map((field) => `collection.retention[0].${field}`);
         assert.deepEqual(
             findValidationErrors("registry", args),
-            ["users[0].name", "users[0].access", "pullSecrets[0]", "pullSecrets[1].namespace"].map((propertyPath) => ({
+            [...fields, ...ofRetention].map((propertyPath) => ({
                 propertyPath,
                 reason: "is an output; give a plain value",
             })),
