@@ -40,6 +40,7 @@ const secretKeys = ["minioPassword", "bucketSecretKey"];
 const fakes = {
     pulumi: `case "$1 $2" in
         "config --json") cat "$FAKES/config.json" 2>/dev/null ;;
+        "cancel --yes") exit "$(cat "$FAKES/cancel")" ;;
         "config set") echo "$4" >"$FAKES/$3" ;;
         "whoami --verbose") printf '{ "url": "%s" }' "$(cat "$FAKES/backend")" ;;
         "stack export") cat "$FAKES/state.json" ;;
@@ -103,6 +104,7 @@ describe("The scripts", function () {
             collectionJob: "registry-collection",
             status: "200",
             backend: "s3://state",
+            cancel: "0",
         };
         for (const [name, answer] of Object.entries({ ...defaults, ...answers })) {
             fs.writeFileSync(file(name), answer);
@@ -627,5 +629,8 @@ describe("The scripts", function () {
             !calls().some((call) => call.includes("bucketImport true")),
             "it would import a bucket that does not exist",
         );
+
+        const idle = run("recover", [], { cancel: "1" });
+        assert.deepEqual([idle.code, idle.stderr], [0, "No update was cancelled.\n"]);
     });
 });
