@@ -121,6 +121,13 @@ describe("S3Client", () => {
         answers = [cut, respond(200, "content"), cut, respond(200, page(["root/a"])), end];
         assert.equal((await client.get("key"))?.toString(), "content");
         assert.deepEqual([...(await client.list("root/")).keys()], ["a"]);
+        answers = Array<typeof cut>(6).fill(cut);
+        await assert.rejects(
+            client.get("key"),
+            new BucketError(
+                `The connection to the bucket at http://${address}/images ended in the middle of a response.`,
+            ),
+        );
     });
 
     it("names the bucket if it does not exist", async () => {
