@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict";
 
 import { CachedBucket } from "../../components/collector/cachedBucket";
 import { root } from "../../components/collector/layout";
-import { digestOf, FakeBucket } from "./support/fakeBucket";
+import { digestOf, FakeBucket, revisionLink } from "./support/fakeBucket";
 import { FakeClock } from "./support/fakeClock";
 
 describe("CachedBucket", () => {
@@ -46,7 +46,7 @@ describe("CachedBucket", () => {
     });
 
     it("reads every other link each time", async () => {
-        const link = `${root}repositories/web/_manifests/revisions/sha256/${digest.slice(7)}/link`;
+        const link = `${root}${revisionLink("web", digest)}`;
         assert.equal(await read(link), digest);
         bucket.objects.set(link, "changed");
         assert.equal(await read(link), "changed");

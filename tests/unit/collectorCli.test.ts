@@ -7,7 +7,7 @@ import * as os from "node:os";
 import * as path from "node:path";
 import { text } from "node:stream/consumers";
 
-import { FakeBucket, keyOf } from "./support/fakeBucket";
+import { FakeBucket, keyOf, revisionLink } from "./support/fakeBucket";
 
 describe("The collector's commands check and dry-run", function () {
     this.timeout("2m");
@@ -90,7 +90,7 @@ describe("The collector's commands check and dry-run", function () {
 
     it("fails if a tag cannot be pulled, as after an interrupted deletion", async () => {
         const { digest } = bucket.image("web", "1", "layer");
-        bucket.remove(`repositories/web/_manifests/revisions/${digest.replace(":", "/")}/link`);
+        bucket.remove(revisionLink("web", digest));
         const { status, output, errors } = await check();
         assert.deepEqual([status, errors], ["65", "1 tag cannot be pulled:\n  - web:1\n"]);
         assert.match(output, /^web:1: its manifest sha256:\w+ is not in this repository\. /m);

@@ -9,7 +9,7 @@ import {
     UnsettledDeletionError,
 } from "../../components/collector/errors";
 import { CollectionWorld, markAndSweep } from "./support/collectionWorld";
-import { keyOf } from "./support/fakeBucket";
+import { keyOf, layerLink, revisionLink } from "./support/fakeBucket";
 import { annotation, makePod, registryLabels } from "./support/fakeCluster";
 
 describe("A garbage collection", () => {
@@ -606,8 +606,7 @@ describe("A garbage collection", () => {
             assert.equal(world.cluster.writers.length, 2);
         });
 
-        const cut = () =>
-            world.bucket.remove(`repositories/web/_manifests/revisions/${world.kept.digest.replace(":", "/")}/link`);
+        const cut = () => world.bucket.remove(revisionLink("web", world.kept.digest));
 
         it("says so if a tag loses its manifest meanwhile", async () => {
             world.on(/delete/, cut);
@@ -697,7 +696,7 @@ describe("A garbage collection", () => {
         });
 
         it("that was linked within the last hour", async () => {
-            age(`repositories/web/_layers/sha256/${world.garbage.layer.slice(7)}/link`, 59);
+            age(layerLink("web", world.garbage.layer), 59);
             await keep();
         });
 
@@ -730,7 +729,7 @@ describe("A garbage collection", () => {
             const { bucket, garbage, clock } = world;
             Object.assign(world, { deleteUntagged: true, minAgeMinutes: 0 });
             const { digest } = bucket.manifest("web", { layers: [{ digest: garbage.layer }] });
-            const link = `repositories/web/_manifests/revisions/${digest.replace(":", "/")}/link`;
+            const link = revisionLink("web", digest);
             world.dryRunFinds.push(digest);
             world.on(/^annotatePods/, () => bucket.written.set(link, new Date(clock.now())));
             await keep();
@@ -764,9 +763,7 @@ describe("A garbage collection", () => {
             world.on(/^annotatePods/, () => (pushed = world.bucket.image("new", "1", "pushed late").digest));
             await world.collect();
             const links = keysOfViews()[1]!.filter((key) => key.endsWith("/link"));
-            assert.deepEqual(links, [
-                `docker/registry/v2/repositories/new/_manifests/revisions/sha256/${pushed.slice(7)}/link`,
-            ]);
+            assert.deepEqual(links, [`docker/registry/v2/${revisionLink("new", pushed)}`]);
         });
     });
 
@@ -788,7 +785,7 @@ describe("A garbage collection", () => {
         const index = bucket.manifest("sparse", { manifests: [{ digest: child.digest, size: 1 }] }).digest;
         bucket.tag("sparse", "all", index);
         bucket.remove("repositories/sparse/_manifests/tags/child/current/link");
-        bucket.remove(`repositories/sparse/_manifests/revisions/sha256/${child.digest.slice(7)}/link`);
+        bucket.remove(revisionLink("sparse", child.digest));
         world.dryRunFinds.push(child.layer, child.config);
         const { odd } = await world.collect();
         assert.equal(odd.objects, 1);

@@ -3,7 +3,7 @@ import * as assert from "node:assert/strict";
 import { PermanentError } from "../../components/collector/errors";
 import { readInventory } from "../../components/collector/inventory";
 import { formatBytes, remarks } from "../../components/collector/report";
-import { digestOf, FakeBucket, type FakeImage, keyOf } from "./support/fakeBucket";
+import { digestOf, FakeBucket, type FakeImage, keyOf, layerLink, revisionLink } from "./support/fakeBucket";
 import { FakeClock } from "./support/fakeClock";
 
 describe("readInventory", () => {
@@ -17,10 +17,6 @@ describe("readInventory", () => {
     const toDelete = (repository: string, digest: string) =>
         `To delete it: curl --user NAME --request DELETE https://HOST/v2/${repository}/manifests/${digest}`;
     const toRemove = (key: string) => `To delete that link: mc rm ALIAS/BUCKET/docker/registry/v2/${key}`;
-    const link = (repository: string, folder: string, digest: string) =>
-        `repositories/${repository}/${folder}/${digest.replace(":", "/")}/link`;
-    const layerLink = (repository: string, digest: string) => link(repository, "_layers", digest);
-    const revisionLink = (repository: string, digest: string) => link(repository, "_manifests/revisions", digest);
 
     it("lists each tag with the number of its manifests and blobs", async () => {
         registry.image("apps/web", "1", "layer");
@@ -143,7 +139,7 @@ describe("readInventory", () => {
             const missing = [`web:1: the layer ${layer.digest} is missing`];
             assert.deepEqual((await read()).problems, missing);
             registry.blob("layer");
-            registry.remove(`repositories/web/_layers/${layer.digest.replace(":", "/")}/link`);
+            registry.remove(layerLink("web", layer.digest));
             assert.deepEqual((await read()).problems, missing);
         });
     });
@@ -467,7 +463,7 @@ describe("readInventory", () => {
     it("reports no problem that is gone after five seconds: half of a client's deletion", async () => {
         const clock = new FakeClock();
         const { digest } = registry.image("web", "1", "layer");
-        registry.remove(`repositories/web/_manifests/revisions/${digest.replace(":", "/")}/link`);
+        registry.remove(revisionLink("web", digest));
         clock.after(4, () => registry.remove("repositories/web/_manifests/tags/1/current/link"));
         const { problems, notes, brokenTags, spared } = await clock.run(
             readInventory(registry, clock, { deleteUntagged: false }),

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { readInventory } from "../../components/collector/inventory";
 import { PushedTag, selectTags } from "../../components/collector/retention";
 import { CollectionWorld, markAndSweep } from "./support/collectionWorld";
-import { digestOf, keyOf } from "./support/fakeBucket";
+import { digestOf, keyOf, layerLink, revisionLink } from "./support/fakeBucket";
 
 /** How many collections are killed; make it 2000 for a longer run. */
 const kills = Number(process.env.KILLS ?? 200);
@@ -27,8 +27,6 @@ interface Push {
 
 const idOf = ({ repository, name }: PushedTag) => `${repository}:${name}`;
 const tagOf = (repository: string, tag: string) => `repositories/${repository}/_manifests/tags/${tag}/current/link`;
-const revisionOf = (repository: string, digest: string) =>
-    `repositories/${repository}/_manifests/revisions/${digest.replace(":", "/")}/link`;
 
 /** The same for the same layers, as a client makes it that builds an image again. */
 const manifestOf = (layers: string[]) =>
@@ -71,12 +69,9 @@ class Traffic {
         this.world.bucket.written.set(key, new Date(this.world.clock.now()));
     }
 
-    private linkOf = (repository: string, digest: string) =>
-        `repositories/${repository}/_layers/${digest.replace(":", "/")}/link`;
-
     private hasLayer(repository: string, digest: string): boolean {
         const { bucket } = this.world;
-        return bucket.has(digest) && bucket.objects.has(`docker/registry/v2/${this.linkOf(repository, digest)}`);
+        return bucket.has(digest) && bucket.objects.has(`docker/registry/v2/${layerLink(repository, digest)}`);
     }
 
     private upload(push: Push): void {
@@ -93,7 +88,7 @@ class Traffic {
             if (!this.world.bucket.has(digestOf(layer))) {
                 this.put(keyOf(digestOf(layer)), layer);
             }
-            this.put(this.linkOf(repository, digestOf(layer)), digestOf(layer));
+            this.put(layerLink(repository, digestOf(layer)), digestOf(layer));
         }
         this.world.clock.after(pause, () => this.pushManifest(push));
     }
@@ -121,7 +116,7 @@ class Traffic {
 
     private hasManifest(repository: string, digest: string): boolean {
         const { bucket } = this.world;
-        return bucket.has(digest) && bucket.objects.has(`docker/registry/v2/${revisionOf(repository, digest)}`);
+        return bucket.has(digest) && bucket.objects.has(`docker/registry/v2/${revisionLink(repository, digest)}`);
     }
 
     private putManifest(repository: string, manifest: string): string {
@@ -129,7 +124,7 @@ class Traffic {
         if (!this.world.bucket.has(digest)) {
             this.put(keyOf(digest), manifest);
         }
-        this.put(revisionOf(repository, digest), digest);
+        this.put(revisionLink(repository, digest), digest);
         return digest;
     }
 

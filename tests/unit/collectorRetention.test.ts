@@ -17,7 +17,7 @@ import {
 } from "../../components/collector/retention";
 import { stepsOf } from "../../components/collector/sweep";
 import { CollectionWorld, markAndSweep } from "./support/collectionWorld";
-import { FakeBucket, type FakeImage } from "./support/fakeBucket";
+import { FakeBucket, type FakeImage, revisionLink } from "./support/fakeBucket";
 import { FakeClock } from "./support/fakeClock";
 
 const hour = 3_600_000;
@@ -226,9 +226,7 @@ describe("readInventory with retention", () => {
         assert.equal(copy.digest, old.digest);
         const inventory = await bucket.read(policies);
         assert.deepEqual(inventory.garbage, []);
-        assert.deepEqual(inventory.unneededLinks, [
-            `docker/registry/v2/repositories/web/_manifests/revisions/sha256/${old.digest.slice(7)}/link`,
-        ]);
+        assert.deepEqual(inventory.unneededLinks, [`docker/registry/v2/${revisionLink("web", old.digest)}`]);
     });
 
     it("removes signatures with the manifest that they sign, and theirs", async () => {
@@ -258,7 +256,7 @@ describe("readInventory with retention", () => {
         const index = bucket.manifest("web", { manifests: [{ digest: old.digest }] });
         bucket.tag("web", "old", index.digest);
         assert.deepEqual(names(await bucket.read(policies)), ["web:old"]);
-        const link = `repositories/web/_manifests/revisions/sha256/${old.digest.slice(7)}/link`;
+        const link = revisionLink("web", old.digest);
         bucket.written.set(link, new Date(bucket.now));
         const inventory = await bucket.read(policies);
         assert.deepEqual([names(inventory), inventory.garbage, inventory.unneededLinks], [[], [], []]);
@@ -267,7 +265,7 @@ describe("readInventory with retention", () => {
     it("keeps the layers of an untagged manifest that was pushed lately, also with deleteUntagged", async () => {
         const { digest } = bucket.manifest("web", { layers: [bucket.blob("old layer of a new manifest")] });
         assert.ok((await garbageOf([], true)).has(digest));
-        const link = `repositories/web/_manifests/revisions/sha256/${digest.slice(7)}/link`;
+        const link = revisionLink("web", digest);
         bucket.written.set(link, new Date(bucket.now));
         assert.deepEqual(await garbageOf([], true), new Set());
     });
@@ -278,7 +276,7 @@ describe("readInventory with retention", () => {
         bucket.age("web", signature, 50);
         const index = bucket.manifest("web", { manifests: [{ digest: old.digest }] });
         assert.deepEqual(names(await bucket.read(policies, true)).sort(), ["web:old", `web:${signature}`]);
-        const link = `repositories/web/_manifests/revisions/sha256/${index.digest.slice(7)}/link`;
+        const link = revisionLink("web", index.digest);
         bucket.written.set(link, new Date(bucket.now));
         assert.deepEqual(names(await bucket.read(policies, true)), ["web:old"]);
     });
@@ -341,7 +339,7 @@ describe("readInventory with retention", () => {
     });
 
     it("removes no tag whose manifest is not in its repository", async () => {
-        bucket.remove(`repositories/web/_manifests/revisions/${old.digest.replace(":", "/")}/link`);
+        bucket.remove(revisionLink("web", old.digest));
         const inventory = await bucket.read(policies);
         assert.deepEqual(
             [names(inventory), inventory.garbage, inventory.brokenTags, inventory.oddObjects],

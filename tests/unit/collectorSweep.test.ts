@@ -3,7 +3,7 @@ import * as assert from "node:assert/strict";
 import { RefusedDeletionError, UnsettledDeletionError } from "../../components/collector/errors";
 import { readInventory } from "../../components/collector/inventory";
 import { keysOf, sweep } from "../../components/collector/sweep";
-import { FakeBucket, type FakeImage, keyOf } from "./support/fakeBucket";
+import { FakeBucket, type FakeImage, keyOf, layerLink, revisionLink } from "./support/fakeBucket";
 import { FakeClock } from "./support/fakeClock";
 
 describe("sweep", () => {
@@ -31,12 +31,9 @@ describe("sweep", () => {
         const { links } = await readInventory(registry, clock, { deleteUntagged: true });
         await sweep(registry, clock, keysOf(garbage(), links), () => undefined);
         assert.deepEqual(rest(), []);
-        const revision = `repositories/web/_manifests/revisions/sha256/${image.digest.slice(7)}/link`;
+        const revision = revisionLink("web", image.digest);
         assert.ok(deleted.indexOf(revision) < deleted.indexOf(keyOf(image.digest)));
-        assert.ok(
-            deleted.indexOf(keyOf(image.layer)) <
-                deleted.indexOf(`repositories/copy/_layers/sha256/${image.layer.slice(7)}/link`),
-        );
+        assert.ok(deleted.indexOf(keyOf(image.layer)) < deleted.indexOf(layerLink("copy", image.layer)));
         const { problems, notes, tags } = await readInventory(registry, clock, { deleteUntagged: true });
         assert.deepEqual([problems, notes.length, tags.length], [[], 2, 1]);
     });

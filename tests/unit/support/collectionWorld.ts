@@ -5,7 +5,7 @@ import { type CollectionResult, GarbageCollection } from "../../../components/co
 import { InterruptedError } from "../../../components/collector/errors";
 import type { BucketClient, Cluster } from "../../../components/collector/ports";
 import type { RetentionPolicy } from "../../../components/collector/retention";
-import { FakeBucket, type FakeImage, keyOf } from "./fakeBucket";
+import { FakeBucket, type FakeImage, keyOf, revisionLink } from "./fakeBucket";
 import { FakeClock } from "./fakeClock";
 import { annotation, collectorLabels, FakeCluster, makePod, registryLabels } from "./fakeCluster";
 
@@ -44,7 +44,7 @@ export class CollectionWorld {
         this.garbage = this.bucket.image("web", "1", "old");
         this.kept = this.bucket.image("web", "1", "new");
         // Without its tag and link, nothing needs the old image.
-        this.bucket.remove(`repositories/web/_manifests/revisions/sha256/${this.garbage.digest.slice(7)}/link`);
+        this.bucket.remove(revisionLink("web", this.garbage.digest));
         this.dryRunFinds = [this.garbage.digest, this.garbage.layer, this.garbage.config];
         const { delete: original } = this.bucket;
         this.bucket.delete = (key, assertMayDelete) => this.delete(key, assertMayDelete, original);

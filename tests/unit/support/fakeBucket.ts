@@ -11,6 +11,13 @@ const written = new Date("2026-11-25T18:15:30Z");
 /** The key of a blob, without the root. */
 export const keyOf = (digest: string) => `blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}/data`;
 
+const linkOf = (repository: string, folder: string, digest: string) =>
+    `repositories/${repository}/${folder}/${digest.replace(":", "/")}/link`;
+
+/** The keys of links to a layer and to a manifest, without the root. */
+export const layerLink = (repository: string, digest: string) => linkOf(repository, "_layers", digest);
+export const revisionLink = (repository: string, digest: string) => linkOf(repository, "_manifests/revisions", digest);
+
 export interface FakeImage {
     digest: string;
     layer: string;
@@ -41,7 +48,7 @@ export class FakeBucket implements BucketClient {
         const { digest: stored, size } = this.blob(content);
         const digest = `sha512:${createHash("sha512").update(content).digest("hex")}`;
         for (const link of [stored, digest]) {
-            this.put(`repositories/${repository}/_layers/${link.replace(":", "/")}/link`, stored);
+            this.put(layerLink(repository, link), stored);
         }
         return { digest, size, stored };
     }
@@ -52,15 +59,12 @@ export class FakeBucket implements BucketClient {
     ): { digest: string; size: number } {
         const pushed = this.blob(JSON.stringify({ schemaVersion: 2, ...body }));
         for (const { digest } of [...(body.config ? [body.config] : []), ...(body.layers ?? [])]) {
-            const key = `repositories/${repository}/_layers/${digest.replace(":", "/")}/link`;
+            const key = layerLink(repository, digest);
             if (!this.objects.has(`docker/registry/v2/${key}`)) {
                 this.put(key, digest);
             }
         }
-        this.put(
-            `repositories/${repository}/_manifests/revisions/${pushed.digest.replace(":", "/")}/link`,
-            pushed.digest,
-        );
+        this.put(revisionLink(repository, pushed.digest), pushed.digest);
         return pushed;
     }
     tag(repository: string, tag: string, digest: string) {
