@@ -9,16 +9,21 @@ import { AwsV4Signer } from "aws4fetch";
 import { parseHostPort } from "../components/hostPort";
 import { PlainArgs, StackConfiguration } from "../config";
 import { hasProxy, responseTimeout, tryToConnect } from "./connection";
-import { error, Finding, note, unreachable } from "./finding";
+import { error, Finding, note, unreachable, warning } from "./finding";
 import { kubectlCommand } from "./kubectl";
 
 type Minio = NonNullable<StackConfiguration["minio"]>;
 
 /**
- * Checks that MinIO responds, with or without TLS as configured, accepts the login of `minioUser`, and has the buckets
- * of caches.
+ * Checks that MinIO responds, with or without TLS as configured, accepts the login of `minioUser`, and has the bucket
+ * with the images, and those of caches.
+ *
+ * @param lastBucket the bucket of the last update; undefined before the first one is complete
  */
-export async function checkBucketServer({ minio, registry, kubeContext }: StackConfiguration): Promise<Finding[]> {
+export async function checkBucketServer(
+    { minio, registry, kubeContext }: StackConfiguration,
+    lastBucket: string | undefined,
+): Promise<Finding[]> {
     if (!minio || hasProxy()) {
         return [];
     }
@@ -31,7 +36,12 @@ export async function checkBucketServer({ minio, registry, kubeContext }: StackC
     const [, code = ""] = /<Code>(.*?)<\/Code>/.exec(body) ?? [];
     if (code || body.includes("<ListBucketResult")) {
         const findings = judgeResponse(minio, status, code);
-        return findings.length > 0 ? findings : findMissingBuckets(minio, registry);
+        if (findings.length > 0) {
+            return findings;
+        }
+        const { name } = registry.bucket;
+        const lost = code === "NoSuchBucket" && name === lastBucket ? [warnOfLostBucket(server, name)] : [];
+        return [...lost, ...(await findMissingBuckets(minio, registry))];
     }
     if (await responds(server, !secure)) {
         const key = source === "minioServer" ? "minioServerSecure" : "bucketSecure";
@@ -83,6 +93,12 @@ function judgeResponse({ server, user }: Minio, status: number, code: string): F
             return status < 500 ? [] : [unreachable(`MinIO at ${server} is not ready (${status} ${code}).`)];
     }
 }
+
+const warnOfLostBucket = (server: string, bucket: string) =>
+    warning(
+        `bucketName: MinIO at ${server} has no bucket "${bucket}", which stored the images. ` +
+            "To restore it, see docs/recovery.md. Only scripts/refresh creates an empty one.",
+    );
 
 /** Rejects the bucket of a pull-through cache that does not exist: its pod would never be ready. */
 async function findMissingBuckets(minio: Minio, { mirrors = [] }: PlainArgs): Promise<Finding[]> {

@@ -31,8 +31,7 @@ export async function checkCluster(
     }
     // The program's values are plain.
     const args = fillDefaults(registryName, registry) as unknown as Args;
-    const needs = listNeeds(args, ownNamespace);
-    return needs.length > 0 ? checkNeeds(kubeContext, needs, args) : [];
+    return checkNeeds(kubeContext, listNeeds(args, ownNamespace), args);
 }
 
 interface Kind {
@@ -80,6 +79,8 @@ type Need = Kind & {
     namespace?: string;
     /** Whether it must exist, and needs nothing but a name to be created. */
     isRequired?: boolean;
+    /** Whether this stack has created it. */
+    isOwn?: boolean;
 };
 type Args = pulumi.Unwrap<FilledArgs>;
 
@@ -99,7 +100,7 @@ function listNeeds(args: Args, ownNamespace: string | undefined): Need[] {
         isRequired: true,
     });
     return [
-        createNamespace && namespace !== ownNamespace && need("Namespace", namespace),
+        { ...need("Namespace", namespace), isRequired: !createNamespace, isOwn: namespace === ownNamespace },
         ...pullSecrets.map(namespaceOf).filter(({ name }) => name !== namespace),
         ingress && need("IngressClass", ingress.className),
         issuer && need("ClusterIssuer", issuer),
@@ -123,7 +124,7 @@ async function checkNeeds(context: string | undefined, needs: Need[], args: Args
     const findings = needs.flatMap((need) => {
         const found = items.find(({ kind, metadata }) => kind === need.kind && metadata.name === need.name);
         if (found) {
-            return judgeObject(found, args, context);
+            return judgeObject(found, need, args, context);
         }
         if (isUnknown(need, errors)) {
             return judgeUnknown(need);
@@ -131,7 +132,9 @@ async function checkNeeds(context: string | undefined, needs: Need[], args: Args
         if (missing.includes(need)) {
             return judgeMissing(need, others, kubectlCommand(context));
         }
-        unchecked.push(`${need.kind} ${need.name}`);
+        if (!need.isOwn) {
+            unchecked.push(`${need.kind} ${need.name}`);
+        }
         return [];
     });
     if (unchecked.length > 0) {
@@ -161,10 +164,15 @@ async function listOthers(context: string | undefined, missing: Need[]): Promise
     return types.length > 0 ? (await kubectlGet(context, [types.join(","), "--all-namespaces"])).items : [];
 }
 
-function judgeObject(object: KubernetesObject, { namespace, gateway }: Args, context: string | undefined): Finding[] {
+function judgeObject(
+    object: KubernetesObject,
+    { isRequired, isOwn }: Need,
+    { gateway }: Args,
+    context: string | undefined,
+): Finding[] {
     switch (object.kind) {
         case "Namespace":
-            return object.metadata.name === namespace ? [judgeNamespace(object)] : [];
+            return isRequired || isOwn ? [] : [judgeNamespace(object)];
         case "Certificate":
             return judgeCertificate(object, kubectlCommand(context));
         case "Gateway":
@@ -178,8 +186,12 @@ const judgeUnknown = ({ key, kind, apiVersion, install }: Need): Finding[] =>
     install ? [error(`${key}: the cluster does not know ${kind} (${apiVersion}). ${install}`)] : [];
 
 function judgeMissing(need: Need, others: KubernetesObject[], kubectl: string): Finding[] {
-    const { key, kind, name, namespace, isNamed, isRequired } = need;
+    const { key, kind, name, namespace, isNamed, isRequired, isOwn } = need;
     const problem = `${key}: the cluster has no ${kind} "${idOf({ name, namespace })}"`;
+    if (isOwn) {
+        const fix = "Only scripts/refresh creates it again. If this is another cluster, set kubeContext.";
+        return [warning(`${problem}, which this stack created. ${fix}`)];
+    }
     if (isRequired) {
         return [error(`${problem}. Run: ${kubectl} create ${kind.toLowerCase()} ${name}`)];
     }

@@ -19,7 +19,7 @@ export async function runPreflight(configuration: StackConfiguration): Promise<v
     const last = await readLastUpdate();
     const checks = [
         checkCluster(configuration, createdNamespace(last)),
-        checkBucketServer(configuration),
+        checkBucketServer(configuration, last.bucket),
         checkHosts(configuration.registry),
         checkRemotes(configuration.registry),
     ];

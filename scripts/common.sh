@@ -48,9 +48,11 @@ repair_state_files() {
 # Removes the lock that an interrupted update has left. If there is none, Pulumi's service may return an error.
 cancel_update() { pulumi cancel --yes || echo "No update was cancelled." >&2; }
 
-# Prints what jq selects from the state. A pipe alone would hide that Pulumi failed.
+# Prints what jq selects from the state: `state FILTER [--show-secrets]`. A pipe alone would hide that Pulumi failed.
 state() {
-    exported=$(pulumi stack export) && printf '%s' "$exported" | jq --raw-output "$1"
+    # A variable that the caller exported would pass the secrets to every command.
+    unset -v exported
+    exported=$(pulumi stack export ${2:+"$2"}) && printf '%s' "$exported" | jq --raw-output "$1"
 }
 
 # Calls kubectl for the stack's registry. Needs `read_settings kubeContext`, and the namespace.
@@ -89,15 +91,36 @@ check_minio() {
     esac
 }
 
-# Ends the script unless a refresh is safe. It asks the MinIO in the state, and takes any error for a deleted bucket.
+# Prints how Pulumi connects to MinIO in a refresh: like the setting minioConnection, but from the state. Prints nothing
+# if the state has no provider of MinIO.
+state_connection() {
+    state 'def plain: if type == "object" then .plaintext | fromjson else . end;
+        .deployment.resources // [] |
+        map(select(.type == "pulumi:providers:minio" and (.delete | not)))[0].inputs // empty |
+        [.minioServer, .minioSsl, .minioCacertFile, .minioRegion, .minioUser, .minioPassword] |
+        map(plain) | tojson' --show-secrets
+}
+
+# Ends the script unless a refresh is safe: Pulumi takes any error of MinIO for a deleted bucket.
+# `guard_refresh COMMAND` names the command that updates the connection in the state.
+# shellcheck disable=SC2154 # read_settings sets minioConnection.
 guard_refresh() {
     check_minio
-    provider='map(select(.type == "pulumi:providers:minio"))[0]'
-    address=$(state ".deployment.resources // [] | $provider.inputs.minioServer // empty")
-    if [ -n "$address" ] && [ "$address" != "${minioServer:-$address}" ]; then
+    [ -n "$minioServer" ] || return 0
+    read_settings minioConnection
+    unset -v connection
+    connection=$(state_connection)
+    if [ -z "$connection" ] || [ "$connection" = "$minioConnection" ]; then
+        unset -v connection minioConnection
+        return
+    fi
+    address=$(printf '%s' "$connection" | jq --raw-output '.[0]')
+    [ "$address" = "$minioServer" ] ||
         fail "The state has MinIO at $address, and the configuration at $minioServer." \
             "For another MinIO, run:" "    scripts/restore" \
-            "For the same one at another address, update it first, and run this script again:" \
-            "    pulumi cancel; pulumi up --target '**:providers:minio::homelab'" "Nothing was changed."
-    fi
+            "For the same one at another address, run this first, and then this script again:" "    $1" \
+            "Nothing was changed."
+    fail "The state has another login, TLS, CA or region of MinIO than the configuration. A refresh connects as the" \
+        "state says: if MinIO refuses that, the bucket drops out of the state." \
+        "Run this first, and then this script again:" "    $1" "Nothing was changed."
 }

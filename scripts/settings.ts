@@ -42,6 +42,18 @@ export const settings: Record<string, (configuration: StackConfiguration) => str
         [host, pullHost, anonymousPullHost].filter((name) => name !== undefined).join("\n"),
     /** MinIO's address, if the stack manages its bucket there. Empty: the stack uses an existing bucket. */
     minioServer: ({ minio }) => minio?.server ?? "",
+    /** How Pulumi connects to MinIO, in JSON. Contains a secret. Empty: the stack uses an existing bucket. */
+    minioConnection: async ({ minio }) =>
+        minio
+            ? JSON.stringify([
+                  minio.server,
+                  String(minio.secure),
+                  minio.caFile,
+                  minio.region,
+                  minio.user,
+                  await resolve(minio.password),
+              ])
+            : "",
     /** Options of curl for a request to the bucket. Contains a secret. */
     curlOptions: async (configuration) =>
         formatCurlOptions(await bucketAccess(configuration), configuration.bucketServer.caFile),
@@ -62,7 +74,7 @@ export const settings: Record<string, (configuration: StackConfiguration) => str
         return [...(caFile ? [fs.readFileSync(caFile, "utf8")] : []), ...(server === endpoint ? [ca] : [])].join("\n");
     },
 };
-const secretSettings = ["curlOptions", "collectorConfig"];
+const secretSettings = ["minioConnection", "curlOptions", "collectorConfig"];
 
 /** The arguments of the bucket, with their defaults. */
 const bucketOf = ({ registry }: StackConfiguration) => resolve(fillDefaults(registryName, registry).bucket);

@@ -47,6 +47,9 @@ const registry = {
     users: [{ name: "me" }],
 } as PlainArgs;
 
+const namespace = (name: string, annotations = {}) => ({ kind: "Namespace", metadata: { name, annotations } });
+const namespaceNotFound = (name: string) => `Error from server (NotFound): namespaces "${name}" not found\n`;
+
 describe("The preflight", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "preflight-"));
     const file = (name: string) => path.join(folder, name);
@@ -97,10 +100,15 @@ cat "${folder}/$1.json"
         fs.rmSync(folder, { recursive: true });
     });
 
-    /** Sets what kubectl answers about the objects, and if it lists others. */
-    function answer({ objects = [] as object[], list = [] as object[], errors = "" }): void {
+    /** Sets what kubectl answers about the objects and namespaces, and if it lists others. */
+    function answer({
+        objects = [] as object[],
+        namespaces = [namespace("images")],
+        list = [] as object[],
+        errors = "",
+    }): void {
         fs.rmSync(file("calls"), { force: true });
-        fs.writeFileSync(file("objects.json"), JSON.stringify({ kind: "List", items: objects }));
+        fs.writeFileSync(file("objects.json"), JSON.stringify({ kind: "List", items: [...namespaces, ...objects] }));
         fs.writeFileSync(file("list.json"), JSON.stringify({ kind: "List", items: list }));
         fs.writeFileSync(file("objects.errors"), errors);
     }
@@ -266,15 +274,11 @@ cat "${folder}/$1.json"
                     .split("\n")
                     .map((line) => JSON.parse(line) as object),
                 [
+                    { apiVersion: "v1", kind: "Namespace", metadata: { name: "images" } },
                     { apiVersion: "networking.k8s.io/v1", ...ingressClass },
                     { apiVersion: "cert-manager.io/v1", ...issuer },
                 ],
             );
-        });
-
-        it("asks nothing if the configuration names nothing", async () => {
-            assert.deepEqual(await inCluster({ service: {} }), []);
-            assert.equal(calls(), "");
         });
 
         const notFound = `Error from server (NotFound): ingressclasses.networking.k8s.io "nginx" not found
@@ -345,8 +349,9 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
                     '"registry-metrics" not found\n',
             });
             assert.deepEqual(await inCluster({ service: {}, metrics: { serviceMonitor: true } }), []);
-            answer({ errors: 'Error from server (NotFound): namespaces "images" not found\n' });
-            assert.deepEqual(await inCluster({ service: {}, metrics: { serviceMonitor: true } }), []);
+            answer({ namespaces: [], errors: namespaceNotFound("images") });
+            const created = { createNamespace: true, service: {} };
+            assert.deepEqual(await inCluster({ ...created, metrics: { serviceMonitor: true } }), []);
         });
 
         it("names the Gateways, and the listeners, that exist", async () => {
@@ -391,15 +396,10 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
         });
 
         describe("its namespaces", () => {
-            const namespace = (name: string, annotations = {}) => ({
-                kind: "Namespace",
-                metadata: { name, annotations },
-            });
             const images = namespace("images", { "pulumi.com/patchFieldManager": "homelab-registry" });
             const created = { createNamespace: true, service: {} };
 
             it("rejects one that exists, and that the update would adopt", async () => {
-                answer({ objects: [namespace("images")] });
                 assert.deepEqual(await inCluster(created), [
                     'error: namespace: "images" already exists. This stack would adopt it, and pulumi destroy would ' +
                         "delete everything in it. " +
@@ -408,17 +408,34 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
             });
 
             it("accepts one that does not exist, or that the stack has created, whatever its annotations are", async () => {
-                answer({ errors: 'Error from server (NotFound): namespaces "images" not found\n' });
+                answer({ namespaces: [], errors: namespaceNotFound("images") });
                 assert.deepEqual(await inCluster(created), []);
-                for (const object of [images, namespace("images")]) {
-                    answer({ objects: [object] });
+                for (const existing of [images, namespace("images")]) {
+                    answer({ namespaces: [existing] });
                     assert.deepEqual(await inCluster(created, { ownNamespace: "images" }), []);
-                    assert.equal(calls(), "", "it asked for its own namespace");
                 }
+                answer({ namespaces: [], errors: 'namespaces "images" is forbidden: User "ci" cannot get it' });
+                assert.deepEqual(await inCluster(created, { ownNamespace: "images" }), []);
+            });
+
+            it("warns if the one that the stack has created is gone, as the update would not create it again", async () => {
+                answer({ namespaces: [], errors: namespaceNotFound("images") });
+                assert.deepEqual(await inCluster(created, { ownNamespace: "images" }), [
+                    'warning: namespace: the cluster has no Namespace "images", which this stack created. Only ' +
+                        "scripts/refresh creates it again. If this is another cluster, set kubeContext.",
+                ]);
+            });
+
+            it("rejects one that does not exist and is not to be created, with the command that creates it", async () => {
+                answer({ namespaces: [], errors: namespaceNotFound("images") });
+                assert.deepEqual(await inCluster({ createNamespace: false, service: {} }), [
+                    'error: namespace: the cluster has no Namespace "images". ' +
+                        "Run: kubectl --context here create namespace images",
+                ]);
             });
 
             it("warns of one that may be of another stack, in the first update and after a change", async () => {
-                answer({ objects: [images] });
+                answer({ namespaces: [images] });
                 for (const ownNamespace of [undefined, "before"]) {
                     assert.deepEqual(await inCluster(created, { ownNamespace }), [
                         'warning: namespace: "images" already has a registry of this program, which this update ' +
@@ -431,10 +448,8 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
             it("rejects a pull secret in one that does not exist, with the command that creates it", async () => {
                 const pullSecrets = ["apps", "images", "jobs"].map((namespace) => ({ namespace, user: "me" }));
                 answer({
-                    objects: [namespace("jobs")],
-                    errors: ["images", "apps"]
-                        .map((name) => `Error from server (NotFound): namespaces "${name}" not found\n`)
-                        .join(""),
+                    namespaces: [namespace("jobs")],
+                    errors: namespaceNotFound("images") + namespaceNotFound("apps"),
                 });
                 assert.deepEqual(await inCluster({ ...created, pullSecrets }), [
                     'error: pullSecrets[0].namespace: the cluster has no Namespace "apps". ' +
@@ -454,8 +469,8 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
         });
 
         it("notes what it did not check if kubectl fails, and shows nothing of its output", async () => {
-            answer({ errors: "error: token abc was not accepted\n" });
-            const unchecked = "IngressClass nginx, ClusterIssuer letsencrypt-prod";
+            answer({ namespaces: [], errors: "error: token abc was not accepted\n" });
+            const unchecked = "Namespace images, IngressClass nginx, ClusterIssuer letsencrypt-prod";
             assert.deepEqual(await inCluster({ ingress }), [
                 `note: Not checked in the cluster, because kubectl failed: ${unchecked}.`,
             ]);
@@ -510,17 +525,21 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
             encrypted.close();
         });
 
-        const check = async (minio: object) => {
+        const check = async (minio: object, lastBucket?: string) => {
             const login = { user: "admin", password: pulumi.secret("the password"), region: "us-east-1" };
             const settings = { server: addresses.plain, secure: false, source: "minioServer", ...login, ...minio };
             const mirrors = [{ name: "hub" }, { name: "quay", bucketName: "cache" }];
             const configuration = { registry: { ...registry, mirrors }, minio: settings };
-            const findings = await checkBucketServer(configuration as unknown as StackConfiguration);
+            const findings = await checkBucketServer(configuration as unknown as StackConfiguration, lastBucket);
             return findings.map(({ severity, text }) => `${severity}: ${text}`);
         };
         const fails = (status: number, code: string) => {
             response = { status, body: `<Error><Code>${code}</Code></Error>` };
         };
+
+        const missingCache = () =>
+            `error: mirrors[1].bucketName: MinIO at ${addresses.plain} has no bucket "cache". ` +
+            "Create it: mc mb homelab/cache";
 
         it("accepts it with one signed request for each bucket, with or without TLS", async () => {
             assert.deepEqual(await check({}), []);
@@ -532,9 +551,18 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
 
         it("accepts a bucket that does not exist yet, but not the missing bucket of a cache", async () => {
             fails(404, "NoSuchBucket");
-            assert.deepEqual(await check({}), [
-                `error: mirrors[1].bucketName: MinIO at ${addresses.plain} has no bucket "cache". ` +
-                    "Create it: mc mb homelab/cache",
+            for (const lastBucket of [undefined, "before"]) {
+                assert.deepEqual(await check({}, lastBucket), [missingCache()]);
+            }
+        });
+
+        it("warns if the bucket with the images is gone, as the update would not create it again", async () => {
+            assert.deepEqual(await check({}, "layers"), []);
+            fails(404, "NoSuchBucket");
+            assert.deepEqual(await check({}, "layers"), [
+                `warning: bucketName: MinIO at ${addresses.plain} has no bucket "layers", which stored the images. ` +
+                    "To restore it, see docs/recovery.md. Only scripts/refresh creates an empty one.",
+                missingCache(),
             ]);
         });
 
@@ -544,7 +572,7 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
         });
 
         it("accepts anything for a stack with an access key of its own", async () => {
-            assert.deepEqual(await checkBucketServer({ registry } as StackConfiguration), []);
+            assert.deepEqual(await checkBucketServer({ registry } as StackConfiguration, "layers"), []);
         });
 
         it("rejects a wrong user, and a wrong password", async () => {

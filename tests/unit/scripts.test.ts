@@ -36,6 +36,26 @@ const external = {
 };
 const secretKeys = ["minioPassword", "bucketSecretKey"];
 
+/** A secret, as `pulumi stack export --show-secrets` has it. */
+const secret = (value: string) => ({
+    "4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270",
+    plaintext: JSON.stringify(value),
+});
+const password = 'a "secret\\ <é>';
+/** The inputs of MinIO's provider in the state, when it connects as the configuration says. */
+const connection = {
+    minioServer: "minio:9000",
+    minioSsl: "false",
+    minioCacertFile: undefined as string | undefined,
+    minioRegion: "us-east-1",
+    minioUser: "admin",
+    minioPassword: secret(password),
+};
+const providerWith = (changed: Partial<typeof connection>) => ({
+    type: "pulumi:providers:minio",
+    inputs: { ...connection, ...changed },
+});
+
 /** Answers for the commands that the scripts use; each command records its arguments. */
 const fakes = {
     pulumi: `case "$1 $2" in
@@ -43,7 +63,9 @@ const fakes = {
         "cancel --yes") exit "$(cat "$FAKES/cancel")" ;;
         "config set") echo "$4" >"$FAKES/$3" ;;
         "whoami --verbose") printf '{ "url": "%s" }' "$(cat "$FAKES/backend")" ;;
-        "stack export") cat "$FAKES/state.json" ;;
+        "stack export")
+            case "$3" in --show-secrets) shown=plaintext ;; *) shown=ciphertext ;; esac
+            sed "s/plaintext/$shown/g" "$FAKES/state.json" ;;
         "stack output") echo images ;;
         "stack --show-name") echo home ;;
         "up --yes")
@@ -96,6 +118,7 @@ describe("The scripts", function () {
     ) {
         const defaults = {
             minioServer: "minio:9000",
+            minioConnection: JSON.stringify(["minio:9000", "false", null, "us-east-1", "admin", password]),
             curlOptions: "user = admin",
             bucketImport: "false",
             keyRotation: "1",
@@ -115,10 +138,10 @@ describe("The scripts", function () {
         return { code, stdout, stderr };
     }
 
-    /** Writes a state whose MinIO is at an address. */
-    function writeState(minioServer: string): void {
-        const provider = { type: "pulumi:providers:minio", inputs: { minioServer } };
-        fs.writeFileSync(file("state.json"), JSON.stringify({ deployment: { resources: [provider] } }));
+    /** Writes a state that connects to MinIO as the configuration does, except for some inputs of the provider. */
+    function writeState(changed: Partial<typeof connection> = {}): void {
+        const resources = [providerWith(changed)];
+        fs.writeFileSync(file("state.json"), JSON.stringify({ deployment: { resources } }));
     }
 
     before(() => {
@@ -260,6 +283,16 @@ describe("The scripts", function () {
             assert.match(await settings.curlOptions!(stack), new RegExp(`\ncacert = "${file("gone.crt")}"$`));
         });
 
+        it("prints how the provider connects to MinIO", async () => {
+            configure({ ...managed, minioServer: "minio.example.com:443", bucketRegion: "eu-1" });
+            assert.equal(
+                await settings.minioConnection!(readStack()),
+                String.raw`["minio.example.com:443","true",null,"eu-1","admin","a \"quoted\\ password"]`,
+            );
+            configure(external);
+            assert.equal(await settings.minioConnection!(readStack()), "");
+        });
+
         it("prints the other settings", async () => {
             configure({
                 ...managed,
@@ -324,7 +357,7 @@ describe("The scripts", function () {
     });
 
     describe("check-minio", () => {
-        beforeEach(() => writeState("minio:9000"));
+        beforeEach(() => writeState());
 
         it("accepts a bucket that MinIO shows, and gives curl the password by standard input", () => {
             assert.deepEqual(run("check-minio"), {
@@ -355,9 +388,9 @@ describe("The scripts", function () {
             });
         });
 
-        it("asks nobody but Pulumi for a stack with an existing bucket", () => {
+        it("asks nobody for a stack with an existing bucket", () => {
             assert.equal(run("check-minio", [], { minioServer: "" }).code, 0);
-            assert.deepEqual(calls(), ["pulumi stack export"]);
+            assert.deepEqual(calls(), [""]);
         });
     });
 
@@ -365,7 +398,7 @@ describe("The scripts", function () {
         const report = () => fs.readFileSync(file("drift.md"), "utf8");
         const plan = "pulumi:pulumi:Stack: (refresh)\n read\npulumi:pulumi:Stack: (same)\n ~ replicas: 2 => 1\n";
 
-        beforeEach(() => writeState("minio:9000"));
+        beforeEach(() => writeState());
 
         it("writes an empty file if there is no drift", () => {
             assert.equal(run("drift", [file("drift.md")], { messages: "", preview: "" }).code, 0);
@@ -380,7 +413,7 @@ describe("The scripts", function () {
         });
 
         it("compares nothing if the state has another MinIO, whose bucket a refresh would ask for", () => {
-            writeState("old:9000");
+            writeState({ minioServer: "old:9000" });
             const { code, stderr } = run("drift", [file("drift.md")], { messages: "", preview: "" });
             assert.equal(code, 2);
             assert.match(stderr, /^The state has MinIO at old:9000, and the configuration at minio:9000\.\n/);
@@ -439,15 +472,14 @@ describe("The scripts", function () {
             assert.deepEqual(made, changes(3));
         });
 
-        const provider = (minioServer: string) => ({ type: "pulumi:providers:minio", inputs: { minioServer } });
         const replaced = [key(2), { ...key(1), delete: true }];
 
         it("only completes the update if it was interrupted while that replaced the keys", () => {
-            assert.deepEqual(restore([provider("minio:9000"), ...replaced]).changes, changes(3).slice(0, 2));
+            assert.deepEqual(restore([providerWith({}), ...replaced]).changes, changes(3).slice(0, 2));
         });
 
         it("does not ask the old MinIO after another update was interrupted", () => {
-            assert.deepEqual(restore([provider("old:9000"), ...replaced]).changes, changes(3));
+            assert.deepEqual(restore([providerWith({ minioServer: "old:9000" }), ...replaced]).changes, changes(3));
         });
 
         it("does not increase the rotation again if it was interrupted before the new key", () => {
@@ -482,9 +514,13 @@ describe("The scripts", function () {
 
     const updates = () => calls().filter((call) => /^pulumi (cancel|refresh|up)/.test(call));
 
-    for (const script of ["check-minio", "recover", "refresh"]) {
+    for (const [script, update] of Object.entries({
+        "check-minio": "pulumi up",
+        recover: "pulumi cancel; pulumi up --target '\\*\\*:providers:minio::homelab'",
+        refresh: "pulumi up",
+    })) {
         it(`${script} changes nothing if the state has another MinIO than the configuration`, () => {
-            writeState("old:9000");
+            writeState({ minioServer: "old:9000" });
             const { code, stderr } = run(script);
             assert.equal(code, 1);
             assert.match(
@@ -494,8 +530,35 @@ describe("The scripts", function () {
             assert.deepEqual(updates(), []);
         });
 
+        for (const changed of [
+            { minioUser: "pulumi" },
+            { minioPassword: secret("another") },
+            { minioSsl: "true" },
+            { minioCacertFile: "old.crt" },
+            { minioRegion: "eu-1" },
+        ]) {
+            const [input] = Object.keys(changed);
+            it(`${script} changes nothing if the state has another ${input} than the configuration`, () => {
+                writeState(changed);
+                const { code, stderr } = run(script);
+                assert.equal(code, 1);
+                assert.match(
+                    stderr,
+                    /^The state has another login, TLS, CA or region of MinIO than the configuration\. /,
+                );
+                assert.match(stderr, new RegExp(`\nRun this first, .*\n {4}${update}\nNothing was changed.\n$`));
+                assert.deepEqual(updates(), []);
+            });
+        }
+
+        it(`${script} changes nothing if it cannot read the state`, () => {
+            fs.rmSync(file("state.json"), { force: true });
+            assert.notEqual(run(script).code, 0);
+            assert.deepEqual(updates(), []);
+        });
+
         it(`${script} changes nothing if MinIO is not ready`, () => {
-            writeState("minio:9000");
+            writeState();
             const { code, stderr } = run(script, [], { status: "503" });
             assert.equal(code, 1);
             assert.match(stderr, /^MinIO responds with 503 at minio:9000, so nothing was refreshed:/);
@@ -505,7 +568,7 @@ describe("The scripts", function () {
 
     it("refresh updates with a refresh if MinIO responds, or if the stack has nothing in MinIO", () => {
         for (const minioServer of ["minio:9000", ""]) {
-            writeState("minio:9000");
+            writeState();
             fs.writeFileSync(file("calls"), "");
             assert.equal(run("refresh", [], { minioServer }).code, 0);
             assert.deepEqual(updates(), ["pulumi up --refresh"]);
@@ -547,7 +610,7 @@ describe("The scripts", function () {
             fs.writeFileSync(path.join(stacks, name), content);
         }
         fs.writeFileSync(find, whileAnotherStackIsUpdated, { mode: 0o755 });
-        writeState("old:9000");
+        writeState({ minioServer: "old:9000" });
         const { code, stderr } = run("recover", [], { backend: `file://${folder}?no_tmp_dir=true` });
         fs.rmSync(find);
         assert.deepEqual(fs.readdirSync(stacks).sort(), ["b.json.attrs", "c.json"]);

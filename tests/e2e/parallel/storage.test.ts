@@ -6,7 +6,7 @@ import * as path from "node:path";
 
 import { documented, documentedFile, runDocumented } from "../support/docs";
 import { OtherRegistry } from "../support/otherRegistry";
-import { eventually, run } from "../support/run";
+import { attempt, eventually, run } from "../support/run";
 import {
     accessKey,
     deleteBucket,
@@ -89,6 +89,16 @@ describe("A MinIO user with the permissions of docs/storage.md", () => {
         me = await registry.client();
         makeImage(path.join(folder, "kept"));
         assert.equal((await tryPush(path.join(folder, "kept"), me, "kept:1")).code, 0);
+    });
+
+    it("stops scripts/refresh after minioUser has changed, until the state has the new login", async () => {
+        const { user, password } = await minioRoot();
+        await registry.configure({ minioUser: user, minioPassword: password });
+        const env = { ...registry.env, PULUMI_SKIP_CONFIRMATIONS: "true" };
+        const { stderr } = await attempt("scripts/refresh", [], { env });
+        assert.match(stderr, /^The state has another login, [^]*\n {4}pulumi up\nNothing was changed\.$/m);
+        await run("pulumi", ["up"], { env });
+        await run("scripts/refresh", [], { env });
     });
 
     it("changes the quota, rotates the access key, and refreshes", async () => {

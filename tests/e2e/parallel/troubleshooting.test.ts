@@ -12,7 +12,17 @@ import { interruptUp } from "../support/interrupt";
 import { OtherRegistry } from "../support/otherRegistry";
 import { registryProcess } from "../support/processes";
 import { attempt, eventually, run } from "../support/run";
-import { apply, get, ingressSpec, keysOf, kubectl, loginStatus, request, tlsSecret } from "../support/sandbox";
+import {
+    apply,
+    deleteBucket,
+    get,
+    ingressSpec,
+    keysOf,
+    kubectl,
+    loginStatus,
+    request,
+    tlsSecret,
+} from "../support/sandbox";
 import { Client, makeImage, makeImageOf, makeImages, pull, tryPush } from "../support/traffic";
 import { assertInTroubleshooting } from "../support/troubleshooting";
 
@@ -401,13 +411,23 @@ describe("docs/troubleshooting.md has what is printed", () => {
             // Otherwise, Kubernetes waits for half of the pods' grace period, which is minutes.
             await kubectl("delete", "deployments,pods", "--all", ...namespaced);
             await kubectl("delete", "namespace", registry.name);
-            assertInTroubleshooting("NUMBER unchanged", await registry.up());
+            const updated = await registry.up();
+            assertInTroubleshooting("NUMBER unchanged", updated);
+            assertInTroubleshooting("which this stack created", updated);
             await runDocumented("docs/recovery.md", "The cluster was made again", {}, registry.name);
             const { items } = await get<{ items: object[] }>("deployments", ...namespaced);
             assert.equal(items.length, 1);
             assert.deepEqual(await registry.client(), me);
             await pull("app:1", me, file("pulled"));
             await registry.pulumi("preview", "--expect-no-changes");
+        });
+
+        it("after the bucket was deleted, and scripts/refresh creates an empty one", async () => {
+            await deleteBucket(registry.name);
+            const unchanged = await registry.pulumi("preview", "--expect-no-changes");
+            assertInTroubleshooting("which stored the images", unchanged);
+            await run("scripts/refresh", [], { env: { ...registry.env, PULUMI_SKIP_CONFIRMATIONS: "true" } });
+            assert.doesNotMatch(await registry.pulumi("preview", "--expect-no-changes"), /which stored the images/);
         });
     });
 });
