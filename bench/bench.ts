@@ -6,10 +6,9 @@ import { run } from "../tests/e2e/support/run";
 import { makeBucket } from "../tests/e2e/support/sandbox";
 import { collectionColumns, measureCollection } from "./collection";
 import { withEmptyProgram } from "./emptyProgram";
-import { emptyBucket, removeImages } from "./load";
-import { median } from "./median";
+import { emptyBucket, emptyTrash, removeImages } from "./load";
 import { Options, readOptions } from "./options";
-import { orderOf, turnsOf } from "./order";
+import { orderOf } from "./order";
 import { profilePreview, profileSubject } from "./profile";
 import { chart, Result, table, variantTable } from "./report";
 import { Metric, Scenario, Size } from "./scenarios";
@@ -94,25 +93,27 @@ async function deploySubjects(
     return [await candidate, ...(await Promise.all(others))];
 }
 
-/** Measures all subjects in turn. Writes the report after each round, so that an interrupted run keeps its rounds. */
-async function compare(subjects: Subject[], { rounds, turns, size, scenarios, variants }: Options): Promise<void> {
+/**
+ * Measures all subjects in turn, in rounds. Two equal pods may differ in speed for as long as they run, so each round has
+ * new ones. Writes the report after each round, so that an interrupted run keeps its rounds.
+ */
+async function compare(subjects: Subject[], { rounds, size, scenarios, variants }: Options): Promise<void> {
     const found = new Map<string, Result>();
     for (let round = 1; round <= rounds; round++) {
         if (round > 1) {
-            // Two equal pods may differ in speed for as long as they run.
             await Promise.all(subjects.map(replacePods));
         }
         for (const [name, scenario] of Object.entries(scenarios)) {
-            const measured: Record<string, number[][]> = {};
-            for (const turn of turnsOf(round, scenario.perRound ?? 1, turns)) {
-                for (const { subject, measure } of listMeasurements(scenario, orderOf(turn, subjects), size)) {
+            const { every = 1, metrics } = scenario;
+            if ((round - 1) % every === 0) {
+                const order = orderOf((round - 1) / every + 1, subjects);
+                for (const { subject, measure } of listMeasurements(scenario, order, size)) {
                     const values = await measure();
                     const printed = values.map((value) => value.toPrecision(3)).join(" ");
                     log(`round ${round} of ${rounds}, ${name}, ${subject}: ${printed}`);
-                    (measured[subject] ??= []).push(values);
+                    record(found, metrics, subject, values);
                 }
             }
-            record(found, scenario.metrics, measured);
         }
         const description = `${round} rounds, large layers of ${size.layerBytes / 1024 / 1024} MiB`;
         writeReport([...found.values()], Object.keys(variants).length > 0, description);
@@ -135,17 +136,15 @@ const listMeasurements = (scenario: Scenario, subjects: Subject[], size: Size) =
     })),
 ];
 
-/** Adds each subject's medians of the turns in a round to what was found, by the names of the metrics. */
-function record(found: Map<string, Result>, metrics: Metric[], measured: Record<string, number[][]>): void {
+/** Adds a subject's values to what was found, by the names of the metrics. */
+function record(found: Map<string, Result>, metrics: Metric[], subject: string, values: number[]): void {
     for (const [index, metric] of metrics.entries()) {
-        for (const [subject, turns] of Object.entries(measured)) {
-            const value = median(turns.map((values) => values[index] ?? NaN));
-            // The metric does not apply to the subject. JSON has no NaN.
-            if (!Number.isNaN(value)) {
-                const result = found.get(metric.name) ?? { metric, values: {} };
-                (result.values[subject] ??= []).push(value);
-                found.set(metric.name, result);
-            }
+        const value = values[index] ?? NaN;
+        // The metric does not apply to the subject. JSON has no NaN.
+        if (!Number.isNaN(value)) {
+            const result = found.get(metric.name) ?? { metric, values: {} };
+            (result.values[subject] ??= []).push(value);
+            found.set(metric.name, result);
         }
     }
 }
@@ -157,6 +156,7 @@ async function thenCleanUp<T>(work: () => Promise<T>, subject?: Subject): Promis
     if (subject) {
         await emptyBucket(subject.bucket);
     }
+    emptyTrash();
     await run("sync", []);
     return done;
 }
@@ -167,7 +167,7 @@ function writeReport(found: Result[], isOfVariants: boolean, description: string
     const title = `${new Date().toISOString().slice(0, 10)}, ${machine}, ${description}`;
     const write = (name: string, content: string) => fs.writeFileSync(path.join(results, name), content);
     const better = isOfVariants ? "the variant or side is better than this registry" : "this registry is better";
-    const legend = `Values are the median (minimum-maximum) of the rounds. With a ratio above 1, ${better}.`;
+    const legend = `Values are the median of the rounds (and their middle half). With a ratio above 1, ${better}.`;
     write("results.json", JSON.stringify({ title, found }, null, 1));
     write("table.md", `${title}. ${legend}\n\n${isOfVariants ? variantTable(found) : table(found)}\n`);
     if (!isOfVariants) {

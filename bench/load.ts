@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import { minioFolder } from "../sandbox/paths";
 import { memory, registryProcess } from "../tests/e2e/support/processes";
 import { attempt, run } from "../tests/e2e/support/run";
 import { minio, minioRoot } from "../tests/e2e/support/sandbox";
@@ -131,19 +132,21 @@ export async function pushLayer(
     return { upload, commit };
 }
 
-/** Pulls a layer, and discards it. `options` are further options of curl, such as `--http2`. */
-export async function pullLayer({ client }: Subject, { digest, bytes }: Layer, ...options: string[]): Promise<void> {
-    const size = await curl(
+/** Pulls a layer, and discards it. Returns the version of HTTP that the last server used, which may be a lower one. */
+export async function pullLayer({ client }: Subject, { digest, bytes }: Layer, version = "1.1"): Promise<string> {
+    const written = await curl(
         client,
-        ...options,
+        `--http${version}`,
         "--location",
         "--output",
         "/dev/null",
         "--write-out",
-        "%{size_download}",
+        "%{size_download} %{http_version}",
         `https://${client.host}/v2/layer/blobs/${digest}`,
     );
+    const [size, used = ""] = written.split(" ");
     assert.equal(Number(size), bytes);
+    return used;
 }
 
 /** Uploads a layer to MinIO with an S3 client, with settings that are fast for large files. */
@@ -188,6 +191,14 @@ type Key = Awaited<ReturnType<typeof minioRoot>>;
 
 /** Empties a bucket. */
 export const emptyBucket = (bucket: string) => s3Client("delete", `minio:${bucket}`);
+
+/** Deletes what MinIO would delete later, file by file, while another registry is measured. */
+export function emptyTrash(): void {
+    const trash = path.join(minioFolder, ".minio.sys/tmp/.trash");
+    for (const name of fs.readdirSync(trash)) {
+        fs.rmSync(path.join(trash, name), { recursive: true, force: true });
+    }
+}
 
 /** Makes an image; `bytes` is the size of each layer. */
 export function makeImage(layers: number, bytes: number): string {

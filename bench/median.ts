@@ -1,7 +1,10 @@
-/** The median, without the values that are NaN. */
-export function median(values: number[]): number {
+/** The value below which a share of the values is, without those that are NaN; interpolated between two of them. */
+export function quantile(values: number[], share: number): number {
     const sorted = values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b);
-    return sorted.length === 0
-        ? NaN
-        : (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.ceil((sorted.length - 1) / 2)]!) / 2;
+    const place = (sorted.length - 1) * share;
+    const [lower = NaN, upper = NaN] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
+    return lower + (upper - lower) * (place % 1);
 }
+
+/** The median, without the values that are NaN. */
+export const median = (values: number[]) => quantile(values, 0.5);

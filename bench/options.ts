@@ -6,7 +6,7 @@ import { variants } from "./variants";
 
 /** The modes, with the options that each one reads. */
 const optionsOfMode: Record<string, string[]> = {
-    compare: ["rounds", "turns", "layer", "duration", "only", "sides", "variants"],
+    compare: ["rounds", "layer", "duration", "only", "sides", "variants"],
     profile: ["layer", "duration", "variants"],
     growth: ["layer", "duration", "only"],
     collection: ["tags"],
@@ -16,8 +16,6 @@ const optionsOfMode: Record<string, string[]> = {
 export interface Options {
     mode: string;
     rounds: number;
-    /** How often a scenario is measured in a round at most. */
-    turns: number;
     size: Size;
     scenarios: Record<string, Scenario>;
     growths: Record<string, Growth>;
@@ -75,8 +73,7 @@ export function readOptions(words: string[]): Options {
     };
     const options = {
         mode,
-        rounds: number("rounds", 4),
-        turns: number("turns", 4),
+        rounds: number("rounds", 16),
         size: {
             layerBytes: number("layer", mode === "growth" ? 4096 : 1024) * 1024 * 1024,
             duration: number("duration", mode === "compare" ? 5 : 10),

@@ -11,10 +11,3 @@ export function orderOf<T>(turn: number, subjects: T[]): T[] {
     const isRepeated = Math.floor((turn - 1) / length) % 2 === 1;
     return isRepeated ? order.reverse() : order;
 }
-
-/** The numbers of a scenario's turns in a round, from 1 in the first round: `perRound` of them, at most `most`. */
-export function turnsOf(round: number, perRound: number, most: number): number[] {
-    const inRounds = (rounds: number) => Math.ceil(rounds * Math.min(perRound, most));
-    const before = inRounds(round - 1);
-    return Array.from({ length: inRounds(round) - before }, (_, index) => before + index + 1);
-}

@@ -96,7 +96,7 @@ export async function profileSubject(subject: Subject, { layerBytes, duration }:
     const layer = await makeLayer(layerBytes);
     await measureCpu("push a layer", subject, () => pushLayer(subject, layer));
     await measureCpu("pull it, HTTP/1.1", subject, () => pullLayer(subject, layer));
-    await measureCpu("pull it, HTTP/2", subject, () => pullLayer(subject, layer, "--http2"));
+    await measureCpu("pull it, HTTP/2", subject, () => pullLayer(subject, layer, "2"));
     const image = makeImage(40, 1024 * 1024);
     await measureCpu("push 40 layers of 1 MiB", subject, () => pushImage(subject, image, "image:one"));
     await measureCpu("pull them", subject, () => pullImage(subject, "image:one"));

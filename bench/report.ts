@@ -1,6 +1,6 @@
 import * as echarts from "echarts";
 
-import { median } from "./median";
+import { median, quantile } from "./median";
 import { isHigherBetter, Metric } from "./scenarios";
 import { sides } from "./sides";
 
@@ -37,12 +37,12 @@ const behind = 0.95;
 /** Three significant digits; empty for NaN. */
 const format = (value: number) => (Number.isNaN(value) ? "" : String(Number(value.toPrecision(3))));
 
-/** "median (minimum-maximum)", or the value alone if there was one round. */
+/** "median (the middle half of the rounds)", or the value alone if there was one round. */
 function formatRange(values: number[] = []): string {
     const measured = values.filter((value) => !Number.isNaN(value));
     return measured.length < 2
         ? format(median(measured))
-        : `${format(median(measured))} (${format(Math.min(...measured))}-${format(Math.max(...measured))})`;
+        : `${format(median(measured))} (${format(quantile(measured, 0.25))}-${format(quantile(measured, 0.75))})`;
 }
 
 /** Whether the candidate reaches the goal of a metric, and the goal. Undefined without a goal or measurements. */
@@ -99,24 +99,24 @@ export function table(results: Result[]): string {
     ]);
 }
 
-/**
- * Compares the candidate's ratios to the sides in two runs, as a Markdown table of those that differ by more than a
- * tenth.
- */
+/** Compares the candidate's ratios to the others in two runs, as a Markdown table of those that differ by more than a tenth. */
 export function agreement(first: Result[], second: Result[]): string {
     const pairs = first.flatMap((result) => {
         const again = second.find(({ metric }) => metric.name === result.metric.name);
-        return presentIn([result], Object.keys(sides)).map((side) => ({
-            cells: [result.metric.name, labelOf(side)],
+        const others = Object.keys(result.values).filter((subject) => subject !== "candidate");
+        return others.map((other) => ({
+            cells: [result.metric.name, labelOf(other)],
             ratios: [result, again ?? { ...result, values: {} }].map((of) =>
-                median(relativePerformance(of, "candidate", side)),
+                median(relativePerformance(of, "candidate", other)),
             ),
         }));
     });
     const known = pairs.filter(({ ratios }) => !ratios.some(Number.isNaN));
     const differ = known.filter(({ ratios }) => Math.max(...ratios) / Math.min(...ratios) > 1.1);
     const rows = differ.map(({ cells, ratios }) => [...cells, ...ratios.map(format)]);
-    const agree = `${known.length - differ.length} of ${known.length} ratios agree within a tenth.`;
+    const missing = pairs.length - known.length;
+    const left = missing > 0 ? ` ${missing} of the first run are missing in the second.` : "";
+    const agree = `${known.length - differ.length} of ${known.length} ratios agree within a tenth.${left}`;
     const head = ["metric", "compared with", "ratio in the first run", "in the second run"];
     return `${agree} The others:\n\n${formatTable([head, ...rows])}`;
 }

@@ -19,6 +19,7 @@ import {
     pushLayer,
     putLayer,
 } from "./load";
+import { median } from "./median";
 import { sides } from "./sides";
 import {
     configureCandidate,
@@ -28,7 +29,6 @@ import {
     removeBucket,
     removeCandidate,
     removeSide,
-    replacePods,
     Subject,
 } from "./subjects";
 
@@ -53,8 +53,8 @@ export const isHigherBetter = ({ unit }: Metric) => unit === "1/s";
 /** Metrics that are measured together. */
 export interface Scenario {
     metrics: Metric[];
-    /** How often it is measured in a round; 0.5 is in every second round. Short work varies most. Default: 1. */
-    perRound?: number;
+    /** In which rounds it is measured: 2 is every second one, from the first. Default: 1. */
+    every?: number;
     /** Whether it is measured only if it is asked for. Default: no. */
     isOptional?: boolean;
     /** Measurements of other subjects than registries, for comparison. */
@@ -67,8 +67,9 @@ export interface Scenario {
 
 const MiB = 1024 * 1024;
 
-/** How often a large layer is pulled in a turn. From MinIO itself, a pull takes half a second, and varies most. */
-const layerPulls = 5;
+/** How often a large layer is pulled in a round. From MinIO itself, a pull takes half a second, and varies most. */
+const layerPulls = 2;
+const layerPullsFromMinio = 5;
 
 /** Measures an upload of a large layer to MinIO and its download; returns the values of the scenario `layer`. */
 async function measureMinio(
@@ -81,11 +82,25 @@ async function measureMinio(
     await makeBucket(bucket);
     const [putting, getting] = [
         await measureSeconds(() => put(bucket, layer)),
-        await measureMedianSeconds(() => get(bucket, layer), layerPulls),
+        await measureMedianSeconds(() => get(bucket, layer), layerPullsFromMinio),
     ];
     await removeBucket(bucket);
     // MinIO has no HTTP/2 without TLS.
     return [putting, NaN, getting, NaN];
+}
+
+/** Measures pulls of a layer over HTTP/1.1 and HTTP/2 by turns. NaN: it was not pulled over this version. */
+async function measurePulls(subject: Subject, layer: Layer): Promise<[number, number]> {
+    const seconds = { "1.1": [] as number[], "2": [] as number[] };
+    for (let pull = 1; pull <= layerPulls; pull++) {
+        for (const version of ["1.1", "2"] as const) {
+            let used = "";
+            const elapsed = await measureSeconds(async () => (used = await pullLayer(subject, layer, version)));
+            // A redirect leads to MinIO, which has no HTTP/2 without TLS.
+            seconds[version].push(used === version ? elapsed : NaN);
+        }
+    }
+    return [median(seconds["1.1"]), median(seconds["2"])];
 }
 
 /** MiB of the layers of an image. From some size on, a redirect to MinIO is worth its additional request. */
@@ -94,6 +109,17 @@ const layerSizes = [1, 2, 4, 8, 16, 32];
 const isCandidate = ({ name }: Subject) => name === "candidate";
 
 export const scenarios: Record<string, Scenario> = {
+    // The first one: a process that has worked keeps memory that it does not need any more.
+    memory: {
+        metrics: [{ name: "peak memory during five parallel uploads", unit: "MiB", goal: { atMost: 256 } }],
+        async measure(subject, { layerBytes }) {
+            // The peak varies by a quarter from pod to pod. Many short measurements say more than a few long ones.
+            const layers = await makeLayers(5, layerBytes / 16);
+            return [
+                await measurePeakMemory(subject, () => Promise.all(layers.map((layer) => pushLayer(subject, layer)))),
+            ];
+        },
+    },
     layer: {
         metrics: [
             { name: "push a large layer", unit: "s", goal: { atMost: 2, timesThatOf: "limit" } },
@@ -101,15 +127,11 @@ export const scenarios: Record<string, Scenario> = {
             { name: "pull a large layer, HTTP/1.1", unit: "s", goal: { atMost: 2, timesThatOf: "limit" } },
             { name: "pull a large layer, HTTP/2", unit: "s" },
         ],
+        every: 2,
         async measure(subject, { layerBytes }) {
             const layer = await makeLayer(layerBytes);
             const { upload, commit } = await pushLayer(subject, layer);
-            return [
-                upload + commit,
-                commit,
-                await measureMedianSeconds(() => pullLayer(subject, layer), layerPulls),
-                await measureMedianSeconds(() => pullLayer(subject, layer, "--http2"), layerPulls),
-            ];
+            return [upload + commit, commit, ...(await measurePulls(subject, layer))];
         },
         references: {
             limit: (size) => measureMinio(size, putLayer, getLayer),
@@ -126,10 +148,9 @@ export const scenarios: Record<string, Scenario> = {
     image: {
         metrics: [
             { name: "push an image of 40 layers of 1 MiB", unit: "s" },
-            { name: "push that image again, under another name", unit: "s" },
+            { name: "push that image again, under another tag", unit: "s" },
             { name: "pull that image", unit: "s" },
         ],
-        perRound: 4,
         async measure(subject) {
             const image = makeImage(40, MiB);
             return [
@@ -154,7 +175,6 @@ export const scenarios: Record<string, Scenario> = {
     },
     five: {
         metrics: [{ name: "five parallel pushes, each of 4 layers of 16 MiB", unit: "s" }],
-        perRound: 4,
         async measure(subject) {
             const images = [1, 2, 3, 4, 5].map(() => makeImage(4, 16 * MiB));
             return [
@@ -171,7 +191,6 @@ export const scenarios: Record<string, Scenario> = {
             { name: "99th percentile of GET /v2/", unit: "ms" },
             { name: "99th percentile of GET a manifest", unit: "ms" },
         ],
-        perRound: 4,
         async measure(subject, { duration }) {
             await pushImage(subject, makeImage(1, MiB), "small:one");
             const v2 = await measureRequests(subject, "", duration);
@@ -184,18 +203,14 @@ export const scenarios: Record<string, Scenario> = {
             { name: "99th percentile of GET /v2/ during a large push", unit: "ms" },
             { name: "99th percentile of GET a manifest during one", unit: "ms" },
         ],
-        perRound: 3,
+        every: 2,
         async measure(subject, { layerBytes, duration }) {
             await pushImage(subject, makeImage(1, MiB), "small:one");
-            // Each push needs a new layer, because a registry skips existing blobs.
-            // One layer per 5 s is enough: a push of 1 GiB takes longer.
-            const layers = await makeLayers(Math.ceil((2 * duration) / 5), layerBytes);
             let isOver = false;
             const pushing = (async () => {
-                for (const layer of layers) {
-                    if (!isOver) {
-                        await pushLayer(subject, layer);
-                    }
+                while (!isOver) {
+                    // Each push needs a new layer, because a registry skips existing blobs.
+                    await pushLayer(subject, await makeLayer(layerBytes));
                 }
             })();
             const measuring = (async () => [
@@ -208,19 +223,6 @@ export const scenarios: Record<string, Scenario> = {
             return measuring;
         },
     },
-    memory: {
-        metrics: [{ name: "peak memory during five parallel uploads", unit: "MiB", goal: { atMost: 256 } }],
-        perRound: 4,
-        async measure(subject, { layerBytes }) {
-            // A process that has worked keeps memory that it does not need any more.
-            await replacePods(subject);
-            // The peak varies by a quarter from pod to pod. Many short measurements say more than a few long ones.
-            const layers = await makeLayers(5, layerBytes / 16);
-            return [
-                await measurePeakMemory(subject, () => Promise.all(layers.map((layer) => pushLayer(subject, layer)))),
-            ];
-        },
-    },
     preview: {
         metrics: [
             {
@@ -229,6 +231,7 @@ export const scenarios: Record<string, Scenario> = {
                 goal: { atMost: 1.4, timesThatOf: "empty program" },
             },
         ],
+        every: 4,
         appliesTo: isCandidate,
         async measure({ name }) {
             return [await measureMedianSeconds(() => preview(name))];
@@ -239,7 +242,7 @@ export const scenarios: Record<string, Scenario> = {
     },
     up: {
         metrics: [{ name: "deploy, until a login works", unit: "s" }],
-        perRound: 0.5,
+        every: 8,
         appliesTo: (subject) => isCandidate(subject) || subject.name in sides,
         async measure(subject) {
             // A new host each time: Pebble, the sandbox's ACME server, often skips the challenge for a known one.

@@ -4,7 +4,7 @@ import * as path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { cgroup, nodeCgroup, serviceFolder } from "./daemons";
-import { clusterDomain, dnsServiceAddress, host, inState, nodes, project, state } from "./paths";
+import { clusterDomain, dnsServiceAddress, host, inState, minioFolder, nodes, project, state } from "./paths";
 
 /**
  * The guest is a set of Linux namespaces (mounts, network, processes) in which the whole sandbox runs.
@@ -19,7 +19,7 @@ const persistentFolders = {
             .map((name) => [name, `/var/lib/${name}`]),
     ),
     docker: "/var/lib/docker",
-    minio: "/var/lib/minio",
+    minio: minioFolder,
     logs: "/var/log",
 };
 

@@ -33,6 +33,9 @@ export const nodes: [Node, Node] = [
 ];
 export const nodeAddress = nodes[0].address;
 
+/** The folder of MinIO's buckets, in the guest. */
+export const minioFolder = "/var/lib/minio";
+
 /** The domain of the cluster's services. */
 export const clusterDomain = "homelab-k8s";
 

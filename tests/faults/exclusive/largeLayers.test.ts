@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 
+import { minioFolder } from "../../../sandbox/paths";
 import { OtherRegistry } from "../../e2e/support/otherRegistry";
 import { processIn } from "../../e2e/support/processes";
 import { run } from "../../e2e/support/run";
@@ -13,8 +14,6 @@ import { describeInFull } from "../support/shortMode";
 
 const GiB = 1024 ** 3;
 const MB = 1000 ** 2;
-/** The folder of MinIO's buckets on its node. */
-const minioFolder = "/var/lib/minio";
 
 describeInFull("A layer of 10 GiB, where MinIO's disk reads and writes 50 MB/s,", function () {
     this.timeout("60m");
