@@ -32,7 +32,7 @@ export async function checkBucketServer(
     if (reason !== undefined) {
         return [unreachable(explainUnreachable(minio, reason, kubectlCommand(kubeContext)))];
     }
-    const { status = 0, body, failure = `status ${status}` } = await listNothing(minio, registry.bucket.name);
+    const { status = 0, body, failure = `status ${status}` } = await listOne(minio, registry.bucket.name);
     const [, code = ""] = /<Code>(.*?)<\/Code>/.exec(body) ?? [];
     if (code || body.includes("<ListBucketResult")) {
         const findings = judgeResponse(minio, status, code);
@@ -103,7 +103,7 @@ const warnOfLostBucket = (server: string, bucket: string) =>
 /** Rejects the bucket of a pull-through cache that does not exist: its pod would never be ready. */
 async function findMissingBuckets(minio: Minio, { mirrors = [] }: PlainArgs): Promise<Finding[]> {
     const checks = mirrors.map(async ({ bucketName }, i) => {
-        const { body } = bucketName === undefined ? { body: "" } : await listNothing(minio, bucketName);
+        const { body } = bucketName === undefined ? { body: "" } : await listOne(minio, bucketName);
         const fix = `Create it: mc mb homelab/${bucketName}`;
         const problem = `mirrors[${i}].bucketName: MinIO at ${minio.server} has no bucket "${bucketName}"`;
         return body.includes("<Code>NoSuchBucket<") ? [error(`${problem}. ${fix}`)] : [];
@@ -111,11 +111,11 @@ async function findMissingBuckets(minio: Minio, { mirrors = [] }: PlainArgs): Pr
     return (await Promise.all(checks)).flat();
 }
 
-/** Sends the smallest request for which S3 checks the login. */
-async function listNothing(minio: Minio, bucket: string): Promise<Answer> {
+/** Lists a bucket, at most one object: for none, MinIO does not say that a bucket does not exist. */
+async function listOne(minio: Minio, bucket: string): Promise<Answer> {
     const { server, secure, region, user, password, caFile } = minio;
     const signer = new AwsV4Signer({
-        url: `${secure ? "https" : "http"}://${server}/${bucket}?list-type=2&max-keys=0`,
+        url: `${secure ? "https" : "http"}://${server}/${bucket}?list-type=2&max-keys=1`,
         accessKeyId: user,
         secretAccessKey: await new Promise<string>((resolve) => password.apply(resolve)),
         region,

@@ -106,6 +106,19 @@ describe("A rejected update changes nothing", () => {
         );
     });
 
+    it("if the bucket of a cache does not exist: in a preview, too", async () => {
+        await configure(
+            "mirrors[0].name=quay",
+            "mirrors[0].remote=https://quay.missing.invalid",
+            "mirrors[0].bucketName=missing",
+        );
+        assertReported(
+            await reject("preview"),
+            `mirrors[0].bucketName: MinIO at ${minio} has no bucket "missing". Create it: mc mb homelab/missing`,
+            "Nothing was changed.",
+        );
+    });
+
     it("if MinIO's name cannot be resolved, and says how to reach one inside the cluster", async () => {
         await configure("minioServer=minio.minio.svc.cluster.local:9000");
         assertReported(

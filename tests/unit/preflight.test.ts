@@ -545,7 +545,7 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
             assert.deepEqual(await check({}), []);
             const secure = { server: addresses.encrypted, secure: true, caFile: file("certificate") };
             assert.deepEqual(await check(secure), []);
-            const [own, cache] = ["/layers?list-type=2&max-keys=0", "/cache?list-type=2&max-keys=0"];
+            const [own, cache] = ["/layers?list-type=2&max-keys=1", "/cache?list-type=2&max-keys=1"];
             assert.deepEqual(paths, [own, cache, own, cache]);
         });
 
