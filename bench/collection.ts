@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import * as fs from "node:fs";
 import * as path from "node:path";
 import * as readline from "node:readline";
@@ -62,6 +63,8 @@ async function collect(namespace: string) {
     const seconds = () => (performance.now() - began) / 1000;
     const env = { ...process.env, PULUMI_STACK: namespace };
     const collection = spawn("scripts/collect", { env, stdio: ["ignore", "pipe", "inherit"] });
+    // Without a code, it was stopped.
+    const closed = once(collection, "close") as Promise<[number | null]>;
     const at: Record<string, number> = {};
     const ended = (async () => {
         for await (const line of readline.createInterface({ input: collection.stdout })) {
@@ -82,6 +85,10 @@ async function collect(namespace: string) {
         await sleep(3000);
     }
     await ended;
+    const [code] = await closed;
+    if (code) {
+        throw new Error(`scripts/collect failed with exit code ${code}`);
+    }
     return { at, peak: Object.values(peaks).reduce((sum, peak) => sum + peak, 0) };
 }
 

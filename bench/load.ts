@@ -9,7 +9,7 @@ import { memory, registryProcess } from "../tests/e2e/support/processes";
 import { attempt, run } from "../tests/e2e/support/run";
 import { minio, minioRoot } from "../tests/e2e/support/sandbox";
 import { Client, hashFile, makeImageOf } from "../tests/e2e/support/traffic";
-import { median } from "./median";
+import { median } from "./quantile";
 import { createEmptyFolder, s3Client, Subject } from "./subjects";
 
 /** Files that are sent and received stay in memory, so that only MinIO uses the disk. Larger files are on disk. */

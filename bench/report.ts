@@ -1,6 +1,6 @@
 import * as echarts from "echarts";
 
-import { median, quantile } from "./median";
+import { median, quantile } from "./quantile";
 import { isHigherBetter, Metric } from "./scenarios";
 import { sides } from "./sides";
 
@@ -99,7 +99,10 @@ export function table(results: Result[]): string {
     ]);
 }
 
-/** Compares the candidate's ratios to the others in two runs, as a Markdown table of those that differ by more than a tenth. */
+/**
+ * Compares the candidate's ratios to the others in two runs, as a Markdown table of those that differ by more than a
+ * tenth.
+ */
 export function agreement(first: Result[], second: Result[]): string {
     const pairs = first.flatMap((result) => {
         const again = second.find(({ metric }) => metric.name === result.metric.name);

@@ -19,7 +19,7 @@ import {
     pushLayer,
     putLayer,
 } from "./load";
-import { median } from "./median";
+import { median } from "./quantile";
 import { sides } from "./sides";
 import {
     configureCandidate,

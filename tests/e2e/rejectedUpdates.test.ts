@@ -109,6 +109,7 @@ describe("A rejected update changes nothing", () => {
     it("if the bucket of a cache does not exist: in a preview, too", async () => {
         await configure(
             "mirrors[0].name=quay",
+            "mirrors[0].host=quay.registry.homelab.test",
             "mirrors[0].remote=https://quay.missing.invalid",
             "mirrors[0].bucketName=missing",
         );

@@ -1,7 +1,7 @@
 import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
 
-import { median, quantile } from "../../bench/median";
+import { median, quantile } from "../../bench/quantile";
 import { readOptions } from "../../bench/options";
 import { orderOf } from "../../bench/order";
 import { agreement, chart, relativePerformance, Result, table, variantTable } from "../../bench/report";
