@@ -96,7 +96,7 @@ async function measurePulls(subject: Subject, layer: Layer): Promise<[number, nu
         for (const version of ["1.1", "2"] as const) {
             let used = "";
             const elapsed = await measureSeconds(async () => (used = await pullLayer(subject, layer, version)));
-            // A redirect leads to MinIO, which has no HTTP/2 without TLS.
+            // A redirect points to MinIO, which has no HTTP/2 without TLS.
             seconds[version].push(used === version ? elapsed : NaN);
         }
     }
