@@ -1,9 +1,9 @@
 import * as assert from "node:assert/strict";
 import * as fs from "node:fs";
 
-import { median, quantile } from "../../bench/quantile";
 import { readOptions } from "../../bench/options";
 import { orderOf } from "../../bench/order";
+import { median, quantile } from "../../bench/quantile";
 import { agreement, chart, relativePerformance, Result, table, variantTable } from "../../bench/report";
 import { scenarios } from "../../bench/scenarios";
 import { sides } from "../../bench/sides";
