@@ -94,8 +94,8 @@ async function deploySubjects(
 }
 
 /**
- * Measures all subjects in turn, in rounds. Two equal pods may differ in speed for as long as they run, so each round has
- * new ones. Writes the report after each round, so that an interrupted run keeps its rounds.
+ * Measures all subjects in turn, in rounds. Two equal pods may differ in speed for as long as they run, so each round
+ * has new ones. Writes the report after each round, so that an interrupted run keeps its rounds.
  */
 async function compare(subjects: Subject[], { rounds, size, scenarios, variants }: Options): Promise<void> {
     const found = new Map<string, Result>();

@@ -63,7 +63,6 @@ async function collect(namespace: string) {
     const seconds = () => (performance.now() - began) / 1000;
     const env = { ...process.env, PULUMI_STACK: namespace };
     const collection = spawn("scripts/collect", { env, stdio: ["ignore", "pipe", "inherit"] });
-    // Without a code, it was stopped.
     const closed = once(collection, "close") as Promise<[number | null]>;
     const at: Record<string, number> = {};
     const ended = (async () => {
@@ -86,6 +85,7 @@ async function collect(namespace: string) {
     }
     await ended;
     const [code] = await closed;
+    // Without a code, it was stopped.
     if (code) {
         throw new Error(`scripts/collect failed with exit code ${code}`);
     }

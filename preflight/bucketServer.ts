@@ -40,7 +40,7 @@ export async function checkBucketServer(
             return findings;
         }
         const { name } = registry.bucket;
-        const lost = code === "NoSuchBucket" && name === lastBucket ? [warnOfLostBucket(server, name)] : [];
+        const lost = code === "NoSuchBucket" && name === lastBucket ? [warnOfLostBucket(minio, name)] : [];
         return [...lost, ...(await findMissingBuckets(minio, registry))];
     }
     if (await responds(server, !secure)) {
@@ -94,19 +94,21 @@ function judgeResponse({ server, user }: Minio, status: number, code: string): F
     }
 }
 
-const warnOfLostBucket = (server: string, bucket: string) =>
-    warning(
-        `bucketName: MinIO at ${server} has no bucket "${bucket}", which stored the images. ` +
-            "To restore it, see docs/recovery.md. Only scripts/refresh creates an empty one.",
-    );
+const hasNoBucket = ({ server }: Minio, bucket: string) => `MinIO at ${server} has no bucket "${bucket}"`;
+
+function warnOfLostBucket(minio: Minio, bucket: string): Finding {
+    const fix = "To restore it, see docs/recovery.md. Only scripts/refresh creates an empty one.";
+    return warning(`bucketName: ${hasNoBucket(minio, bucket)}, which stored the images. ${fix}`);
+}
 
 /** Rejects the bucket of a pull-through cache that does not exist: its pod would never be ready. */
 async function findMissingBuckets(minio: Minio, { mirrors = [] }: PlainArgs): Promise<Finding[]> {
     const checks = mirrors.map(async ({ bucketName }, i) => {
-        const { body } = bucketName === undefined ? { body: "" } : await listOne(minio, bucketName);
-        const fix = `Create it: mc mb homelab/${bucketName}`;
-        const problem = `mirrors[${i}].bucketName: MinIO at ${minio.server} has no bucket "${bucketName}"`;
-        return body.includes("<Code>NoSuchBucket<") ? [error(`${problem}. ${fix}`)] : [];
+        if (bucketName === undefined || !(await listOne(minio, bucketName)).body.includes("<Code>NoSuchBucket<")) {
+            return [];
+        }
+        const problem = `mirrors[${i}].bucketName: ${hasNoBucket(minio, bucketName)}`;
+        return [error(`${problem}. Create it: mc mb homelab/${bucketName}`)];
     });
     return (await Promise.all(checks)).flat();
 }

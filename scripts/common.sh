@@ -60,10 +60,11 @@ state() {
 cluster() { kubectl ${kubeContext:+--context "$kubeContext"} --namespace "$namespace" "$@"; }
 
 # Ends the script unless MinIO shows the stack's bucket to minioUser, or shows that it does not exist. Sets minioServer,
-# empty if the stack uses an existing bucket, and bucketExists: true or false.
+# empty if the stack uses an existing bucket, and bucketExists: true or false. `check_minio SETTING...` also reads
+# these settings: to read them later would start Node and Pulumi again.
 # shellcheck disable=SC2034,SC2154 # read_settings sets variables, and scripts read bucketExists.
 check_minio() {
-    read_settings minioServer curlOptions
+    read_settings minioServer curlOptions "$@"
     bucketExists=true
     if [ -z "$minioServer" ]; then
         unset -v curlOptions
@@ -103,11 +104,10 @@ state_connection() {
 
 # Ends the script unless a refresh is safe: Pulumi takes any error of MinIO for a deleted bucket.
 # `guard_refresh COMMAND` names the command that updates the connection in the state.
-# shellcheck disable=SC2154 # read_settings sets minioConnection.
+# shellcheck disable=SC2154 # check_minio sets minioConnection.
 guard_refresh() {
-    check_minio
+    check_minio minioConnection
     [ -n "$minioServer" ] || return 0
-    read_settings minioConnection
     unset -v connection
     connection=$(state_connection)
     if [ -z "$connection" ] || [ "$connection" = "$minioConnection" ]; then
