@@ -81,7 +81,6 @@ const findErrorsWithoutUsers: typeof findValidationErrors = (name, registry, nam
 function collectArguments(args: Key[], values: Values, validation: Validation): PlainArgs {
     const defaults = defaultsOf(registryName);
     const registry: Values = {};
-    const wrong = validation.errors.map(({ propertyPath }) => propertyPath);
     for (const { key, path, property, isRequired = false } of args) {
         const [switchKey, on] = switches[path[0] ?? ""] ?? [];
         // A default changes nothing, so it counts as not set. A Secret of that name may be the owner's.
@@ -89,10 +88,10 @@ function collectArguments(args: Key[], values: Values, validation: Validation): 
         const value = isDefault ? undefined : values[key];
         if (!switchKey || (on === undefined ? values[switchKey] !== undefined : values[switchKey] === on)) {
             setAt(registry, path, value);
-            if (value === undefined && isRequired) {
+            if (value === undefined && isRequired && !validation.has(key)) {
                 validation.add(key, notSet(property));
             }
-        } else if (value !== undefined && !wrong.includes(switchKey) && !sharedKeys.includes(key)) {
+        } else if (value !== undefined && !validation.has(switchKey) && !sharedKeys.includes(key)) {
             const needed = `unless ${switchKey} is ${on ?? "set"}`;
             validation.add(key, `has no effect ${needed}; set ${switchKey}, or remove ${key}`);
         }

@@ -19,6 +19,11 @@ export class Validation {
         this.errors.push({ propertyPath: this.nameOf(path), reason });
     }
 
+    /** Whether the value at a path has an error already, from which others would only follow. */
+    has(path: string): boolean {
+        return this.errors.some(({ propertyPath }) => propertyPath === path);
+    }
+
     /** Adds an error if a value is given (a list: with items) and so is another one, described by `other`. */
     exclude(path: string, value: unknown, otherValue: unknown, other: string, fix = "give one of them"): void {
         const isGiven = (value: unknown) => value !== undefined && !(Array.isArray(value) && value.length === 0);

@@ -1,10 +1,11 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { ContainerRegistryArgs } from "./args";
+import { ContainerRegistryArgs, hasReadReplicas } from "./args";
 import { fillDefaults, FilledArgs } from "./defaults";
 import { AccessKey } from "./storage/storage";
 import { assertNoErrors } from "./userError";
-import { findConsequences, findValidationErrors, findWarnings, hasPullUsers, hasReadReplicas } from "./validate";
+import { hasPullUsers } from "./users/args";
+import { findConsequences, findValidationErrors, findWarnings } from "./validate";
 
 /** The arguments with their defaults, validated. Where there is a choice, `kind` says which one is made. */
 export type Settings = ReturnType<typeof resolveSettings>;
@@ -13,7 +14,10 @@ export type ServerSettings = pulumi.Unwrap<Settings["server"]>;
 /** Where the bucket is, and how the registry uses it. */
 export type BucketSettings = pulumi.Unwrap<Settings["bucket"]>;
 
-/** Makes a value an Output. In an update, it fails unless every argument is valid: then no resource is created. */
+/**
+ * Makes a value an Output. In an update, it fails unless every argument is valid: then nothing is
+ * created in Kubernetes or MinIO.
+ */
 type OnceValid = <T>(value: T) => pulumi.Output<pulumi.Unwrap<T>>;
 
 /**
@@ -69,7 +73,7 @@ export function resolveSettings(name: string, args: ContainerRegistryArgs, compo
     };
 }
 
-/** Validates what is known now, and the rest when it is known: in an update, before a resource is created. */
+/** Validates what is known now, and the rest when it is known: in an update, before anything is created in MinIO. */
 function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pulumi.Resource): OnceValid {
     const assertValid = (args: ContainerRegistryArgs) =>
         assertNoErrors("The arguments of this registry are", findValidationErrors(name, args), component);
@@ -83,7 +87,7 @@ function makeOnceValid(name: string, args: ContainerRegistryArgs, component: pul
     }
     // Secrets are left out: a preview often does not know them, and every value waits. Logins validates those of users.
     const bucket = { ...withoutKeys(args.bucket), ca: args.bucket.ca };
-    const mirrors = args.mirrors?.map((mirror) => ({ ...mirror, password: mirror.password && "" }));
+    const mirrors = args.mirrors?.map((mirror) => ({ ...mirror, password: mirror.password && "left out" }));
     const validated = pulumi
         .output({ ...args, users: undefined, bucket, mirrors })
         .apply((known) => assertValid({ ...known, users: args.users, bucket: { ...args.bucket, ...known.bucket } }));

@@ -49,7 +49,9 @@ export function readBucketServer(values: Values, defaults: Values, validation: V
 export function readMinioUser(values: Values, validation: Validation): MinioUser {
     const { minioUser = "", minioPassword = "" } = values as Texts;
     const user = "a MinIO user that may create buckets, users, policies and access keys";
-    validation.check("minioUser", minioUser, notEmpty(user));
+    if (!validation.has("minioUser")) {
+        validation.check("minioUser", minioUser, notEmpty(user));
+    }
     validation.check("minioPassword", minioPassword, (password) =>
         password ? undefined : "is required; set it with: pulumi config set --secret minioPassword",
     );

@@ -40,6 +40,8 @@ export const keyOf = (path: string) => path.split(/[.[]/, 1)[0] ?? "";
 
 /** A path with the key of its argument: `bucketName` for `bucket.name`, `exposure` for `ingress`. */
 export function inTermsOfKeys(path: string, args: Key[]): string {
-    const argument = args.find((arg) => `${path}.`.startsWith(`${arg.path.join(".")}.`));
+    // A field or an item follows it: `collection.retention[0].tags`.
+    const isOf = (argument: string) => path.startsWith(argument) && /^([.[]|$)/.test(path.slice(argument.length));
+    const argument = args.find((arg) => isOf(arg.path.join(".")));
     return argument ? argument.key + path.slice(argument.path.join(".").length) : (switches[path]?.[0] ?? path);
 }

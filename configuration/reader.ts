@@ -36,8 +36,9 @@ export function readKeys(schema: Schema, keys: Key[], validation: Validation): V
             // A password may look like JSON.
             const value = key in secretKeys && property.type === "string" ? text : parse(text, property.type);
             const hasTypes = value === undefined || validateTypes(schema, key, value, property, validation);
-            // A wrong scalar counts as set. A list or an object with wrong types cannot be used at all.
-            values[key] = hasTypes || isScalar(property) ? value : undefined;
+            // A wrong scalar counts as set. Nothing else of a wrong type can be used at all.
+            const isUsable = hasTypes || (isScalar(property) && typeof value !== "object");
+            values[key] = isUsable ? value : undefined;
         }
     }
     return values;

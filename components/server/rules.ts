@@ -5,7 +5,7 @@ import { isLoopback } from "../hostPort";
 import { parseQuantity } from "../kubernetes/quantity";
 import { dnsLabel, imageName, kubernetesQuantity } from "../kubernetes/rules";
 import { cacheName } from "../names";
-import { oneOf, rotation, Rule, Validation, wholeNumber, withoutLogin } from "../rules";
+import { notEmpty, oneOf, rotation, Rule, Validation, wholeNumber, withoutLogin } from "../rules";
 import { bucketName, pemCertificate } from "../storage/rules";
 import { LogLevel, Mirror, Resources } from "./args";
 
@@ -84,9 +84,9 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
             validation.add(`${path}.name`, `"${mirror.name}" is used twice; give each mirror a different name`);
         }
         // A rotation of the access key appends its number to the names of Deployments.
-        const [, base, rotation] = /^(.*)-(\d+)$/.exec(mirror.name) ?? [];
+        const [, base, number] = /^(.*)-(\d+)$/.exec(mirror.name) ?? [];
         if (base !== undefined && mirrors.some(({ name }) => name === base)) {
-            const taken = `is the name that "${base}" gets for its Deployment by rotation ${rotation}`;
+            const taken = `is the name that "${base}" gets for its Deployment by rotation ${number}`;
             const reason = `${taken} of the access key; use a name that does not end with a number`;
             validation.add(`${path}.name`, `"${mirror.name}" ${reason}`);
         }
@@ -94,9 +94,11 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
         validation.check(`${path}.ca`, mirror.ca, pemCertificate);
         validation.check(`${path}.ttl`, mirror.ttl, goDuration);
         validation.check(`${path}.bucketName`, mirror.bucketName, bucketName);
-        if ((username === undefined) !== (password === undefined)) {
-            const missing = username === undefined ? "username" : "password";
-            validation.add(`${path}.${missing}`, "is missing: give both username and password, or neither");
+        for (const [field, half] of Object.entries({ username, password })) {
+            validation.check(`${path}.${field}`, half, notEmpty("the login, or leave out both username and password"));
+            if (half === undefined && (username ?? password) !== undefined) {
+                validation.add(`${path}.${field}`, "is missing: give both username and password, or neither");
+            }
         }
     });
 }

@@ -190,8 +190,24 @@ describe("The configuration", () => {
             `bucketRegion: ${reason}`,
             `image: ${reason}`,
         ]);
+        const texts = ["host", "bucketEndpoint", "collectionSchedule", "minioServer", "minioUser"];
+        assert.deepEqual(
+            (await errorsWith(Object.fromEntries(texts.map((key) => [key, [`${key}.example.com`]])))).sort(),
+            texts.map((key) => `${key}: ${reason}`).sort(),
+        );
         const { registry } = await read({ ...complete, bucketAccessKey: "OWN", bucketSecretKey: "[1]" });
         assert.equal(registry.bucket.secretKey, "[1]");
+    });
+
+    it("names the key in the errors of an item's fields", async () => {
+        const errors = await errorsWith({
+            collectionSchedule: "@daily",
+            collectionRetention: [{ tags: ["pr/*"], pushedWithin: "30d" }],
+        });
+        assert.deepEqual(
+            errors.map((error) => error.split(": ")[0]),
+            ["collectionRetention[0].tags[0]", "collectionRetention[0].pushedWithin"],
+        );
     });
 
     it("reports the other errors beside that of a user with a wrong value", async () => {

@@ -677,6 +677,18 @@ describe("findValidationErrors", () => {
                 ],
             ],
             [
+                "an empty half of a pull-through cache's login, which distribution would leave out",
+                errorsWith({
+                    mirrors: [
+                        { name: "hub", host: "hub.example.com", remote: "https://a.io", username: "", password: "x" },
+                        { name: "own", host: "own.example.com", remote: "https://b.io", username: "me", password: "" },
+                    ],
+                }),
+                ["mirrors[0].username", "mirrors[1].password"].map(
+                    (path) => `${path}: is required; give the login, or leave out both username and password`,
+                ),
+            ],
+            [
                 "two pull-through caches with the same name, one with the registry's host and a login in its remote",
                 errorsWith({
                     mirrors: [
