@@ -6,7 +6,7 @@ import { NetworkPolicy } from "./kubernetes/args";
 import { Metrics } from "./monitoring/args";
 import { LogLevel, Mirror, Resources } from "./server/args";
 import { Bucket } from "./storage/args";
-import { PullSecret, User } from "./users/args";
+import { hasPullUsers, PullSecret, User } from "./users/args";
 
 /** Arguments of `ContainerRegistry`. A default with `<name>` depends on the component's name. */
 export interface ContainerRegistryArgs {
@@ -107,3 +107,7 @@ export interface ContainerRegistryArgs {
     /** NetworkPolicies that restrict the traffic of the pods. Default: none. */
     networkPolicy?: NetworkPolicy;
 }
+
+/** Whether read-only replicas are deployed. */
+export const hasReadReplicas = (args: ContainerRegistryArgs) =>
+    hasPullUsers(args) || args.anonymousPullHost !== undefined;

@@ -1,6 +1,5 @@
 import * as kubernetes from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
 
 import { ContainerRegistryArgs } from "./args";
 import { readOnlyWarning } from "./collector/podClient";
@@ -13,6 +12,7 @@ import { NetworkPolicies } from "./kubernetes/networkPolicies";
 import { assertSupportedSdk } from "./kubernetes/sdkVersion";
 import { MetricsService } from "./monitoring/metricsService";
 import { anonymousReaderName, cacheName, readerName } from "./names";
+import { makeHttpSecret } from "./server/httpSecret";
 import { PullThroughCache } from "./server/pullThroughCache";
 import { ReadReplica } from "./server/readReplica";
 import { buildConfigFile, htpasswdFolder, RegistryConfig, renderRegistryConfig } from "./server/registryConfig";
@@ -123,7 +123,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         return partsOf(this).collection;
     }
 
-    /** By the names of the Deployments; empty unless `metrics` is set. */
+    /** By the names of the Services; empty unless `metrics` is set. */
     get metrics(): Record<string, MetricsService> {
         return partsOf(this).metrics;
     }
@@ -133,7 +133,7 @@ export class ContainerRegistry extends pulumi.ComponentResource {
         return partsOf(this).mirrors;
     }
 
-    /** By the names of the Deployments; empty unless `networkPolicy` is set. */
+    /** By the names of the Services; empty unless `networkPolicy` is set. */
     get networkPolicies(): Record<string, NetworkPolicies> {
         return partsOf(this).networkPolicies;
     }
@@ -186,7 +186,7 @@ function makeParts(name: string, settings: Settings, parent: ContainerRegistry):
     const anonymousReader = anonymousPullHost && makeReplica(shared, anonymousReaderName(name), anonymousPullHost);
     const exposure = makeExposure(shared, reader);
     // A user who may no longer push still pulls: remove them here only after the route of pulls exists.
-    const pullRoute = reader && (exposure?.route ?? reader.workload.deployment);
+    const pullRoute = reader && ((settings.pullHost ? undefined : exposure?.route) ?? reader.workload.deployment);
     const pushLogins = logins?.makeSecret(name, mayPush, pullRoute && [pullRoute]);
     const pushSecret = settings.logins.kind === "secret" ? settings.logins.secretName : pushLogins?.metadata.name;
     const workload = makeWorkload(shared, pushSecret);
@@ -321,12 +321,9 @@ function makeExposure({ name, settings, namespace, parent }: Shared, reader: Rea
 
 function makeWorkload(shared: Shared, htpasswdSecret: pulumi.Input<string> | undefined): Workload {
     const { name, settings, parent } = shared;
-    const options = { parent, replacementTrigger: settings.httpSecretRotation };
-    const httpSecret = new random.RandomPassword(`${name}-http-secret`, { length: 64, special: false }, options);
+    const httpSecret = makeHttpSecret(name, { parent, replacementTrigger: settings.httpSecretRotation });
     // Only pods that accept uploads get the secret that signs them.
-    const config = pulumi
-        .all([shared.config, httpSecret.result])
-        .apply(([config, httpSecret]) => ({ ...config, httpSecret }));
+    const config = pulumi.all([shared.config, httpSecret]).apply(([config, httpSecret]) => ({ ...config, httpSecret }));
     const readOnly = { readOnly: true, warning: readOnlyWarning };
     const readOnlyConfig = config.apply((config) => renderRegistryConfig({ ...config, ...readOnly }));
     const args = {
@@ -373,7 +370,7 @@ function makeGarbageCollectionJob(shared: Shared, workload: Workload): GarbageCo
         config: pulumi.secret(config.apply((config) => JSON.stringify(buildConfigFile(config)))),
         ca,
         lock,
-        labels,
+        registryLabels: labels,
         deploymentNames,
     };
     // Only after the pods respect the lease.
@@ -382,7 +379,7 @@ function makeGarbageCollectionJob(shared: Shared, workload: Workload): GarbageCo
 
 type Workloads = (Workload | undefined)[];
 
-/** Makes something for each Deployment, by its name. */
+/** Makes something for each workload, by the name of its Service. */
 function forEachWorkload<T>(workloads: Workloads, make: (name: string, workload: Workload) => T): Record<string, T> {
     const existing = workloads.filter((workload) => workload !== undefined);
     return Object.fromEntries(existing.map((workload) => [workload.name, make(workload.name, workload)]));

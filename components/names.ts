@@ -12,5 +12,5 @@ export const cacheName = (name: string, cache: string) => `${name}-mirror-${cach
 /** The name of the CronJob that collects garbage, and of what it needs. */
 export const collectionName = (name: string) => `${name}-collection`;
 
-/** The name of the Service and the ServiceMonitor for the metrics of a Deployment. */
-export const metricsName = (deployment: string) => `${deployment}-metrics`;
+/** The name of the Service and the ServiceMonitor for the metrics of a workload. */
+export const metricsName = (workload: string) => `${workload}-metrics`;

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 
-import { ContainerRegistryArgs } from "./args";
+import { ContainerRegistryArgs, hasReadReplicas } from "./args";
 import { describePolicy } from "./collector/retention";
 import { fillDefaults, FilledArgs } from "./defaults";
 import { validateExposure, validateHosts, validatePullRoute } from "./exposure/rules";
@@ -18,15 +18,8 @@ import {
     validateServer,
 } from "./server/rules";
 import { describeRedirect, redirectWarning, validateBucket } from "./storage/rules";
-import { mayPush } from "./users/args";
+import { hasPullUsers } from "./users/args";
 import { validateLogins, validatePullSecrets } from "./users/rules";
-
-/** Whether some users may only pull. */
-export const hasPullUsers = ({ users = [] }: Pick<ContainerRegistryArgs, "users">) => !users.every(mayPush);
-
-/** Whether read-only replicas are deployed. */
-export const hasReadReplicas = (args: ContainerRegistryArgs) =>
-    hasPullUsers(args) || args.anonymousPullHost !== undefined;
 
 /**
  * Arguments that must be plain, with the fields that must be plain, too: of a list, those of its items. Other languages

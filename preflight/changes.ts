@@ -47,7 +47,7 @@ export function checkChanges({ registry, minio }: StackConfiguration, last: Last
         registry.ingress?.className === "traefik" && !hadTraefik(last) && needsTraefikSettings,
         last.bucket && last.bucket !== bucket.name && judgeBucket(last.bucket, bucket.name, minio !== undefined),
         last.host && last.host !== host && judgeHost(last.host, host),
-        last.namespace && last.namespace !== namespace && judgeNamespace(last.namespace, namespace),
+        last.namespace && last.namespace !== namespace && judgeNewNamespace(last.namespace, namespace),
     ].filter((finding) => typeof finding === "object");
 }
 
@@ -84,7 +84,7 @@ const judgeHost = (last: string, host: string) =>
     );
 
 /** Warns of another namespace: each object is created there before the old one is deleted. */
-const judgeNamespace = (last: string, namespace: string) =>
+const judgeNewNamespace = (last: string, namespace: string) =>
     warning(
         `namespace: was "${last}". This update creates the registry again in "${namespace}", then deletes it in ` +
             `"${last}", and that namespace, if this stack created it. With a node port, or an Ingress of ` +

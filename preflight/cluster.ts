@@ -3,7 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { fillDefaults, FilledArgs } from "../components/defaults";
 import { fieldManagerAnnotation } from "../components/kubernetes/fieldManager";
 import { metricsName, readerName } from "../components/names";
-import { hasPullUsers } from "../components/validate";
+import { hasPullUsers } from "../components/users/args";
 import { registryName, StackConfiguration } from "../config";
 import { hasProxy, tryToConnect } from "./connection";
 import { error, Finding, note, unreachable, warning } from "./finding";
@@ -172,7 +172,7 @@ function judgeObject(
 ): Finding[] {
     switch (object.kind) {
         case "Namespace":
-            return isRequired || isOwn ? [] : [judgeNamespace(object)];
+            return isRequired || isOwn ? [] : [judgeForeignNamespace(object)];
         case "Certificate":
             return judgeCertificate(object, kubectlCommand(context));
         case "Gateway":
@@ -218,7 +218,7 @@ function suggest(key: string, known: string[]): string {
  * Rejects a namespace that this program did not create: the provider would adopt it without a word in the preview.
  * Warns of one that it created, which may belong to another stack.
  */
-function judgeNamespace({ metadata: { name, annotations } }: KubernetesObject): Finding {
+function judgeForeignNamespace({ metadata: { name, annotations } }: KubernetesObject): Finding {
     if (!Object.entries(fieldManagerAnnotation).every(([key, value]) => annotations?.[key] === value)) {
         const consequence = "This stack would adopt it, and pulumi destroy would delete everything in it";
         const fix = "Set namespace to a new name, or run: pulumi config set createNamespace false";

@@ -5,7 +5,7 @@ import { systemClock } from "./clock.ts";
 import { GarbageCollection } from "./collection.ts";
 import { askDistribution } from "./distribution.ts";
 import { exitStatus, ExpectedError, InterruptedError, LeaseHeldError, PermanentError } from "./errors.ts";
-import { type Flags, parseCommandLine, parseLabels } from "./flags.ts";
+import { type Flags, missingFlags, parseCommandLine, parseLabels } from "./flags.ts";
 import { oldGarbage, readInventory, sum } from "./inventory.ts";
 import { KubernetesClient } from "./kubernetesClient.ts";
 import { tagId } from "./layout.ts";
@@ -124,6 +124,10 @@ function makeCollection(bucket: BucketClient, flags: Flags, stop: AbortSignal): 
 
 /** Collects garbage, and reports the result to the Pushgateway. */
 async function collect(bucket: BucketClient, flags: Flags, stop: AbortSignal): Promise<void> {
+    const missing = missingFlags(flags);
+    if (missing.length > 0) {
+        throw new PermanentError(`A collection needs ${missing.join(", ")}.`);
+    }
     const collection = makeCollection(bucket, flags, stop);
     const now = () => systemClock.now() / 1000;
     const pushResult = async (metrics: Record<string, number>) => {

@@ -33,6 +33,22 @@ export const formatFlags = (flags: Partial<Flags>): string[] =>
         return [value].flat().flatMap((text) => [`--${name}`, text]);
     });
 
+/** The flags without which a collection would be less careful than the one that its CronJob describes. */
+const collectFlags = [
+    "registry",
+    "lock",
+    "annotation",
+    "label",
+    "collector-label",
+    "drain-seconds",
+    "max-read-only-minutes",
+    "min-age-minutes",
+] as const;
+
+/** The flags that a collection lacks, such as one that an earlier version has started. */
+export const missingFlags = (flags: Flags): string[] =>
+    collectFlags.filter((name) => flags[name].length === 0).map((name) => `--${name}`);
+
 /** Labels in the form `name=value`. */
 export const formatLabels = (labels: Record<string, string>) => Object.entries(labels).map((label) => label.join("="));
 

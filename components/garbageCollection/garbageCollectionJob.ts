@@ -25,12 +25,13 @@ export interface GarbageCollectionJobArgs {
     /** The ConfigMap with the lease, which the registry's pods mount. */
     lock: kubernetes.core.v1.ConfigMap;
     /** The labels of the registry's pods. */
-    labels: Record<string, string>;
+    registryLabels: Labels;
     /** The names of the registry's Deployments that may exist during a collection. */
     deploymentNames: string[];
     drainSeconds: pulumi.Output<number>;
 }
 
+type Labels = Record<string, string>;
 type PodSpec = kubernetes.types.input.core.v1.PodSpec;
 
 const configFolder = "/etc/distribution";
@@ -48,7 +49,7 @@ const maxJobSeconds = 6 * 60 * 60;
 /** The CronJob that collects garbage, with the permissions that it needs. */
 export class GarbageCollectionJob extends pulumi.ComponentResource {
     /** The labels of the collector's pods. */
-    readonly labels: Record<string, string>;
+    readonly labels: Labels;
     readonly role: kubernetes.rbac.v1.Role;
     readonly cronJob: kubernetes.batch.v1.CronJob;
 
@@ -109,7 +110,7 @@ const roleRules = ({ lock, deploymentNames }: GarbageCollectionJobArgs) => [
 
 function cronJobSpec(
     { schedule, timeZone }: GarbageCollectionJobArgs["collection"],
-    labels: Record<string, string>,
+    collectorLabels: Labels,
     podSpec: PodSpec,
 ) {
     const onExitCodes = { containerName, operator: "In", values: [exitStatus.permanentFailure] };
@@ -124,7 +125,7 @@ function cronJobSpec(
                 // A lost pod is replaced. After a permanent failure the next pod would fail as well.
                 backoffLimit: 6,
                 podFailurePolicy: { rules: [{ action: "FailJob", onExitCodes }] },
-                template: { metadata: { labels }, spec: podSpec },
+                template: { metadata: { labels: collectorLabels }, spec: podSpec },
             },
         },
     };
@@ -162,12 +163,12 @@ const trustedCas = (hasCa: boolean) => ({
 /** Its pod's name, with which it holds the lease. */
 const podName = { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } };
 
-function collectorContainer(name: string, args: GarbageCollectionJobArgs, labels: Record<string, string>) {
+function collectorContainer(name: string, args: GarbageCollectionJobArgs, collectorLabels: Labels) {
     return {
         name: containerName,
         image: args.collection.image,
         command: ["node", `${programFolder}/cli${extension}`, "collect"],
-        args: collectorFlags(name, args, labels),
+        args: collectorFlags(name, args, collectorLabels),
         env: [trustedCas(args.ca !== undefined), podName],
         resources: { requests: { cpu: "50m", memory: "128Mi" }, limits: { memory: "1Gi" } },
         securityContext: restrictedContainerSecurityContext,
@@ -179,8 +180,8 @@ function collectorContainer(name: string, args: GarbageCollectionJobArgs, labels
     };
 }
 
-function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorLabels: Record<string, string>) {
-    const { lock, labels, collection, drainSeconds, namespace } = args;
+function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorLabels: Labels) {
+    const { lock, registryLabels, collection, drainSeconds, namespace } = args;
     const values = pulumi.all([lock.metadata.name, collection, drainSeconds, namespace]);
     return values.apply(([lockName, collection, drainSeconds, namespace]) => {
         const { deleteUntagged, maxReadOnlyMinutes, minAgeMinutes, retention, pushgateway } = collection;
@@ -190,7 +191,7 @@ function collectorFlags(name: string, args: GarbageCollectionJobArgs, collectorL
             registry: `${registryFolder}/registry`,
             lock: lockName,
             annotation: readOnlyUntil,
-            label: formatLabels(labels),
+            label: formatLabels(registryLabels),
             "collector-label": formatLabels(collectorLabels),
             "drain-seconds": String(drainSeconds),
             "max-read-only-minutes": String(maxReadOnlyMinutes),

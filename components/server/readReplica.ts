@@ -1,7 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
-import * as random from "@pulumi/random";
 
 import { AccessKey } from "../storage/storage";
+import { makeHttpSecret } from "./httpSecret";
 import { SecondaryDeployment, SecondaryDeploymentArgs } from "./secondaryDeployment";
 
 /** Arguments of `ReadReplica`. */
@@ -15,8 +15,7 @@ export class ReadReplica extends SecondaryDeployment {
     constructor(name: string, { key, ...args }: ReadReplicaArgs, opts?: pulumi.ComponentResourceOptions) {
         const makeOverrides = (parent: pulumi.Resource) => {
             // It accepts no uploads. But without a secret, distribution would warn at each start.
-            const length = { length: 64, special: false };
-            const httpSecret = new random.RandomPassword(`${name}-http-secret`, length, { parent }).result;
+            const httpSecret = makeHttpSecret(name, { parent });
             return pulumi.output({ ...key, httpSecret }).apply(({ httpSecret, accessKey, secretKey }) => ({
                 httpSecret,
                 bucket: { accessKey, secretKey },

@@ -6,8 +6,8 @@ import { BucketSettings, ServerSettings } from "../settings";
 export interface RegistryConfig extends Omit<ServerSettings, "image" | "replicas" | "resources"> {
     host: string;
     /**
-     * Signs the state of uploads. It must be the same for all pods, and stay the same over restarts. Undefined if no
-     * uploads are accepted.
+     * Signs the state of uploads. It must be the same for all pods, and stay the same over restarts. Undefined for
+     * a cache, which accepts no uploads: distribution then generates one, and warns.
      */
     httpSecret?: string;
     /** Undefined if nobody has to log in. */

@@ -35,6 +35,9 @@ export type Access = (typeof Access)[keyof typeof Access];
 /** Whether a user may also push. */
 export const mayPush = ({ access }: User) => access !== Access.pull;
 
+/** Whether some users may only pull. */
+export const hasPullUsers = ({ users = [] }: { users?: User[] }) => !users.every(mayPush);
+
 /**
  * Arguments of a Secret of type `kubernetes.io/dockerconfigjson`, with which the Pods of a namespace pull from the
  * registry.

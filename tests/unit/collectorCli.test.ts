@@ -9,7 +9,7 @@ import { text } from "node:stream/consumers";
 
 import { FakeBucket, keyOf, revisionLink } from "./support/fakeBucket";
 
-describe("The collector's commands check and dry-run", function () {
+describe("The collector's commands", function () {
     this.timeout("2m");
 
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "collector-"));
@@ -68,6 +68,12 @@ describe("The collector's commands check and dry-run", function () {
     it("ends with its status if nobody reads the output", async () => {
         bucket.image("web", "1", "layer");
         assert.deepEqual(await check("exec <&-"), { status: "0", output: "", errors: "" });
+    });
+
+    it("collect nothing without the flags that make a collection careful", async () => {
+        const flags = "--registry r --lock l --annotation a --label a=1 --collector-label b=2 --drain-seconds 1";
+        const { status, errors } = await execute(`collect ${flags} --max-read-only-minutes 1`);
+        assert.deepEqual([status, errors], ["65", "A collection needs --min-age-minutes.\n"]);
     });
 
     it("does not call every image whole if an index lacks a manifest", async () => {

@@ -149,8 +149,10 @@ describe("ReadReplica", () => {
             assert.deepEqual(waitsFor(behindTraefik, ":Secret", "registry-auth"), [
                 "kubernetes:traefik.io/v1alpha1:IngressRoute",
             ]);
-            const { resources: withPullHost } = await deployRegistry({ users, pullHost: "pull.example.com" });
-            assert.deepEqual(waitsFor(withPullHost, ":Secret", "registry-auth"), [deployment]);
+            for (const args of [{ users }, onGateway]) {
+                const { resources: withPullHost } = await deployRegistry({ ...args, pullHost: "pull.example.com" });
+                assert.deepEqual(waitsFor(withPullHost, ":Secret", "registry-auth"), [deployment]);
+            }
         });
 
         it("matches the requests of a pull, and none of an upload, with the expression of the route", () => {
