@@ -97,7 +97,7 @@ function judgeResponse({ server, user }: Minio, status: number, code: string): F
 const hasNoBucket = ({ server }: Minio, bucket: string) => `MinIO at ${server} has no bucket "${bucket}"`;
 
 function warnOfLostBucket(minio: Minio, bucket: string): Finding {
-    const fix = "To restore it, see docs/recovery.md. Only scripts/refresh creates an empty one.";
+    const fix = "To restore it, or to begin with an empty one, see docs/recovery.md#minios-disk-is-gone.";
     return warning(`bucketName: ${hasNoBucket(minio, bucket)}, which stored the images. ${fix}`);
 }
 

@@ -26,7 +26,7 @@ export interface Ingress {
     import?: boolean;
     /**
      * Additional annotations of the Ingress, which override the component's own.
-     * Default: `{}`. Example: `{ "nginx.ingress.kubernetes.io/proxy-read-timeout": "600" }`.
+     * Default: `{}`. Example: `{ "nginx.ingress.kubernetes.io/proxy-read-timeout": "1800" }`.
      */
     annotations?: pulumi.Input<Record<string, pulumi.Input<string>>>;
 }

@@ -29,7 +29,8 @@ export interface RetentionPolicy {
 /** Arguments of garbage collection, which deletes what no manifest needs any more. Without it the bucket only grows. */
 export interface Collection {
     /**
-     * Schedule in cron's format: minute, hour, day, month, day of the week (0 is Sunday). Example: `"0 4 * * 0"`.
+     * Schedule of garbage collections, in cron's format: minute, hour, day, month, day of the week (0 is Sunday).
+     * Example: `"0 4 * * 0"`.
      */
     schedule: pulumi.Input<string>;
     /**
@@ -43,14 +44,14 @@ export interface Collection {
      */
     deleteUntagged?: pulumi.Input<boolean>;
     /**
-     * Minutes for which pushes may be refused. A collection that expects to need longer deletes nothing, and none
-     * deletes after them. An upload under way, which may hold it up for `drainSeconds`, does not count.
+     * Minutes for which a collection may refuse pushes. If it expects to need longer, it deletes nothing. If it does
+     * need longer, it stops deleting. The wait for an upload, up to `drainSeconds`, does not count.
      * Default: `15`. Example: `60`.
      */
     maxReadOnlyMinutes?: pulumi.Input<number>;
     /**
-     * Minutes that unreferenced blobs are kept after they, or a link to them, were written. Default: `60`. Example:
-     * `1440`.
+     * Minutes that an unreferenced blob is kept after the last write of the blob, or of a link to it. Default: `60`.
+     * Example: `1440`.
      */
     minAgeMinutes?: pulumi.Input<number>;
     /**

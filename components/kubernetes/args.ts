@@ -9,7 +9,7 @@ import * as pulumi from "@pulumi/pulumi";
  */
 export interface NetworkPolicy {
     /**
-     * Namespace of Prometheus, from which alone the metrics are reachable. It requires `metrics`.
+     * Namespace of Prometheus. Only its pods reach the metrics. It requires `metrics`.
      * Default: none, and the metrics are unreachable. Example: `"monitoring"`.
      */
     metricsFrom?: pulumi.Input<string>;

@@ -24,7 +24,7 @@ export const LogLevel = {
 export type LogLevel = (typeof LogLevel)[keyof typeof LogLevel];
 
 /**
- * Arguments of a pull-through cache of another registry, for example of Docker Hub. It has its own pods and DNS name.
+ * Arguments of a pull-through cache of another registry, for example of Docker Hub. It has its own pod and DNS name.
  * It keeps what clients pull for a while, and serves it even if the other registry is unreachable. Nobody can push to
  * it.
  */

@@ -561,7 +561,7 @@ Error from server (NotFound): clusterissuers.cert-manager.io "letsencrypt-prod" 
             fails(404, "NoSuchBucket");
             assert.deepEqual(await check({}, "layers"), [
                 `warning: bucketName: MinIO at ${addresses.plain} has no bucket "layers", which stored the images. ` +
-                    "To restore it, see docs/recovery.md. Only scripts/refresh creates an empty one.",
+                    "To restore it, or to begin with an empty one, see docs/recovery.md#minios-disk-is-gone.",
                 missingCache(),
             ]);
         });

@@ -69,6 +69,7 @@ const fakes = {
         "stack output") echo images ;;
         "stack --show-name") echo home ;;
         "up --yes")
+            echo "$PULUMI_K8S_ENABLE_PATCH_FORCE" >"$FAKES/force"
             sed s/old:9000/minio:9000/ "$FAKES/state.json" >"$FAKES/state.new"
             mv "$FAKES/state.new" "$FAKES/state.json" ;;
         "preview --refresh") cat "$FAKES/preview"; cat "$FAKES/messages" >&2; [ ! -s "$FAKES/messages" ] ;;
@@ -482,6 +483,11 @@ describe("The scripts", function () {
             assert.deepEqual(restore([providerWith({ minioServer: "old:9000" }), ...replaced]).changes, changes(3));
         });
 
+        it("completes the update also where kubectl has set a field, which the refresh has read", () => {
+            restore([key(1)]);
+            assert.equal(fs.readFileSync(file("force"), "utf8"), "true\n");
+        });
+
         it("does not increase the rotation again if it was interrupted before the new key", () => {
             assert.deepEqual(restore([key(1)], { keyRotation: "2" }).changes, changes(2));
         });
@@ -493,7 +499,7 @@ describe("The scripts", function () {
                 [key(1)],
                 { status: "404" },
                 unattended,
-                "Copy the bucket to this MinIO first.",
+                "Copy the bucket to this MinIO first, or create an empty one with mc mb.",
             ],
             [
                 "in a stack with an existing bucket",
