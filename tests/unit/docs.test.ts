@@ -62,6 +62,18 @@ describe("The pages", () => {
         assert.equal(files.toString(), "Pulumi.homelab.yaml\n");
     });
 
+    it("say what retention needs after each copy of images to a bucket that a registry will use", () => {
+        const sections = pages.flatMap((page) => fs.readFileSync(page, "utf8").split(/^#+ /m));
+        const copies = sections.filter((section) => /rclone sync \S+ (?!backup:|\S*rehearsal)/.test(section));
+        assert.notEqual(copies.length, 0);
+        assert.deepEqual(
+            copies
+                .filter((section) => !section.includes("collectionRetention"))
+                .map((section) => section.split("\n")[0]),
+            [],
+        );
+    });
+
     it("are linked from docs/README.md", () => {
         const linked = linksOf("docs/README.md").map(({ file }) => file);
         const missing = pages.filter((page) => page.startsWith("docs/") && page !== "docs/README.md");
