@@ -121,7 +121,7 @@ describe("The images of a lost MinIO", () => {
         await eventually(refused);
     });
 
-    it("are all served again, although scripts/restore was killed twice", async () => {
+    it("are all served again, although an update and then scripts/restore were killed", async () => {
         const before = await registry.client();
         await kubectl("scale", "deployment/minio", "--namespace", "restored-old", "--replicas=0");
         await runDocumented("docs/storage.md", "Use a CA of your own", { "ca.crt": authority.ca }, registry.name);
@@ -138,6 +138,10 @@ describe("The images of a lost MinIO", () => {
         const env = { ...registry.env, PULUMI_SKIP_CONFIRMATIONS: "true" };
         // It would ask the old MinIO for the bucket.
         await assert.rejects(run("scripts/recover", [], { env }), /scripts\/restore[^]*Nothing was changed\./);
+        // With the new address, and with Secrets of the old one that it has yet to delete.
+        const update = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--color", "never"];
+        const isWaiting = (line: string) => /Deployment registry updating.*Waiting/.test(line);
+        assert.ok(await interrupt(update, isWaiting, "SIGKILL", env), "the update did not wait for the pods");
         // The second time, a Deployment is named after the rotation of the key, which the next run increases.
         for (const at of [/IamPolicy registry created/, /Deployment registry creating.*Waiting/]) {
             assert.ok(await interrupt(["scripts/restore"], (line) => at.test(line), "SIGKILL", env), String(at));
