@@ -184,9 +184,10 @@ function makeParts(name: string, settings: Settings, parent: ContainerRegistry):
     const reader = allLogins && makeReplica(shared, readerName(name), settings.pullHost, allLogins.metadata.name);
     const { anonymousPullHost } = settings;
     const anonymousReader = anonymousPullHost && makeReplica(shared, anonymousReaderName(name), anonymousPullHost);
-    const exposure = makeExposure(shared, reader);
+    const readerAtHost = settings.pullHost ? undefined : reader;
+    const exposure = makeExposure(shared, readerAtHost);
     // A user who may no longer push still pulls: remove them here only after the route of pulls exists.
-    const pullRoute = reader && ((settings.pullHost ? undefined : exposure?.route) ?? reader.workload.deployment);
+    const pullRoute = reader && ((readerAtHost && exposure?.route) ?? reader.workload.deployment);
     const pushLogins = logins?.makeSecret(name, mayPush, pullRoute && [pullRoute]);
     const pushSecret = settings.logins.kind === "secret" ? settings.logins.secretName : pushLogins?.metadata.name;
     const workload = makeWorkload(shared, pushSecret);
@@ -313,9 +314,10 @@ function makeReplica(
     return new ReadReplica(name, args, { parent });
 }
 
+/** @param reader that serves pulls by the registry's own host */
 function makeExposure({ name, settings, namespace, parent }: Shared, reader: ReadReplica | undefined) {
-    const { exposure: via, host, pullHost } = settings;
-    const args = { namespace, host, service: name, reader: pullHost ? undefined : reader?.workload };
+    const { exposure: via, host } = settings;
+    const args = { namespace, host, service: name, reader: reader?.workload };
     return via.kind === "service" ? undefined : new Exposure(name, { ...args, via }, { parent });
 }
 

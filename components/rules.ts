@@ -43,6 +43,22 @@ export class Validation {
         }
     }
 
+    /**
+     * Validates two halves, such as those of a login, by their paths: neither is empty, and none is given alone.
+     *
+     * @param what they are, and the alternative to them
+     * @param both the reason if one of them is missing
+     */
+    checkHalves(halves: Record<string, pulumi.Input<string> | undefined>, what: string, both: string): void {
+        const isOneGiven = Object.values(halves).some((half) => half !== undefined);
+        for (const [path, half] of Object.entries(halves)) {
+            this.check(path, half, notEmpty(what));
+            if (half === undefined && isOneGiven) {
+                this.add(path, `is missing: ${both}`);
+            }
+        }
+    }
+
     /** Applies a rule to the value of a required argument. A program may pass an undefined variable. */
     checkRequired(path: string, value: pulumi.Input<string> | undefined, rule: Rule<string>): void {
         this.check(path, value ?? "", rule);

@@ -5,7 +5,7 @@ import { isLoopback } from "../hostPort";
 import { parseQuantity } from "../kubernetes/quantity";
 import { dnsLabel, imageName, kubernetesQuantity } from "../kubernetes/rules";
 import { cacheName } from "../names";
-import { notEmpty, oneOf, rotation, Rule, Validation, wholeNumber, withoutLogin } from "../rules";
+import { oneOf, rotation, Rule, Validation, wholeNumber, withoutLogin } from "../rules";
 import { bucketName, pemCertificate } from "../storage/rules";
 import { LogLevel, Mirror, Resources } from "./args";
 
@@ -94,12 +94,11 @@ export function validateMirrors(validation: Validation, name: string, mirrors: M
         validation.check(`${path}.ca`, mirror.ca, pemCertificate);
         validation.check(`${path}.ttl`, mirror.ttl, goDuration);
         validation.check(`${path}.bucketName`, mirror.bucketName, bucketName);
-        for (const [field, half] of Object.entries({ username, password })) {
-            validation.check(`${path}.${field}`, half, notEmpty("the login, or leave out both username and password"));
-            if (half === undefined && (username ?? password) !== undefined) {
-                validation.add(`${path}.${field}`, "is missing: give both username and password, or neither");
-            }
-        }
+        validation.checkHalves(
+            { [`${path}.username`]: username, [`${path}.password`]: password },
+            "the login, or leave out both username and password",
+            "give both username and password, or neither",
+        );
     });
 }
 

@@ -53,13 +53,11 @@ export function validateBucket(
 function validateKeys(validation: Validation, bucket: Bucket, hasReadReplicas: boolean): void {
     const { accessKey, secretKey, readAccessKey, readSecretKey } = bucket;
     const nameOfAccessKey = validation.nameOf("bucket.accessKey");
-    for (const [field, half] of Object.entries({ accessKey, secretKey })) {
-        const path = `bucket.${field}`;
-        validation.check(path, half, notEmpty("the key, or leave out both halves to have one created"));
-        if (half === undefined && (accessKey ?? secretKey) !== undefined) {
-            validation.add(path, "is missing: give both halves of the key, or neither to have one created");
-        }
-    }
+    validation.checkHalves(
+        { "bucket.accessKey": accessKey, "bucket.secretKey": secretKey },
+        "the key, or leave out both halves to have one created",
+        "give both halves of the key, or neither to have one created",
+    );
     const needsReadKey = accessKey !== undefined && hasReadReplicas;
     for (const [field, half] of Object.entries({ readAccessKey, readSecretKey })) {
         const path = `bucket.${field}`;

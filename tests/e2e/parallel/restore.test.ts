@@ -5,7 +5,7 @@ import * as path from "node:path";
 
 import { Authority, makeAuthority } from "../support/certificates";
 import { documented, runDocumented } from "../support/docs";
-import { interrupt } from "../support/interrupt";
+import { interrupt, interruptUp } from "../support/interrupt";
 import { makeOtherMinio, OtherMinio, removeOtherMinio } from "../support/otherMinio";
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually, run } from "../support/run";
@@ -139,9 +139,8 @@ describe("The images of a lost MinIO", () => {
         // It would ask the old MinIO for the bucket.
         await assert.rejects(run("scripts/recover", [], { env }), /scripts\/restore[^]*Nothing was changed\./);
         // With the new address, and with Secrets of the old one that it has yet to delete.
-        const update = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--color", "never"];
         const isWaiting = (line: string) => /Deployment registry updating.*Waiting/.test(line);
-        assert.ok(await interrupt(update, isWaiting, "SIGKILL", env), "the update did not wait for the pods");
+        assert.ok(await interruptUp(isWaiting, "SIGKILL", registry.name), "the update did not wait for the pods");
         // The second time, a Deployment is named after the rotation of the key, which the next run increases.
         for (const at of [/IamPolicy registry created/, /Deployment registry creating.*Waiting/]) {
             assert.ok(await interrupt(["scripts/restore"], (line) => at.test(line), "SIGKILL", env), String(at));
