@@ -5,7 +5,7 @@ const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_TEST_END, EVENT_TEST_FAIL } = Mocha
 const listed = 10;
 
 /** Characters of an error that are shown beside the title of its test. */
-const errorLength = 300;
+const errorLength = 500;
 
 /**
  * Mocha's own report. Then, for other tools: the slowest tests and hooks as lines "  12.3 s  title", what failed as lines
@@ -23,7 +23,9 @@ module.exports = class extends Mocha.reporters.Spec {
                 }
             });
         }
-        runner.on(EVENT_TEST_FAIL, (runnable, error) => failures.push(`${runnable.fullTitle()}: ${error.message}`));
+        runner.on(EVENT_TEST_FAIL, (runnable, error) =>
+            failures.push(`${runnable.fullTitle()}: ${error.message.replace(/\s+/g, " ").slice(0, errorLength)}`),
+        );
         runner.once(EVENT_RUN_END, () => {
             const slowest = durations.sort((a, b) => b.seconds - a.seconds).slice(0, listed);
             if (slowest[0]?.seconds >= 1) {
@@ -34,7 +36,7 @@ module.exports = class extends Mocha.reporters.Spec {
                 console.log();
             }
             for (const failure of failures) {
-                console.log(`  FAILED  ${failure.replace(/\s+/g, " ").slice(0, errorLength)}`);
+                console.log(`  FAILED  ${failure}`);
             }
             console.log(
                 [`${this.stats.passes} passed`, `${this.stats.failures} failed`]

@@ -12,7 +12,7 @@ import { makeGateway } from "../support/gateway";
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, Options, run } from "../support/run";
 import { accessKey, kubectl, loginStatus, minioRoot, ofRegistry, previewed, request, s3 } from "../support/sandbox";
-import { assertUnnoticed, Client, makeImage, tryPush } from "../support/traffic";
+import { assertUnnoticed, Client, makeImage, tryPush, whilePodsStop } from "../support/traffic";
 
 const registry = new OtherRegistry("rights");
 const pullHost = `pull.${registry.host}`;
@@ -237,7 +237,6 @@ describe("Access control:", () => {
 
         it("cannot change anything, whatever the method and path", () => assertUnchanged(pullsAt, cluster));
 
-        // A push may use a connection that is just being closed: docs/design/reliability.md lists this limitation.
         it("can pull while all pods are replaced; a push of another user needs at most one retry", () =>
             assertUnnoticed(
                 { ...me, pullsAt },
@@ -245,7 +244,7 @@ describe("Access control:", () => {
                     await kubectl("rollout", "restart", "deployments", "--namespace", registry.name);
                     await kubectl("rollout", "status", "deployments", "--namespace", registry.name);
                 },
-                { pushRetries: 1 },
+                whilePodsStop,
             ));
 
         it("can pull while the writable registry is stopped", async () => {
@@ -460,7 +459,7 @@ describe("Access control:", () => {
             const old = await registry.bucketKeys();
             assert.equal(old.length, 4, "two access keys, and the secrets of their users");
             await registry.configure({ bucketKeyRotation: "2" });
-            await assertUnnoticed({ ...me, pullsAt: pullHost }, registry.up, { pushRetries: 1 });
+            await assertUnnoticed({ ...me, pullsAt: pullHost }, registry.up, whilePodsStop);
             await registry.pulumi("preview", "--expect-no-changes");
             assert.deepEqual(await registry.tryKeys(old), [403, 403, 403, 403]);
             await skopeo.pull(pullHost, "hello:1", cluster);

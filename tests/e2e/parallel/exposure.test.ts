@@ -11,7 +11,7 @@ import { OtherRegistry } from "../support/otherRegistry";
 import { OwnProxy } from "../support/ownProxy";
 import { attempt, eventually, run } from "../support/run";
 import { kubectl, loginStatus, previewed, request } from "../support/sandbox";
-import { assertUnnoticed, Client, makeLargeImage, pull, tryPush } from "../support/traffic";
+import { assertUnnoticed, Client, makeLargeImage, pull, tryPush, whilePodsStop } from "../support/traffic";
 
 const registry = new OtherRegistry("exposed");
 const apps = "exposed-apps";
@@ -170,7 +170,6 @@ describe("A registry", () => {
 
         it("accepts a layer from a client that needs over two minutes", () => slowPush);
 
-        // A push may use a connection that is just being closed: docs/design/reliability.md lists this limitation.
         it("replaces its pods without a failed pull, and a push needs at most one retry", () =>
             assertUnnoticed(
                 me,
@@ -178,7 +177,7 @@ describe("A registry", () => {
                     await kubectl("rollout", "restart", "deployment/registry", "--namespace", registry.name);
                     await kubectl("rollout", "status", "deployment/registry", "--namespace", registry.name);
                 },
-                { pushRetries: 1 },
+                whilePodsStop,
             ));
     }
     const answers = (what: string) =>

@@ -3,7 +3,7 @@ import * as assert from "node:assert/strict";
 import { interruptUp } from "../support/interrupt";
 import { OtherRegistry } from "../support/otherRegistry";
 import { accessKey, kubectl, loginStatus, minioRoot, previewed, s3, settled } from "../support/sandbox";
-import { assertUnnoticed } from "../support/traffic";
+import { assertUnnoticed, whilePodsStop } from "../support/traffic";
 
 describe("Rotation:", () => {
     const registry = new OtherRegistry("keys");
@@ -53,9 +53,8 @@ describe("Rotation:", () => {
             ]);
         });
 
-        // A push may use a connection that is just being closed: docs/design/reliability.md lists this limitation.
         it("is replaced without a failed pull and with at most one retry of a push, with a single replica", async () => {
-            await assertUnnoticed(await registry.client(), registry.up, { pushRetries: 1 });
+            await assertUnnoticed(await registry.client(), registry.up, whilePodsStop);
             await assertRotated();
         });
 

@@ -13,7 +13,7 @@ import { MinioRequest, MinioTrace } from "../support/minioTrace";
 import { OtherRegistry } from "../support/otherRegistry";
 import { eventually, run } from "../support/run";
 import { accessKey, apply, applyPod, kubectl, loginStatus, minio, outputs, request } from "../support/sandbox";
-import { assertUnnoticed, Client, makeImage, tryPush } from "../support/traffic";
+import { assertUnnoticed, Client, makeImage, tryPush, whilePodsStop } from "../support/traffic";
 
 const page = "docs/storage.md";
 const heading = "Let clients fetch layers from MinIO";
@@ -317,8 +317,7 @@ describe("Redirects to MinIO:", () => {
     it("make no pull fail while the access key is rotated, and end links of the old key", async () => {
         const links = [await linkTo(layer, me), await linkTo(layer, cluster)];
         await registry.configure({ bucketKeyRotation: "2" });
-        // A push may need one retry, as docs/maintenance.md says.
-        await assertUnnoticed(me, registry.up, { pushRetries: 1 });
+        await assertUnnoticed(me, registry.up, whilePodsStop);
         for (const link of links) {
             assert.equal((await request(link.href, "--output", file("blob"))).status, 403);
         }

@@ -1,0 +1,108 @@
+import * as assert from "node:assert/strict";
+import * as https from "node:https";
+
+import { traefikAnnotations } from "../../../components/exposure/ingressAnnotations";
+import { eventually } from "../../e2e/support/run";
+import { apply, client, ingressSpec, kubectl, Pod, settled } from "../../e2e/support/sandbox";
+import { Client } from "../../e2e/support/traffic";
+import { describeInFull } from "../support/shortMode";
+
+/** How often the registry's only pod is replaced. */
+const replacements = 20;
+/** Clients of each entrance, each of which has one request at a time. */
+const clients = 8;
+
+interface Answer {
+    status?: number;
+    location?: string;
+}
+
+/** Sends a request without a body to an entrance of the registry, whose certificate is that of the client's host. */
+function send(
+    agent: https.Agent,
+    { host, user, password }: Client,
+    entrance: string,
+    method: string,
+    path: string,
+): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+        const headers = { Host: entrance, "Content-Length": 0 };
+        https
+            .request(
+                { agent, method, host, servername: host, path, auth: `${user}:${password}`, headers },
+                (response) => {
+                    const { statusCode: status, headers } = response;
+                    response.resume().on("end", () => resolve({ status, location: headers.location }));
+                },
+            )
+            .on("error", reject)
+            .end();
+    });
+}
+
+/** Begins uploads and cancels them while a change is made. Counts the answers by their status. */
+async function uploadDuring(
+    change: Promise<unknown>,
+    client: Client,
+    entrance: string,
+): Promise<Record<string, number>> {
+    const agent = new https.Agent({ keepAlive: true });
+    const counts: Record<string, number> = {};
+    const request = async (method: string, path: string) => {
+        const { status, location } = await send(agent, client, entrance, method, path);
+        counts[String(status)] = (counts[String(status)] ?? 0) + 1;
+        return location;
+    };
+    let isOver = false;
+    const upload = async () => {
+        while (!isOver) {
+            const location = await request("POST", "/v2/stopping/blobs/uploads/");
+            if (location !== undefined) {
+                // By the same entrance. The location has the registry's own host.
+                const { pathname, search } = new URL(location);
+                await request("DELETE", pathname + search);
+            }
+        }
+    };
+    try {
+        await Promise.all([...Array.from({ length: clients }, upload), change.finally(() => (isOver = true))]);
+    } finally {
+        agent.destroy();
+    }
+    return counts;
+}
+
+describeInFull("Pods that stop", () => {
+    const toPods = { name: "to-pods", namespace: "registry" };
+    const namespace = ["--namespace", toPods.namespace];
+    after(() => kubectl("delete", "ingress", toPods.name, ...namespace, "--ignore-not-found"));
+
+    it("fail no upload through class traefik, which routes to the pods; class nginx routes to the Service and may answer 502", async () => {
+        const me = await client();
+        const host = "to-pods.registry.homelab.test";
+        const { rules } = ingressSpec(host, "", { name: "registry", port: { name: "http-port" } });
+        await apply({
+            apiVersion: "networking.k8s.io/v1",
+            kind: "Ingress",
+            metadata: { ...toPods, annotations: traefikAnnotations },
+            spec: { ingressClassName: "traefik", rules },
+        });
+        await eventually(async () => (await send(https.globalAgent, me, host, "GET", "/v2/")).status === 200);
+        const replace = async () => {
+            for (let replaced = 0; replaced < replacements; replaced++) {
+                const [{ metadata }] = (await settled(1)) as [Pod];
+                await kubectl("rollout", "restart", "deployment/registry", ...namespace);
+                await kubectl("rollout", "status", "deployment/registry", ...namespace);
+                await kubectl("wait", "--for=delete", `pod/${metadata.name}`, "--timeout=300s", ...namespace);
+            }
+        };
+        const change = replace();
+        const [nginx, traefik] = await Promise.all([uploadDuring(change, me, me.host), uploadDuring(change, me, host)]);
+        console.log(`      class nginx: ${JSON.stringify(nginx)}; class traefik: ${JSON.stringify(traefik)}`);
+        assert.deepEqual(Object.keys(traefik), ["202", "204"]);
+        assert.deepEqual(
+            Object.keys(nginx).filter((status) => status !== "502"),
+            ["202", "204"],
+        );
+    });
+});
