@@ -53,10 +53,16 @@ interface Options {
 }
 
 /**
- * For a change that stops pods behind the class nginx. A push may use a connection that a pod is just closing, as
- * docs/design/reliability.md says. It gets 502, and one more attempt, as docker makes by itself.
+ * What a request other than GET may get behind the class nginx, if it uses a connection that a stopping pod is just
+ * closing: docs/design/reliability.md has this limitation.
  */
-export const whilePodsStop: Options = { pushRetries: 1, retryAfter: /\b502\b/ };
+export const statusesWhilePodsStop = [500, 502];
+
+/** For a change that stops pods behind the class nginx: one more attempt of a push, as docker makes by itself. */
+export const whilePodsStop: Options = {
+    pushRetries: 1,
+    retryAfter: new RegExp(`\\b(${statusesWhilePodsStop.join("|")})\\b`),
+};
 
 /**
  * Makes a change while clients push new images and pull existing ones, from before the change until after it. Each attempt

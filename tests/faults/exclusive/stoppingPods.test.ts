@@ -4,7 +4,7 @@ import * as https from "node:https";
 import { traefikAnnotations } from "../../../components/exposure/ingressAnnotations";
 import { eventually } from "../../e2e/support/run";
 import { apply, client, ingressSpec, kubectl, Pod, settled } from "../../e2e/support/sandbox";
-import { Client } from "../../e2e/support/traffic";
+import { Client, statusesWhilePodsStop } from "../../e2e/support/traffic";
 import { describeInFull } from "../support/shortMode";
 
 /** How often the registry's only pod is replaced. */
@@ -101,7 +101,7 @@ describeInFull("Pods that stop", () => {
         console.log(`      class nginx: ${JSON.stringify(nginx)}; class traefik: ${JSON.stringify(traefik)}`);
         assert.deepEqual(Object.keys(traefik), ["202", "204"]);
         assert.deepEqual(
-            Object.keys(nginx).filter((status) => status !== "502"),
+            Object.keys(nginx).filter((status) => !statusesWhilePodsStop.includes(Number(status))),
             ["202", "204"],
         );
     });
