@@ -103,7 +103,7 @@ describe("Two replicas of the registry", () => {
             const update = attempt("timeout", [
                 "--signal",
                 "INT",
-                "30",
+                "60",
                 "pulumi",
                 "up",
                 "--yes",

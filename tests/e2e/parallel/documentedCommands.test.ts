@@ -26,9 +26,7 @@ const minioPassword = "correct horse";
 /** Lets only `pulumi config` run, and answers each prompt from the beginning of the same file. */
 const onlyConfig = 'pulumi() { [ "$1" != config ] || command pulumi "$@" < /dev/stdin; }; exec < ../answer\n';
 
-describe("The configuration in the documentation", function () {
-    this.timeout("1m");
-
+describe("The configuration in the documentation", () => {
     const repository = process.cwd();
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "documented-"));
     const project = path.join(folder, "project");
@@ -93,8 +91,7 @@ describe("The configuration in the documentation", function () {
 });
 
 describe("The documentation", () => {
-    it("uses only commands and options that Pulumi has", async function () {
-        this.timeout("2m");
+    it("uses only commands and options that Pulumi has", async () => {
         const unknown: string[] = [];
         const usages = new Map<string, string>();
         for (const command of new Set(listPages().flatMap((page) => findCommands(page, /^pulumi [a-z]/)))) {
@@ -119,8 +116,7 @@ describe("The passphrase", () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "passphrase-"));
     after(() => fs.rmSync(folder, { recursive: true }));
 
-    it("of a new stack is changed by the commands of docs/state.md", async function () {
-        this.timeout("1m");
+    it("of a new stack is changed by the commands of docs/state.md", async () => {
         const { PULUMI_CONFIG_PASSPHRASE_FILE: _, ...owner } = process.env as Record<string, string>;
         const withPassphrase = (PULUMI_CONFIG_PASSPHRASE: string, input?: string) => {
             const env = { ...owner, PULUMI_BACKEND_URL: `file://${folder}`, PULUMI_CONFIG_PASSPHRASE };

@@ -222,9 +222,11 @@ describe("Monitoring with Prometheus", () => {
     });
 
     it("fires no alert for a healthy registry", async () => {
-        // No alert is pending either. The disk of the test machine does not count, nor do other tests' certificates.
+        // No alert is pending either, but for a moment on a busy machine, after a late scrape. The disk of the test
+        // machine does not count, nor do other tests' certificates.
         const others = `alertname="RegistryCertificateExpires",namespace!="${registry.name}"`;
-        assert.deepEqual(await query(`ALERTS{alertname!="RegistryDiskNearlyFull"} unless ALERTS{${others}}`), []);
+        const alerts = `ALERTS{alertname!="RegistryDiskNearlyFull"} unless ALERTS{${others}}`;
+        await eventually(async () => (await query(alerts)).length === 0, { seconds: 60 });
     });
 
     it("fires an alert for a failed garbage collection", async () => {

@@ -67,6 +67,12 @@ describe("The component in another program, whose provider replaces changed Secr
             async () => {
                 await pulumi("up", "--yes", "--skip-preview");
                 await kubectl("rollout", "status", "deployment/reused", "--namespace", "reused", "--timeout=300s");
+                // An old pod does not know the added user.
+                await eventually(
+                    async () =>
+                        (await kubectl("get", "pods", "--namespace", "reused", "--output", "name")).split("pod/")
+                            .length === 2,
+                );
             },
             whilePodsStop,
         );
