@@ -222,8 +222,8 @@ describe("Monitoring with Prometheus", () => {
     });
 
     it("fires no alert for a healthy registry", async () => {
-        // No alert is pending either, but for a moment on a busy machine, after a late scrape. The disk of the test
-        // machine does not count, nor do other tests' certificates.
+        // No alert is pending either. On a busy machine, a late scrape makes one pending for a moment. The disk of the
+        // test machine does not count, nor do other tests' certificates.
         const others = `alertname="RegistryCertificateExpires",namespace!="${registry.name}"`;
         const alerts = `ALERTS{alertname!="RegistryDiskNearlyFull"} unless ALERTS{${others}}`;
         await eventually(async () => (await query(alerts)).length === 0, { seconds: 60 });
