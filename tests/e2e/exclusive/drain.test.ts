@@ -17,7 +17,7 @@ describe("Two replicas of the registry, while a node is drained,", () => {
     it("leave it without a failed pull and with at most one retry of a push, and return with the next rollout", async () => {
         const commands = documented("docs/maintenance.md", "Restart a node", { NODE: "homelab-2" });
         const [drain, uncordon, spread] = commands.split("\n").filter((command) => command !== "");
-        const drained = async () => {
+        const drainAndReturn = async () => {
             await run("sh", ["-ec", drain!]);
             assert.deepEqual(
                 (await settled(2)).map(({ spec }) => spec.nodeName),
@@ -27,7 +27,7 @@ describe("Two replicas of the registry, while a node is drained,", () => {
             await run("sh", ["-ec", spread!]);
             await kubectl("rollout", "status", "deployment/registry", "--namespace", "registry", "--timeout=300s");
         };
-        await assertUnnoticed(await client(), drained, whilePodsStop);
+        await assertUnnoticed(await client(), drainAndReturn, whilePodsStop);
         assert.deepEqual((await settled(2)).map(({ spec }) => spec.nodeName).sort(), ["homelab", "homelab-2"]);
     });
 });

@@ -337,8 +337,11 @@ describe("Garbage collection", () => {
         const ended = collect();
         const ofFailedPods = ["--selector", collectorLabel, "--field-selector", "status.phase=Failed"];
         // Its first pod is enough: the Job would start six more.
-        const failed = await eventually(async () =>
-            (await kubectl("get", "pods", "--namespace", registry.name, ...ofFailedPods, "--output", "name")).trim(),
+        const failed = await eventually(
+            async () =>
+                (await kubectl("get", "pods", "--namespace", registry.name, ...ofFailedPods, "--output", "name")).split(
+                    "\n",
+                )[0],
         );
         // scripts/collect may not have read it before the pod is deleted.
         const log = await kubectl("logs", failed, "--namespace", registry.name, "--container", "collector");
@@ -579,7 +582,7 @@ describe("Garbage collection", () => {
 
     describe("without collectionSchedule", () =>
         it("is removed without a failed pull and with at most one retry of a push", async () => {
-            const removed = async () => {
+            const removeCollection = async () => {
                 for (const key of ["Schedule", "TimeZone", "MinAgeMinutes", "DeleteUntagged", "Retention"]) {
                     await run("pulumi", ["config", "rm", `collection${key}`, "--stack", registry.name]);
                 }
@@ -589,7 +592,7 @@ describe("Garbage collection", () => {
                         (await request(`https://${me.host}/v2/`, "--user", `${me.user}:${me.password}`)).status === 200,
                 );
             };
-            await assertUnnoticed(me, removed, whilePodsStop);
+            await assertUnnoticed(me, removeCollection, whilePodsStop);
             await registry.pulumi("preview", "--expect-no-changes");
             assert.equal(
                 (await attempt("kubectl", ["get", "cronjob", "--namespace", registry.name, "--output", "name"])).stdout,

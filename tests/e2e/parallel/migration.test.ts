@@ -164,7 +164,7 @@ describe("Migration from a registry set up by hand", () => {
     });
 
     it("switches clients over without a failed pull and with at most one retry of a push", async () => {
-        await assertUnnoticed(old, () => documented("Switch the clients"), { retries: 1 });
+        await assertUnnoticed(old, () => documented("Switch the clients"), { pushRetries: 1 });
         assert.equal(await backend(), "registry");
         await pulumi("preview", "--expect-no-changes");
         await assertImages(old);

@@ -225,8 +225,11 @@ describe("Monitoring with Prometheus", () => {
         // No alert is pending either. On a busy machine, a late scrape makes one pending for a moment. The disk of the
         // test machine does not count, nor do other tests' certificates.
         const others = `alertname="RegistryCertificateExpires",namespace!="${registry.name}"`;
-        const alerts = `ALERTS{alertname!="RegistryDiskNearlyFull"} unless ALERTS{${others}}`;
-        await eventually(async () => (await query(alerts)).length === 0, { seconds: 60 });
+        const alerts = (state: string) =>
+            query(`ALERTS{alertstate="${state}",alertname!="RegistryDiskNearlyFull"} unless ALERTS{${others}}`);
+        assert.deepEqual(await alerts("firing"), []);
+        await eventually(async () => (await alerts("pending")).length === 0, { seconds: 60 }).catch(() => undefined);
+        assert.deepEqual(await alerts("pending"), []);
     });
 
     it("fires an alert for a failed garbage collection", async () => {

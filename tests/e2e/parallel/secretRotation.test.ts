@@ -66,7 +66,7 @@ describe("Rotation:", () => {
                     await registry.up();
                     await settled(1, "secrets");
                 },
-                { retries: 1 },
+                { pushRetries: 1 },
             );
             assert.notEqual(await httpSecret(), before);
         });

@@ -53,8 +53,8 @@ interface Options {
 }
 
 /**
- * What a request other than GET may get behind the class nginx, if it uses a connection that a stopping pod is just
- * closing: docs/design/reliability.md has this limitation.
+ * What a push may get behind the class nginx, if it uses a connection that a stopping pod is just closing.
+ * docs/design/reliability.md has this limitation.
  */
 export const statusesWhilePodsStop = [500, 502];
 
