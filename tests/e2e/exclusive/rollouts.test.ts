@@ -18,6 +18,7 @@ import {
     previewed,
     pulumi,
     request,
+    restart,
     restoreConfiguration,
     settled,
     up,
@@ -79,8 +80,7 @@ describe("Two replicas of the registry", () => {
                 `@${file}`,
             );
             await sleep(1000);
-            await kubectl("rollout", "restart", "deployment/registry", "--namespace", "registry");
-            await kubectl("rollout", "status", "deployment/registry", "--namespace", "registry");
+            await restart("registry");
             const first = await Promise.race([upload.then(() => "the upload"), sleep(2000, "the rollout")]);
             assert.equal(first, "the rollout", "the upload ended first");
             assert.equal((await upload).status, 202);

@@ -11,7 +11,17 @@ import { runDocumented } from "../support/docs";
 import { makeGateway } from "../support/gateway";
 import { OtherRegistry } from "../support/otherRegistry";
 import { attempt, eventually, Options, run } from "../support/run";
-import { accessKey, kubectl, loginStatus, minioRoot, ofRegistry, previewed, request, s3 } from "../support/sandbox";
+import {
+    accessKey,
+    kubectl,
+    loginStatus,
+    minioRoot,
+    ofRegistry,
+    previewed,
+    request,
+    restart,
+    s3,
+} from "../support/sandbox";
 import { assertUnnoticed, Client, makeImage, tryPush, whilePodsStop } from "../support/traffic";
 
 const registry = new OtherRegistry("rights");
@@ -238,14 +248,7 @@ describe("Access control:", () => {
         it("cannot change anything, whatever the method and path", () => assertUnchanged(pullsAt, cluster));
 
         it("can pull while all pods are replaced; a push of another user needs at most one retry", () =>
-            assertUnnoticed(
-                { ...me, pullsAt },
-                async () => {
-                    await kubectl("rollout", "restart", "deployments", "--namespace", registry.name);
-                    await kubectl("rollout", "status", "deployments", "--namespace", registry.name);
-                },
-                whilePodsStop,
-            ));
+            assertUnnoticed({ ...me, pullsAt }, () => restart(registry.name, "deployments"), whilePodsStop));
 
         it("can pull while the writable registry is stopped", async () => {
             await scale(0);

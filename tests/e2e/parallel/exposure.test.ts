@@ -10,7 +10,7 @@ import { makeGateway } from "../support/gateway";
 import { OtherRegistry } from "../support/otherRegistry";
 import { OwnProxy } from "../support/ownProxy";
 import { attempt, eventually, run } from "../support/run";
-import { kubectl, loginStatus, previewed, request } from "../support/sandbox";
+import { kubectl, loginStatus, previewed, request, restart } from "../support/sandbox";
 import { assertUnnoticed, Client, makeLargeImage, pull, tryPush, whilePodsStop } from "../support/traffic";
 
 const registry = new OtherRegistry("exposed");
@@ -171,14 +171,7 @@ describe("A registry", () => {
         it("accepts a layer from a client that needs over two minutes", () => slowPush);
 
         it("replaces its pods without a failed pull, and a push needs at most one retry", () =>
-            assertUnnoticed(
-                me,
-                async () => {
-                    await kubectl("rollout", "restart", "deployment/registry", "--namespace", registry.name);
-                    await kubectl("rollout", "status", "deployment/registry", "--namespace", registry.name);
-                },
-                whilePodsStop,
-            ));
+            assertUnnoticed(me, () => restart(registry.name), whilePodsStop));
     }
     const answers = (what: string) =>
         request(`${what}://${me.host}/v2/`, "--user", `${me.user}:${me.password}`, "--include");

@@ -335,16 +335,14 @@ describe("Garbage collection", () => {
         await kubectl("delete", "jobs", "--all", "--namespace", registry.name, "--cascade=foreground");
         await patch("Date.now()", "Date.now() - 360_000");
         const ended = collect();
-        const ofFailedPods = ["--selector", collectorLabel, "--field-selector", "status.phase=Failed"];
+        const inNamespace = ["--namespace", registry.name];
+        const ofFailedPods = [...inNamespace, "--selector", collectorLabel, "--field-selector", "status.phase=Failed"];
         // Its first pod is enough: the Job would start six more.
         const failed = await eventually(
-            async () =>
-                (await kubectl("get", "pods", "--namespace", registry.name, ...ofFailedPods, "--output", "name")).split(
-                    "\n",
-                )[0],
+            async () => (await kubectl("get", "pods", ...ofFailedPods, "--output", "name")).split("\n")[0],
         );
         // scripts/collect may not have read it before the pod is deleted.
-        const log = await kubectl("logs", failed, "--namespace", registry.name, "--container", "collector");
+        const log = await kubectl("logs", failed, ...inNamespace, "--container", "collector");
         await kubectl("delete", "jobs", "--all", "--namespace", registry.name);
         await patch("Date.now() - 360_000", "Date.now()");
         assert.equal((await ended).code, 1);

@@ -254,6 +254,12 @@ export async function pods(namespace?: string): Promise<Pod[]> {
     return items.filter(({ metadata }) => !metadata.deletionTimestamp);
 }
 
+/** Replaces the pods of a namespace's Deployment, or of all its Deployments. The old ones may still be terminating. */
+export async function restart(namespace: string, what = "deployment/registry"): Promise<void> {
+    await kubectl("rollout", "restart", what, "--namespace", namespace);
+    await kubectl("rollout", "status", what, "--namespace", namespace);
+}
+
 /** Waits until a registry has exactly this number of pods and all of them are ready. Returns them. */
 export function settled(replicas: number, namespace?: string): Promise<Pod[]> {
     return eventually(async () => {

@@ -7,6 +7,7 @@ import { OtherRegistry } from "../../e2e/support/otherRegistry";
 import { run } from "../../e2e/support/run";
 import { settled } from "../../e2e/support/sandbox";
 import { assertUnnoticed, Client } from "../../e2e/support/traffic";
+import { send } from "../support/send";
 import { describeInFull } from "../support/shortMode";
 
 /** Milliseconds of each attack. */
@@ -14,36 +15,22 @@ const duration = 60_000;
 const connections = 20;
 const loginsPerSecond = 100;
 
-/** Sends a request that needs a login, on a connection of the agent. Returns the status, and the milliseconds. */
-function login(agent: https.Agent, { host, user, password }: Client): Promise<{ status?: number; time: number }> {
-    const began = performance.now();
-    return new Promise((resolve, reject) => {
-        const options = { host, path: "/v2/", auth: `${user}:${password}`, agent };
-        https
-            .get(options, (response) => {
-                response.resume().on("end", () => {
-                    resolve({ status: response.statusCode, time: performance.now() - began });
-                });
-            })
-            .on("error", reject);
-    });
-}
-
 /** Logs in on some connections, at most so often a second on all of them. Returns the times of the answers. */
 async function logIn(client: Client, connections: number, perSecond: number, status: number): Promise<number[]> {
     const agent = new https.Agent({ keepAlive: true, maxSockets: connections });
     const times: number[] = [];
     const end = performance.now() + duration;
-    const send = async () => {
+    const repeat = async () => {
         while (performance.now() < end) {
             const next = sleep((1000 / perSecond) * connections);
-            const answer = await login(agent, client);
+            const began = performance.now();
+            const answer = await send(agent, client, "GET", "/v2/");
             assert.equal(answer.status, status);
-            times.push(answer.time);
+            times.push(performance.now() - began);
             await next;
         }
     };
-    await Promise.all(Array.from({ length: connections }, send));
+    await Promise.all(Array.from({ length: connections }, repeat));
     agent.destroy();
     return times.sort((a, b) => a - b);
 }

@@ -3,42 +3,15 @@ import * as https from "node:https";
 
 import { traefikAnnotations } from "../../../components/exposure/ingressAnnotations";
 import { eventually } from "../../e2e/support/run";
-import { apply, client, ingressSpec, kubectl, Pod, settled } from "../../e2e/support/sandbox";
+import { apply, client, ingressSpec, kubectl, Pod, restart, settled } from "../../e2e/support/sandbox";
 import { Client, statusesWhilePodsStop } from "../../e2e/support/traffic";
+import { send } from "../support/send";
 import { describeInFull } from "../support/shortMode";
 
 /** How often the registry's only pod is replaced. */
 const replacements = 20;
 /** Clients of each entrance, each of which has one request at a time. */
 const clients = 8;
-
-interface Answer {
-    status?: number;
-    location?: string;
-}
-
-/** Sends a request without a body to an entrance of the registry, whose certificate is that of the client's host. */
-function send(
-    agent: https.Agent,
-    { host, user, password }: Client,
-    entrance: string,
-    method: string,
-    path: string,
-): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-        const headers = { Host: entrance, "Content-Length": 0 };
-        https
-            .request(
-                { agent, method, host, servername: host, path, auth: `${user}:${password}`, headers },
-                (response) => {
-                    const { statusCode: status, headers } = response;
-                    response.resume().on("end", () => resolve({ status, location: headers.location }));
-                },
-            )
-            .on("error", reject)
-            .end();
-    });
-}
 
 /** Begins uploads and cancels them while a change is made. Counts the answers by their status. */
 async function uploadDuring(
@@ -49,7 +22,7 @@ async function uploadDuring(
     const agent = new https.Agent({ keepAlive: true });
     const counts: Record<string, number> = {};
     const request = async (method: string, path: string) => {
-        const { status, location } = await send(agent, client, entrance, method, path);
+        const { status, location } = await send(agent, client, method, path, entrance);
         counts[String(status)] = (counts[String(status)] ?? 0) + 1;
         return location;
     };
@@ -88,12 +61,11 @@ describeInFull("Pods that stop", () => {
             metadata: { ...toPods, annotations: traefikAnnotations },
             spec: { ingressClassName: "traefik", rules },
         });
-        await eventually(async () => (await send(https.globalAgent, me, host, "GET", "/v2/")).status === 200);
+        await eventually(async () => (await send(https.globalAgent, me, "GET", "/v2/", host)).status === 200);
         const replace = async () => {
             for (let replaced = 0; replaced < replacements; replaced++) {
                 const [{ metadata }] = (await settled(1)) as [Pod];
-                await kubectl("rollout", "restart", "deployment/registry", ...namespace);
-                await kubectl("rollout", "status", "deployment/registry", ...namespace);
+                await restart(toPods.namespace);
                 await kubectl("wait", "--for=delete", `pod/${metadata.name}`, "--timeout=300s", ...namespace);
             }
         };
